@@ -1,0 +1,60 @@
+"""The one tree of errors.
+
+Unsealed
+├── BadInput          permanent   what somebody handed us cannot be used; says what and where
+│   ├── BadToken      permanent   not a token of this installation
+│   └── Untouchable   permanent   a part of a message that must not be changed; carries the reason code
+├── Refused           permanent   not allowed: authentication, ownership, a ceiling
+├── Unavailable       temporary   a local fault: disk full, database away, overload
+└── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
+
+Every error says whether it is `temporary`. Unknown errors are temporary in queues and permanent at doors.
+The class docstring is the default message.
+"""
+
+from __future__ import annotations
+
+
+class UnsealedError(Exception):
+    """Something went wrong in Unsealed."""
+
+    temporary = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class BadInput(UnsealedError):
+    """The input cannot be used."""
+
+
+class BadToken(BadInput):
+    """Not a token of this installation."""
+
+
+class Untouchable(BadInput):
+    """This part must not be changed."""
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or f"left unchanged: {reason}")
+        self.reason = reason
+
+
+class Refused(UnsealedError):
+    """Not allowed."""
+
+
+class Unavailable(UnsealedError):
+    """A local fault; trying again later makes sense."""
+
+    temporary = True
+
+
+class DeliveryFailed(UnsealedError):
+    """The next hop did not take the copy."""
+
+    def __init__(self, message: str = "", *, temporary: bool, code: int = 0, status: str = "") -> None:
+        super().__init__(message)
+        self.temporary = temporary
+        self.code = code  # SMTP reply code, 0 when there was none (no connection, time-out)
+        self.status = status  # RFC 3463 enhanced status such as "5.1.1", "" when unknown

@@ -1,0 +1,133 @@
+"""What a hit was, in our judgement: the words, the evidence, the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from unsealed.model.message import CopyId, MessageId
+
+HitId = NewType("HitId", int)  # row number given by the store when a hit is shipped; grows
+
+
+class HitKind(StrEnum):
+    OPEN = "open"  # the pixel
+    CLICK = "click"  # a link
+
+
+class Finding(StrEnum):
+    """What one hit was, in our judgement."""
+
+    HUMAN_OPEN = "human_open"  # a person's program loaded the pixel from the person's own address
+    PROXIED_OPEN = "proxied_open"  # loaded through a proxy that loads when a person looks; device and place unknown
+    MACHINE_PREFETCH = "machine_prefetch"  # loaded ahead of any reading; says "delivered", never "read"
+    SCANNER = "scanner"  # security scan, preview, crawler or library on the pixel
+    SELF_OPEN = "self_open"  # the sender looked at the own message
+    DUPLICATE = "duplicate"  # repeat of an event that is already counted
+    HUMAN_CLICK = "human_click"  # a reader followed the link
+    SCANNER_CLICK = "scanner_click"  # a machine followed the link
+    SELF_CLICK = "self_click"  # the sender followed the own link
+
+    @property
+    def counted(self) -> bool:
+        """Whether this counts as a person's act."""
+        return self in _COUNTED
+
+    @property
+    def machine(self) -> bool:
+        return self in _MACHINE
+
+
+_COUNTED = frozenset({Finding.HUMAN_OPEN, Finding.PROXIED_OPEN, Finding.HUMAN_CLICK})
+_MACHINE = frozenset({Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One piece of evidence. The first reason of a verdict is the rule that decided."""
+
+    code: str  # such as "CLIENT_DIRECT"; closed list in core.judge
+    words: str  # in plain English with the facts that fired: "two different links within 0.4 s from the same address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    finding: Finding
+    confidence: float  # 0 to 1; below 0.6 screens say "maybe"
+    reasons: tuple[Reason, ...]
+    rules: str  # version of the rule set, such as "2026.11"
+
+
+class ClientKind(StrEnum):
+    DESKTOP_CLIENT = "desktop_client"
+    WEBMAIL = "webmail"
+    MOBILE_APP = "mobile_app"
+    IMAGE_PROXY = "image_proxy"
+    PREFETCH = "prefetch"
+    SCANNER = "scanner"
+    LINK_PREVIEW = "link_preview"
+    CRAWLER = "crawler"  # search engines and plain HTTP libraries
+    BROWSER = "browser"
+    UNKNOWN = "unknown"
+
+
+class Device(StrEnum):
+    DESKTOP = "desktop"
+    MOBILE = "mobile"
+    TABLET = "tablet"
+    HIDDEN = "hidden"  # a proxy or webmail stands between: it cannot be told
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """What a user agent string names."""
+
+    client: str  # "Thunderbird", "Gmail Image Proxy", "" when nothing is named
+    kind: ClientKind
+    device: Device
+    system: str = ""  # "Windows", "iOS", ...
+    rule: str = ""  # which rule named it
+
+
+class NetworkClass(StrEnum):
+    GOOGLE_PROXY = "google_proxy"
+    APPLE_RELAY = "apple_relay"
+    MICROSOFT = "microsoft"
+    YAHOO_PROXY = "yahoo_proxy"
+    WEBMAIL_PROXY = "webmail_proxy"
+    SECURITY_VENDOR = "security_vendor"
+    SSE_PROXY = "sse_proxy"  # web proxies of companies: real employees browse through them
+    HOSTING = "hosting"
+    VPN = "vpn"
+    MOBILE_CARRIER = "mobile_carrier"
+    CORPORATE = "corporate"
+    RESIDENTIAL = "residential"
+    SENDER = "sender"  # an address the sender recently used
+    LOCAL = "local"  # loopback and private ranges
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    kind: NetworkClass = NetworkClass.UNKNOWN
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One judged hit."""
+
+    hit: HitId
+    message: MessageId
+    copy: CopyId
+    kind: HitKind
+    link: int | None  # position of the link in the message, None for the pixel
+    at: datetime
+    verdict: Verdict
+    agent: Agent
+    network: Network
+    address: str = field(default="", repr=False)
+    first_of_reading: bool = False  # a counted event that begins a reading session

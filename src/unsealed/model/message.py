@@ -1,0 +1,129 @@
+"""A message on its way: what was submitted, what was decided about it, and the copies made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from unsealed.model.policy import Switches
+
+MessageId = NewType("MessageId", int)  # random, 63 bit; written as 16 hex digits outside: the queue id and the API id
+CopyId = NewType("CopyId", int)  # random, 63 bit; the only thing a token says about the recipient
+UserId = NewType("UserId", int)
+
+
+def public_id(number: int) -> str:
+    """The written form of a message or copy id: 16 lower-case hex digits."""
+    return f"{number:016x}"
+
+
+class AddressKind(StrEnum):
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"  # in the envelope, in no visible header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One envelope recipient, with the name and place that the visible headers give it."""
+
+    address: str
+    name: str = ""
+    kind: AddressKind = AddressKind.BCC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message as an inlet took it. `raw` is the canonical CRLF form of what was submitted, control headers and Bcc
+    removed, nothing else rewritten."""
+
+    user: UserId
+    envelope_from: str
+    recipients: tuple[Recipient, ...]
+    raw: bytes = field(repr=False)
+    switches: Switches
+    received_at: datetime
+    tag: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()  # what was asked but could not be honoured, in words for the sender
+
+
+class LinkPart(StrEnum):
+    HTML = "html"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link of a message and what was decided about it."""
+
+    position: int  # 0-based over all links of the message, in byte order; the same in every copy and in the token
+    offset: int  # byte offset of the value in the decoded part
+    part: LinkPart
+    destination: str  # what a browser would open; for untrackable values the value as found
+    text: str = ""  # visible text, white space folded, at most 200 characters
+    tracked: bool = False
+    reason: str = ""  # why it was left alone ("" when tracked); codes are core.instrument.LEFT_REASONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """`removed` stood at `offset` of the input and was replaced by `inserted`. Applied backwards to the output, the
+    edits of a copy give the input, octet for octet."""
+
+    offset: int
+    removed: bytes = field(repr=False)
+    inserted: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Every decision about one message; the same for all its copies. Kept with the message and shown to the sender."""
+
+    links: tuple[Link, ...] = ()
+    pixel: str = ""  # where it stands in words: "before </body>", ...; "" when there is none
+    pixel_offset: int | None = None  # byte offset in the decoded HTML part
+    unchanged: str = ""  # reason code when the message goes out as it came; "" when it is instrumented
+    warnings: tuple[str, ...] = ()  # codes: "clipped", "placeholder", ...
+    html_bytes: int = 0  # size of the decoded HTML with tracking, for the clipping line
+
+    @property
+    def tracked_links(self) -> int:
+        return sum(link.tracked for link in self.links)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """What one recipient gets."""
+
+    id: CopyId
+    recipient: Recipient | None  # None: shared, "someone"
+    raw: bytes = field(repr=False)
+    edits: tuple[Edit, ...] = field(default=(), repr=False)
+
+
+class Delivery(StrEnum):
+    """Where a copy is on its way out. Stored."""
+
+    QUEUED = "queued"  # on disk, never tried
+    DELAYED = "delayed"  # tried, refused for now, will be tried again
+    SENT = "sent"  # the next hop answered 250
+    DELIVERED = "delivered"  # a delivery report says so, or it lies in the sandbox mailbox
+    BOUNCED = "bounced"  # refused for good, or given up
+
+
+class CopyState(StrEnum):
+    """The closed list that screens and API show; derived from delivery and events by core.reading.copy_state."""
+
+    NOT_TRACKED = "not_tracked"
+    QUEUED = "queued"
+    DELAYED = "delayed"
+    BOUNCED = "bounced"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    NO_SIGNAL = "no_signal"  # sent a day ago or more, nothing seen; never worded "not opened"
+    LOADED_BY_MACHINE = "loaded_by_machine"
+    OPENED = "opened"
+    CLICKED = "clicked"

@@ -1,0 +1,58 @@
+"""The few Protocols. What stands behind them is chosen in app.wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from unsealed.model.message import CopyId, MessageId
+
+Clock = Callable[[], datetime]  # aware UTC
+
+
+class Keys(Protocol):
+    """The key ring of the installation. New tokens are sealed with `newest`; every key opens for ever."""
+
+    @property
+    def newest(self) -> int:
+        """Id of the key that seals new mail, 0 to 255."""
+
+    def key(self, key_id: int) -> bytes | None:
+        """The 64-byte AES-SIV key with that id, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One copy, ready for the next hop. `raw` is canonical: CRLF line ends only, no NUL."""
+
+    copy: CopyId
+    message: MessageId
+    envelope_from: str  # "" for reports
+    recipient: str
+    raw: bytes = field(repr=False)
+    wants_report: bool = True  # ask for a delivery status notification where the next hop offers it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The next hop took responsibility."""
+
+    reply: str  # its answer, such as "250 2.0.0 Ok: queued as 4F1"
+    final: bool = False  # True: it lies in the mailbox (sandbox); False: on its way
+    at: datetime
+
+
+class Outlet(Protocol):
+    """Where copies go."""
+
+    async def deliver(self, parcel: Parcel) -> Receipt:
+        """Hand over one copy.
+
+        Raises:
+            DeliveryFailed: temporary or permanent, as the next hop answered. Anything else counts as temporary.
+        """
+
+    async def close(self) -> None:
+        """Give back connections."""

