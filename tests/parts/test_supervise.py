@@ -1,0 +1,88 @@
+"""The supervisor keeps its promises with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import IO
+
+import pytest
+
+SCRIPT = """
+import os, signal, sys
+from unsealed.app.supervise import Role, Supervisor
+
+def steady(ready):
+    print("steady", os.getpid(), flush=True)
+    ready()
+    signal.pause()
+
+def broken(ready):
+    raise SystemExit("cannot start")
+
+roles = {"steady": (Role(name="steady", body=steady),), "broken": (Role(name="broken", body=broken),)}
+sys.exit(Supervisor(roles[sys.argv[1]]).run(lambda: print("announced", flush=True)))
+"""
+
+
+def start(which: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, which], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def line(stream: IO[str] | None, beginning: str) -> str:
+    """The next line that begins so; what else is printed (the log) is passed over."""
+    assert stream is not None
+    for text in stream:
+        if text.startswith(beginning):
+            return text
+    pytest.fail(f"the process ended without saying {beginning!r}")
+
+
+def gone(pid: int) -> bool:
+    """Whether a process is dead (a zombie is) within ten seconds."""
+    deadline = monotonic() + 10
+    stat = Path(f"/proc/{pid}/stat")
+    while monotonic() < deadline:
+        try:
+            if stat.read_text().rsplit(")", 1)[1].split()[0] in "ZX":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        os.sched_yield()
+    return False
+
+
+def test_a_role_that_is_killed_is_started_again() -> None:
+    with start("steady") as parent:
+        first = int(line(parent.stdout, "steady").split()[1])
+        line(parent.stdout, "announced")
+
+        os.kill(first, signal.SIGKILL)
+        second = int(line(parent.stdout, "steady").split()[1])
+
+        assert first != second
+        parent.terminate()
+        assert 0 == parent.wait(20)
+        assert gone(second)
+
+
+def test_no_role_outlives_a_parent_that_is_killed() -> None:
+    with start("steady") as parent:
+        role = int(line(parent.stdout, "steady").split()[1])
+        line(parent.stdout, "announced")
+
+        parent.kill()
+        parent.wait(20)
+
+        assert gone(role)
+
+
+def test_a_role_that_cannot_start_ends_everything_with_an_error() -> None:
+    with start("broken") as parent:
+        assert 1 == parent.wait(20)
