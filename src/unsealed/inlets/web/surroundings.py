@@ -1,0 +1,40 @@
+"""What the web app stands in: the store, the clock, the addresses. Built once in `app`, read by every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+from starlette.requests import HTTPConnection
+
+from unsealed.model.ports import Clock, Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpWords:
+    """What a sender types into a mail program to send through us; shown, never used."""
+
+    host: str
+    port: int
+    tls: str = "none"  # "none" (loopback only), "starttls" or "implicit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Stands in `app.state.surroundings` for the life of the process."""
+
+    engine: Engine = field(repr=False)
+    keys: Keys = field(repr=False)  # only to derive again what was sent
+    clock: Clock
+    origin: str  # public base of the web app, without trailing slash: what an Origin header must equal
+    tracking_url: str  # base of the tracking links of new mail, without trailing slash
+    collector_socket: Path  # private socket of the collector, where the sandbox's loads go
+    smtp: SmtpWords
+    sandbox: bool = False  # no upstream is configured: copies land in the built-in mailbox
+
+
+def surroundings(connection: HTTPConnection) -> Surroundings:
+    """The surroundings of the app that answers this request."""
+    around: Surroundings = connection.app.state.surroundings
+    return around
