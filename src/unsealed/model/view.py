@@ -1,0 +1,179 @@
+"""The shapes that pages, API and notices show. Made by store.views; ids are public hex strings, times aware UTC.
+
+A shape carries facts, not words: `core.reading.copy_state` turns `CopyFacts` into a state, inlets turn states into
+words. Counts are rollups: `opens` are readings by people, `raw` every request recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
+from unsealed.model.message import AddressKind, Delivery, Link, Survey
+from unsealed.model.policy import Level
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """Some of a list, and the cursor behind which it goes on (None: that was the end)."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFacts:
+    """All that the state of a copy follows from. Of a message: the same, summed over its copies."""
+
+    tracked: bool
+    delivery: Delivery  # of a message: the least advanced of its copies; bounced only when all are
+    sent_at: datetime | None  # when the next hop took it
+    opens: int
+    clicks: int
+    machine: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What was seen of one copy, or of all copies of a message."""
+
+    opens: int = 0  # readings by people
+    clicks: int = 0  # clicks by people
+    raw: int = 0  # every request recorded
+    machine: int = 0  # prefetches, scanners
+    confidence: float | None = None  # best of the counted events
+    first_at: datetime | None = None  # first and last counted signal
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastClick:
+    """The newest click by a person."""
+
+    text: str  # visible text of the link, or its address
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """A message in a list."""
+
+    id: str
+    subject: str
+    recipients: tuple[str, ...]  # the first three: name, or else address
+    recipient_count: int
+    at: datetime  # when it was submitted
+    tag: str
+    facts: CopyFacts
+    signals: Signals
+    waiting: int = 0  # copies not yet taken by the next hop
+    bounced: int = 0
+    next_at: datetime | None = None  # next try of a delayed copy
+    reply: str = ""  # what the next hop said to a bounced copy
+    last_click: LastClick | None = None
+    unchanged: str = ""  # reason code when it went out as it came
+    signal_at: datetime  # what "last signal first" sorts by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRow:
+    """One recipient of a message."""
+
+    id: str
+    address: str  # "" for a shared copy: "someone"
+    name: str
+    kind: AddressKind
+    facts: CopyFacts
+    signals: Signals
+    attempts: int = 0
+    reply: str = ""  # last answer of the next hop
+    next_at: datetime | None = None
+    ended_at: datetime | None = None  # delivered or bounced
+    last_click: LastClick | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRow:
+    """One link of a message and who followed it."""
+
+    link: Link
+    people: int = 0  # clicks by people
+    machine: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    by: tuple[str, ...] = ()  # up to three recipients, latest first: name, or else address
+    by_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """One message with all its recipients and links."""
+
+    row: MessageRow
+    envelope_from: str
+    message_id: str  # the Message-ID header
+    size: int  # bytes of the original
+    metadata: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]  # what was asked but could not be honoured
+    opens_level: Level
+    clicks_level: Level
+    tracking_url: str
+    survey: Survey = field(repr=False)  # without its links
+    copies: tuple[CopyRow, ...]
+    links: tuple[LinkRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One judged request, with the recipient and the link it belongs to."""
+
+    id: str
+    message: str
+    copy: str
+    recipient: str  # address, "" for a shared copy
+    name: str
+    at: datetime
+    kind: HitKind
+    finding: Finding
+    confidence: float
+    reasons: tuple[Reason, ...]
+    rules: str
+    client: str
+    client_kind: ClientKind
+    device: Device
+    system: str
+    network: NetworkClass
+    operator: str
+    link: int | None
+    link_text: str
+    destination: str
+    first_of_reading: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxRow:
+    """A copy in the built-in mailbox."""
+
+    id: str
+    message: str
+    recipient: str
+    name: str
+    subject: str
+    at: datetime
+    facts: CopyFacts
+    signals: Signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRow:
+    """Something changed: for live pages."""
+
+    id: int
+    user: int
+    message: str
+    copy: str | None
+    what: str  # "accepted", "delivery", or a Finding
