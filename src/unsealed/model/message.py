@@ -13,10 +13,20 @@ MessageId = NewType("MessageId", int)  # random, 63 bit; written as 16 hex digit
 CopyId = NewType("CopyId", int)  # random, 63 bit; the only thing a token says about the recipient
 UserId = NewType("UserId", int)
 
+HEX_DIGITS = frozenset("0123456789abcdef")
+
 
 def public_id(number: int) -> str:
     """The written form of a message or copy id: 16 lower-case hex digits."""
     return f"{number:016x}"
+
+
+def from_public_id(text: str) -> int | None:
+    """The message or copy id that `text` writes, or None when it writes none. One spelling only."""
+    if len(text) != 16 or set(text) - HEX_DIGITS:
+        return None
+    number = int(text, 16)
+    return number if number < 1 << 63 else None
 
 
 class AddressKind(StrEnum):

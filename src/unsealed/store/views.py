@@ -1,0 +1,618 @@
+"""The questions that screens and the API ask; the reading side of the store.
+
+Promises that every answer holds rows of the asking user only, that lists are read by key and not by counting rows off,
+and that no answer walks through `events`: counts come from the rollups beside them. Cursors are opaque and only good
+for the same question with the same order. Writes nothing.
+
+Functions take a connection, so that the answers of one page come from one moment (`engine.reading`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+)
+
+from unsealed.model.errors import BadInput
+from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
+from unsealed.model.message import (
+    AddressKind,
+    CopyId,
+    CopyState,
+    Delivery,
+    Link,
+    LinkPart,
+    MessageId,
+    Survey,
+    UserId,
+    from_public_id,
+    public_id,
+)
+from unsealed.model.policy import Level
+from unsealed.model.view import (
+    CopyFacts,
+    CopyRow,
+    EventRow,
+    FeedRow,
+    LastClick,
+    LinkRow,
+    MessageRow,
+    MessageView,
+    Page,
+    SandboxRow,
+    Signals,
+)
+from unsealed.store.schema import (
+    EPOCH,
+    MICROSECOND,
+    copies,
+    feed,
+    link_counts,
+    links,
+    messages,
+    originals,
+    sandbox,
+)
+from unsealed.store.schema import events as event_table
+
+PAGE_LIMIT = 200
+NAMED = 3  # recipients named in a list
+QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
+COUNT_UP_TO = 10_000
+
+WAITING = (Delivery.QUEUED, Delivery.DELAYED)
+COUNTED = tuple(finding for finding in Finding if finding.counted)
+MACHINE = tuple(finding for finding in Finding if finding.machine)
+
+
+# The list of sent mail
+
+
+def sent(
+    connection: Connection,
+    user: UserId,
+    *,
+    sort: str = "signal",
+    search: str = "",
+    state: str = "",
+    after: str | None = None,
+    limit: int = 50,
+    now: datetime,
+) -> Page[MessageRow]:
+    """Messages of the user, newest first.
+
+    sort: "signal" (last signal, or submission where there is none) or "sent". search: part of the subject, of an
+    address or of a name. state: "" or one of `FILTERS`.
+
+    Raises:
+        BadInput: unknown sort, state or cursor.
+    """
+    if sort not in ("signal", "sent"):
+        raise BadInput(f"sort by signal or sent, not by {sort!r}")
+    key = messages.c.signal_at if sort == "signal" else messages.c.received_at
+    query = (
+        select(messages)
+        .where(messages.c.user_id == user, *_matching(search, state, now))
+        .order_by(key.desc(), messages.c.id.desc())
+    )
+    query = _behind(query, key, messages.c.id, after)
+    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
+    rows = found[: _bounded(limit)]
+    more = len(found) > len(rows)
+    cursor = _cursor(getattr(rows[-1], key.name), rows[-1].id) if more else None
+    return Page(items=_message_rows(connection, rows), next=cursor)
+
+
+FILTERS = (
+    CopyState.OPENED,
+    CopyState.CLICKED,
+    CopyState.LOADED_BY_MACHINE,
+    CopyState.NO_SIGNAL,
+    CopyState.DELAYED,
+    CopyState.BOUNCED,
+    CopyState.NOT_TRACKED,
+)
+
+
+def sent_count(connection: Connection, user: UserId, *, search: str = "", state: str = "", now: datetime) -> int:
+    """How many messages `sent` would list, counted up to COUNT_UP_TO + 1."""
+    some = select(messages.c.id).where(messages.c.user_id == user, *_matching(search, state, now))
+    return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
+
+
+def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
+    """These messages as `sent` lists them, by public id; those of others are left out."""
+    found = connection.execute(select(messages).where(messages.c.user_id == user, messages.c.id.in_(list(ids)))).all()
+    return {row.id: row for row in _message_rows(connection, found)}
+
+
+def _matching(search: str, state: str, now: datetime) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if text := search.strip().lower():
+        part = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        someone = exists().where(
+            copies.c.message_id == messages.c.id,
+            or_(copies.c.address.like(part, escape="\\"), func.lower(copies.c.name).like(part, escape="\\")),
+        )
+        wanted.append(or_(func.lower(messages.c.subject).like(part, escape="\\"), someone))
+    if state:
+        wanted.append(_in_state(state, now))
+    return wanted
+
+
+def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
+    def some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(copies.c.message_id == messages.c.id, *conditions)
+
+    silent = and_(messages.c.opens == 0, messages.c.clicks == 0)
+    match state:
+        case CopyState.OPENED:
+            return messages.c.opens > 0
+        case CopyState.CLICKED:
+            return messages.c.clicks > 0
+        case CopyState.LOADED_BY_MACHINE:
+            return and_(silent, messages.c.machine > 0)
+        case CopyState.NO_SIGNAL:
+            return and_(
+                silent,
+                messages.c.machine == 0,
+                some(copies.c.tracked, copies.c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))),
+                ~some(or_(copies.c.delivery.in_(WAITING), copies.c.sent_at > now - QUIET_AFTER)),
+            )
+        case CopyState.DELAYED:
+            return some(copies.c.delivery.in_(WAITING))
+        case CopyState.BOUNCED:
+            return some(copies.c.delivery == Delivery.BOUNCED)
+        case CopyState.NOT_TRACKED:
+            return ~some(copies.c.tracked)
+    raise BadInput(f"no such state to look for: {state!r}")
+
+
+def _message_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[MessageRow, ...]:
+    ids = [row.id for row in found]
+    if not ids:
+        return ()
+    sums = {row.message_id: row for row in connection.execute(_sums(ids))}
+    named: dict[int, list[str]] = {}
+    first = (
+        select(copies.c.message_id, copies.c.name, copies.c.address)
+        .where(copies.c.message_id.in_(ids), copies.c.position < NAMED)
+        .order_by(copies.c.message_id, copies.c.position)
+    )
+    for row in connection.execute(first):
+        named.setdefault(row.message_id, []).append(row.name or row.address)
+    clicks = _last_clicks(connection, link_counts.c.message_id, ids)
+    return tuple(_message_row(row, sums[row.id], named.get(row.id, []), clicks.get(row.id)) for row in found)
+
+
+def _sums(ids: Sequence[int]) -> Select[Any]:
+    """Facts of each message, summed over its copies."""
+
+    def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((condition, 1), else_=0))
+
+    is_ = copies.c.delivery
+    return (
+        select(
+            copies.c.message_id,
+            func.count().label("copies"),
+            number(copies.c.tracked).label("tracked"),
+            number(is_ == Delivery.QUEUED).label("queued"),
+            number(is_ == Delivery.DELAYED).label("delayed"),
+            number(is_ == Delivery.SENT).label("sent"),
+            number(is_ == Delivery.DELIVERED).label("delivered"),
+            number(is_ == Delivery.BOUNCED).label("bounced"),
+            func.min(case((is_ == Delivery.DELAYED, copies.c.next_at))).label("next_at"),
+            func.max(case((is_ == Delivery.BOUNCED, copies.c.reply))).label("reply"),
+            func.max(copies.c.sent_at).label("sent_at"),
+            func.max(copies.c.confidence).label("confidence"),
+        )
+        .where(copies.c.message_id.in_(ids))
+        .group_by(copies.c.message_id)
+    )
+
+
+def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: LastClick | None) -> MessageRow:
+    if sums.delayed:
+        delivery = Delivery.DELAYED
+    elif sums.queued:
+        delivery = Delivery.QUEUED
+    elif sums.bounced == sums.copies:
+        delivery = Delivery.BOUNCED
+    else:
+        delivery = Delivery.SENT if sums.sent else Delivery.DELIVERED
+    return MessageRow(
+        id=public_id(row.id),
+        subject=row.subject,
+        recipients=tuple(named),
+        recipient_count=row.recipient_count,
+        at=row.received_at,
+        tag=row.tag,
+        facts=CopyFacts(
+            tracked=sums.tracked > 0,
+            delivery=delivery,
+            sent_at=sums.sent_at,
+            opens=row.opens,
+            clicks=row.clicks,
+            machine=row.machine,
+        ),
+        signals=_signals(row, sums.confidence),
+        waiting=sums.queued + sums.delayed,
+        bounced=sums.bounced,
+        next_at=sums.next_at,
+        reply=sums.reply or "",
+        last_click=last_click,
+        unchanged=row.unchanged,
+        signal_at=row.signal_at,
+    )
+
+
+def _signals(row: Row[Any], confidence: float | None) -> Signals:
+    return Signals(
+        opens=row.opens,
+        clicks=row.clicks,
+        raw=row.raw,
+        machine=row.machine,
+        confidence=confidence,
+        first_at=row.first_at,
+        last_at=row.last_at,
+    )
+
+
+def _last_clicks(connection: Connection, of: ColumnElement[int], ids: Sequence[int]) -> dict[int, LastClick]:
+    """The newest click by a person, by message or by copy."""
+    ranked = (
+        select(
+            of.label("owner"),
+            link_counts.c.message_id,
+            link_counts.c.position,
+            link_counts.c.last_at,
+            func.row_number().over(partition_by=of, order_by=link_counts.c.last_at.desc()).label("rank"),
+        )
+        .where(of.in_(ids), link_counts.c.clicks > 0)
+        .subquery()
+    )
+    query = (
+        select(ranked.c.owner, ranked.c.last_at, links.c.text, links.c.destination)
+        .join(links, and_(links.c.message_id == ranked.c.message_id, links.c.position == ranked.c.position))
+        .where(ranked.c.rank == 1, ranked.c.last_at.is_not(None))
+    )
+    return {row.owner: LastClick(text=row.text or row.destination, at=row.last_at) for row in connection.execute(query)}
+
+
+# One message
+
+
+def message(connection: Connection, user: UserId, message_id: int, now: datetime) -> MessageView | None:
+    """The message with all its recipients and links; None when there is none of this user."""
+    found = connection.execute(
+        select(messages).where(messages.c.id == message_id, messages.c.user_id == user)
+    ).one_or_none()
+    if found is None:
+        return None
+    survey = json.loads(found.survey)
+    return MessageView(
+        row=_message_rows(connection, [found])[0],
+        envelope_from=found.envelope_from,
+        message_id=found.message_id,
+        size=found.size,
+        metadata=tuple(sorted(json.loads(found.metadata).items())),
+        notes=tuple(json.loads(found.notes)),
+        opens_level=Level(found.opens_level),
+        clicks_level=Level(found.clicks_level),
+        tracking_url=found.tracking_url,
+        survey=Survey(
+            pixel=survey.get("pixel", ""),
+            pixel_offset=survey.get("pixel_offset"),
+            unchanged=survey.get("unchanged", ""),
+            warnings=tuple(survey.get("warnings", ())),
+            html_bytes=survey.get("html_bytes", 0),
+        ),
+        copies=_copy_rows(connection, message_id),
+        links=_link_rows(connection, message_id),
+    )
+
+
+def _copy_rows(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
+    found = connection.execute(
+        select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
+    ).all()
+    clicked = [row.id for row in found if row.clicks]
+    clicks = _last_clicks(connection, link_counts.c.copy_id, clicked) if clicked else {}
+    return tuple(
+        CopyRow(
+            id=public_id(row.id),
+            address=row.address,
+            name=row.name,
+            kind=AddressKind(row.kind),
+            facts=_facts(row),
+            signals=_signals(row, row.confidence),
+            attempts=row.attempts,
+            reply=row.reply,
+            next_at=row.next_at,
+            ended_at=row.ended_at,
+            last_click=clicks.get(row.id),
+        )
+        for row in found
+    )
+
+
+def _facts(copy: Row[Any]) -> CopyFacts:
+    return CopyFacts(
+        tracked=copy.tracked,
+        delivery=Delivery(copy.delivery),
+        sent_at=copy.sent_at,
+        opens=copy.opens,
+        clicks=copy.clicks,
+        machine=copy.machine,
+    )
+
+
+def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
+    counts: dict[int, Any] = {
+        row.position: row
+        for row in connection.execute(
+            select(
+                link_counts.c.position,
+                func.sum(link_counts.c.clicks).label("people"),
+                func.sum(link_counts.c.machine).label("machine"),
+                func.min(link_counts.c.first_at).label("first_at"),
+                func.max(link_counts.c.last_at).label("last_at"),
+                func.sum(case((link_counts.c.clicks > 0, 1), else_=0)).label("by_count"),
+            )
+            .where(link_counts.c.message_id == message_id)
+            .group_by(link_counts.c.position)
+        )
+    }
+    ranked = (
+        select(
+            link_counts.c.position,
+            link_counts.c.copy_id,
+            func.row_number()
+            .over(partition_by=link_counts.c.position, order_by=link_counts.c.last_at.desc())
+            .label("rank"),
+        )
+        .where(link_counts.c.message_id == message_id, link_counts.c.clicks > 0)
+        .subquery()
+    )
+    by: dict[int, list[str]] = {}
+    latest = (
+        select(ranked.c.position, copies.c.name, copies.c.address)
+        .join(copies, copies.c.id == ranked.c.copy_id)
+        .where(ranked.c.rank <= NAMED)
+        .order_by(ranked.c.position, ranked.c.rank)
+    )
+    for row in connection.execute(latest):
+        by.setdefault(row.position, []).append(row.name or row.address)
+    found = connection.execute(select(links).where(links.c.message_id == message_id).order_by(links.c.position))
+    return tuple(_link_row(row, counts.get(row.position), by.get(row.position, [])) for row in found)
+
+
+def _link_row(row: Row[Any], counts: Row[Any] | None, by: list[str]) -> LinkRow:
+    link = Link(
+        position=row.position,
+        offset=row.offset,
+        part=LinkPart(row.part),
+        destination=row.destination,
+        text=row.text,
+        tracked=row.tracked,
+        reason=row.reason,
+    )
+    if counts is None:
+        return LinkRow(link=link)
+    return LinkRow(
+        link=link,
+        people=int(counts.people),
+        machine=int(counts.machine),
+        first_at=counts.first_at,
+        last_at=counts.last_at,
+        by=tuple(by),
+        by_count=int(counts.by_count),
+    )
+
+
+def events(
+    connection: Connection,
+    user: UserId,
+    message_id: int,
+    *,
+    kind: HitKind | None = None,
+    copy: CopyId | None = None,
+    machine: bool | None = None,
+    after: str | None = None,
+    limit: int = PAGE_LIMIT,
+) -> Page[EventRow]:
+    """Judged requests of one message, latest first. machine: only those of machines, or only the others.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    query = (
+        select(event_table, copies.c.address, copies.c.name, links.c.text, links.c.destination)
+        .join(messages, messages.c.id == event_table.c.message_id)
+        .join(copies, copies.c.id == event_table.c.copy_id)
+        .outerjoin(links, and_(links.c.message_id == event_table.c.message_id, links.c.position == event_table.c.link))
+        .where(event_table.c.message_id == message_id, messages.c.user_id == user)
+        .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
+    )
+    if kind is not None:
+        query = query.where(event_table.c.kind == kind)
+    if copy is not None:
+        query = query.where(event_table.c.copy_id == copy)
+    if machine is not None:
+        query = query.where(event_table.c.finding.in_(MACHINE) if machine else event_table.c.finding.not_in(MACHINE))
+    query = _behind(query, event_table.c.at, event_table.c.hit_id, after)
+    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
+    page = found[: _bounded(limit)]
+    cursor = _cursor(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
+    return Page(items=tuple(_event_row(row) for row in page), next=cursor)
+
+
+def _event_row(row: Row[Any]) -> EventRow:
+    return EventRow(
+        id=public_id(row.hit_id),
+        message=public_id(row.message_id),
+        copy=public_id(row.copy_id),
+        recipient=row.address,
+        name=row.name,
+        at=row.at,
+        kind=HitKind(row.kind),
+        finding=Finding(row.finding),
+        confidence=row.confidence,
+        reasons=tuple(Reason(code=code, words=said) for code, said in json.loads(row.reasons)),
+        rules=row.rules,
+        client=row.client,
+        client_kind=ClientKind(row.client_kind),
+        device=Device(row.device),
+        system=row.system,
+        network=NetworkClass(row.network),
+        operator=row.operator,
+        link=row.link,
+        link_text=row.text or "",
+        destination=row.destination or "",
+        first_of_reading=row.first_of_reading,
+    )
+
+
+def original(connection: Connection, user: UserId, message_id: int) -> bytes | None:
+    """The bytes as submitted; None when there is no such message of this user."""
+    query = (
+        select(originals.c.raw)
+        .join(messages, messages.c.id == originals.c.message_id)
+        .where(messages.c.id == message_id, messages.c.user_id == user)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def owns_copy(connection: Connection, user: UserId, copy: CopyId) -> MessageId | None:
+    """The message that this copy belongs to, when it is one of this user's."""
+    query = (
+        select(messages.c.id)
+        .join(copies, copies.c.message_id == messages.c.id)
+        .where(copies.c.id == copy, messages.c.user_id == user)
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else MessageId(found)
+
+
+# The built-in mailbox
+
+
+def sandbox_copies(
+    connection: Connection, user: UserId, *, after: str | None = None, limit: int = 50
+) -> Page[SandboxRow]:
+    """Copies in the built-in mailbox, newest first."""
+    query = _behind(_in_sandbox(user), sandbox.c.at, sandbox.c.copy_id, after)
+    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
+    page = found[: _bounded(limit)]
+    cursor = _cursor(page[-1].arrived_at, page[-1].id) if len(found) > len(page) else None
+    return Page(items=tuple(_sandbox_row(row) for row in page), next=cursor)
+
+
+def sandbox_copy(connection: Connection, user: UserId, copy: CopyId) -> SandboxRow | None:
+    """One copy in the built-in mailbox."""
+    found = connection.execute(_in_sandbox(user).where(sandbox.c.copy_id == copy)).one_or_none()
+    return None if found is None else _sandbox_row(found)
+
+
+def sandbox_letter(connection: Connection, user: UserId, copy: CopyId) -> bytes | None:
+    """The bytes that arrived there."""
+    query = (
+        select(sandbox.c.raw)
+        .join(messages, messages.c.id == sandbox.c.message_id)
+        .where(sandbox.c.copy_id == copy, messages.c.user_id == user)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _in_sandbox(user: UserId) -> Select[Any]:
+    return (
+        select(copies, sandbox.c.recipient, sandbox.c.at.label("arrived_at"), messages.c.subject)
+        .select_from(sandbox)
+        .join(copies, copies.c.id == sandbox.c.copy_id)
+        .join(messages, messages.c.id == sandbox.c.message_id)
+        .where(messages.c.user_id == user)
+        .order_by(sandbox.c.at.desc(), sandbox.c.copy_id.desc())
+    )
+
+
+def _sandbox_row(row: Row[Any]) -> SandboxRow:
+    return SandboxRow(
+        id=public_id(row.id),
+        message=public_id(row.message_id),
+        recipient=row.recipient,
+        name=row.name,
+        subject=row.subject,
+        at=row.arrived_at,
+        facts=_facts(row),
+        signals=_signals(row, row.confidence),
+    )
+
+
+# What changed
+
+
+def feed_after(connection: Connection, after: int, *, user: UserId | None = None, limit: int = 1000) -> list[FeedRow]:
+    """Changes with a larger id, oldest first: of one user, or (for the live pages' own fan-out) of all."""
+    query = select(feed).where(feed.c.id > after).order_by(feed.c.id).limit(limit)
+    if user is not None:
+        query = query.where(feed.c.user_id == user)
+    return [
+        FeedRow(
+            id=row.id,
+            user=row.user_id,
+            message=public_id(row.message_id),
+            copy=None if row.copy_id is None else public_id(row.copy_id),
+            what=row.what,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def feed_ends(connection: Connection) -> tuple[int, int]:
+    """The smallest and the largest id that the feed still holds; (0, 0) when it is empty."""
+    first, last = connection.execute(select(func.min(feed.c.id), func.max(feed.c.id))).one()
+    return first or 0, last or 0
+
+
+# Pages by key
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, PAGE_LIMIT))
+
+
+def _cursor(at: datetime, number: int) -> str:
+    return f"{(at - EPOCH) // MICROSECOND:x}.{public_id(number)}"
+
+
+def _behind(
+    query: Select[Any], key: ColumnElement[datetime], number: ColumnElement[int], after: str | None
+) -> Select[Any]:
+    """Only what stands behind the cursor in an order of descending (key, number)."""
+    if not after:
+        return query
+    first, _, second = after.partition(".")
+    behind = from_public_id(second)
+    try:
+        at = EPOCH + int(first, 16) * MICROSECOND
+    except (ValueError, OverflowError):
+        behind = None
+    if behind is None:
+        raise BadInput("this is not a cursor of this list")
+    # `key <= at` alone lets the index find the place on both databases.
+    return query.where(key <= at, or_(key < at, number < behind))
