@@ -1,0 +1,513 @@
+"""The settings: one frozen tree, read once, from the file `unsealed.toml`, the environment and the command line.
+
+Promises that every mistake is reported at once, each with its key, and that passwords never
+appear in a message. The command line wins over the environment, the environment over the file.
+
+The file is the one that UNSEALED_CONFIG names; else `unsealed.toml` in the working folder; else `unsealed.toml` in the
+data folder. `[track] url = "..."` in the file is UNSEALED_TRACK_URL in the environment: the section, then the key.
+Lists in the environment are separated by commas. An unknown key is an error everywhere: it is a misspelt one.
+
+This is the only module that knows pydantic. docs/reference/settings.md is made from the descriptions here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from unsealed.model.errors import UnsealedError
+from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.store.engine import sqlite_url
+
+PREFIX = "UNSEALED_"
+CONFIG_VARIABLE = "UNSEALED_CONFIG"
+FILE_NAME = "unsealed.toml"
+NOT_OURS = ("UNSEALED_CONFIG", "UNSEALED_TEST_POSTGRES")  # variables with our prefix that are not settings
+
+# What the options of `unsealed serve` are called among the settings.
+OPTIONS = {
+    "data": "data",
+    "web": "web.listen",
+    "track": "track.listen",
+    "smtp": "smtp.listen",
+    "upstream": "upstream.url",
+    "track_url": "track.url",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with the settings."""
+
+    key: str  # "track.url"
+    words: str
+
+
+class ConfigError(UnsealedError):
+    """The settings cannot be used. All problems, each with its key."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(
+            "these settings cannot be used:\n" + "\n".join(f"  {each.key}: {each.words}" for each in problems)
+        )
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address to listen on."""
+
+    host: str
+    port: int  # 0: the system chooses
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs on this machine reach it."""
+        return self.host == "localhost" or _is_address(self.host, "is_loopback")
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it is every address of this machine, so that no URL can be made of it."""
+        return _is_address(self.host, "is_unspecified")
+
+    @property
+    def url(self) -> str:
+        """The base URL under which this machine itself reaches it."""
+        if self.wildcard:
+            return f"http://{Listen('::1' if ':' in self.host else '127.0.0.1', self.port)}"
+        return f"http://{self}"
+
+
+class UpstreamTls(StrEnum):
+    NONE = "none"  # in clear; for a server on the same machine
+    STARTTLS = "starttls"  # the default: required and verified, never given up silently
+    IMPLICIT = "implicit"  # TLS from the first byte; the default on port 465
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRoute:
+    """The next hop for all mail. Its written form hides the password."""
+
+    host: str
+    port: int
+    user: str
+    password: SecretStr
+    tls: UpstreamTls
+
+    def __str__(self) -> str:
+        who = f"{self.user}:***@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"smtp://{who}{host}:{self.port}?tls={self.tls}"
+
+
+def _is_address(host: str, quality: str) -> bool:
+    try:
+        return bool(getattr(ipaddress.ip_address(host), quality))
+    except ValueError:
+        return False
+
+
+def _listen(value: object) -> object:
+    if isinstance(value, Listen):
+        return value
+    form = r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>\d{1,5})"
+    found = re.fullmatch(form, str(value).strip())
+    if found is None or int(found["port"]) > 65_535:
+        raise ValueError("write it as HOST:PORT, such as 127.0.0.1:8026 or [::1]:8026")
+    return Listen(found["six"] or found["host"], int(found["port"]))
+
+
+def _optional_listen(value: object) -> object:
+    return None if value == "" else _listen(value)
+
+
+def _base_url(value: str) -> str:
+    if value == "":
+        return value
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not value.isascii():
+        raise ValueError("write it as https://HOST or https://HOST:PORT")
+    if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
+        raise ValueError("only scheme, host and port belong here: no user, path, query or fragment")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _upstream(value: object) -> object:
+    if value is None or value == "":
+        return None
+    form = "write it as smtp://[user:password@]host:port[?tls=none|starttls|implicit]"
+    try:
+        parts = urlsplit(str(value).strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError(form) from None
+    asked = re.fullmatch(r"(?:tls=(none|starttls|implicit))?", parts.query)
+    if parts.scheme != "smtp" or not parts.hostname or asked is None or parts.path not in ("", "/") or parts.fragment:
+        raise ValueError(form)
+    if port is None:
+        raise ValueError(f"the port is missing (587 at most providers); {form}")
+    if (parts.username is None) != (parts.password is None):
+        raise ValueError(f"user and password go together; {form}")
+    tls = UpstreamTls(asked[1]) if asked[1] else UpstreamTls.IMPLICIT if port == 465 else UpstreamTls.STARTTLS
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return UpstreamRoute(host=parts.hostname, port=port, user=user, password=SecretStr(password), tls=tls)
+
+
+def _store_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text == "":
+        return value
+    try:
+        kind = make_url(text).get_backend_name()
+    except ArgumentError:
+        kind = ""
+    if kind not in ("sqlite", "postgresql"):
+        raise ValueError("write it as sqlite:////absolute/path.db or postgresql://user:password@host/database")
+    return value
+
+
+def _items(value: object) -> object:
+    """A list as the environment writes it."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _network(value: object) -> object:
+    if value == "*":
+        raise ValueError(
+            "* would let every caller write the address that is recorded; list the addresses of your own proxies"
+        )
+    try:
+        network = ipaddress.ip_network(str(value).strip())
+    except ValueError:
+        raise ValueError(f"{value!r} is not an address or a network such as 10.0.0.0/8") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{network} is every caller, and each could write the address that is recorded")
+    return network
+
+
+def _domain(value: object) -> object:
+    try:
+        domain = str(value).strip().strip(".").lower().encode("idna").decode("ascii")
+    except UnicodeError:
+        domain = ""
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", domain):
+        raise ValueError(f"{value!r} is not a domain")
+    return domain
+
+
+def _email(value: str) -> str:
+    address = value.strip().lower()
+    if not re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", address):
+        raise ValueError("write one address, such as ines@example.org")
+    return address
+
+
+def _optional_path(value: object) -> object:
+    return None if value == "" else value
+
+
+Address = Annotated[Listen, BeforeValidator(_listen)]
+OptionalAddress = Annotated[Listen | None, BeforeValidator(_optional_listen)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path)]
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
+Domain = Annotated[str, BeforeValidator(_domain)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Store(_Section):
+    """Where messages and events are kept."""
+
+    url: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
+        default=SecretStr(""),
+        description="`postgresql://user:password@host/database` for several machines. "
+        "Empty: SQLite, the file `unsealed.db` in the data folder.",
+    )
+
+
+class Web(_Section):
+    """The pages and the API. Put a proxy with TLS in front when others than you shall reach them."""
+
+    listen: Address = Field(default=Listen("127.0.0.1", 8025), description="HOST:PORT of the pages and the API.")
+    url: BaseUrl = Field(
+        default="",
+        description="Base URL under which people reach the pages. Empty: `http://` and the address listened on.",
+    )
+
+
+class Track(_Section):
+    """The tracking host: pixels and links. Nothing else lives there."""
+
+    listen: Address = Field(default=Listen("127.0.0.1", 8026), description="HOST:PORT of pixels and links.")
+    url: BaseUrl = Field(
+        default="",
+        description="Public base URL of pixels and links, such as `https://t.example.org`. It is frozen into each "
+        "message when it is sent, so an old name must go on working. Empty: `http://` and the address listened on, "
+        "which only this machine reaches.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_items)] = Field(
+        default=(),
+        description="Addresses or networks of your own proxies. The address that is recorded is the right-most entry "
+        "of `X-Forwarded-For` that is not in this list. `*` is refused: every caller could then write the address.",
+    )
+    connections: int = Field(
+        default=4096,
+        ge=16,
+        le=1_000_000,
+        description="Open connections at most; further ones wait in the socket's queue.",
+    )
+    collector: str = Field(
+        default="main",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        description="Name of this collector: its journal lies in the folder `journal/NAME` of the data folder. "
+        "Each machine that collects needs its own.",
+    )
+
+
+class Smtp(_Section):
+    """The server for mail programs."""
+
+    listen: Address = Field(
+        default=Listen("127.0.0.1", 2525),
+        description="HOST:PORT for mail programs. Signing in works under STARTTLS, or in clear on loopback only.",
+    )
+    tls_listen: OptionalAddress = Field(
+        default=None,
+        description="A second HOST:PORT with TLS from the first byte (port 465 by custom). Needs the certificate.",
+    )
+    certificate: OptionalPath = Field(
+        default=None, description="PEM file with the certificate chain; switches STARTTLS on."
+    )
+    key: OptionalPath = Field(
+        default=None, description="PEM file with the private key of the certificate.", validate_default=True
+    )
+    max_size: ByteSize = Field(
+        default=ByteSize(25_000_000), gt=0, description="The largest message taken, such as `25 MB`; announced as SIZE."
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _complete(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("certificate")
+        if (certificate is None) != (key is None):
+            raise ValueError("smtp.certificate and smtp.key go together")
+        if info.data.get("tls_listen") is not None and certificate is None:
+            raise ValueError("smtp.tls_listen needs smtp.certificate and smtp.key")
+        return key
+
+
+class Upstream(_Section):
+    """The next hop: the SMTP server of your provider or company."""
+
+    url: Annotated[UpstreamRoute | None, BeforeValidator(_upstream)] = Field(
+        default=None,
+        description="`smtp://[user:password@]host:port[?tls=none|starttls|implicit]`. TLS is verified; the default is "
+        "`starttls`, on port 465 `implicit`. Empty: nothing leaves, mail lands in the built-in sandbox.",
+    )
+    ca: OptionalPath = Field(
+        default=None, description="PEM file with the authorities that may vouch for it. Empty: those of the system."
+    )
+
+
+class TrackingDefaults(_Section):
+    """What is tracked when a message does not say otherwise."""
+
+    opens: bool = Field(default=True, description="Whether messages get a pixel.")
+    links: LinkScope = Field(
+        default=LinkScope.HTML, description="Which links are rewritten: `none`, `html` or `html+text`."
+    )
+    visible_urls: VisibleUrl = Field(
+        default=VisibleUrl.LEAVE,
+        description="Links whose visible text is itself an address: `leave` them or `track` them. Mail programs warn "
+        "of fraud when text and target differ.",
+    )
+    excluded_domains: Annotated[tuple[Domain, ...], BeforeValidator(_items)] = Field(
+        default=(), description="Links to these domains, their subdomains included, are left alone."
+    )
+
+    @property
+    def switches(self) -> Switches:
+        return Switches(
+            opens=Level.FULL if self.opens else Level.OFF,
+            links=self.links,
+            visible_urls=self.visible_urls,
+            excluded_domains=frozenset(self.excluded_domains),
+        )
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Log(_Section):
+    """What the server says on standard error."""
+
+    level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
+    format: LogFormat = Field(default=LogFormat.TEXT, description="`text` for people or `json` for machines.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+    )
+
+    data: Path = Field(
+        default=Path("unsealed-data"),
+        description="The folder that holds everything kept: the store, the journal and the key ring. "
+        "A relative path starts at the working folder.",
+    )
+    owner: Annotated[str, AfterValidator(_email)] = Field(
+        default="owner@localhost",
+        description="Sign-in name and sender address of the owner, whom the first start creates.",
+    )
+    store: Store = Store()
+    web: Web = Web()
+    track: Track = Track()
+    smtp: Smtp = Smtp()
+    upstream: Upstream = Upstream()
+    tracking: TrackingDefaults = TrackingDefaults()
+    log: Log = Log()
+
+    @property
+    def store_url(self) -> str:
+        """URL of the store, with its password. Not for messages."""
+        return self.store.url.get_secret_value() or sqlite_url(self.data)
+
+    @property
+    def web_url(self) -> str:
+        """Base of the pages, without a slash at the end."""
+        return self.web.url or self.web.listen.url
+
+    @property
+    def track_url(self) -> str:
+        """Base of pixels and links, without a slash at the end."""
+        return self.track.url or self.track.listen.url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _File(settings_cls)
+
+
+class _File(PydanticBaseSettingsSource):
+    """`unsealed.toml`; an absent one is an empty one, unless UNSEALED_CONFIG names it."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False  # asked for by the base class; __call__ gives everything at once
+
+    def __call__(self) -> dict[str, Any]:
+        data = Path(self.current_state.get("data", Settings.model_fields["data"].default))
+        path = config_file(data)
+        if path is None:
+            return {}
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError((Problem(key=str(path), words=str(error)),)) from error
+
+
+def config_file(data: Path) -> Path | None:
+    """The settings file in use, or None."""
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return next((path for path in (Path(FILE_NAME), data / FILE_NAME) if path.is_file()), None)
+
+
+def load(options: Mapping[str, object] | None = None) -> Settings:
+    """Read the settings: command line over environment over file over defaults.
+
+    options: values from the command line, named as in OPTIONS or by their key ("smtp.max_size"); None is "not given".
+
+    Raises:
+        ConfigError: permanent; carries every problem, not only the first one.
+    """
+    given: dict[str, Any] = {}
+    for name, value in (options or {}).items():
+        if value is not None:
+            section, _, key = OPTIONS.get(name, name).partition(".")
+            if key:
+                given.setdefault(section, {})[key] = value
+            else:
+                given[section] = value
+    problems = _misspelt_variables()
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        problems += [_problem(details) for details in error.errors(include_url=False)]
+    if problems:
+        raise ConfigError(tuple(problems))
+    return settings.model_copy(update={"data": settings.data.expanduser().absolute()})
+
+
+def _misspelt_variables() -> list[Problem]:
+    """Variables whose section does not exist; pydantic reports a wrong key within a section, but not these."""
+    names = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in NOT_OURS]
+    return [
+        Problem(key=name, words="there is no such setting")
+        for name in names
+        if name.upper().removeprefix(PREFIX).partition("_")[0].lower() not in Settings.model_fields
+    ]
+
+
+def _problem(details: Any) -> Problem:
+    key = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        return Problem(key=key, words="there is no such setting")
+    words = str(details["msg"]).removeprefix("Value error, ")
+    secret = key in ("store.url", "upstream.url") or not isinstance(details["input"], str | int | float)
+    return Problem(key=key, words=words if secret else f"{words} (given: {str(details['input'])!r})")
