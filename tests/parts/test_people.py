@@ -61,8 +61,30 @@ def test_there_is_one_owner_only(engine: Engine, ines: UserId, now: datetime) ->
         people.create_owner(connection, "other@example.org", now)
 
 
+def test_a_user_goes_by_any_own_address_and_keeps_the_old_one_after_a_new_name(
+    engine: Engine, ines: UserId, rob: UserId, now: datetime
+) -> None:
+    with engine.begin() as connection:
+        password = people.new_app_password(connection, ines, "", now)
+        people.rename(connection, ines, "Ines@Work.example", now)
+
+        for address in ("ines@example.org", "ines@work.example"):
+            found = people.user_by_email(connection, address)
+            assert found is not None
+            assert (ines, "ines@work.example") == (found.id, found.email)
+            assert ines == people.check_app_password(connection, address, password, now)
+        with pytest.raises(Refused, match="belongs to another user"):
+            people.rename(connection, rob, "ines@example.org", now)
+
+
+def test_an_empty_installation_has_nobody(engine: Engine) -> None:
+    with reading(engine) as connection:
+        assert not people.any_user(connection)
+        assert people.owner(connection) is None
+
+
 def test_an_address_is_taken_once(engine: Engine, ines: UserId, now: datetime) -> None:
-    with engine.begin() as connection, pytest.raises(BadInput, match="there is a user ines@example.org already"):
+    with engine.begin() as connection, pytest.raises(BadInput, match=r"there is a user ines@example\.org already"):
         people.add_user(connection, "INES@example.org", Role.MEMBER, now)
 
 

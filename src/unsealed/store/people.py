@@ -25,7 +25,7 @@ from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, or_, select, update
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
@@ -146,8 +146,8 @@ def create_owner(connection: Connection, email: str, now: datetime) -> UserId:
     return add_user(connection, email, Role.OWNER, now)
 
 
-def add_user(connection: Connection, email: str, role: Role, now: datetime, password: str | None = None) -> UserId:
-    """Add a user, who may send from `email`. With a password it takes about 60 ms.
+def add_user(connection: Connection, email: str, role: str, now: datetime, password: str | None = None) -> UserId:
+    """Add a user, who may send from `email`. role: "owner" or "member". With a password it takes about 60 ms.
 
     Raises:
         BadInput: not an address, taken already, or a password that is too weak.
@@ -160,7 +160,7 @@ def add_user(connection: Connection, email: str, role: Role, now: datetime, pass
         users.insert().values(
             id=user,
             email=address,
-            role=role,
+            role=Role(role),
             created_at=now,
             password_hash=None if password is None else hash_password(password),
         )
@@ -180,14 +180,26 @@ def user(connection: Connection, user: UserId) -> User | None:
     return None if row is None else _user(row)
 
 
+def any_user(connection: Connection) -> bool:
+    """Whether anybody has been added yet."""
+    return connection.execute(select(users.c.id).limit(1)).first() is not None
+
+
 def user_by_email(connection: Connection, email: str) -> User | None:
-    """The user with that sign-in name; any spelling of case."""
-    row = connection.execute(select(users).where(users.c.email == _folded(email))).mappings().first()
+    """The user with that sign-in name or address to send from; any spelling of case."""
+    row = connection.execute(select(users).where(_goes_by(email))).mappings().first()
     return None if row is None else _user(row)
 
 
-def set_name(connection: Connection, user: UserId, name: str) -> None:
-    connection.execute(update(users).where(users.c.id == user).values(name=_one_line(name)))
+def rename(connection: Connection, user: UserId, address: str, now: datetime) -> None:
+    """Give a user a new sign-in name and address to send from. The old address goes on working for both.
+
+    Raises:
+        BadInput: not an address.
+        Refused: it belongs to another user.
+    """
+    email = add_identity(connection, user, address, now)
+    connection.execute(update(users).where(users.c.id == user).values(email=email))
 
 
 # ----------------------------------------------------------------------------------------------------- identities
@@ -268,7 +280,7 @@ def password_fits(stored: str | None, password: str) -> bool:
 
 def stored_password(connection: Connection, email: str) -> tuple[UserId, str] | None:
     """User and password hash for a sign-in name; None when there is no such user or no password was chosen yet."""
-    row = connection.execute(select(users.c.id, users.c.password_hash).where(users.c.email == _folded(email))).first()
+    row = connection.execute(select(users.c.id, users.c.password_hash).where(_goes_by(email))).first()
     return None if row is None or row.password_hash is None else (UserId(row.id), row.password_hash)
 
 
@@ -296,13 +308,12 @@ def new_api_token(connection: Connection, user: UserId, label: str, now: datetim
 
 
 def check_app_password(connection: Connection, email: str, password: str, now: datetime) -> UserId | None:
-    """The user whose sign-in name and app password these are. Writes "last used", at most once a minute."""
+    """The user who goes by `email` and made this app password. Writes "last used", at most once a minute."""
     key, _, secret = password.strip().removeprefix(APP_PREFIX).partition("-")
     found = _credential(connection, key, secret, CredentialKind.SMTP)
     if found is None:
         return None
-    name = connection.execute(select(users.c.email).where(users.c.id == found.user)).scalar_one()
-    if not hmac.compare_digest(name.encode(), _folded(email).encode()):
+    if connection.execute(select(users.c.id).where(_goes_by(email), users.c.id == found.user)).first() is None:
         return None
     note_use(connection, found, now)
     return found.user
@@ -498,6 +509,15 @@ def _session(row: RowMapping) -> Session:
         created_at=row["session_created_at"],
         seen_at=row["seen_at"],
         expires_at=row["expires_at"],
+    )
+
+
+def _goes_by(email: str) -> ColumnElement[bool]:
+    """A user signs in with any of the own addresses: nobody remembers which one was the first."""
+    address = _folded(email)
+    return or_(
+        users.c.email == address,
+        users.c.id.in_(select(identities.c.user_id).where(identities.c.address == address)),
     )
 
 
