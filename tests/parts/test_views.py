@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import Engine
+
+from unsealed.model.errors import BadInput
+from unsealed.model.event import Finding, HitKind
+from unsealed.model.message import Delivery, MessageId, UserId, public_id
+from unsealed.store import views
+from unsealed.store.engine import reading
+
+MARA = UserId(0x5E9D_0000_0000_0001)
+OTHER = UserId(0x5E9D_0000_0000_0002)
+NOON = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
+
+Mail = dict[str, MessageId]
+
+
+def names(mail: Mail, items: tuple[object, ...]) -> list[str]:
+    by_id = {public_id(number): name for name, number in mail.items()}
+    return [by_id[item.id] for item in items]  # type: ignore[attr-defined]
+
+
+def test_sent_mail_comes_by_last_signal_and_only_the_users_own(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        page = views.sent(connection, MARA, now=NOON)
+
+    listed = names(mail, page.items)
+    assert listed[:7] == ["queued", "waiting", "clicked", "proposal", "sent", "renewal", "machine"]
+    assert len(listed) == 25
+    assert "foreign" not in listed
+
+
+def test_pages_by_key_meet_without_gap_or_repeat(engine: Engine, mail: Mail) -> None:
+    for sort in ("signal", "sent"):
+        with reading(engine) as connection:
+            whole = views.sent(connection, MARA, sort=sort, now=NOON)
+            pieces: list[object] = []
+        after = None
+            while True:
+                page = views.sent(connection, MARA, sort=sort, after=after, limit=4, now=NOON)
+                pieces += page.items
+                after = page.next
+                if after is None:
+                    break
+        assert tuple(pieces) == whole.items
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", ".", "zz.00000000000000ff", "10.ff", "f" * 40 + ".00000000000000ff"])
+def test_a_cursor_that_is_none_is_refused(engine: Engine, mail: Mail, cursor: str) -> None:
+    with reading(engine) as connection, pytest.raises(BadInput):
+        views.sent(connection, MARA, after=cursor, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("delayed", {"queued", "waiting"}),
+        ("bounced", {"bounced", "partly"}),
+        ("not_tracked", {"untracked"}),
+        ("loaded_by_machine", {"machine", "apple"}),
+        ("clicked", {"clicked", "proposal", "often", "partly", "click_only", "hostile"}),
+    ],
+)
+def test_a_state_filters_the_list(engine: Engine, mail: Mail, state: str, expected: set[str]) -> None:
+    with reading(engine) as connection:
+        page = views.sent(connection, MARA, state=state, now=NOON)
+
+        assert set(names(mail, page.items)) == expected
+        assert views.sent_count(connection, MARA, state=state, now=NOON) == len(expected)
+
+
+def test_no_signal_is_said_after_a_day_only(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        found = names(mail, views.sent(connection, MARA, state="no_signal", now=NOON).items)
+
+    assert "silent" in found
+    assert "mine" in found  # the sender's own look is no signal
+    assert not {"sent", "delivered", "waiting", "bounced", "untracked"} & set(found)
+
+
+def test_an_unknown_state_or_order_is_refused(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        with pytest.raises(BadInput):
+            views.sent(connection, MARA, state="unread", now=NOON)
+        with pytest.raises(BadInput):
+            views.sent(connection, MARA, sort="size", now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("HARBOURLINE", ["proposal"]),
+        ("okafor", ["proposal"]),
+        ("kofi@", ["click_only"]),
+        ("%", []),
+        ("_", []),
+        ("nothing like it", []),
+    ],
+)
+def test_search_finds_part_of_a_subject_a_name_or_an_address(
+    engine: Engine, mail: Mail, search: str, expected: list[str]
+) -> None:
+    with reading(engine) as connection:
+        assert names(mail, views.sent(connection, MARA, search=search, now=NOON).items) == expected
+
+
+def test_a_row_carries_the_facts_of_all_its_copies(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        found = views.rows(connection, MARA, [mail["partly"], mail["foreign"]])
+
+    (row,) = found.values()
+    assert (row.recipients, row.recipient_count) == (("Priya Raman", "Joel Addo", "Buyer 0"), 11)
+    assert (row.bounced, row.waiting, row.facts.delivery) == (1, 0, Delivery.SENT)
+    assert (row.signals.opens, row.signals.clicks) == (7, 2)
+    assert row.last_click is not None
+    assert row.last_click.text == "Price list"
+
+
+def test_a_message_shows_its_copies_and_links(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        shown = views.message(connection, MARA, mail["proposal"], NOON)
+
+    assert shown is not None
+    assert [(copy.name, copy.signals.opens, copy.signals.clicks, copy.signals.machine) for copy in shown.copies] == [
+        ("Ines Marchetti", 3, 2, 1),
+        ("Rob Okafor", 0, 0, 4),
+        ("Lotte Brandsma", 0, 0, 0),
+    ]
+    pricing, plan, visit, *_, unsubscribe = shown.links
+    assert (pricing.people, pricing.machine, pricing.by) == (1, 0, ("Ines Marchetti",))
+    assert (plan.people, plan.machine, plan.by_count) == (1, 1, 1)
+    assert (visit.people, visit.machine, visit.by) == (0, 1, ())
+    assert (unsubscribe.link.tracked, unsubscribe.link.reason) == (False, "unsubscribe")
+    assert shown.survey.pixel == "before </body>"
+
+
+def test_what_belongs_to_another_user_is_not_there(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        copy = views.message(connection, MARA, mail["proposal"], NOON).copies[0]  # type: ignore[union-attr]
+        number = int(copy.id, 16)
+
+        assert views.message(connection, OTHER, mail["proposal"], NOON) is None
+        assert views.events(connection, OTHER, mail["proposal"]).items == ()
+        assert views.original(connection, OTHER, mail["proposal"]) is None
+        assert views.owns_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
+        assert views.owns_copy(connection, MARA, number) == mail["proposal"]  # type: ignore[arg-type]
+        assert views.sandbox_copies(connection, OTHER).items == ()
+        assert views.sandbox_letter(connection, OTHER, number) is None  # type: ignore[arg-type]
+        assert views.feed_after(connection, 0, user=OTHER) == []
+
+
+def test_events_come_latest_first_by_kind_and_by_hand(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        everything = views.events(connection, MARA, mail["proposal"])
+        clicks = views.events(connection, MARA, mail["proposal"], kind=HitKind.CLICK, machine=False)
+        machines = views.events(connection, MARA, mail["proposal"], machine=True)
+        first = views.events(connection, MARA, mail["proposal"], limit=5)
+        rest = views.events(connection, MARA, mail["proposal"], after=first.next)
+
+    assert len(everything.items) == 13
+    assert everything.items == first.items + rest.items
+    assert [event.link_text for event in clicks.items] == ["Pricing", "Depot plan"]
+    assert {event.finding for event in machines.items} == {
+        Finding.SCANNER,
+        Finding.SCANNER_CLICK,
+        Finding.MACHINE_PREFETCH,
+    }
+    assert everything.items[0].reasons[0].code == "CLIENT_DIRECT"
+
+
+def test_the_sandbox_lists_the_copies_that_arrived(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        page = views.sandbox_copies(connection, MARA)
+        copy = page.items[0]
+        number = int(copy.id, 16)
+
+        assert {item.recipient for item in page.items} == {
+            "ines@harbourline.example",
+            "rob.okafor@harbourline.example",
+            "lotte@fennel.example",
+        }
+        assert views.sandbox_copy(connection, MARA, number) == copy  # type: ignore[arg-type]
+        assert views.sandbox_letter(connection, MARA, number) is not None  # type: ignore[arg-type]
+
+
+def test_the_feed_is_read_behind_an_id(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        (row,) = views.feed_after(connection, 0, user=MARA)
+
+        assert (row.message, row.what) == (public_id(mail["proposal"]), "human_open")
+        assert views.feed_ends(connection) == (row.id, row.id)
+        assert views.feed_after(connection, row.id) == []
