@@ -38,7 +38,7 @@ def test_pages_by_key_meet_without_gap_or_repeat(engine: Engine, mail: Mail) -> 
         with reading(engine) as connection:
             whole = views.sent(connection, MARA, sort=sort, now=NOON)
             pieces: list[object] = []
-        after = None
+            after = None
             while True:
                 page = views.sent(connection, MARA, sort=sort, after=after, limit=4, now=NOON)
                 pieces += page.items
