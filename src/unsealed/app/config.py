@@ -46,7 +46,7 @@ from unsealed.store.engine import sqlite_url
 PREFIX = "UNSEALED_"
 CONFIG_VARIABLE = "UNSEALED_CONFIG"
 FILE_NAME = "unsealed.toml"
-NOT_OURS = ("UNSEALED_CONFIG", "UNSEALED_TEST_POSTGRES")  # variables with our prefix that are not settings
+NOT_SETTINGS = ("UNSEALED_CONFIG", "UNSEALED_TEST_")  # how variables with our prefix begin that are no settings
 
 # What the options of `unsealed serve` are called among the settings.
 OPTIONS = {
@@ -179,7 +179,12 @@ def _upstream(value: object) -> object:
         raise ValueError(f"the port is missing (587 at most providers); {form}")
     if (parts.username is None) != (parts.password is None):
         raise ValueError(f"user and password go together; {form}")
-    tls = UpstreamTls(asked[1]) if asked[1] else UpstreamTls.IMPLICIT if port == 465 else UpstreamTls.STARTTLS
+    if asked[1]:
+        tls = UpstreamTls(asked[1])
+    elif Listen(parts.hostname, port).loopback:
+        tls = UpstreamTls.NONE
+    else:
+        tls = UpstreamTls.IMPLICIT if port == 465 else UpstreamTls.STARTTLS
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return UpstreamRoute(host=parts.hostname, port=port, user=user, password=SecretStr(password), tls=tls)
 
@@ -336,7 +341,8 @@ class Upstream(_Section):
     url: Annotated[UpstreamRoute | None, BeforeValidator(_upstream)] = Field(
         default=None,
         description="`smtp://[user:password@]host:port[?tls=none|starttls|implicit]`. TLS is verified; the default is "
-        "`starttls`, on port 465 `implicit`. Empty: nothing leaves, mail lands in the built-in sandbox.",
+        "`starttls`, on port 465 `implicit`, on this machine itself `none`. Empty: nothing leaves, mail lands in the "
+        "built-in sandbox.",
     )
     ca: OptionalPath = Field(
         default=None, description="PEM file with the authorities that may vouch for it. Empty: those of the system."
@@ -496,7 +502,9 @@ def load(options: Mapping[str, object] | None = None) -> Settings:
 
 def _misspelt_variables() -> list[Problem]:
     """Variables whose section does not exist; pydantic reports a wrong key within a section, but not these."""
-    names = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in NOT_OURS]
+    names = [
+        name for name in os.environ if name.upper().startswith(PREFIX) and not name.upper().startswith(NOT_SETTINGS)
+    ]
     return [
         Problem(key=name, words="there is no such setting")
         for name in names

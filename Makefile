@@ -1,0 +1,83 @@
+# Everything a newcomer or a maintainer does, in one command each. `make` alone lists them.
+# Needs Python 3.11 or newer with its venv module, and make; all else goes into .venv, checked by hash.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Two workers; the store of each test is its own, so tests may run side by side.
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: help install run test check walks e2e crash bench docs screenshots lock clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z0-9]+):.*##[[:space:]]*(.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+# The first interpreter that runs and can make a virtual environment (Debian's python3 alone cannot).
+$(BIN)/python:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+			echo "making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "No Python 3.11 or newer with venv was found (Debian: apt install python3-venv)." >&2; exit 1
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing what Unsealed needs"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "installing what its tests need"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed  ## prepare .venv with the command .venv/bin/unsealed
+
+run: $(VENV)/.installed  ## start everything; data in ./var, or where UNSEALED_DATA says
+	@UNSEALED_DATA="$${UNSEALED_DATA:-var}" exec $(BIN)/unsealed serve
+
+test: $(VENV)/.installed-dev  ## all tests
+	@$(PYTEST) tests
+
+check: $(VENV)/.installed-dev  ## format, lint, types, import contracts, documents, tests for every module
+	$(BIN)/ruff format --check . docs/generate.py
+	$(BIN)/ruff check . docs/generate.py
+	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests docs/generate.py
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/pytest -q tests/unit/test_house.py
+
+walks: $(VENV)/.installed-dev  ## only the tests with real processes
+	@$(PYTEST) tests/walks
+
+e2e: $(VENV)/.installed-dev  ## the whole way: a mail program, an upstream, a browser
+	@$(BIN)/pytest tests/walks
+
+crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
+	@UNSEALED_TEST_ROUNDS=200 $(BIN)/pytest tests/crash
+
+bench: $(VENV)/.installed-dev  ## measure, side by side with others
+	@$(BIN)/python bench/run.py
+
+docs: $(VENV)/.installed-dev  ## write docs/reference from the code
+	@$(BIN)/python docs/generate.py
+
+screenshots: e2e  ## pictures for the documents, from the walk
+	@cp tests/shots/sent.png docs/images/sent.png
+
+lock:  ## for maintainers: raise the versions in the lock files (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
+		--group build pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
+		--constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove all that was made here, the data in ./var excepted
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/shots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""Writes docs/reference/settings.md and docs/reference/commands.md from the code: `make docs`.
+
+`--check` writes nothing and fails when a page is not what the code says; `make check` runs that.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+
+from pydantic import BaseModel, ByteSize, SecretStr
+from pydantic.fields import FieldInfo
+from typer import Context
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from unsealed.app.cli import cli
+from unsealed.app.config import Settings
+
+REFERENCE = Path(__file__).parent / "reference"
+
+SETTINGS_HEAD = """\
+# Settings
+
+<!-- Made from src/unsealed/app/config.py by `make docs`. Change it there. -->
+
+Settings come from three places.
+The command line wins over the environment, and the environment wins over the file.
+They are read once, at the start; a change needs a restart.
+
+- **File.** The one that `UNSEALED_CONFIG` names; else `unsealed.toml` in the working folder; else in the data folder.
+- **Environment.** `UNSEALED_`, the section, `_`, the key, in capitals. Lists are separated by commas.
+- **Command line.** The options of [`unsealed serve`](commands.md#unsealed-serve).
+
+A wrong value or an unknown key is an error.
+All errors are shown at once, each with its key.
+`unsealed check` says what else is wrong, such as a port that is taken.
+
+```toml
+# unsealed.toml
+owner = "ines@example.org"
+
+[track]
+url = "https://t.example.org"
+trusted_proxies = ["10.0.0.2"]
+
+[upstream]
+url = "smtp://ines%40example.org:password@mail.example.org:587"
+```
+"""
+
+COMMANDS_HEAD = """\
+# Commands
+
+<!-- Made from src/unsealed/app/cli.py by `make docs`. Change it there. -->
+
+Every command that touches data takes `--data DIR`, or `UNSEALED_DATA` from the environment.
+All of them work while the server runs.
+The exit status is 0 when all went well, 1 when something was found to be wrong, 2 when the command could not be done.
+"""
+
+
+def settings_page() -> str:
+    lines = [SETTINGS_HEAD]
+    plain = {name: field for name, field in Settings.model_fields.items() if not _section(field)}
+    lines += ["## At the top of the file", "", *_table("", plain)]
+    for name, field in Settings.model_fields.items():
+        section = _section(field)
+        if section:
+            lines += [f"## `[{name}]`", "", (section.__doc__ or "").strip(), "", *_table(name, section.model_fields)]
+    return "\n".join(lines)
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _table(section: str, fields: dict[str, FieldInfo]) -> list[str]:
+    rows = ["| key | environment | default | what it is for |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        key = f"{section}.{name}" if section else name
+        variable = "UNSEALED_" + key.replace(".", "_").upper()
+        rows.append(f"| `{key}` | `{variable}` | {_default(field.default)} | {_cell(field.description or '')} |")
+    return [*rows, ""]
+
+
+def _default(value: object) -> str:
+    match value:
+        case None | () | "":
+            return "empty"
+        case SecretStr():
+            return "empty"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case ByteSize():
+            return f"`{value.human_readable(decimal=True, separator=' ').replace('.0 ', ' ')}`"
+        case Enum():
+            return f"`{value.value}`"
+        case _:
+            return f"`{value}`"
+
+
+def commands_page() -> str:
+    lines = [COMMANDS_HEAD]
+    root = get_command(cli)
+    for path, command in _walk(root, "unsealed"):
+        context = Context(command, info_name=path)
+        usage = " ".join([path, *command.collect_usage_pieces(context)])
+        lines += [f"## {path}", "", (command.help or "").strip(), "", "```", usage, "```", ""]
+        options = [entry for entry in (each.get_help_record(context) for each in command.params) if entry]
+        if options:
+            lines += ["| option | what it is for |", "|---|---|"]
+            lines += [f"| `{_cell(names)}` | {_cell(words)} |" for names, words in options]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _walk(command: object, path: str) -> list[tuple[str, TyperCommand]]:
+    """Every command below, in the order of the alphabet, with the words that call it."""
+    match command:
+        case TyperCommand():
+            return [(path, command)]
+        case TyperGroup():
+            return [
+                found for name, below in sorted(command.commands.items()) for found in _walk(below, f"{path} {name}")
+            ]
+        case _:
+            raise TypeError(f"{path} is neither a command nor a group: {command!r}")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name, make in PAGES.items():
+        path, text = REFERENCE / name, make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(f"docs/reference/{name} written")
+    if check and stale:
+        print(f"not what the code says, run `make docs`: {', '.join(stale)}", file=sys.stderr)
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
