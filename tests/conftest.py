@@ -24,7 +24,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from unsealed.store import engine as stores
-from unsealed.store import schema
+from unsealed.store.migrate import migrate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount")  # all that any test runs
@@ -146,15 +146,32 @@ def postgres_template(postgres: URL) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of a fresh, empty store: for tests that start processes. Others ask for `engine`."""
-    if request.param == "sqlite":
+def database(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases this run of the test is on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a fresh, empty store at the newest schema: for tests that start processes. Others ask for `engine`."""
+    if database == "sqlite":
         path = tmp_path / "unsealed.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
-        return
-    server: URL = request.getfixturevalue("postgres")
-    template: str = request.getfixturevalue("postgres_template")
+    else:
+        yield from fresh_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
+
+
+@pytest.fixture
+def blank_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a store in which nothing was made yet, not even a table."""
+    if database == "sqlite":
+        yield f"sqlite:///{tmp_path / 'blank.db'}"
+    else:
+        yield from fresh_database(request.getfixturevalue("postgres"), "template1")
+
+
+def fresh_database(server: URL, template: str) -> Iterator[str]:
     name = f"unsealed_test_{os.getpid()}_{next(DATABASES)}"
     administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield plain(server.set(database=name))
@@ -174,7 +191,7 @@ def engine(store_url: str) -> Iterator[Engine]:
 
 def make_tables(url: str) -> None:
     engine = stores.connect(url)
-    schema.metadata.create_all(engine)
+    migrate(engine)
     if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the whole store in the one file

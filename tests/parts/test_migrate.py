@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from unsealed.model.errors import BadInput, Unavailable
+from unsealed.store import engine as stores
+from unsealed.store import migrate as migration
+from unsealed.store import schema
+from unsealed.store.migrate import NEWEST, migrate, revision
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Everything the database says about its tables, for comparison."""
+    look = inspect(engine)
+    return {
+        table: {
+            "columns": [{**column, "type": str(column["type"])} for column in map(dict, look.get_columns(table))],
+            "primary key": look.get_pk_constraint(table),
+            "foreign keys": sorted(map(str, look.get_foreign_keys(table))),
+            "unique": sorted(map(str, look.get_unique_constraints(table))),
+            "indexes": sorted(map(str, look.get_indexes(table))),
+        }
+        for table in look.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_the_migrations_lead_to_exactly_the_declared_tables(blank_url: str, store_url: str) -> None:
+    declared, migrated = stores.connect(blank_url), stores.connect(store_url)
+    schema.metadata.create_all(declared)
+
+    assert shape(declared) == shape(migrated)
+    with migrated.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert [] == compare_metadata(context, schema.metadata)
+    declared.dispose()
+    migrated.dispose()
+
+
+def test_the_newest_revision_is_the_last_file_of_one_line() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migration.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+
+    assert [NEWEST] == ScriptDirectory.from_config(config).get_heads()
+
+
+def test_an_empty_store_becomes_current(blank_url: str) -> None:
+    engine = stores.connect(blank_url)
+
+    migrate(engine)
+
+    with stores.reading(engine) as connection:
+        assert NEWEST == revision(connection)
+    engine.dispose()
+
+
+def test_a_current_store_is_left_alone_and_alembic_is_not_asked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration, "_upgrade", None)
+
+    migrate(engine)
+
+
+def test_a_store_of_a_newer_version_is_refused_and_not_touched(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(BadInput, match="revision 9999"):
+        migrate(engine)
+
+    with stores.reading(engine) as connection:
+        assert "9999" == revision(connection)
+
+
+def test_a_store_that_does_not_answer_is_a_temporary_fault(tmp_path: Path) -> None:
+    engine = stores.connect(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'x.db'}")
+
+    with pytest.raises(Unavailable) as caught:
+        migrate(engine)
+
+    assert caught.value.temporary
+
+
+def test_processes_that_start_together_all_find_the_store_current(blank_url: str) -> None:
+    processes = [subprocess.Popen([sys.executable, __file__, blank_url]) for _ in range(4)]
+
+    assert [0, 0, 0, 0] == [process.wait(60) for process in processes]
+    engine = stores.connect(blank_url)
+    with stores.reading(engine) as connection:
+        assert NEWEST == revision(connection)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["cursors", "jobs", "users", "sandbox"])
+def test_killed_half_way_the_store_is_as_it_was_and_the_next_run_completes(blank_url: str, table: str) -> None:
+    process = subprocess.run([sys.executable, __file__, blank_url, table], timeout=60)
+
+    assert -signal.SIGKILL == process.returncode
+    engine = stores.connect(blank_url)
+    assert [] == inspect(engine).get_table_names()
+    migrate(engine)
+    with stores.reading(engine) as connection:
+        assert NEWEST == revision(connection)
+    engine.dispose()
+
+
+def die_after(table: str) -> None:
+    """Arrange that this process is killed right after `table` was made."""
+    from alembic import op
+
+    create_table = op.create_table
+
+    def create_and_die(name: str, *columns: Any, **options: Any) -> Any:
+        create_table(name, *columns, **options)
+        if name == table:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    op.create_table = create_and_die  # type: ignore[assignment]
+
+
+if __name__ == "__main__":  # a process of its own: URL, and the table after which it shall die
+    for last in sys.argv[2:]:
+        die_after(last)
+    migrate(stores.connect(sys.argv[1]))
