@@ -321,7 +321,7 @@ def test_a_session_knows_its_user_until_it_ends(engine: Engine, ines: UserId, no
         assert found is not None
         assert (ines, csrf, "192.0.2.1", "Firefox") == (found.user.id, found.csrf, found.address, found.user_agent)
         assert people.session(connection, cookie[:-1] + "~", now) is None
-        people.end_session(connection, cookie)
+        people.end_session(connection, found)
         assert people.session(connection, cookie, now) is None
 
 

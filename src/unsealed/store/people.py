@@ -445,9 +445,9 @@ def sessions_of(connection: Connection, user: UserId, now: datetime) -> list[Ses
     return [_session(row) for row in connection.execute(wanted).mappings()]
 
 
-def end_session(connection: Connection, cookie: str) -> None:
+def end_session(connection: Connection, session: Session) -> None:
     """Sign out: the cookie is worth nothing from the commit on."""
-    connection.execute(delete(sessions).where(sessions.c.hash == _sha256(cookie)))
+    connection.execute(delete(sessions).where(sessions.c.hash == session.hash))
 
 
 def end_other_sessions(connection: Connection, session: Session) -> int:

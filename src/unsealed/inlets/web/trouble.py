@@ -1,0 +1,119 @@
+"""What people and programs read when something cannot be done: what happened, what to do, a number to quote.
+
+The number stands in the log beside the details, which nobody outside gets to see.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from unsealed.inlets.auth import secure
+from unsealed.inlets.web.page import render
+from unsealed.inlets.web.surroundings import surroundings
+from unsealed.model.errors import BadInput, Refused, Unavailable, UnsealedError
+
+log = structlog.get_logger(__name__)
+
+UNAFFECTED = "Mail on its way and links in sent mail are not affected."
+
+TITLES = {
+    400: "This request cannot be used",
+    401: "You are signed out",
+    403: "This is not allowed",
+    404: "There is nothing here",
+    405: "This address does not do that",
+    413: "This is too large",
+    429: "Too many tries",
+    500: "Something went wrong on our side",
+    503: "The store is busy",
+}
+WORDS = {
+    400: "Go back, check what was entered and try again.",
+    401: "Sign in, then try again.",
+    403: "Nothing was done.",
+    404: "The address is wrong, or what stood here is gone or belongs to somebody else.",
+    405: "Go back and use the buttons of the page.",
+    500: f"Nothing that was acknowledged is lost. {UNAFFECTED} Try again; if it stays, the log has the details.",
+    503: f"Try again in a minute. {UNAFFECTED}",
+}
+PROGRAM_WORDS = {
+    404: "Nothing with this address is yours. Addresses and ids are described in the API reference.",
+    405: "Only GET (and HEAD) is answered here.",
+}
+
+
+def refuse(request: Request, status: int, words: str = "") -> Response:
+    """The answer that says why not: a page, or JSON under /api."""
+    number = secrets.token_hex(4)
+    path = request.scope["path"]
+    log.info("request.refused", number=number, status=status, method=request.method, path=path[:200])
+    if path.startswith("/api/"):
+        said = words or PROGRAM_WORDS.get(status) or WORDS.get(status) or HTTPStatus(status).phrase
+        return JSONResponse({"error": {"status": status, "message": said, "number": number}}, status)
+    title = TITLES.get(status) or HTTPStatus(status).phrase
+    return render(
+        request,
+        "trouble.html",
+        status=status,
+        code=status,
+        title=title,
+        words=words or WORDS.get(status, ""),
+        number=number,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - told to the type checker; the table below guarantees it
+    own_words = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+    response = refuse(request, error.status_code, own_words)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    match error:
+        case BadInput():
+            status = 400
+        case Refused():
+            status = 403
+        case Unavailable():
+            status = 503
+        case _:
+            return await _unknown(request, error)
+    return refuse(request, status, sentence(error))
+
+
+async def _store_away(request: Request, error: Exception) -> Response:
+    log.warning("store.away", error=type(error).__name__)
+    return refuse(request, 503)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    response = refuse(request, 500)
+    log.error("request.failed", path=request.scope["path"][:200], exc_info=error)
+    # Starlette answers unknown errors outside of all middleware, so the guard has not seen this one.
+    secure(response.headers, https=surroundings(request).origin.startswith("https:"))
+    return response
+
+
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    HTTPException: _http,
+    UnsealedError: _ours,
+    OperationalError: _store_away,
+    Exception: _unknown,
+}
+
+
+def sentence(error: Exception) -> str:
+    """The words of an error of ours as a sentence."""
+    words = str(error)
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
