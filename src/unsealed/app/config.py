@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,8 +39,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from unsealed.model.errors import UnsealedError
+from unsealed.model.errors import BadInput, UnsealedError
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.outlets.smtp import Upstream as NextHop
+from unsealed.outlets.smtp import parse_upstream
 from unsealed.store.engine import sqlite_url
 
 PREFIX = "UNSEALED_"
@@ -105,28 +107,6 @@ class Listen:
         return f"http://{self}"
 
 
-class UpstreamTls(StrEnum):
-    NONE = "none"  # in clear; for a server on the same machine
-    STARTTLS = "starttls"  # the default: required and verified, never given up silently
-    IMPLICIT = "implicit"  # TLS from the first byte; the default on port 465
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamRoute:
-    """The next hop for all mail. Its written form hides the password."""
-
-    host: str
-    port: int
-    user: str
-    password: SecretStr
-    tls: UpstreamTls
-
-    def __str__(self) -> str:
-        who = f"{self.user}:***@" if self.user else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"smtp://{who}{host}:{self.port}?tls={self.tls}"
-
-
 def _is_address(host: str, quality: str) -> bool:
     try:
         return bool(getattr(ipaddress.ip_address(host), quality))
@@ -164,29 +144,10 @@ def _base_url(value: str) -> str:
 
 
 def _upstream(value: object) -> object:
-    if value is None or value == "":
-        return None
-    form = "write it as smtp://[user:password@]host:port[?tls=none|starttls|implicit]"
     try:
-        parts = urlsplit(str(value).strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(form) from None
-    asked = re.fullmatch(r"(?:tls=(none|starttls|implicit))?", parts.query)
-    if parts.scheme != "smtp" or not parts.hostname or asked is None or parts.path not in ("", "/") or parts.fragment:
-        raise ValueError(form)
-    if port is None:
-        raise ValueError(f"the port is missing (587 at most providers); {form}")
-    if (parts.username is None) != (parts.password is None):
-        raise ValueError(f"user and password go together; {form}")
-    if asked[1]:
-        tls = UpstreamTls(asked[1])
-    elif Listen(parts.hostname, port).loopback:
-        tls = UpstreamTls.NONE
-    else:
-        tls = UpstreamTls.IMPLICIT if port == 465 else UpstreamTls.STARTTLS
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return UpstreamRoute(host=parts.hostname, port=port, user=user, password=SecretStr(password), tls=tls)
+        return parse_upstream(str(value)) if value else None
+    except BadInput as error:
+        raise ValueError(str(error)) from None
 
 
 def _store_url(value: SecretStr) -> SecretStr:
@@ -293,7 +254,7 @@ class Track(_Section):
         default=4096,
         ge=16,
         le=1_000_000,
-        description="Open connections at most; further ones wait in the socket's queue.",
+        description="Open connections at most. Above it, clients that never sent a whole request are dropped first.",
     )
     collector: str = Field(
         default="main",
@@ -338,7 +299,7 @@ class Smtp(_Section):
 class Upstream(_Section):
     """The next hop: the SMTP server of your provider or company."""
 
-    url: Annotated[UpstreamRoute | None, BeforeValidator(_upstream)] = Field(
+    url: Annotated[NextHop | None, BeforeValidator(_upstream)] = Field(
         default=None,
         description="`smtp://[user:password@]host:port[?tls=none|starttls|implicit]`. TLS is verified; the default is "
         "`starttls`, on port 465 `implicit`, on this machine itself `none`. Empty: nothing leaves, mail lands in the "
