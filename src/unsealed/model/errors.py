@@ -5,7 +5,8 @@ Unsealed
 │   ├── BadToken      permanent   not a token of this installation
 │   └── Untouchable   permanent   a part of a message that must not be changed; carries the reason code
 ├── Refused           permanent   not allowed: authentication, ownership, a ceiling
-├── Unavailable       temporary   a local fault: disk full, database away, overload
+├── Unavailable       temporary   a local fault: database away, overload
+│   └── DiskFull      temporary   no room left to keep anything
 └── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
 
 Every error says whether it is `temporary`. Unknown errors are temporary in queues and permanent at doors.
@@ -48,6 +49,10 @@ class Unavailable(UnsealedError):
     """A local fault; trying again later makes sense."""
 
     temporary = True
+
+
+class DiskFull(Unavailable):
+    """No space left on the disk."""
 
 
 class DeliveryFailed(UnsealedError):

@@ -1,0 +1,104 @@
+"""A message accepted: surveyed, and kept with its copies, links and jobs in one transaction.
+
+Promises that what `write` was committed with is all that delivery needs: every attempt derives the same bytes of a
+copy from the kept original, also after a rotation of the keys or a change of the settings.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from unsealed.core import header
+from unsealed.core.instrument import Tracking, make_copy, survey
+from unsealed.model.errors import BadInput
+from unsealed.model.message import CopyId, MessageId, Outgoing, Survey
+from unsealed.model.ports import Keys, Parcel
+from unsealed.store import engine as stores
+from unsealed.store import feed, jobs, messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A surveyed message, ready to be written."""
+
+    id: MessageId
+    outgoing: Outgoing
+    survey: Survey
+    copies: tuple[CopyId, ...]
+    message_id: str
+    subject: str
+    key_id: int
+    tracking_url: str
+
+
+def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
+    """Decide everything about a message. No I/O; costs CPU in proportion to the message, so keep it off event loops."""
+    found = header.fields(outgoing.raw)
+    return Planned(
+        id=MessageId(secrets.randbits(63)),
+        outgoing=outgoing,
+        survey=survey(outgoing.raw, switches=outgoing.switches, tracking=tracking),
+        copies=tuple(CopyId(secrets.randbits(63)) for _ in outgoing.recipients),
+        message_id=next((header.decoded(item.value) for item in found if item.name == "message-id"), ""),
+        subject=header.subject(found),
+        key_id=tracking.key_id,
+        tracking_url=tracking.base_url,
+    )
+
+
+def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
+    """Keep a planned message in the caller's transaction; accepted once that is committed."""
+    messages.add(
+        connection,
+        planned.id,
+        planned.outgoing,
+        survey=planned.survey,
+        copy_ids=planned.copies,
+        message_id=planned.message_id,
+        subject=planned.subject,
+        key_id=planned.key_id,
+        tracking_url=planned.tracking_url,
+    )
+    jobs.add(connection, jobs.COPY, planned.copies, now)
+    accepted = feed.Change(user=planned.outgoing.user, message=planned.id, what="accepted", at=now)
+    feed.add_feed(connection, [accepted])
+    return planned.id
+
+
+def accept(engine: Engine, outgoing: Outgoing, *, tracking: Tracking, now: datetime) -> MessageId:
+    """Plan and write one message; when this returns it is on disk."""
+    planned = plan(outgoing, tracking=tracking)
+    with engine.begin() as connection:
+        return write(connection, planned, now)
+
+
+def copy_of(engine: Engine, copy: CopyId, *, keys: Keys) -> Parcel:
+    """The copy as it goes to the next hop: the same bytes each time.
+
+    Raises:
+        BadInput: permanent; there is no such copy.
+    """
+    with stores.reading(engine) as connection:
+        found = messages.derivation(connection, copy)
+    if found is None:
+        raise BadInput("there is no such copy")
+    return parcel_of(found, keys)
+
+
+def parcel_of(found: messages.Derivation, keys: Keys) -> Parcel:
+    """Derive a copy's bytes. No I/O; costs CPU in proportion to the message."""
+    raw = found.original
+    if found.tracked:
+        tracking = Tracking(base_url=found.tracking_url, keys=keys, key_id=found.key_id)
+        raw = make_copy(raw, switches=found.switches, tracking=tracking, copy=found.copy, recipient=found.recipient).raw
+    return Parcel(
+        copy=found.copy,
+        message=found.message,
+        envelope_from=found.envelope_from,
+        recipient=found.recipient.address,
+        raw=raw,
+    )

@@ -1,0 +1,372 @@
+"""The outlet that hands copies to the next hop over SMTP.
+
+Promises that a Receipt stands for the next hop's own 250 after the end of data, that TLS which was asked for is never
+given up silently, and that only canonical lines with our own dot-stuffing leave. Whatever fails before the next hop
+has looked at the message (no connection, TLS, sign-in) is temporary: it says nothing about the mail.
+
+A message with 8-bit data goes to a next hop without 8BITMIME as it is: re-encoding would change signed parts, and
+nearly every server takes it. Connections are kept and used again for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib.errors import SMTPAuthenticationError, SMTPResponseException, SMTPServerDisconnected
+
+from unsealed.model.errors import BadInput, DeliveryFailed
+from unsealed.model.message import public_id
+from unsealed.model.ports import Clock, Parcel, Receipt
+
+TIMEOUT_S = 300.0  # RFC 5321 §4.5.3.2: five minutes for most steps
+CONNECTIONS = 10
+IDLE_S = 20.0  # kept so long between two copies; servers cut after 30 s and more
+COPIES_PER_CONNECTION = 100  # several big hosts hang up after that many
+SLOW_LINE = 20_000  # bytes a second that a connection must carry at least, or the time-out strikes
+
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+# Answers about our sign-in, not about the mail: it waits until the operator has set it right.
+_SIGN_IN = frozenset({454, 530, 534, 535, 538})
+
+
+class Tls(StrEnum):
+    NONE = "none"
+    STARTTLS = "starttls"  # required
+    IMPLICIT = "implicit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """The next hop for all mail."""
+
+    host: str
+    port: int
+    tls: Tls = Tls.STARTTLS
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+def parse_upstream(url: str) -> Upstream:
+    """Read `smtp://[user:password@]host:port[?tls=none|starttls|implicit]`.
+
+    User and password are percent-decoded. Without `tls`: none towards this machine, implicit on port 465, else
+    STARTTLS. The port may be missing: 465 for implicit TLS, 25 towards this machine, else 587.
+
+    Raises:
+        BadInput: says what is wrong, never with the password.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError as error:
+        raise BadInput("the upstream URL has no proper host and port") from error
+    if parts.scheme != "smtp":
+        raise BadInput("the upstream URL must begin with smtp:// (for TLS from the first byte add ?tls=implicit)")
+    if not parts.hostname:
+        raise BadInput("the upstream URL names no host")
+    if parts.path not in ("", "/") or parts.fragment:
+        raise BadInput("the upstream URL ends after host and port; only ?tls=... may follow")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    asked = query.pop("tls", None)
+    if query:
+        raise BadInput(f"the upstream URL knows only ?tls=none|starttls|implicit, not {sorted(query)[0]!r}")
+    if asked is not None and asked not in set(Tls):
+        raise BadInput(f"?tls= must be none, starttls or implicit, not {asked!r}")
+    if (parts.username is None) != (parts.password is None):
+        raise BadInput("the upstream URL needs user and password, or neither")
+    local = _is_loopback(parts.hostname)
+    default = Tls.NONE if local else Tls.IMPLICIT if port == 465 else Tls.STARTTLS
+    tls = default if asked is None else Tls(asked)
+    return Upstream(
+        host=parts.hostname,
+        port=port or (465 if tls is Tls.IMPLICIT else 25 if local else 587),
+        tls=tls,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Connection:
+    client: aiosmtplib.SMTP
+    used: int = 0  # copies it has carried
+    idle_since: float = 0.0  # on the loop's clock
+
+
+class SmtpOutlet:
+    """Hands over one copy in one transaction, over a few connections that are kept.
+
+    host: how we introduce ourselves (EHLO). tls_context: other trust than the system's.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        clock: Clock,
+        host: str = "localhost",
+        connections: int = CONNECTIONS,
+        timeout_s: float = TIMEOUT_S,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._host = host
+        self._timeout_s = timeout_s
+        self._tls_context = tls_context
+        self._room = asyncio.Semaphore(connections)
+        self._idle: list[_Connection] = []
+
+    async def deliver(self, parcel: Parcel) -> Receipt:
+        """Hand over one copy.
+
+        Raises:
+            DeliveryFailed: as the next hop answered; temporary when it did not answer or could not be reached.
+        """
+        raw = _wire_form(parcel.raw)
+        async with self._room:
+            connection = await self._kept() or await self._connect()
+            try:
+                reply = await self._hand_over(connection, parcel, raw)
+            except DeliveryFailed as error:
+                if not connection.used or not _went_stale(error):
+                    raise
+                connection = await self._connect()  # the next hop had hung up between two copies
+                reply = await self._hand_over(connection, parcel, raw)
+            return Receipt(reply=reply, at=self._clock())
+
+    async def close(self) -> None:
+        """Say good-bye on the connections that are kept."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(self._leave(connection) for connection in idle))
+
+    async def _kept(self) -> _Connection | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.client.is_connected and now - connection.idle_since < IDLE_S:
+                return connection
+            await self._leave(connection)
+        return None
+
+    async def _leave(self, connection: _Connection) -> None:
+        try:
+            if connection.client.is_connected:
+                await connection.client.quit(timeout=2)
+        except (aiosmtplib.SMTPException, OSError):
+            pass
+        finally:
+            connection.client.close()
+
+    async def _connect(self) -> _Connection:
+        upstream = self._upstream
+        if upstream.tls is not Tls.NONE and self._tls_context is None:
+            self._tls_context = await asyncio.to_thread(ssl.create_default_context)
+        client = aiosmtplib.SMTP(
+            hostname=upstream.host,
+            port=upstream.port,
+            local_hostname=self._host,
+            timeout=self._timeout_s,
+            use_tls=upstream.tls is Tls.IMPLICIT,
+            start_tls=False,
+            tls_context=self._tls_context if upstream.tls is not Tls.NONE else None,
+        )
+        step = "connecting"
+        try:
+            await client.connect()
+            step = "greeting"
+            await self._greet(client)
+            if upstream.tls is Tls.STARTTLS:
+                step = "STARTTLS"
+                if not client.supports_extension("starttls"):
+                    raise DeliveryFailed(
+                        f"{upstream.host} offers no STARTTLS, and mail must not leave in clear",
+                        temporary=True,
+                        status="4.7.4",
+                    )
+                await client.starttls(server_hostname=upstream.host)
+                await self._greet(client)
+            if upstream.user:
+                step = "signing in"
+                await client.login(upstream.user, upstream.password)
+        except DeliveryFailed:
+            client.close()
+            raise
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            raise _unreachable(upstream, step, error) from error
+        except BaseException:
+            client.close()
+            raise
+        return _Connection(client=client)
+
+    async def _greet(self, client: aiosmtplib.SMTP) -> None:
+        try:
+            await client.ehlo()
+        except aiosmtplib.SMTPHeloError as error:
+            if error.code == 421 or not client.is_connected:
+                raise
+            await client.helo()  # a server from before ESMTP
+
+    async def _hand_over(self, connection: _Connection, parcel: Parcel, raw: bytes) -> str:
+        client = connection.client
+        step = "MAIL"
+        try:
+            mail, rcpt = _commands(client, parcel, raw)
+            await self._ask(client, mail, (250,))
+            step = "RCPT"
+            await self._ask(client, rcpt, (250, 251, 252))
+            step = "DATA"
+            await self._ask(client, [b"DATA"], (354,))
+            step = "end of data"
+            reply = await self._send(client, raw)
+        except DeliveryFailed as error:
+            await self._put_back(connection, clean=step == "end of data" and error.code > 0)
+            raise
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            raise _broken(step, error) from error
+        except BaseException:
+            client.close()
+            raise
+        await self._put_back(connection, clean=True)
+        return reply
+
+    async def _ask(self, client: aiosmtplib.SMTP, words: list[bytes], good: tuple[int, ...]) -> str:
+        try:
+            response = await client.execute_command(*words)
+        except ValueError as error:  # control characters in an address
+            raise DeliveryFailed("the address cannot be used in SMTP", temporary=False, status="5.1.3") from error
+        return _judged(response.code, response.message, good)
+
+    async def _send(self, client: aiosmtplib.SMTP, raw: bytes) -> str:
+        if client.protocol is None:
+            raise SMTPServerDisconnected("Connection lost")
+        client.protocol.write(raw)
+        response = await client.protocol.read_response(timeout=self._timeout_s + len(raw) / SLOW_LINE)
+        return _judged(response.code, response.message, (250,))
+
+    async def _put_back(self, connection: _Connection, *, clean: bool) -> None:
+        client = connection.client
+        connection.used += 1
+        try:
+            if not clean and client.is_connected:
+                await client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            client.close()
+            return
+        if not client.is_connected or connection.used >= COPIES_PER_CONNECTION:
+            await self._leave(connection)
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+
+def _wire_form(raw: bytes) -> bytes:
+    """Canonical lines, dots stuffed, with the end of data. The parcel is canonical already; this is the last guard,
+    because a bare CR or LF in front of a dot would end the message for some servers and begin another one."""
+    if b"\0" in raw:
+        raise DeliveryFailed("the message contains a NUL octet", temporary=False, status="5.6.0")
+    if not raw.count(b"\r\n") == raw.count(b"\r") == raw.count(b"\n"):
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    if not raw.endswith(b"\r\n"):
+        raw += b"\r\n"
+    stuffed = raw.replace(b"\r\n.", b"\r\n..")
+    return (b"." if stuffed.startswith(b".") else b"") + stuffed + b".\r\n"
+
+
+def _commands(client: aiosmtplib.SMTP, parcel: Parcel, raw: bytes) -> tuple[list[bytes], list[bytes]]:
+    mail = [b"MAIL", f"FROM:<{parcel.envelope_from}>".encode()]
+    rcpt = [b"RCPT", f"TO:<{parcel.recipient}>".encode()]
+    international = not (parcel.envelope_from + parcel.recipient).isascii()
+    if client.supports_extension("size"):
+        mail.append(f"SIZE={len(parcel.raw)}".encode())
+    if client.supports_extension("8bitmime") and not raw.isascii():
+        mail.append(b"BODY=8BITMIME")
+    if client.supports_extension("smtputf8"):
+        head = raw[: raw.find(b"\r\n\r\n") + 1] or raw
+        if international or not head.isascii():
+            mail.append(b"SMTPUTF8")
+    elif international:
+        raise DeliveryFailed("the next hop takes no addresses beyond ASCII (SMTPUTF8)", temporary=False, status="5.6.7")
+    if client.supports_extension("dsn"):
+        if parcel.wants_report:
+            mail += [b"RET=HDRS", f"ENVID={public_id(parcel.copy)}".encode()]
+            rcpt.append(b"NOTIFY=SUCCESS,FAILURE,DELAY")
+            if parcel.recipient.isascii():
+                rcpt.append(b"ORCPT=rfc822;" + _xtext(parcel.recipient))
+        else:
+            rcpt.append(b"NOTIFY=NEVER")  # RFC 3461 §6.2: nobody wants a report about a report
+    return mail, rcpt
+
+
+def _xtext(text: str) -> bytes:
+    # RFC 3461 §4
+    return "".join(
+        character if "!" <= character <= "~" and character not in "+=" else f"+{ord(character):02X}"
+        for character in text
+    ).encode("ascii")
+
+
+def _judged(code: int, message: str, good: tuple[int, ...]) -> str:
+    words = " ".join(message.split()).encode("utf-8", "replace").decode()
+    reply = f"{code} {words}".strip()
+    if code in good:
+        return reply
+    status = match[1] if (match := _STATUS.match(words)) else ""
+    permanent = 500 <= code <= 599 and code not in _SIGN_IN
+    raise DeliveryFailed(reply, temporary=not permanent, code=max(code, 0), status=status)
+
+
+def _unreachable(upstream: Upstream, step: str, error: Exception) -> DeliveryFailed:
+    """Nothing that happens before MAIL says anything about the mail: always temporary."""
+    where = f"{upstream.host}:{upstream.port}"
+    cause = error.__cause__ if error.__cause__ is not None else error
+    if isinstance(error, SMTPAuthenticationError):
+        words = f"{where} did not let us sign in: {error.code} {error.message}"
+        return DeliveryFailed(words, temporary=True, status="4.7.8")
+    if isinstance(error, SMTPResponseException):
+        return DeliveryFailed(f"{where} while {step}: {error.code} {error.message}", temporary=True, status="4.3.2")
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        words = f"the certificate of {where} cannot be trusted: {cause.verify_message}"
+        return DeliveryFailed(words, temporary=True, status="4.7.5")
+    if isinstance(cause, ssl.SSLError):
+        return DeliveryFailed(f"TLS with {where} failed: {cause.reason}", temporary=True, status="4.7.5")
+    if isinstance(error, TimeoutError):
+        return DeliveryFailed(f"{where} did not answer in time while {step}", temporary=True, status="4.4.2")
+    return DeliveryFailed(f"{where} could not be reached while {step}: {cause}", temporary=True, status="4.4.1")
+
+
+def _broken(step: str, error: Exception) -> DeliveryFailed:
+    if isinstance(error, SMTPResponseException):
+        return DeliveryFailed(f"the next hop's answer to {step} makes no sense", temporary=True, status="4.5.0")
+    if isinstance(error, TimeoutError):
+        return DeliveryFailed(f"the next hop did not answer in time after {step}", temporary=True, status="4.4.2")
+    return _Stale(f"the connection broke after {step}", temporary=True, status="4.4.2", at_mail=step == "MAIL")
+
+
+class _Stale(DeliveryFailed):
+    """The connection broke."""
+
+    def __init__(self, message: str, *, temporary: bool, status: str, at_mail: bool) -> None:
+        super().__init__(message, temporary=temporary, status=status)
+        self.at_mail = at_mail
+
+
+def _went_stale(error: DeliveryFailed) -> bool:
+    """Whether the next hop hung up on an idle connection before it saw anything of the copy."""
+    return isinstance(error, _Stale) and error.at_mail

@@ -1,0 +1,128 @@
+"""Work that follows from a cause, written in the transaction of its cause.
+
+    ready   on disk, waits for its time
+    leased  one worker holds it; when the lease runs out it is ready again
+    done    finished
+    dead    given up
+
+Promises that a job is written once for its key, that at most one worker holds it, and that only the holder of the
+lease moves it on. A worker that dies leaves its jobs leased: `reclaim` at its next start, or the end of the lease,
+makes them ready again, so a job can be run twice, never not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from sqlalchemy import Connection, func, select, update
+
+from unsealed.store.engine import insert
+from unsealed.store.schema import jobs
+
+JobId = NewType("JobId", int)
+
+COPY = "copy"  # hand copies.id over to the next hop
+REPORT = "report"  # tell the sender that copies.id bounced
+
+ERROR_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A leased job."""
+
+    id: JobId
+    kind: str
+    subject: int
+    attempts: int  # this one included
+    first_at: datetime
+
+
+def add(connection: Connection, kind: str, subjects: Iterable[int], now: datetime) -> None:
+    """One job of `kind` for each subject, ready now. A job that is there already stays as it is."""
+    rows = [
+        {"kind": kind, "key": f"{kind}:{subject:016x}", "subject_id": subject, "state": "ready", "due_at": now,
+         "first_at": now}
+        for subject in subjects
+    ]  # fmt: skip
+    connection.execute(insert(jobs, connection.dialect).on_conflict_do_nothing(index_elements=["key"]), rows)
+
+
+def lease(
+    connection: Connection, kinds: Sequence[str], *, owner: str, now: datetime, until: datetime, limit: int
+) -> list[Job]:
+    """Take up to `limit` jobs whose time has come, the oldest first, until `until`."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.state == "leased", jobs.c.due_at <= now, jobs.c.kind.in_(kinds))
+        .values(state="ready", owner="")
+    )
+    due = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "ready", jobs.c.due_at <= now, jobs.c.kind.in_(kinds))
+        .order_by(jobs.c.due_at, jobs.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+    )
+    rows = connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(due))
+        .values(state="leased", owner=owner, due_at=until, attempts=jobs.c.attempts + 1)
+        .returning(jobs.c.id, jobs.c.kind, jobs.c.subject_id, jobs.c.attempts, jobs.c.first_at)
+    )
+    taken = [
+        Job(id=JobId(row.id), kind=row.kind, subject=row.subject_id, attempts=row.attempts, first_at=row.first_at)
+        for row in rows
+    ]
+    return sorted(taken, key=lambda job: job.id)
+
+
+def next_due(connection: Connection, kinds: Sequence[str]) -> datetime | None:
+    """When the next waiting job is due; None when none waits."""
+    found: datetime | None = connection.execute(
+        select(func.min(jobs.c.due_at, type_=jobs.c.due_at.type)).where(jobs.c.state == "ready", jobs.c.kind.in_(kinds))
+    ).scalar()
+    return found
+
+
+def renew(connection: Connection, owner: str, until: datetime) -> None:
+    """Keep all leases of `owner` until `until`."""
+    connection.execute(update(jobs).where(jobs.c.state == "leased", jobs.c.owner == owner).values(due_at=until))
+
+
+def reclaim(connection: Connection, owner: str, now: datetime) -> int:
+    """Make the jobs ready that an earlier life of `owner` held when it died; how many there were."""
+    return connection.execute(
+        update(jobs).where(jobs.c.state == "leased", jobs.c.owner == owner).values(state="ready", owner="", due_at=now)
+    ).rowcount
+
+
+def done(connection: Connection, job: JobId, owner: str) -> bool:
+    """Finished. False, and nothing done, when `owner` no longer holds the job; the same for all that follow."""
+    return _move(connection, job, owner, state="done")
+
+
+def later(connection: Connection, job: JobId, owner: str, *, due_at: datetime, error: str) -> bool:
+    """Try again at `due_at`."""
+    return _move(connection, job, owner, state="ready", due_at=due_at, error=_cut(error))
+
+
+def dead(connection: Connection, job: JobId, owner: str, *, error: str) -> bool:
+    """Given up."""
+    return _move(connection, job, owner, state="dead", error=_cut(error))
+
+
+def _move(connection: Connection, job: JobId, owner: str, *, state: str, **changes: object) -> bool:
+    moved = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job, jobs.c.state == "leased", jobs.c.owner == owner)
+        .values(state=state, owner="", **changes)
+    )
+    return moved.rowcount == 1
+
+
+def _cut(error: str) -> str:
+    return error.replace("\0", "")[:ERROR_CHARACTERS]

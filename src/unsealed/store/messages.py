@@ -1,0 +1,294 @@
+"""Messages, their original bytes, their copies and links: the writing side, and what delivery reads.
+
+Promises that what a copy is derived from (original, switches, key, tracking URL) never changes after `add`.
+Functions that write need a connection from `engine.begin()`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from unsealed.model.message import (
+    AddressKind,
+    CopyId,
+    Delivery,
+    MessageId,
+    Outgoing,
+    Recipient,
+    Survey,
+    UserId,
+)
+from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.store.schema import copies, links, messages, originals
+
+REPLY_CHARACTERS = 500  # of the next hop's answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """Everything that a copy's bytes follow from, and where the copy goes. The same at every attempt."""
+
+    copy: CopyId
+    message: MessageId
+    user: UserId
+    envelope_from: str
+    recipient: Recipient
+    tracked: bool  # False: the copy is the original
+    switches: Switches
+    key_id: int
+    tracking_url: str
+    original: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A copy that was refused for good: what the report to the sender says."""
+
+    copy: CopyId
+    message: MessageId
+    envelope_from: str
+    recipient: str
+    reply: str
+    received_at: datetime
+    ended_at: datetime
+    original: bytes = field(repr=False)
+
+
+def add(
+    connection: Connection,
+    message: MessageId,
+    outgoing: Outgoing,
+    *,
+    survey: Survey,
+    copy_ids: Sequence[CopyId],
+    message_id: str,
+    subject: str,
+    key_id: int,
+    tracking_url: str,
+) -> None:
+    """Keep one accepted message with its original, its links and one copy for each recipient, all queued.
+
+    copy_ids: as many as `outgoing.recipients`, in their order. message_id: the header of that name.
+    """
+    switches = outgoing.switches
+    connection.execute(
+        messages.insert(),
+        {
+            "id": message,
+            "user_id": outgoing.user,
+            "envelope_from": outgoing.envelope_from,
+            "message_id": message_id,
+            "subject": subject,
+            "recipients": _first_three(outgoing.recipients),
+            "recipient_count": len(outgoing.recipients),
+            "size": len(outgoing.raw),
+            "tag": outgoing.tag,
+            "metadata": json.dumps(dict(outgoing.metadata)),
+            "opens_level": int(switches.opens),
+            "clicks_level": int(switches.clicks),
+            "switches": switches_json(switches),
+            "key_id": key_id,
+            "tracking_url": tracking_url,
+            "unchanged": survey.unchanged,
+            "survey": _survey_json(survey),
+            "notes": json.dumps(list(outgoing.notes)),
+            "received_at": outgoing.received_at,
+            "signal_at": outgoing.received_at,
+        },
+    )
+    connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
+    tracked = not survey.unchanged and bool(survey.pixel or survey.tracked_links)
+    connection.execute(
+        copies.insert(),
+        [
+            {
+                "id": copy,
+                "message_id": message,
+                "position": position,
+                "address": recipient.address,
+                "name": recipient.name,
+                "kind": recipient.kind.value,
+                "tracked": tracked,
+                "delivery": Delivery.QUEUED.value,
+            }
+            for position, (copy, recipient) in enumerate(zip(copy_ids, outgoing.recipients, strict=True))
+        ],
+    )
+    if survey.links:
+        connection.execute(
+            links.insert(),
+            [
+                {
+                    "message_id": message,
+                    "position": link.position,
+                    "offset": link.offset,
+                    "part": link.part.value,
+                    "destination": link.destination,
+                    "text": link.text,
+                    "tracked": link.tracked,
+                    "reason": link.reason,
+                }
+                for link in survey.links
+            ],
+        )
+
+
+def derivation(connection: Connection, copy: CopyId) -> Derivation | None:
+    """What the bytes of this copy follow from; None when there is no such copy (any more)."""
+    row = (
+        connection.execute(
+            select(
+                copies.c.message_id,
+                copies.c.address,
+                copies.c.name,
+                copies.c.kind,
+                copies.c.tracked,
+                messages.c.user_id,
+                messages.c.envelope_from,
+                messages.c.switches,
+                messages.c.key_id,
+                messages.c.tracking_url,
+                originals.c.raw,
+            )
+            .join(messages, messages.c.id == copies.c.message_id)
+            .join(originals, originals.c.message_id == copies.c.message_id)
+            .where(copies.c.id == copy)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    return Derivation(
+        copy=copy,
+        message=MessageId(row["message_id"]),
+        user=UserId(row["user_id"]),
+        envelope_from=row["envelope_from"],
+        recipient=_recipient(row),
+        tracked=row["tracked"],
+        switches=switches_from(row["switches"]),
+        key_id=row["key_id"],
+        tracking_url=row["tracking_url"],
+        original=row["raw"],
+    )
+
+
+def refusal(connection: Connection, copy: CopyId) -> Refusal | None:
+    """What there is to report about a bounced copy; None when it has not bounced."""
+    row = (
+        connection.execute(
+            select(
+                copies.c.message_id,
+                copies.c.address,
+                copies.c.reply,
+                copies.c.ended_at,
+                messages.c.envelope_from,
+                messages.c.received_at,
+                originals.c.raw,
+            )
+            .join(messages, messages.c.id == copies.c.message_id)
+            .join(originals, originals.c.message_id == copies.c.message_id)
+            .where(copies.c.id == copy, copies.c.delivery == Delivery.BOUNCED.value)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    return Refusal(
+        copy=copy,
+        message=MessageId(row["message_id"]),
+        envelope_from=row["envelope_from"],
+        recipient=row["address"],
+        reply=row["reply"],
+        received_at=row["received_at"],
+        ended_at=row["ended_at"],
+        original=row["raw"],
+    )
+
+
+def sent(connection: Connection, copy: CopyId, *, reply: str, at: datetime, final: bool) -> None:
+    """The next hop took the copy. `final`: it lies in the mailbox."""
+    _move(
+        connection,
+        copy,
+        delivery=Delivery.DELIVERED if final else Delivery.SENT,
+        reply=reply,
+        sent_at=at,
+        ended_at=at if final else None,
+        next_at=None,
+    )
+
+
+def delayed(connection: Connection, copy: CopyId, *, reply: str, next_at: datetime) -> None:
+    """The copy was refused for now."""
+    _move(connection, copy, delivery=Delivery.DELAYED, reply=reply, next_at=next_at)
+
+
+def bounced(connection: Connection, copy: CopyId, *, reply: str, at: datetime) -> None:
+    """The copy was refused for good, or given up."""
+    _move(connection, copy, delivery=Delivery.BOUNCED, reply=reply, ended_at=at, next_at=None)
+
+
+def _move(connection: Connection, copy: CopyId, *, delivery: Delivery, reply: str, **changes: datetime | None) -> None:
+    connection.execute(
+        update(copies)
+        .where(copies.c.id == copy)
+        .values(
+            delivery=delivery.value,
+            reply=reply.replace("\0", "")[:REPLY_CHARACTERS],
+            attempts=copies.c.attempts + 1,
+            **changes,
+        )
+    )
+
+
+def switches_json(switches: Switches) -> str:
+    """Switches as the store keeps them."""
+    return json.dumps(
+        {
+            "opens": int(switches.opens),
+            "clicks": int(switches.clicks),
+            "links": switches.links.value,
+            "visible_urls": switches.visible_urls.value,
+            "excluded_domains": sorted(switches.excluded_domains),
+        }
+    )
+
+
+def switches_from(text: str) -> Switches:
+    """Switches from the form in which the store keeps them."""
+    kept = json.loads(text)
+    return Switches(
+        opens=Level(kept["opens"]),
+        clicks=Level(kept["clicks"]),
+        links=LinkScope(kept["links"]),
+        visible_urls=VisibleUrl(kept["visible_urls"]),
+        excluded_domains=frozenset(kept["excluded_domains"]),
+    )
+
+
+def _survey_json(survey: Survey) -> str:
+    return json.dumps(
+        {
+            "pixel": survey.pixel,
+            "pixel_offset": survey.pixel_offset,
+            "unchanged": survey.unchanged,
+            "warnings": list(survey.warnings),
+            "html_bytes": survey.html_bytes,
+        }
+    )
+
+
+def _first_three(recipients: Sequence[Recipient]) -> str:
+    shown = ", ".join(recipient.name or recipient.address for recipient in recipients[:3])
+    return shown + (", ..." if len(recipients) > 3 else "")
+
+
+def _recipient(row: RowMapping) -> Recipient:
+    return Recipient(address=row["address"], name=row["name"], kind=AddressKind(row["kind"]))
