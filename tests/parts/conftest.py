@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import Connection, Engine
@@ -579,3 +582,95 @@ def mail(engine: Engine, clock: Callable[[], datetime]) -> dict[str, MessageId]:
     """The seeded store: message ids by the name of their state."""
     with engine.begin() as connection:
         return fill(Seeding(connection, clock()), in_sandbox=True)
+
+
+# A browser for apps of ours, without a network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cookies: tuple[str, ...]  # Set-Cookie lines
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(kw_only=True)
+class Browser:
+    """Speaks ASGI to an app: keeps cookies, sends Origin and the hidden token of the last page with a form."""
+
+    app: Any
+    origin: str = "http://127.0.0.1:8025"
+    address: str = "127.0.0.1"
+    user_agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+    cookies: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        answer = await self.request("GET", path, headers)
+        if found := re.search(r'name="csrf" value="([^"]*)"', answer.body.decode("utf-8", "replace")):
+            self.token = found[1]
+        return answer
+
+    async def post(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
+        body = urlencode({"csrf": self.token, **(form or {})}).encode()
+        given = {"origin": self.origin, "content-type": "application/x-www-form-urlencoded", **headers}
+        return await self.request("POST", path, given, body)
+
+    async def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """One exchange. In header names "_" stands for "-"; a header with an empty value is not sent."""
+        where, _, query = path.partition("?")
+        sent = {"host": urlsplit(self.origin).netloc, "user-agent": self.user_agent, "accept": "text/html"}
+        if self.cookies:
+            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent |= {name.lower().replace("_", "-"): value for name, value in headers.items()}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(where),
+            "raw_path": where.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items() if value],
+            "client": (self.address, 40_000),
+            "server": ("127.0.0.1", 8025),
+        }
+        incoming = iter([{"type": "http.request", "body": body, "more_body": False}])
+        outgoing: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return next(incoming, {"type": "http.disconnect"})
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            outgoing.append(message)
+
+        await self.app(scope, receive, send)
+        lines = [(name.decode().lower(), value.decode("latin-1")) for name, value in outgoing[0]["headers"]]
+        set_cookies = tuple(value for name, value in lines if name == "set-cookie")
+        for each in set_cookies:
+            name, _, value = each.partition(";")[0].partition("=")
+            self.cookies[name] = value
+            if not value:
+                del self.cookies[name]
+        return Answer(
+            status=outgoing[0]["status"],
+            headers=dict(lines),
+            body=b"".join(each.get("body", b"") for each in outgoing[1:]),
+            cookies=set_cookies,
+        )
+
+
+@pytest.fixture
+def browser() -> type[Browser]:
+    """`browser(app=...)` is a browser that talks to that ASGI app: `answer = await it.get("/sent")`."""
+    return Browser
