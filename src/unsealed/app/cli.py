@@ -1,0 +1,257 @@
+"""The command line. Commands read settings, build what they need and hand over; they hold no logic of their own.
+
+Everything heavy is imported inside the command that needs it, so that `unsealed --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from unsealed import __version__
+from unsealed.model.errors import UnsealedError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from unsealed.app.config import Settings
+
+cli = typer.Typer(
+    name="unsealed",
+    help="Self-hosted e-mail open and click tracking that tells the truth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+user = typer.Typer(help="People who send mail through this installation.", no_args_is_help=True)
+keys = typer.Typer(help="The keys that seal tracking addresses.", no_args_is_help=True)
+token = typer.Typer(help="Tracking addresses.", no_args_is_help=True)
+cli.add_typer(user, name="user")
+cli.add_typer(keys, name="keys")
+cli.add_typer(token, name="token")
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="UNSEALED_DATA", help="Folder that holds everything kept.", show_default=False),
+]
+Email = Annotated[str, typer.Argument(help="The address the person signs in with.", show_default=False)]
+
+
+def stop(message: str) -> NoReturn:
+    """End with status 2 and words on standard error."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Entry point of the `unsealed` command: errors that a person meets are words, never a traceback."""
+    try:
+        cli()
+    except UnsealedError as error:
+        typer.echo(f"unsealed: {error}", err=True)
+        sys.exit(2)
+
+
+def settings_for(data: Path | None, **given: Any) -> Settings:
+    """Settings from file, environment and the options that were given."""
+    from unsealed.app.config import load
+
+    return load({"data": data, **given})
+
+
+@contextmanager
+def opened(data: Path | None) -> Iterator[tuple[Settings, Engine]]:
+    """The data folder, prepared, and its store; works while the server runs."""
+    from unsealed.app.wire import prepare
+
+    settings = settings_for(data)
+    engine = prepare(settings)
+    try:
+        yield settings, engine
+    finally:
+        engine.dispose()
+
+
+def version(show: bool) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command()
+def serve(
+    data: Data = None,
+    web: Annotated[str | None, typer.Option(help="HOST:PORT of the pages and the API.", show_default=False)] = None,
+    track: Annotated[str | None, typer.Option(help="HOST:PORT of pixels and links.", show_default=False)] = None,
+    smtp: Annotated[str | None, typer.Option(help="HOST:PORT for mail programs.", show_default=False)] = None,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            help="Where mail goes: smtp://[user:password@]host:port[?tls=none|starttls|implicit]. "
+            "Without it mail stays in the built-in sandbox.",
+            show_default=False,
+        ),
+    ] = None,
+    track_url: Annotated[
+        str | None, typer.Option(help="Public base of tracking links, https://...", show_default=False)
+    ] = None,
+) -> None:
+    """Start everything: pages, tracking host, submission and delivery."""
+    from unsealed.app.serve import run
+
+    raise typer.Exit(run(settings_for(data, web=web, track=track, smtp=smtp, upstream=upstream, track_url=track_url)))
+
+
+@cli.command()
+def check(data: Data = None) -> None:
+    """Say what is wrong before anything starts, and what to do about it."""
+    from unsealed.app.check import show
+
+    raise typer.Exit(show(settings_for(data)))
+
+
+@cli.command()
+def instrument(
+    recipient: Annotated[
+        str, typer.Option(help="Whose copy this is; other recipients get other tokens.")
+    ] = "someone@example.com",
+    opens: Annotated[str, typer.Option(help="on or off")] = "on",
+    links: Annotated[str, typer.Option(help="none, html or html+text")] = "html",
+    report: Annotated[Path | None, typer.Option(help="Write every decision here, as JSON.", show_default=False)] = None,
+    edits: Annotated[Path | None, typer.Option(help="Write every edit here, as JSON.", show_default=False)] = None,
+    data: Data = None,
+) -> None:
+    """Read a message on standard input, write the tracked copy on standard output."""
+    from unsealed.app.instrument import rewrite
+
+    rewrite(settings_for(data), recipient=recipient, opens=opens, links=links, report=report, edits=edits)
+
+
+@cli.command("app-password")
+def app_password(email: Email, data: Data = None) -> None:
+    """Make a password for mail programs and print it, once."""
+    from unsealed.app.wire import now
+    from unsealed.store import people
+
+    with opened(data) as (_, engine), engine.begin() as connection:
+        typer.echo(people.new_app_password(connection, _who(connection, email), "command line", now()))
+
+
+@cli.command("api-token")
+def api_token(email: Email, data: Data = None) -> None:
+    """Make a token for the JSON API and print it, once."""
+    from unsealed.app.wire import now
+    from unsealed.store import people
+
+    with opened(data) as (_, engine), engine.begin() as connection:
+        typer.echo(people.new_api_token(connection, _who(connection, email), "command line", now()))
+
+
+@cli.command()
+def recount(data: Data = None) -> None:
+    """Build all counts again from the events; says how many were wrong."""
+    from unsealed.flow.ingest import recount as rebuild
+
+    with opened(data) as (_, engine):
+        wrong = rebuild(engine)
+    typer.echo(f"{wrong} counts were wrong and are right now" if wrong else "all counts were right")
+
+
+@cli.command()
+def backup(target: Annotated[Path, typer.Argument(help="An empty or new folder.")], data: Data = None) -> None:
+    """Copy the store and the keys, also while the server runs."""
+    from unsealed.app.wire import now
+    from unsealed.store.backup import backup as copy
+
+    with opened(data) as (settings, engine):
+        typer.echo(copy(engine, settings.data, target, now()))
+
+
+@user.command("add")
+def add_user(
+    email: Email,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the web password from standard input.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Add a person. Without a password, a one-time sign-in link is printed."""
+    from unsealed.app.wire import now, welcome_url
+    from unsealed.store import people
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    if password_stdin and not password:
+        stop("--password-stdin: no password came on standard input")
+    with opened(data) as (settings, engine), engine.begin() as connection:
+        if people.user_by_email(connection, email) is not None:
+            stop(f"{email} is already a user")
+        role = "member" if people.any_user(connection) else "owner"
+        who = people.add_user(connection, email, role, now(), password=password)
+        if password is None:
+            typer.echo(welcome_url(settings, people.new_login_link(connection, who, now())))
+        else:
+            typer.echo(f"{email} added")
+
+
+@keys.command("list")
+def list_keys(data: Data = None) -> None:
+    """Show the key ring: ids, age, and which key seals new mail."""
+    from unsealed.store.keyring import load
+
+    ring = load(settings_for(data).data)
+    for entry in ring.entries:
+        mark = "  seals new mail" if entry.id == ring.newest else ""
+        typer.echo(f"{entry.id:3}  made {entry.made:%Y-%m-%d %H:%M} UTC{mark}")
+
+
+@keys.command()
+def rotate(data: Data = None) -> None:
+    """Make a new key for new mail. Old keys stay and open old mail for ever."""
+    from unsealed.app.wire import now
+    from unsealed.store.keyring import rotate as turn
+
+    typer.echo(f"key {turn(settings_for(data).data, now()).newest} seals new mail from now on")
+
+
+@token.command()
+def explain(
+    text: Annotated[str, typer.Argument(metavar="TOKEN", help="A token or a whole address.")], data: Data = None
+) -> None:
+    """Say what a tracking address of this installation holds."""
+    from unsealed.core.token import open_token
+    from unsealed.model.message import public_id
+    from unsealed.store.keyring import load
+
+    word = text.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gif")
+    claims = open_token(load(settings_for(data).data), word)
+    typer.echo(f"copy         {public_id(claims.copy)}")
+    typer.echo(f"level        {claims.level.name.lower()}")
+    if claims.link is None:
+        typer.echo("kind         pixel")
+    else:
+        typer.echo(f"kind         link {claims.link}")
+        typer.echo(f"destination  {claims.destination}")
+
+
+def _who(connection: Any, email: str) -> Any:
+    from unsealed.store import people
+
+    found = people.user_by_email(connection, email)
+    if found is None:
+        stop(f"{email} is not a user; add them with: unsealed user add {email}")
+    return found.id

@@ -1,0 +1,69 @@
+"""`unsealed instrument`: one message through the instrumenter, from standard input to standard output.
+
+Uses the key ring of the data folder, so that its links work on this installation; touches no store. The copy id comes
+from the message and the recipient: the same input gives the same bytes, another recipient gets other tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from unsealed.app.config import Settings
+from unsealed.core import instrument as core
+from unsealed.model.errors import BadInput
+from unsealed.model.message import AddressKind, CopyId, Recipient
+from unsealed.model.policy import Level, LinkScope, Switches
+from unsealed.store.keyring import load
+
+
+def rewrite(
+    settings: Settings, *, recipient: str, opens: str, links: str, report: Path | None, edits: Path | None
+) -> None:
+    """Write the recipient's copy of the message on standard input; --report and --edits as JSON files.
+
+    Raises:
+        BadInput: an option that is not one of the words it takes.
+    """
+    switches = _switches(settings, opens, links)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ring = load(settings.data)
+    tracking = core.Tracking(base_url=settings.track_url, keys=ring, key_id=ring.newest)
+    raw = sys.stdin.buffer.read()
+    copy = core.make_copy(
+        raw,
+        switches=switches,
+        tracking=tracking,
+        copy=_copy_id(raw, recipient),
+        recipient=Recipient(address=recipient, kind=AddressKind.TO),
+    )
+    if report is not None:
+        survey = core.survey(raw, switches=switches, tracking=tracking)
+        report.write_text(json.dumps(core.report(survey), indent=2) + "\n", encoding="utf-8")
+    if edits is not None:
+        edits.write_text(json.dumps(core.edits_json(copy.edits), indent=2) + "\n", encoding="utf-8")
+    sys.stdout.buffer.write(copy.raw)
+    sys.stdout.buffer.flush()
+
+
+def _switches(settings: Settings, opens: str, links: str) -> Switches:
+    if opens not in ("on", "off"):
+        raise BadInput(f"--opens is on or off, not {opens!r}")
+    try:
+        scope = LinkScope(links)
+    except ValueError:
+        raise BadInput(f"--links is none, html or html+text, not {links!r}") from None
+    return Switches(
+        opens=Level.FULL if opens == "on" else Level.OFF,
+        clicks=Level.OFF if scope is LinkScope.NONE else Level.FULL,
+        links=scope,
+        visible_urls=settings.tracking.visible_urls,
+        excluded_domains=frozenset(settings.tracking.excluded_domains),
+    )
+
+
+def _copy_id(raw: bytes, recipient: str) -> CopyId:
+    digest = hashlib.sha256(recipient.strip().lower().encode() + b"\0" + raw).digest()
+    return CopyId(int.from_bytes(digest[:8], "big") >> 1)

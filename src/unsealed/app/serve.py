@@ -1,0 +1,351 @@
+"""`unsealed serve`: opens the sockets, starts the four roles, and tells the newcomer what to do.
+
+    collect   pixels and links -> journal                       knows no database
+    judge     journal -> hits -> events, counts, live feed      the only reader of the journal
+    mail      submission and delivery
+    web       pages, live updates, JSON API
+
+Each is a process of its own, so that a bomb in a message or a heavy page cannot touch a redirect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import structlog
+
+from unsealed.app.config import Listen, LogFormat, Settings
+from unsealed.app.supervise import Ready, Role, Supervisor
+from unsealed.app.wire import LiveKeys, Welcome, certificate, now, prepare, welcome
+from unsealed.model.errors import Unavailable
+
+log = structlog.get_logger()
+
+BACKLOG = 4096
+BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
+JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
+JUDGE_BATCH = 5_000
+UNIX_PATH_BYTES = 100  # the system takes 107
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Every socket that listens; opened once by the parent."""
+
+    web: socket.socket
+    track: socket.socket
+    private: socket.socket  # the collector's own door for the sandbox: callers are believed about addresses
+    private_path: Path
+    smtp: socket.socket
+    smtp_tls: socket.socket | None
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns the exit status.
+
+    Raises:
+        Unavailable: the data folder or a port cannot be used; says which and what to do.
+    """
+    configure_log(settings)
+    with _one_server(settings.data), _sockets(settings) as sockets:
+        engine = prepare(settings)
+        hello = welcome(settings, engine, now())
+        engine.dispose()  # connections do not survive a fork
+        roles = (
+            Role(name="collect", body=lambda ready: collect(settings, sockets, ready)),
+            Role(name="judge", body=lambda ready: judge(settings, ready)),
+            Role(name="mail", body=lambda ready: asyncio.run(mail(settings, sockets, ready))),
+            Role(name="web", body=lambda ready: web(settings, sockets, ready)),
+        )
+        return Supervisor(roles).run(lambda: announce(settings, hello))
+
+
+def configure_log(settings: Settings) -> None:
+    """Structured events on standard error, as text for people or JSON for machines."""
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    shown: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.log.format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            shown,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+# The roles
+
+
+def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
+    """Pixels and links."""
+    from unsealed.inlets import collect as collector
+
+    track = settings.track
+    collector.run(
+        collector.CollectSettings(
+            sockets=(sockets.track.fileno(),),
+            private_socket=sockets.private.fileno(),
+            journal=settings.data / "journal" / track.collector,
+            collector=track.collector,
+            keys=LiveKeys(settings.data),
+            clock=now,
+            trusted_proxies=track.trusted_proxies,
+            limits=collector.Limits(connections=track.connections),
+        ),
+        ready,
+    )
+
+
+def judge(settings: Settings, ready: Ready) -> None:
+    """The far side of the journal."""
+    from unsealed.flow.ingest import Ingest
+
+    stop = _until_sigterm()
+    ingest = Ingest(
+        _engine(settings),
+        keys=LiveKeys(settings.data),
+        journal=settings.data / "journal" / settings.track.collector,
+        collector=settings.track.collector,
+        clock=now,
+    )
+    ready()
+    pause_s = JUDGE_IDLE_S
+    while not stop():
+        try:
+            worked = ingest.ship(JUDGE_BATCH) + ingest.judge(JUDGE_BATCH)
+            pause_s = JUDGE_IDLE_S
+        except Exception as error:
+            # The journal keeps everything meanwhile, however long the store is away; nothing here is lost or skipped.
+            worked = 0
+            pause_s = min(2 * pause_s, 1.0)
+            log.warning("judge.store_away", error=type(error).__name__, again_in_s=pause_s)
+        if not worked:
+            sleep(pause_s)
+
+
+async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
+    """Submission and delivery."""
+    from unsealed.core.instrument import Tracking
+    from unsealed.flow.deliver import Delivery
+    from unsealed.inlets.submit import Limits, SubmissionServer
+    from unsealed.store.writer import Writer
+
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    engine, keys = _engine(settings), LiveKeys(settings.data)
+    writer = Writer(engine)
+    outlet = _outlet(settings, writer)
+    name = socket.getfqdn() if settings.upstream.url else "localhost"
+    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, host=name)
+    server = SubmissionServer(
+        engine,
+        writer,
+        tracking=lambda: Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest),
+        defaults=lambda _user: settings.tracking.switches,
+        clock=now,
+        accepted=delivery.wake,
+        host=name,
+        tls=certificate(settings),
+        limits=Limits(message_bytes=settings.smtp.max_size),
+    )
+    await server.start(plain=[sockets.smtp], implicit=[sockets.smtp_tls] if sockets.smtp_tls else [])
+    ready()
+    try:
+        await delivery.run(stop)
+    finally:
+        await server.stop()
+        await writer.close()
+        await outlet.close()
+
+
+def _outlet(settings: Settings, writer: Any) -> Any:
+    """The next hop: the upstream, or the sandbox when there is none."""
+    if settings.upstream.url is None:
+        from unsealed.outlets.sandbox import SandboxOutlet
+        from unsealed.store import sandbox
+
+        return SandboxOutlet(lambda parcel, at: writer.run(lambda c: sandbox.keep(c, parcel, at)), clock=now)
+    from unsealed.outlets.smtp import SmtpOutlet
+
+    trust = ssl.create_default_context(cafile=settings.upstream.ca) if settings.upstream.ca else None
+    return SmtpOutlet(settings.upstream.url, clock=now, host=socket.getfqdn(), tls_context=trust)
+
+
+def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
+    """Pages, live updates and the JSON API."""
+    import uvloop
+    from granian import net
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.server.embed import Server
+
+    from unsealed.inlets.web import build
+    from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+
+    smtp = settings.smtp.tls_listen or settings.smtp.listen
+    tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"
+    around = Surroundings(
+        engine=_engine(settings),
+        keys=LiveKeys(settings.data),
+        clock=now,
+        origin=settings.web_url,
+        tracking_url=settings.track_url,
+        collector_socket=sockets.private_path,
+        smtp=SmtpWords(host="127.0.0.1" if smtp.wildcard else smtp.host, port=smtp.port, tls=tls),
+        sandbox=settings.upstream.url is None,
+    )
+
+    class Inherited(Server):
+        """granian on the parent's socket instead of one of its own, for which it has no public way."""
+
+        _shd: Any
+        _sfd: Any
+
+        def _init_shared_socket(self) -> None:
+            holder: Any = vars(net)["SocketHolder"]
+            self._shd = holder(os.dup(sockets.web.fileno()), False, BACKLOG)
+            self._sfd = self._shd.get_fd()
+
+    async def serve() -> None:
+        server = Inherited(
+            build(around),
+            interface=Interfaces.ASGI,
+            websockets=False,
+            log_enabled=False,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024),
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        ready()
+        await server.serve()
+
+    uvloop.run(serve())
+
+
+def _engine(settings: Settings) -> Any:
+    from unsealed.store import engine as stores
+
+    return stores.connect(settings.store_url)
+
+
+def _until_sigterm() -> Callable[[], bool]:
+    """Whether SIGTERM has come; from now on it does nothing else."""
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    return lambda: bool(told)
+
+
+# What the parent holds
+
+
+@contextlib.contextmanager
+def _one_server(data: Path) -> Any:
+    """Hold the data folder for this server alone."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(f"the data folder {data} cannot be used: {error.strerror}") from error
+    deadline = monotonic() + BIND_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if monotonic() > deadline:
+                raise Unavailable(f"another `unsealed serve` works in {data}; stop it, or use another --data") from None
+            sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _sockets(settings: Settings) -> Any:
+    private_path, folder = settings.data / "collect.sock", None
+    if len(os.fsencode(private_path)) > UNIX_PATH_BYTES:
+        folder = tempfile.mkdtemp(prefix="unsealed-")
+        private_path = Path(folder) / "collect.sock"
+    private_path.unlink(missing_ok=True)
+    private = socket.socket(socket.AF_UNIX)
+    private.bind(str(private_path))
+    private_path.chmod(0o600)
+    private.listen(128)
+    opened = [private]
+    try:
+        for key, address in (
+            ("web.listen", settings.web.listen),
+            ("track.listen", settings.track.listen),
+            ("smtp.listen", settings.smtp.listen),
+            ("smtp.tls_listen", settings.smtp.tls_listen),
+        ):
+            if address is not None:
+                opened.append(_listen(key, address))
+        yield Sockets(
+            web=opened[1],
+            track=opened[2],
+            private=private,
+            private_path=private_path,
+            smtp=opened[3],
+            smtp_tls=opened[4] if len(opened) > 4 else None,
+        )
+    finally:
+        for each in opened:
+            each.close()
+        private_path.unlink(missing_ok=True)
+        if folder is not None:
+            Path(folder).rmdir()
+
+
+def _listen(key: str, address: Listen) -> socket.socket:
+    deadline = monotonic() + BIND_PATIENCE_S
+    while True:
+        try:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            return socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if monotonic() > deadline or not address.port:
+                raise Unavailable(
+                    f"{key}: cannot listen on {address}: {error.strerror}; see `unsealed check`"
+                ) from error
+            sleep(0.05)
+
+
+def announce(settings: Settings, hello: Welcome | None) -> None:
+    """Say where everything is; with the secrets of a first start, once."""
+    lines = [f"Unsealed is ready.   Pages  {settings.web_url}"]
+    if hello is not None:
+        lines += ["", f"Open this link to sign in (it works once):  {hello.url}"]
+    smtp = settings.smtp.listen
+    lines += ["", f"Mail programs send through  {smtp.host} port {smtp.port}"]
+    if hello is not None and hello.app_password:
+        lines += [f"  user      {hello.email}", f"  password  {hello.app_password}   (shown only now)"]
+    if settings.upstream.url is None:
+        lines += ["", "No upstream is configured: mail stays in the sandbox, which the pages show."]
+    else:
+        lines += ["", f"Mail goes out through {settings.upstream.url}"]
+    print("\n".join(lines), flush=True)

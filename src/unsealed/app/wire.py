@@ -1,0 +1,116 @@
+"""Builds the parts from the settings. What a part is made of is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from sqlalchemy import Engine
+
+from unsealed.app.config import Settings
+from unsealed.model.errors import Unavailable
+from unsealed.store import engine as stores
+from unsealed.store import people
+from unsealed.store.keyring import KeyRing, load
+from unsealed.store.migrate import migrate
+
+LOOK_AGAIN_S = 1.0  # how soon a rotation of the keys reaches the running roles
+
+
+def now() -> datetime:
+    """The clock of the installation: aware UTC."""
+    return datetime.now(UTC)
+
+
+def prepare(settings: Settings) -> Engine:
+    """The data folder with its keys, and the store at the newest schema; safe while the server runs.
+
+    Raises:
+        Unavailable: temporary; the folder cannot be written.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"the data folder {settings.data} cannot be made: {error.strerror}") from error
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        raise Unavailable(f"the data folder {settings.data} cannot be written by this user")
+    load(settings.data)
+    engine = stores.connect(settings.store_url)
+    migrate(engine)
+    return engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """What the first start tells the owner; secrets that are shown once."""
+
+    email: str
+    url: str
+    app_password: str = ""  # only when the owner was made just now
+
+
+def welcome(settings: Settings, engine: Engine, at: datetime) -> Welcome | None:
+    """Make the owner on the very first start. Until the owner has signed in for the first time, each start gives a new
+    one-time link; after that, None."""
+    with engine.begin() as connection:
+        owner = people.owner(connection)
+        if owner is None and people.any_user(connection):
+            return None
+        if owner is None:
+            made = people.create_owner(connection, settings.owner, at)
+            secret = people.new_app_password(connection, made, "first start", at)
+            url = welcome_url(settings, people.new_login_link(connection, made, at))
+            return Welcome(email=settings.owner, url=url, app_password=secret)
+        if owner.has_password or people.sessions_of(connection, owner.id, at):
+            return None
+        return Welcome(email=owner.email, url=welcome_url(settings, people.new_login_link(connection, owner.id, at)))
+
+
+def welcome_url(settings: Settings, secret: str) -> str:
+    """Where a one-time sign-in link leads."""
+    return f"{settings.web_url}/welcome/{secret}"
+
+
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """TLS for mail programs, from the configured files; None when there are none."""
+    if settings.smtp.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.smtp.certificate, settings.smtp.key)
+    return context
+
+
+@dataclass(slots=True)
+class LiveKeys:
+    """The key ring of the data folder, as it is now: `unsealed keys rotate` reaches running roles within a second.
+
+    Looks at the file at most once a second, so that a flood of forged tokens with unknown key ids costs no I/O.
+    """
+
+    data: Path
+    _ring: KeyRing = field(init=False)
+    _looked_at: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._look()
+
+    @property
+    def newest(self) -> int:
+        if monotonic() - self._looked_at > LOOK_AGAIN_S:
+            self._look()
+        return self._ring.newest
+
+    def key(self, key_id: int) -> bytes | None:
+        found = self._ring.key(key_id)
+        if found is None and monotonic() - self._looked_at > LOOK_AGAIN_S:
+            self._look()
+            found = self._ring.key(key_id)
+        return found
+
+    def _look(self) -> None:
+        self._looked_at = monotonic()
+        self._ring = load(self.data)

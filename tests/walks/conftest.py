@@ -1,0 +1,175 @@
+"""A whole installation in real processes, driven through its command line and its doors alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope, Session
+
+COMMAND = [sys.executable, "-m", "unsealed.app"]
+THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
+
+
+def until(question: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+    """The first answer that is true; asks again and again until the time is over."""
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
+        if answer := question():
+            return answer
+        sleep(0.02)
+    pytest.fail(f"{what}: did not happen in {seconds} s")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Installation:
+    """One data folder and the server on it. Ports stay the same over restarts."""
+
+    data: Path
+    web: int
+    track: int
+    smtp: int
+    upstream: str = ""
+    process: subprocess.Popen[bytes] | None = None
+    output: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.output = self.data.with_suffix(".out")
+
+    def command(self, *arguments: str, given: bytes = b"") -> str:
+        done = subprocess.run(
+            [*COMMAND, *arguments, "--data", str(self.data)], input=given, capture_output=True, timeout=60, check=False
+        )
+        assert 0 == done.returncode, (arguments, done.stdout, done.stderr)
+        return done.stdout.decode().strip()
+
+    def start(self) -> None:
+        arguments = ["--data", str(self.data), "--web", f"127.0.0.1:{self.web}", "--track", f"127.0.0.1:{self.track}"]
+        arguments += ["--smtp", f"127.0.0.1:{self.smtp}"]
+        if self.upstream:
+            arguments += ["--upstream", self.upstream]
+        with self.output.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*COMMAND, "serve", *arguments], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
+        until(lambda: self.healthy(self.web) and self.healthy(self.track), f"ready; see {self.output}")
+
+    def healthy(self, port: int) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.output.read_text()
+        try:
+            return self.get(port, "/healthz").status == 200
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert 0 == self.process.wait(30), self.output.read_text()
+        self.process = None
+
+    def kill(self) -> None:
+        """Kill -9 the parent; its roles go with it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(30)
+        self.process = None
+
+    def get(self, port: int, path: str, *, method: str = "GET", **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers={"User-Agent": THUNDERBIRD} | names)
+            got = connection.getresponse()
+            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+        finally:
+            connection.close()
+
+    def load(self, url: str, **headers: str) -> Answer:
+        """Ask the tracking host for one of its addresses."""
+        prefix = f"http://127.0.0.1:{self.track}"
+        assert url.startswith(prefix), url
+        return self.get(self.track, url.removeprefix(prefix), **headers)
+
+    def send(self, user: str, password: str, sender: str, recipients: list[str], message: bytes) -> dict[str, Any]:
+        with smtplib.SMTP("127.0.0.1", self.smtp, timeout=30) as client:
+            client.login(user, password)
+            return client.sendmail(sender, recipients, message)
+
+
+@dataclass
+class Sink:
+    """An upstream that accepts everything and keeps it."""
+
+    port: int
+    mails: list[Envelope] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+    controller: Controller | None = None
+
+    async def handle_DATA(self, server: object, session: Session, envelope: Envelope) -> str:
+        with self.lock:
+            self.mails.append(envelope)
+        return "250 2.0.0 Ok: kept by the sink"
+
+    def start(self) -> None:
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
+        self.controller.start()
+
+    def stop(self) -> None:
+        if self.controller is not None:
+            self.controller.stop()
+            self.controller = None
+
+    def copy_for(self, recipient: str) -> bytes:
+        with self.lock:
+            found = [mail.original_content for mail in self.mails if mail.rcpt_tos == [recipient]]
+        assert found, f"nothing came for {recipient}"
+        assert isinstance(found[-1], bytes)
+        return found[-1]
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Any]:
+    return until
+
+
+@pytest.fixture
+def sink(free_port: Callable[[], int]) -> Iterator[Sink]:
+    sink = Sink(port=free_port())
+    sink.start()
+    yield sink
+    sink.stop()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Installation]:
+    """A data folder with ports, not started."""
+    made = Installation(data=tmp_path / "data", web=free_port(), track=free_port(), smtp=free_port())
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        os.kill(made.process.pid, signal.SIGKILL)
+        made.process.wait(30)
