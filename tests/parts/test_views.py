@@ -148,7 +148,7 @@ def test_what_belongs_to_another_user_is_not_there(engine: Engine, mail: Mail) -
         assert views.owns_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
         assert views.owns_copy(connection, MARA, number) == mail["proposal"]  # type: ignore[arg-type]
         assert views.sandbox_copies(connection, OTHER).items == ()
-        assert views.sandbox_letter(connection, OTHER, number) is None  # type: ignore[arg-type]
+        assert views.sandbox_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
         assert views.feed_after(connection, 0, user=OTHER) == []
 
 
@@ -183,7 +183,6 @@ def test_the_sandbox_lists_the_copies_that_arrived(engine: Engine, mail: Mail) -
             "lotte@fennel.example",
         }
         assert views.sandbox_copy(connection, MARA, number) == copy  # type: ignore[arg-type]
-        assert views.sandbox_letter(connection, MARA, number) is not None  # type: ignore[arg-type]
 
 
 def test_the_feed_is_read_behind_an_id(engine: Engine, mail: Mail) -> None:

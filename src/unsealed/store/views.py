@@ -529,16 +529,6 @@ def sandbox_copy(connection: Connection, user: UserId, copy: CopyId) -> SandboxR
     return None if found is None else _sandbox_row(found)
 
 
-def sandbox_letter(connection: Connection, user: UserId, copy: CopyId) -> bytes | None:
-    """The bytes that arrived there."""
-    query = (
-        select(sandbox.c.raw)
-        .join(messages, messages.c.id == sandbox.c.message_id)
-        .where(sandbox.c.copy_id == copy, messages.c.user_id == user)
-    )
-    return connection.execute(query).scalar_one_or_none()
-
-
 def _in_sandbox(user: UserId) -> Select[Any]:
     return (
         select(copies, sandbox.c.recipient, sandbox.c.at.label("arrived_at"), messages.c.subject)

@@ -1,1 +1,35 @@
-"""The web app: pages, live updates and, mounted beside them, sign-in and the JSON API."""
+"""The web app: pages, live updates and, beside them, sign-in and the JSON API.
+
+`build` puts the parts together. Behind `inlets.auth.Guard` every path is closed to people who are not signed in, but
+for the few that Guard names. Pages read through store.views and change things through flow.
+"""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from unsealed.inlets import api
+from unsealed.inlets.auth import Guard
+from unsealed.inlets.web import message, sent, sign_in
+from unsealed.inlets.web.page import static_file
+from unsealed.inlets.web.surroundings import Surroundings
+from unsealed.inlets.web.trouble import HANDLERS, refuse
+
+
+def build(around: Surroundings) -> Starlette:
+    """The ASGI app of the web role."""
+    app = Starlette(
+        routes=[
+            Route("/static/{digest}/{name}", static_file),
+            *sent.routes,
+            *message.routes,
+            *sign_in.routes(around),
+            *api.routes(engine=around.engine, clock=around.clock),
+        ],
+        middleware=[Middleware(Guard, engine=around.engine, clock=around.clock, origin=around.origin, refuse=refuse)],
+        exception_handlers=HANDLERS,
+    )
+    app.state.surroundings = around
+    return app

@@ -1,7 +1,8 @@
 """One way to make a page: the templates, and the static files under addresses that change with their content.
 
 A template gets `around` (Surroundings), `person` (who is signed in, or None), `csrf` (for the hidden field of every
-form), `path` and `static(name)` besides what the page passes. Everything is escaped; there is no inline script and no
+form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words` and `static(name)` besides what
+the page passes. Everything is escaped; there is no inline script and no
 inline style. Pages inside the app extend `frame.html`, pages outside (sign in, welcome, errors) `plain.html`.
 """
 
@@ -10,7 +11,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
@@ -20,6 +24,7 @@ from starlette.responses import HTMLResponse, Response
 from unsealed.inlets.web import words
 from unsealed.inlets.web.surroundings import surroundings
 
+ZONE_LETTERS = 64
 HERE = Path(__file__).parent
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
@@ -76,14 +81,26 @@ TEMPLATES.filters.update(seen=words.visible)
 
 def render(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
     """A page. Never stored by a cache on the way."""
-    around = surroundings(request)
-    person = getattr(request.state, "person", None)  # inlets.auth puts it there
+    person = getattr(request.state, "person", None)  # not set where an error came before the guard
     body = TEMPLATES.get_template(template).render(
-        around=around,
+        around=surroundings(request),
         person=person,
         csrf=person.csrf if person else "",
-        path=request.url.path,
-        now=around.clock(),
+        path=request.scope["path"],
+        said=said(request),
         **context,
     )
-    return HTMLResponse(body, status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(body, status)
+
+
+def said(request: Request) -> words.Times:
+    """Moments in the words of this reader; live.js tells the browser's zone in a cookie."""
+    return words.Times(surroundings(request).clock(), _zone(request.cookies.get("zone", "")))
+
+
+@lru_cache(maxsize=600)
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name) if len(name) < ZONE_LETTERS else UTC
+    except (ValueError, OSError):  # no such zone, or no zone data on this machine
+        return UTC

@@ -1,17 +1,450 @@
-"""What screens say: states, times, devices, reasons. Pure functions, used by the templates."""
+"""What screens say: states, times, devices, reasons. Pure functions, used by the templates.
+
+Never overstates: "no signal" is not "unread", what a machine did is said to be a machine's, a guess is a "maybe".
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import assert_never
+
+from unsealed.model.event import ClientKind, Device, Finding, NetworkClass
+from unsealed.model.message import AddressKind, CopyState, Delivery
+from unsealed.model.view import CopyFacts, CopyRow, EventRow, MessageRow, SandboxRow, Signals
+
+BELIEVED = 0.6  # under it we say maybe
+JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
 
 
 def visible(text: str) -> str:
-    """Text of strangers for a page: control and direction-changing characters become visible codes such as U+202E."""
+    """Text of strangers for a page: control and direction-changing characters become codes such as ‹U+202E›."""
     if text.isprintable():
         return text
-    return "".join(
-        letter
-        if unicodedata.category(letter) not in ("Cc", "Cf")
-        else f"\N{LEFT-POINTING ANGLE BRACKET}U+{ord(letter):04X}\N{RIGHT-POINTING ANGLE BRACKET}"
-        for letter in text
-    )
+    return "".join(_code(each) if unicodedata.category(each) in ("Cc", "Cf") else each for each in text)
+
+
+def _code(letter: str) -> str:
+    return letter if letter in JOINERS else f"‹U+{ord(letter):04X}›"
+
+
+def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
+    if facts.clicks:
+        return CopyState.CLICKED
+    if facts.opens:
+        return CopyState.OPENED
+    match facts.delivery:
+        case Delivery.BOUNCED:
+            return CopyState.BOUNCED
+        case Delivery.QUEUED:
+            return CopyState.QUEUED
+        case Delivery.DELAYED:
+            return CopyState.DELAYED
+    if not facts.tracked:
+        return CopyState.NOT_TRACKED
+    if facts.machine:
+        return CopyState.LOADED_BY_MACHINE
+    if facts.sent_at is not None and now - facts.sent_at >= timedelta(days=1):
+        return CopyState.NO_SIGNAL
+    return CopyState.DELIVERED if facts.delivery == Delivery.DELIVERED else CopyState.SENT
+
+
+LEFT_REASONS: dict[str, str] = {}
+UNCHANGED_REASONS: dict[str, str] = {}
+
+
+# Times
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Moments in words, for one reader: seen from `now`, in the reader's zone."""
+
+    now: datetime
+    zone: tzinfo = UTC
+
+    def local(self, at: datetime) -> datetime:
+        return at.astimezone(self.zone)
+
+    def clock(self, at: datetime) -> str:
+        return f"{self.local(at):%H:%M}"
+
+    def second(self, at: datetime) -> str:
+        return f"{self.local(at):%H:%M:%S}"
+
+    def days(self, at: datetime) -> int:
+        """Midnights between then and now."""
+        return (self.local(self.now).date() - self.local(at).date()).days
+
+    def date(self, day: date) -> str:
+        return f"{day.day} {day:%b}" if day.year == self.local(self.now).year else f"{day.day} {day:%b} {day.year}"
+
+    def ago(self, at: datetime) -> str:
+        """ "just now", "3 min ago", "2 h ago", "yesterday", "Tuesday", "6 Mar"; live.js ages them by the same rule."""
+        passed = self.now - at
+        if passed < timedelta(minutes=1):
+            return "just now"
+        if passed < timedelta(hours=1):
+            return f"{passed // timedelta(minutes=1)} min ago"
+        if self.days(at) == 0 or passed < timedelta(hours=12):
+            return f"{passed // timedelta(hours=1)} h ago"
+        if self.days(at) == 1:
+            return "yesterday"
+        if self.days(at) < 7:
+            return f"{self.local(at):%A}"
+        return self.date(self.local(at).date())
+
+    def when(self, at: datetime) -> str:
+        """ "14:19" today, "Wed 16:40" this week, "6 Mar" before."""
+        if self.days(at) <= 0:
+            return self.clock(at)
+        if self.days(at) < 7:
+            return f"{self.local(at):%a %H:%M}"
+        return self.date(self.local(at).date())
+
+    def full(self, at: datetime) -> str:
+        """ "today, 12 March, 09:14"."""
+        there = self.local(at)
+        day = {0: "today, ", 1: "yesterday, "}.get(self.days(at), f"{there:%A}, " if self.days(at) < 7 else "")
+        year = "" if there.year == self.local(self.now).year else f" {there.year}"
+        return f"{day}{there.day} {there:%B}{year}, {there:%H:%M}"
+
+    def day(self, at: datetime) -> str:
+        """Heading of a day: "Today, Thursday 12 March"."""
+        there = self.local(at)
+        name = {0: "Today, ", 1: "Yesterday, "}.get(self.days(at), "")
+        year = "" if there.year == self.local(self.now).year else f" {there.year}"
+        return f"{name}{there:%A} {there.day} {there:%B}{year}"
+
+    def exact(self, at: datetime) -> str:
+        """For tooltips: "Thu 12 Mar 2026, 12:08:44 WET"."""
+        there = self.local(at)
+        return f"{there:%a} {there.day} {there:%b %Y, %H:%M:%S} {there:%Z}"
+
+
+def lasting(span: timedelta) -> str:
+    """ "1 h 53 min", "2 min", "8 s"."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def size(count: int) -> str:
+    """ "812 bytes", "49.9 kB", "3.2 MB"."""
+    if count < 1_000:
+        return f"{count} bytes"
+    return f"{count / 1_000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def many(number: int, one: str, more: str = "") -> str:
+    """ "1 link", "3 links"."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+# States
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What stands in the mark column: a class of look.css, a symbol, a number under it."""
+
+    kind: str
+    symbol: str
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A state in words with its mark. `said` stands alone; `beside` goes on after it, quieter."""
+
+    state: CopyState
+    mark: Mark
+    said: str
+    beside: str = ""
+    aged: datetime | None = None  # `beside` ends with how long this is ago: "last 2 h ago", "22 min ago"
+
+
+MARKS = {
+    CopyState.NOT_TRACKED: Mark(kind="crossed", symbol="eye-crossed"),
+    CopyState.QUEUED: Mark(kind="waiting", symbol="clock"),
+    CopyState.DELAYED: Mark(kind="waiting", symbol="clock"),
+    CopyState.BOUNCED: Mark(kind="bounced", symbol="bounce"),
+    CopyState.SENT: Mark(kind="sent", symbol="tick"),
+    CopyState.DELIVERED: Mark(kind="delivered", symbol="tick-dot"),
+    CopyState.NO_SIGNAL: Mark(kind="signal", symbol="eye-dashed"),
+    CopyState.LOADED_BY_MACHINE: Mark(kind="machine", symbol="ticks-hollow"),
+    CopyState.OPENED: Mark(kind="opened", symbol="ticks"),
+    CopyState.CLICKED: Mark(kind="clicked", symbol="link"),
+}
+STATES = {
+    CopyState.NOT_TRACKED: "Not tracked",
+    CopyState.QUEUED: "Sending",
+    CopyState.DELAYED: "Sending",
+    CopyState.BOUNCED: "Bounced",
+    CopyState.SENT: "Sent",
+    CopyState.DELIVERED: "Delivered",
+    CopyState.NO_SIGNAL: "No signal",
+    CopyState.LOADED_BY_MACHINE: "Loaded by a machine",
+    CopyState.OPENED: "Opened",
+    CopyState.CLICKED: "Clicked",
+}
+
+
+def maybe(signals: Signals) -> bool:
+    """Whether the best evidence is still a guess."""
+    return signals.confidence is not None and signals.confidence < BELIEVED
+
+
+def mark(state: CopyState, signals: Signals) -> Mark:
+    """The mark of a state. Ticks stay once an open is believed, also when a link was followed."""
+    if signals.opens:
+        number = f"{signals.opens}?" if maybe(signals) else f"{signals.opens}"
+        return Mark(kind="opened", symbol="ticks", number=number)
+    if signals.clicks:
+        return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}")
+    return MARKS[state]
+
+
+def message_standing(row: MessageRow, times: Times) -> Standing:
+    """A message in a list: the words name the latest signal; partly bounced mail says both."""
+    state = copy_state(row.facts, times.now)
+    shown = mark(state, row.signals)
+    also = f", {row.bounced} bounced" if row.bounced and state != CopyState.BOUNCED else ""
+    if row.waiting and state in (CopyState.OPENED, CopyState.CLICKED):
+        also += f", {row.waiting} waiting"
+    if row.last_click and (row.signals.last_at is None or row.last_click.at >= row.signals.last_at):
+        return Standing(
+            state=state,
+            mark=shown,
+            said=f"Clicked {shortened(row.last_click.text)}{also}",
+            aged=row.last_click.at,
+        )
+    if row.signals.opens:
+        said = "Maybe opened" if maybe(row.signals) else "Opened"
+        return Standing(state=state, mark=shown, said=said + also, beside="last ", aged=row.signals.last_at)
+    return Standing(state=state, mark=shown, said=_unseen(row, state, also), beside=_beside(row, state, times))
+
+
+def _unseen(row: MessageRow, state: CopyState, also: str) -> str:
+    if state == CopyState.BOUNCED:
+        return f"Bounced: {bounced(row.reply)}"
+    return STATES[state] + also
+
+
+def _beside(row: MessageRow, state: CopyState, times: Times) -> str:
+    if state == CopyState.DELAYED and row.next_at:
+        return f"next try {times.when(row.next_at)}"
+    if state == CopyState.NOT_TRACKED and row.unchanged:
+        return unchanged_reason(row.unchanged)
+    return ""
+
+
+def copy_standing(copy: CopyRow | SandboxRow, times: Times) -> Standing:
+    """One recipient: "Opened 3 times, clicked 2", beside it when."""
+    state = copy_state(copy.facts, times.now)
+    signals = copy.signals
+    shown = mark(state, signals)
+    if signals.opens or signals.clicks:
+        said = "Maybe opened" if maybe(signals) else "Opened"
+        said += f" {words}" if (words := times_seen(signals.opens)) else ""
+        if signals.clicks:
+            said += f", clicked {signals.clicks}"
+        if signals.opens <= 1 and signals.clicks and isinstance(copy, CopyRow) and copy.last_click:
+            said = f"Clicked {shortened(copy.last_click.text)}"
+        return Standing(state=state, mark=shown, said=said, beside="last ", aged=signals.last_at)
+    return Standing(state=state, mark=shown, said=_copy_unseen(copy, state), beside=_copy_beside(copy, state, times))
+
+
+def times_seen(opens: int) -> str:
+    return times(opens) if opens > 1 else ""
+
+
+def _copy_unseen(copy: CopyRow | SandboxRow, state: CopyState) -> str:
+    if state == CopyState.BOUNCED and isinstance(copy, CopyRow):
+        return f"Bounced: {bounced(copy.reply)}"
+    return STATES[state]
+
+
+def _copy_beside(copy: CopyRow | SandboxRow, state: CopyState, times: Times) -> str:
+    if isinstance(copy, SandboxRow):
+        return ""
+    if state == CopyState.DELAYED and copy.next_at:
+        return f"next try {times.when(copy.next_at)}"
+    if copy.facts.sent_at is None:
+        return ""
+    took = "delivered" if copy.facts.delivery == Delivery.DELIVERED else "sent"
+    return f"{took} {times.when(copy.facts.sent_at)}"
+
+
+STATUS = re.compile(r"\b[45]\.(\d{1,3}\.\d{1,3})\b")
+STATUS_WORDS = {  # RFC 3463 and the registry of enhanced status codes, what a sender can act on
+    "1.1": "no such mailbox",
+    "1.2": "no such domain",
+    "1.3": "not a valid address",
+    "1.6": "the mailbox has moved",
+    "1.10": "the domain takes no mail",
+    "2.0": "mailbox trouble",
+    "2.1": "mailbox closed",
+    "2.2": "mailbox full",
+    "2.3": "too large for the mailbox",
+    "3.4": "too large for their server",
+    "4.1": "their server did not answer",
+    "4.4": "no route to their server",
+    "4.7": "given up after many tries",
+    "7.1": "refused by their rules",
+    "7.23": "failed their SPF check",
+    "7.26": "failed their sender checks",
+}
+
+
+def bounced(reply: str) -> str:
+    """Why the next hop refused, in words where its code says it, else in its own."""
+    found = STATUS.search(reply)
+    if found and (words := STATUS_WORDS.get(found[1])):
+        return words
+    own = re.sub(r"^\d{3}[ -]?(\d\.\d+\.\d+)?\s*", "", reply).strip()
+    return shortened(own, 60) or "given up"
+
+
+def shortened(text: str, most: int = 48) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def someone(name: str, address: str) -> str:
+    """A recipient: name, or else address; "someone" for a shared copy."""
+    return name or address or "someone"
+
+
+KINDS = {AddressKind.TO: "To", AddressKind.CC: "Cc", AddressKind.BCC: "Bcc"}
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """What kind of event; a dashed border says that it does not count."""
+
+    words: str
+    look: str = ""  # "", "apart" or "you"
+
+
+def chip(event: EventRow) -> Chip:
+    match event.finding:
+        case Finding.HUMAN_OPEN | Finding.HUMAN_CLICK:
+            return Chip("person")
+        case Finding.PROXIED_OPEN:
+            if event.network == NetworkClass.GOOGLE_PROXY or "gmail" in event.client.lower():
+                return Chip("through Gmail")
+            return Chip("through Yahoo" if event.network == NetworkClass.YAHOO_PROXY else "through another proxy")
+        case Finding.MACHINE_PREFETCH:
+            apple = event.network == NetworkClass.APPLE_RELAY or any(each.code == "APPLE_MPP" for each in event.reasons)
+            return Chip("Apple privacy" if apple else "prefetched", "apart")
+        case Finding.SCANNER | Finding.SCANNER_CLICK:
+            return Chip("link preview" if event.client_kind == ClientKind.LINK_PREVIEW else "scanner", "apart")
+        case Finding.SELF_OPEN | Finding.SELF_CLICK:
+            return Chip("you", "you")
+        case Finding.DUPLICATE:
+            return Chip("repeated", "apart")
+        case _:
+            assert_never(event.finding)
+
+
+DEVICE_SYMBOLS = {
+    Device.DESKTOP: "desktop",
+    Device.MOBILE: "phone",
+    Device.TABLET: "tablet",
+    Device.HIDDEN: "devices",
+    Device.UNKNOWN: "unknown",
+}
+DEVICE_WORDS = {
+    Device.DESKTOP: "desktop",
+    Device.MOBILE: "phone",
+    Device.TABLET: "tablet",
+    Device.HIDDEN: "device hidden",
+    Device.UNKNOWN: "device unknown",
+}
+
+
+def device_symbol(event: EventRow) -> str:
+    return "scanner" if event.client_kind == ClientKind.SCANNER else DEVICE_SYMBOLS[event.device]
+
+
+def device(event: EventRow) -> str:
+    """ "Thunderbird on Linux, desktop", "Gmail, device hidden"."""
+    named = {"Gmail Image Proxy": "Gmail"}.get(event.client, event.client) or "Program unknown"
+    if event.system:
+        named += f" on {event.system}"
+    if event.client_kind in (ClientKind.SCANNER, ClientKind.LINK_PREVIEW, ClientKind.CRAWLER):
+        return named
+    return f"{named}, {DEVICE_WORDS[event.device]}"
+
+
+def network(event: EventRow) -> str:
+    """From where, as far as it may be said: never a place behind a proxy."""
+    match event.network:
+        case NetworkClass.GOOGLE_PROXY:
+            return "place hidden by Google"
+        case NetworkClass.APPLE_RELAY:
+            return "place hidden by Apple"
+        case NetworkClass.YAHOO_PROXY:
+            return "place hidden by Yahoo"
+        case NetworkClass.WEBMAIL_PROXY | NetworkClass.SSE_PROXY:
+            return "place hidden by a proxy"
+        case NetworkClass.MICROSOFT:
+            return "Microsoft's network"
+        case NetworkClass.SECURITY_VENDOR:
+            return f"{event.operator or 'security vendor'}'s network" if event.operator else "security vendor"
+        case NetworkClass.HOSTING:
+            return f"hosting network, {event.operator}" if event.operator else "hosting network"
+        case NetworkClass.VPN:
+            return "VPN"
+        case NetworkClass.MOBILE_CARRIER:
+            return "mobile network"
+        case NetworkClass.CORPORATE:
+            return "office network"
+        case NetworkClass.RESIDENTIAL:
+            return "home network"
+        case NetworkClass.SENDER:
+            return "your own network"
+        case NetworkClass.LOCAL:
+            return "this network"
+        case NetworkClass.UNKNOWN:
+            return event.operator
+        case _:
+            assert_never(event.network)
+
+
+# Reasons of the instrumenting side
+
+
+def left_reason(code: str) -> str:
+    """Why a link was left alone."""
+    return LEFT_REASONS.get(code, code.replace("_", " "))
+
+
+def unchanged_reason(code: str) -> str:
+    """Why a message went out as it came."""
+    return UNCHANGED_REASONS.get(code, code.replace("_", " "))
+
+
+def bare(address: str) -> str:
+    """An address without the part that says nothing: "tidewater.example/visit"."""
+    return re.sub(r"^https?://(www\.)?", "", address)

@@ -1,0 +1,167 @@
+"""The history of a message as a reader follows it: readings instead of requests, gaps, days. Pure.
+
+Judged requests come in as views.events gives them, latest first; repeated loads of one reading become one line
+("4 loads in 2 min"). Nothing is dropped: what is folded into a line stays in its list of requests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby, zip_longest
+
+from unsealed.inlets.web.words import Times, lasting, ordinal, shortened, someone
+from unsealed.model.event import Finding, HitKind
+from unsealed.model.view import CopyRow, EventRow, MessageView
+
+GAP = timedelta(hours=1)  # from here on silence gets a line of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the history: a reading, a click, the sender's own look, or how the message went out."""
+
+    at: datetime
+    verb: str
+    mark: str = ""  # class of look.css
+    symbol: str = ""
+    event: EventRow | None = None  # None: not a request (delivery)
+    loads: str = ""  # "4 loads in 2 min"
+    detail: str = ""
+    gap: str = ""  # silence below this line: "1 h 53 min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    heading: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Requests that make one line, the deciding one first."""
+
+    events: list[EventRow]
+    number: int = 0
+
+
+def readings(events: Iterable[EventRow], opens: dict[str, int]) -> list[_Reading]:
+    """Requests latest first, folded: a reading and its repeats become one, a click and its repeats become one.
+
+    opens: readings of each copy by copy id, so that the newest gets its true number when older ones are not shown.
+    """
+    made: list[_Reading] = []
+    open_of: dict[str, _Reading] = {}
+    click_of: dict[tuple[str, int | None], _Reading] = {}
+    for event in sorted(events, key=lambda each: (each.at, each.id)):
+        if event.kind == HitKind.OPEN:
+            before = open_of.get(event.copy)
+            repeats = event.finding == Finding.DUPLICATE or (event.finding.counted and not event.first_of_reading)
+        else:
+            before = click_of.get((event.copy, event.link))
+            repeats = event.finding == Finding.DUPLICATE
+        if before is not None and repeats:
+            before.events.append(event)
+            continue
+        line = _Reading([event])
+        made.append(line)
+        if event.kind == HitKind.CLICK:
+            click_of[event.copy, event.link] = line
+        elif event.finding.counted:
+            open_of[event.copy] = line
+    _number([line for line in made if _is_reading(line)], opens)
+    return made[::-1]
+
+
+def _is_reading(line: _Reading) -> bool:
+    return line.events[0].kind == HitKind.OPEN and line.events[0].finding.counted
+
+
+def _number(lines: Sequence[_Reading], opens: dict[str, int]) -> None:
+    shown = Counter(line.events[0].copy for line in lines)
+    seen: Counter[str] = Counter()
+    for line in lines:
+        copy = line.events[0].copy
+        seen[copy] += 1
+        line.number = max(opens.get(copy, 0) - shown[copy], 0) + seen[copy]
+
+
+def lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
+    """The history of what people did, latest first."""
+    made = [_line(each) for each in readings(events, {copy.id: copy.signals.opens for copy in copies})]
+    return [_with_gap(line, below) for line, below in zip_longest(made, made[1:])]
+
+
+def _line(reading: _Reading) -> Line:
+    event = reading.events[0]
+    who = someone(event.name, event.recipient)
+    loads = ""
+    if len(reading.events) > 1:
+        span = reading.events[-1].at - event.at
+        what = "loads" if event.kind == HitKind.OPEN else "times"
+        loads = f"{len(reading.events)} {what} in {lasting(max(span, timedelta(seconds=1)))}"
+    verb, mark, symbol = _verb(event, who, reading.number)
+    return Line(at=event.at, verb=verb, mark=mark, symbol=symbol, event=event, loads=loads)
+
+
+def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
+    where = shortened(event.link_text or event.destination)
+    match event.finding:
+        case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
+            opened = "maybe opened" if event.confidence < 0.6 else "opened"
+            return f"{who} {opened}" + (f", {ordinal(number)} time" if number > 1 else ""), "opened", "ticks"
+        case Finding.HUMAN_CLICK:
+            clicked = "maybe clicked" if event.confidence < 0.6 else "clicked"
+            return f"{who} {clicked} {where}", "clicked", "link"
+        case Finding.SELF_OPEN:
+            return f"You looked at the copy of {who}", "", "eye"
+        case Finding.SELF_CLICK:
+            return f"You followed {where} in the copy of {who}", "", "link"
+        case Finding.DUPLICATE:
+            return f"The copy of {who} was loaded again", "machine", "ticks-hollow"
+        case Finding.SCANNER_CLICK:
+            return f"A machine followed {where} for {who}", "machine", "link"
+        case Finding.MACHINE_PREFETCH | Finding.SCANNER:
+            return f"A machine loaded the copy of {who}", "machine", "ticks-hollow"
+
+
+def _with_gap(line: Line, below: Line | None) -> Line:
+    if below is None or line.at - below.at < GAP or line.at.date() != below.at.date():
+        return line
+    return replace(line, gap=lasting(line.at - below.at))
+
+
+def machine_lines(events: Iterable[EventRow]) -> list[Line]:
+    """What machines did, latest first, one line each."""
+    return [_line(_Reading([event])) for event in events]
+
+
+def departure(message: MessageView) -> Line:
+    """How the message went out: the last line of every history."""
+    row = message.row
+    took = [copy for copy in message.copies if copy.facts.sent_at is not None]
+    if not took:
+        return Line(at=row.at, verb="Accepted from your mail program", mark="waiting", symbol="clock")
+    if len(took) == len(message.copies):
+        whom = {1: someone(took[0].name, took[0].address), 2: "both", 3: "all three"}.get(len(took), f"all {len(took)}")
+    else:
+        whom = f"{len(took)} of {len(message.copies)}"
+    lying = all(copy.ended_at is not None and copy.facts.delivery == "delivered" for copy in took)
+    said = took[0].reply
+    return Line(
+        at=max(copy.facts.sent_at for copy in took if copy.facts.sent_at),
+        verb=f"{'Delivered' if lying else 'Sent'} to {whom}",
+        mark="delivered" if lying else "sent",
+        symbol="tick-dot" if lying else "tick",
+        detail=f"the next server answered {said}" if said else "",
+    )
+
+
+def days(lines: Sequence[Line], times: Times) -> list[Day]:
+    """Lines under the days of the reader's zone, latest first."""
+    return [
+        Day(heading=times.day(first[0].at), lines=tuple(first))
+        for first in (list(group) for _, group in groupby(lines, key=lambda line: times.local(line.at).date()))
+    ]

@@ -1,0 +1,124 @@
+"""A letter for a frame: the HTML (or text) of a message as a page of its own that can do nothing and load nothing.
+
+The wall is the Content-Security-Policy of that response: `sandbox` without any allowance (no scripts, no forms, no
+top navigation, an origin of its own), `default-src 'none'`. Behind it, elements that load or lead elsewhere without
+being asked are taken out of service, since a policy does not cover every hint (preconnect) in every browser.
+Pictures that the message carries itself (`cid:`) are put in as `data:` while they are small.
+"""
+
+from __future__ import annotations
+
+import base64
+import email
+import html as escaping
+import re
+from email.message import EmailMessage
+from email.policy import default
+
+from starlette.responses import HTMLResponse, Response
+
+CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+CARRIED_MAX = 512 * 1024  # bytes of one picture
+CARRIED_TOTAL_MAX = 2 * 1024 * 1024
+TEXT_MAX = 4 * 1024 * 1024  # characters of a letter shown
+
+QUIET = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'"
+)
+WITH_PICTURES = QUIET.replace("img-src data:", "img-src data: https: http:")
+
+# Elements that load, embed or redirect by themselves. An unknown element with the same content takes their place.
+OUT_OF_SERVICE = re.compile(
+    r"<(/?)(?=(?:link|base|script|iframe|frame|frameset|object|embed|applet|meta|form|portal|audio|video|source|track"
+    r"|fencedframe)(?:[\s/>]|$))",
+    re.IGNORECASE,
+)
+DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+REMOTE_PICTURE = re.compile(r"<img\b[^>]*\bsrc\s*=\s*[\"']?\s*https?:", re.IGNORECASE)
+CID = re.compile(r"\bcid:([^\s\"'<>)]{1,250})", re.IGNORECASE)
+
+# Our own sheet comes first, so that the letter's own style wins. Links lead nowhere from inside the frame.
+SHEET = (
+    "<style>:root{color-scheme:light;background:#fff;color:#161a26}"
+    "body{margin:24px 32px;overflow-wrap:break-word;"
+    "font:16px/1.5625 Charter,'Iowan Old Style','Palatino Linotype',P052,'Noto Serif',Georgia,serif}"
+    "img{max-width:100%}pre{white-space:pre-wrap;font:inherit;margin:0}a{pointer-events:none}"
+    "</style>"
+)
+
+
+def html(raw: bytes) -> str:
+    """The page that shows a message: its richest readable part. Never raises on broken mail."""
+    parsed = email.message_from_bytes(raw, policy=default)
+    try:
+        part = parsed.get_body(("html", "plain"))
+    except (KeyError, ValueError, LookupError, AttributeError):
+        part = None
+    if not isinstance(part, EmailMessage):
+        return SHEET + "<p>There is no readable text in this letter.</p>"
+    text = _text(part)[:TEXT_MAX]
+    if part.get_content_type() == "text/plain":
+        return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
+    text = OUT_OF_SERVICE.sub(r"<\1x-", text)
+    if "cid:" in text.lower():
+        text = _with_carried(text, parsed)
+    # A doctype stays first, or the letter would be laid out in another mode than in a mail program.
+    doctype = DOCTYPE.match(text)
+    end = doctype.end() if doctype else 0
+    return text[:end] + SHEET + text[end:]
+
+
+def has_remote_pictures(page: str) -> bool:
+    """Whether the letter asks for pictures from outside; the tracking picture counts, as it does for a mail program."""
+    return REMOTE_PICTURE.search(page) is not None
+
+
+def response(page: str, *, pictures: bool = False) -> Response:
+    """The page behind its wall. pictures: whether it may load pictures from outside."""
+    return HTMLResponse(
+        page.encode("utf-8", "replace"),
+        headers={
+            "Content-Security-Policy": WITH_PICTURES if pictures else QUIET,
+            "Referrer-Policy": "no-referrer",
+            "X-DNS-Prefetch-Control": "off",
+        },
+    )
+
+
+def source(raw: bytes, name: str) -> Response:
+    """The bytes of a message as a file to keep: never shown, never run."""
+    return Response(
+        raw,
+        media_type="text/plain",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )
+
+
+def _text(part: EmailMessage) -> str:
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    charset = part.get_content_charset("utf-8")
+    try:
+        return payload.decode(charset, "replace")
+    except (LookupError, ValueError):  # a charset that nobody knows
+        return payload.decode("utf-8", "replace")
+
+
+def _with_carried(text: str, parsed: EmailMessage) -> str:
+    """Put pictures that lie in the message in the place of their `cid:` addresses."""
+    carried: dict[str, str] = {}
+    total = 0
+    for part in parsed.walk():
+        name = str(part.get("Content-ID", "")).strip().strip("<>")
+        if not name or part.get_content_type() not in CARRIED_TYPES:
+            continue
+        payload = part.get_payload(decode=True)
+        if not isinstance(payload, bytes) or len(payload) > CARRIED_MAX or total + len(payload) > CARRIED_TOTAL_MAX:
+            continue
+        total += len(payload)
+        carried[name] = f"data:{part.get_content_type()};base64,{base64.b64encode(payload).decode()}"
+    return CID.sub(lambda found: carried.get(escaping.unescape(found[1]), found[0]), text)

@@ -1,0 +1,115 @@
+"""The Sent screen: the list of sent mail, the chosen message beside it."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.inlets.web import words
+from unsealed.inlets.web.message import tell
+from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.where import Where
+from unsealed.model.message import from_public_id
+from unsealed.model.view import MessageRow, Page
+from unsealed.store import views
+from unsealed.store.engine import reading
+
+ROWS = 50
+SEARCH_LETTERS = 200
+ASKED_AT_ONCE = 100  # rows that live.js may ask for in one request
+
+FILTERS = {"": "Any state"} | {state.value: words.STATES[state] for state in views.FILTERS}
+FILTERS["delayed"] = "Waiting"
+ORDERS = {"signal": "Last signal first", "sent": "Last sent first"}
+
+
+async def page(request: Request) -> Response:
+    """`/sent`: the list and, beside it, the chosen message (on a wide screen the first, when none is chosen)."""
+    around, where, times = surroundings(request), Where.of(request), said(request)
+    user = request.state.person.id
+    search = where.q[:SEARCH_LETTERS]
+
+    def look() -> tuple[Page[MessageRow], int, int]:
+        with reading(around.engine) as connection:
+            found = views.sent(
+                connection,
+                user,
+                sort=where.sort,
+                search=search,
+                state=where.state,
+                after=where.after or None,
+                limit=ROWS,
+                now=times.now,
+            )
+            count = views.sent_count(connection, user, search=search, state=where.state, now=times.now)
+            return found, count, count if found.items else views.sent_count(connection, user, now=times.now)
+
+    found, count, everything = await run_in_threadpool(look)
+    chosen = where.m or (found.items[0].id if found.items else "")
+    story = await run_in_threadpool(tell, around.engine, user, from_public_id(chosen), where, times)
+    return render(
+        request,
+        "sent.html",
+        where=where,
+        page=found,
+        count=_counted(count),
+        all_count=everything,
+        chosen=chosen,
+        story=story,
+        filters=FILTERS,
+        orders=ORDERS,
+        title=words.visible(story.row.subject) if where.m and story else "Sent",
+    )
+
+
+def _counted(count: int) -> str:
+    return f"{views.COUNT_UP_TO:,}+" if count > views.COUNT_UP_TO else f"{count:,}"
+
+
+async def rows(request: Request) -> Response:
+    """`/sent/rows?id=...&id=...`: these rows as they are now; live.js puts them in the place of the old ones."""
+    around = surroundings(request)
+    asked = request.query_params.getlist("id")[:ASKED_AT_ONCE]
+    numbers = [number for each in asked if (number := from_public_id(each)) is not None]
+
+    def look() -> list[MessageRow]:
+        with reading(around.engine) as connection:
+            found = views.rows(connection, request.state.person.id, numbers)
+        return [found[each] for each in asked if each in found]
+
+    where = Where.of(request)
+    return render(
+        request,
+        "rows.html",
+        rows=await run_in_threadpool(look),
+        where=Where("/sent", q=where.q, state=where.state, sort=where.sort, after=where.after),
+        chosen=where.m,
+    )
+
+
+async def detail(request: Request) -> Response:
+    """`/sent/detail/{id}`: the right side alone."""
+    around, times = surroundings(request), said(request)
+    where = Where.of(request)
+    where = Where("/sent", **dict(where.kept("m")), m=request.path_params["id"])
+    story = await run_in_threadpool(
+        tell, around.engine, request.state.person.id, from_public_id(request.path_params["id"]), where, times
+    )
+    if story is None:
+        return Response(status_code=404)
+    return render(request, "detail.html", story=story, where=where)
+
+
+async def home(request: Request) -> Response:
+    return RedirectResponse("/sent", 303)
+
+
+routes = [
+    Route("/", home),
+    Route("/sent", page),
+    Route("/sent/rows", rows),
+    Route("/sent/detail/{id}", detail),
+]
