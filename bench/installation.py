@@ -1,0 +1,126 @@
+"""A throw-away installation of Unsealed for the measurements: own data folder, own ports on loopback, one user."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+from bench import DISK
+from bench.messages import SENDER
+from bench.ports import free_port
+
+_COMMAND = (sys.executable, "-m", "unsealed.app")
+_START_PATIENCE_S = 30.0
+
+
+@dataclass(kw_only=True)
+class Installation:
+    """Ports and secrets of a server that runs."""
+
+    data: Path
+    web: int
+    track: int
+    smtp: int
+    password: str = field(repr=False)  # for AUTH as SENDER
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def login(self) -> tuple[str, str]:
+        return SENDER, self.password
+
+    def roles(self) -> dict[int, str]:
+        """Every process of the server by id, named by its role; children that a role starts carry its name."""
+        log = (self.data.parent / "log").read_text().splitlines()
+        ready = [json.loads(line) for line in log if '"role.ready"' in line]
+        named = {entry["pid"]: entry["role"] for entry in ready}
+        found = {self.process.pid: "parent"}
+        waiting = [self.process.pid]
+        while waiting:
+            pid = waiting.pop()
+            for child in _children(pid):
+                found[child] = named.get(child, found[pid])
+                waiting.append(child)
+        return found
+
+
+@contextmanager
+def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> Iterator[Installation]:
+    """Start `unsealed serve` with a fresh data folder, stop it and remove the folder at the end.
+
+    upstream: URL of the next hop; without it, mail stays in the sandbox.
+    settings: further `UNSEALED_*` environment variables.
+    """
+    with tempfile.TemporaryDirectory(dir=DISK, prefix="bench-unsealed-") as folder:
+        data = Path(folder) / "data"
+        web, track, smtp = (free_port() for _ in range(3))
+        arguments = ["--web", f"127.0.0.1:{web}", "--track", f"127.0.0.1:{track}", "--smtp", f"127.0.0.1:{smtp}"]
+        _command("user", "add", SENDER, "--password-stdin", data=data, given=b"correct horse battery\n")
+        password = _command("app-password", SENDER, data=data)
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*_COMMAND, "serve", "--data", data, *arguments, *(["--upstream", upstream] if upstream else [])],
+                stdout=log,
+                stderr=log,
+                env=_environment(settings or {}),
+            )
+        try:
+            made = Installation(data=data, web=web, track=track, smtp=smtp, password=password, process=process)
+            _wait_until_ready(made)
+            yield made
+        except BaseException:
+            print((Path(folder) / "log").read_text()[-4000:], file=sys.stderr)
+            raise
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _command(*arguments: str, data: Path, given: bytes = b"") -> str:
+    done = subprocess.run(
+        [*_COMMAND, *arguments, "--data", data], input=given, stdout=subprocess.PIPE, check=True, env=_environment({})
+    )
+    return done.stdout.decode().strip()
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    return (
+        {name: value for name, value in os.environ.items() if not name.startswith("UNSEALED_")}
+        | settings
+        | {"UNSEALED_LOG_FORMAT": "json"}
+    )
+
+
+def _wait_until_ready(installation: Installation) -> None:
+    deadline = monotonic() + _START_PATIENCE_S
+    for port in (installation.web, installation.track):
+        while not _healthy(port):
+            if installation.process.poll() is not None or monotonic() > deadline:
+                raise ChildProcessError("unsealed serve did not become ready")
+            sleep(0.05)
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += map(int, task.read_text().split())
+    return found

@@ -1,0 +1,161 @@
+"""Rewriting a message: one 55 kB newsletter with 30 links against pytracking and lxml; hostile input; memory.
+
+All candidates get the same document, the same number of repeats, and take turns. Ours does more: it leaves every other
+octet alone, keeps every decision, seals destinations, and sees the links that stand for Outlook only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from bench.messages import SENDER, flood, hostile, newsletter, newsletter_html
+from bench.peers import Peers
+from bench.table import Table, middle, number, progress
+from unsealed.core.instrument import Tracking, make_copy, survey
+from unsealed.model.message import Copy, CopyId
+from unsealed.model.policy import Switches
+
+_COPY = CopyId(0x1234567890ABCDEF)
+_SIZES = (50_000, 200_000, 800_000)
+_MEGABYTES = (1, 5, 20)
+
+
+class _OneKey:
+    newest = 1
+
+    def key(self, key_id: int) -> bytes | None:
+        return bytes(range(64)) if key_id == self.newest else None
+
+
+_TRACKING = Tracking(base_url="https://t.tidewater.example", keys=_OneKey(), key_id=1)
+
+
+def track(raw: bytes) -> Copy:
+    """The tracked copy of a message for one recipient."""
+    return make_copy(raw, switches=Switches(), tracking=_TRACKING, copy=_COPY, recipient=None)
+
+
+def page(html: bytes) -> bytes:
+    """A message that is the HTML alone, unencoded."""
+    head = f"From: {SENDER}\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n"
+    return f"{head}Content-Transfer-Encoding: 8bit\r\n\r\n".encode() + html
+
+
+def compared(rounds: int, repeats: int) -> Table:
+    """One HTML document: messages/s and the ratio to pytracking, round by round."""
+    html = newsletter_html()
+    alone, whole = page(html), newsletter(html)
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, seconds: float) -> None:
+        found.setdefault(name, []).append(repeats / seconds)
+
+    with Peers() as peers:
+        for _ in range(rounds):
+            note("Unsealed, HTML", _seconds(partial(track, alone), repeats))
+            note("pytracking 0.2.2", peers.seconds("pytracking", html, repeats))
+            note("pytracking 0.2.2, encrypted", peers.seconds("pytracking, encrypted", html, repeats))
+            note("lxml, parse + set + serialise, ready-made links", peers.seconds("lxml", html, repeats))
+            note("Unsealed, whole quoted-printable message", _seconds(partial(track, whole), repeats))
+            note("Unsealed, the same and every decision listed", _seconds(partial(_decided, whole), repeats))
+    table = Table(columns=("55 kB, 30 links", "messages/s on one core", "ratio to pytracking", "to it, encrypted"))
+    for name, rates in found.items():
+        ratios = (
+            middle([rate / peer for rate, peer in zip(rates, found[peer_name], strict=True)])
+            for peer_name in ("pytracking 0.2.2", "pytracking 0.2.2, encrypted")
+        )
+        table.add(name, middle(rates), *ratios)
+    return table
+
+
+def growth(sizes: tuple[int, ...]) -> Table:
+    """Hostile input of growing size: milliseconds, and how many times longer a byte takes at the largest size."""
+    taken: dict[str, list[float]] = {}
+    for size in sizes:
+        bodies = {name: page(html) for name, html in hostile(size).items()}
+        for name, raw in (bodies | flood(size)).items():
+            taken.setdefault(name, []).append(min(_seconds(partial(_decided, raw), 1) for _ in range(3)))
+    named = (f"{size // 1000} kB, ms" for size in sizes)
+    table = Table(columns=("hostile input", *named, "per byte, largest : smallest"))
+    for name, seconds in taken.items():
+        per_byte = (seconds[-1] / sizes[-1]) / (seconds[0] / sizes[0])
+        table.add(name, *(number(1e3 * each) for each in seconds), number(per_byte))
+    return table
+
+
+def memory(megabytes: tuple[int, ...]) -> Table:
+    """Peak of resident memory while a copy is made, above what was resident before, per byte of message."""
+    table = Table(columns=("message", "peak, MB", "times the message"))
+    for size in megabytes:
+        for kind in ("a newsletter of that size", "a newsletter with an attachment"):
+            raw = _large(kind, size * 1_000_000)
+            with multiprocessing.get_context("fork").Pool(1) as child:
+                grown = child.apply(_peak, (raw,))
+            table.add(f"{size} MB, {kind}", number(grown / 1e6), number(grown / len(raw)))
+    return table
+
+
+def _large(kind: str, size_bytes: int) -> bytes:
+    if kind == "a newsletter of that size":
+        return newsletter(newsletter_html(size_bytes=int(size_bytes * 0.9)))
+    line = b"QUJD" * 19 + b"\r\n"
+    return (
+        b"From: a@x.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=outer\r\n\r\n--outer\r\n"
+        + newsletter(newsletter_html()).partition(b"MIME-Version: 1.0\r\n")[2]
+        + b"\r\n--outer\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + line * ((size_bytes - 62_000) // len(line))
+        + b"--outer--\r\n"
+    )
+
+
+def _peak(raw: bytes) -> int:
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+    before = _resident("VmRSS")
+    track(raw)
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    raise LookupError(name)
+
+
+def _decided(raw: bytes) -> None:
+    survey(raw, switches=Switches(), tracking=_TRACKING)
+    track(raw)
+
+
+def _seconds(call: Callable[[], object], repeats: int) -> float:
+    begun = perf_counter()
+    for _ in range(repeats):
+        call()
+    return perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny numbers")
+    quick = parser.parse_args().quick
+    print("## Rewriting a message\n")
+    print("Aims: three times pytracking and 1,000 messages/s for the HTML, 300/s for the whole message.\n")
+    print(compared(2, 5).markdown() if quick else compared(9, 100).markdown())
+    progress("hostile input")
+    print(
+        "Survey and copy of hostile input. The last column is about 1 when the time grows with the size, and would be"
+    )
+    print(f"{_SIZES[-1] // _SIZES[0]} if it grew with its square.\n")
+    print(growth((2_000, 8_000) if quick else _SIZES).markdown())
+    progress("memory")
+    print("Memory while a copy is made; aim: under five times the message.\n")
+    print(memory((1,) if quick else _MEGABYTES).markdown())
+
+
+if __name__ == "__main__":
+    main()
