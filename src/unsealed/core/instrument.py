@@ -1,0 +1,487 @@
+"""A message and its switches become copies, with every decision listed.
+
+Promises: the same input gives the same bytes; with tracking off the output is the input; every change is an Edit, and
+`undo` takes them back octet for octet; a message that cannot be changed safely comes back as it is, with the reason;
+no bytes whatever make this module raise. A tracked link or a pixel costs the same number of bytes in every copy, so
+one survey holds for all of them.
+
+Does not build messages, sign, or look at the recipient: the copy id is all that a token says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from unsealed.core import charset, html, mime, text, transfer
+from unsealed.core.links import LEFT_REASONS, Decision, Rules, own_token, plain
+from unsealed.core.token import seal_click, seal_pixel
+from unsealed.model.errors import BadInput, Untouchable
+from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
+from unsealed.model.policy import Level, LinkScope, Switches
+from unsealed.model.ports import Keys
+
+__all__ = [
+    "LEFT_REASONS",
+    "UNCHANGED_REASONS",
+    "Tracking",
+    "edits_json",
+    "instrument",
+    "make_copy",
+    "report",
+    "survey",
+    "undo",
+]
+
+CLIPPING_BYTES = 90_000  # Gmail cuts at about 102 KB, and what is below is never loaded
+
+UNCHANGED_REASONS: dict[str, str] = {
+    "off": "tracking is switched off for this message",
+    "signed": "the message is signed; any change would break the signature",
+    "encrypted": "the message is encrypted",
+    "dkim-signed": "the message already carries a DKIM or ARC signature; any change would break it",
+    "odd-encoding": "the text is written in an encoding that cannot be changed safely",
+    "broken-structure": "the structure of the message is broken; mail programs would not agree on its parts",
+    "too-large": "the message is larger than 25 MB",
+    "too-many-parts": "the message has more than 100 parts",
+    "too-deep": "the parts of the message are nested more than 20 levels deep",
+    "header-too-large": "the header is larger than 100 kB",
+    "too-many-addresses": "the message names more than 1,000 addresses",
+    "too-many-links": "the message has more than 2,000 links",
+    "too-complex": "the HTML is larger and stranger than any letter",
+    "null-sender": "the message has no sender to tell: it is a notice of a machine",
+    "report": "the message is a delivery or read report",
+    "loop": "the message has passed more than 30 servers",
+    "no-html": "the message has no HTML part, and links in plain text are not tracked",
+}
+
+_PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
+_SURVEYED = CopyId(0)  # for decisions only; tokens of all copies have the same size
+_PGP = re.compile(rb"(?:^|\n|>)-----BEGIN PGP (SIGNED )?MESSAGE-----")
+_SIGNATURES = frozenset({"dkim-signature", "arc-message-signature", "arc-seal", "domainkey-signature"})
+_URIS = re.compile(r"<\s*([^<>]*?)\s*>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Where tracking addresses lead, and which key seals them."""
+
+    base_url: str  # of the tracking host, no slash at the end: https://t.example.org
+    keys: Keys = field(repr=False)
+    key_id: int
+
+
+def survey(raw: bytes, *, switches: Switches, tracking: Tracking) -> Survey:
+    """Every decision about a message, without making a copy. Never raises."""
+    return _plan(raw, switches, tracking, _SURVEYED).survey
+
+
+def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None) -> Copy:
+    """The bytes for one recipient. Deterministic; `recipient` is only handed on."""
+    return _fill(raw, _plan(raw, switches, tracking, copy), switches, tracking, copy, recipient)
+
+
+def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId]) -> tuple[Survey, list[Copy]]:
+    """The decisions and one copy for each recipient, in their order; the message is read once.
+
+    ids: one for each recipient.
+    """
+    if not outgoing.envelope_from:
+        plan = _Plan(survey=Survey(unchanged="null-sender"))
+    elif len(outgoing.recipients) > mime.ADDRESSES:
+        plan = _Plan(survey=Survey(unchanged="too-many-addresses"))
+    else:
+        plan = _plan(outgoing.raw, outgoing.switches, tracking, _SURVEYED)
+    copies = [
+        _fill(outgoing.raw, plan, outgoing.switches, tracking, copy, recipient)
+        for copy, recipient in zip(ids, outgoing.recipients, strict=True)
+    ]
+    return plan.survey, copies
+
+
+def undo(output: bytes, edits: Sequence[Edit]) -> bytes:
+    """Take the edits of a copy back, last one first: the input, octet for octet.
+
+    Raises:
+        ValueError: the output was not made by these edits.
+    """
+    shift = sum(len(edit.inserted) - len(edit.removed) for edit in edits)
+    pieces: list[bytes] = []
+    end = len(output)
+    for edit in reversed(edits):
+        shift -= len(edit.inserted) - len(edit.removed)
+        start = edit.offset + shift
+        stop = start + len(edit.inserted)
+        if output[start:stop] != edit.inserted or stop > end or start < 0:
+            raise ValueError(f"the edit at {edit.offset} was not made here")
+        pieces += (output[stop:end], edit.removed)
+        end = start
+    pieces.append(output[:end])
+    return b"".join(reversed(pieces))
+
+
+def report(found: Survey) -> dict[str, object]:
+    """The decisions as JSON-able values, with the reasons in words."""
+    return {
+        "instrumented": not found.unchanged,
+        "unchanged": {"code": found.unchanged, "words": UNCHANGED_REASONS[found.unchanged]}
+        if found.unchanged
+        else None,
+        "pixel": {"place": found.pixel, "offset": found.pixel_offset} if found.pixel else None,
+        "links": [
+            {
+                "position": link.position,
+                "part": str(link.part),
+                "offset": link.offset,
+                "destination": link.destination,
+                "text": link.text,
+                "tracked": link.tracked,
+                "reason": link.reason,
+                "words": LEFT_REASONS.get(link.reason, ""),
+            }
+            for link in found.links
+        ],
+        "tracked": found.tracked_links,
+        "left": len(found.links) - found.tracked_links,
+        "warnings": list(found.warnings),
+        "html_bytes": found.html_bytes,
+    }
+
+
+def edits_json(edits: Sequence[Edit]) -> list[dict[str, object]]:
+    """The edits as JSON-able values: place in the input, and base64 of what stood there and what stands there now."""
+    return [
+        {
+            "offset": edit.offset,
+            "removed": base64.b64encode(edit.removed).decode(),
+            "inserted": base64.b64encode(edit.inserted).decode(),
+        }
+        for edit in edits
+    ]
+
+
+class _Spot(NamedTuple):
+    """A change of a decoded body that may differ from copy to copy."""
+
+    start: int
+    end: int
+    new: bytes  # for the copy that was planned
+    link: int = -1  # position of a tracked link
+    pixel: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """One body that is changed."""
+
+    part: mime.Part
+    body: transfer.Verbatim | transfer.QuotedPrintable | transfer.Base64
+    view: charset.View
+    page: html.Page | None = None  # None: plain text
+    spots: list[_Spot] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # where a line may be broken
+
+
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    survey: Survey
+    works: list[_Work] = field(default_factory=list)
+
+
+class _Planner:
+    """Collects the decisions about one message, part by part."""
+
+    def __init__(self, raw: bytes, root: mime.Part, switches: Switches, tracking: Tracking, copy: CopyId) -> None:
+        self.raw = raw
+        self.switches = switches
+        self.tracking = tracking
+        self.copy = copy
+        self.links: list[Link] = []
+        self.warnings: list[str] = []
+        self.works: list[_Work] = []
+        self.rules = Rules(
+            base_url=tracking.base_url,
+            keys=tracking.keys,
+            clicks=switches.tracks_links,
+            visible_urls=switches.visible_urls,
+            excluded_domains=switches.excluded_domains,
+            list_unsubscribe=frozenset(
+                uri for value in mime.field_values(raw, root.fields, "list-unsubscribe") for uri in _URIS.findall(value)
+            ),
+        )
+
+    def plan(self, root: mime.Part) -> _Plan:
+        shown = mime.bodies(root)
+        for part in shown:
+            sealed = _PGP.search(self.raw, part.body, part.end)
+            if sealed:
+                raise Untouchable("signed" if sealed[1] else "encrypted")
+        pages = [part for part in shown if part.type == "text/html"]
+        in_text = self.switches.tracks_links and self.switches.links is LinkScope.HTML_AND_TEXT
+        if not pages and not in_text:
+            raise Untouchable("no-html")
+        for part in shown:
+            if part.type == "text/html":
+                self._html(part)
+            else:
+                self._text(part, tracked=in_text)
+        if not pages and not any(work.spots for work in self.works):
+            return _Plan(survey=Survey(links=tuple(self.links), unchanged="no-html", warnings=tuple(self.warnings)))
+        pixel, pixel_offset = "", None
+        size = 0
+        carriers = mime.leading(root, pages) if self.switches.opens > Level.OFF else []
+        for work in self.works:
+            if work.page is None:
+                self._fit(work)
+                continue
+            carries = any(work.part is one for one in carriers)
+            place, offset = self._pixel(work, work.page) if carries else ("", None)
+            if place and not pixel:
+                pixel, pixel_offset = place, offset
+            self._fit(work)
+            size = max(size, _grown(work))
+        found = Survey(
+            links=tuple(self.links),
+            pixel=pixel,
+            pixel_offset=pixel_offset,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            html_bytes=size,
+        )
+        return _Plan(survey=found, works=[work for work in self.works if work.spots])
+
+    def _open(self, part: mime.Part) -> _Work:
+        body = transfer.body_of(self.raw, part.body, part.end, part.encoding)
+        seen = charset.view(body.decoded, part.parameters.get("charset", ""), raw=isinstance(body, transfer.Verbatim))
+        return _Work(part=part, body=body, view=seen)
+
+    def _html(self, part: mime.Part) -> None:
+        work = self._open(part)
+        self.works.append(work)
+        sealed = _PGP.search(work.body.decoded)
+        if sealed:
+            raise Untouchable("signed" if sealed[1] else "encrypted")
+        seen = work.view
+        page = work.page = html.scan(seen.text)
+        home = self.tracking.base_url.lower() in seen.text.lower() or "&#" in seen.text
+        quotes = html.quoted_ranges(seen.text) if home else []
+        for picture in page.pictures if home else ():
+            source = html.strip_url(html.unescape_attribute(picture.source))
+            claims = own_token(self.tracking.base_url, "/o/", source, self.tracking.keys)
+            if claims is not None and claims.link is None:
+                work.spots.append(_Spot(seen.offset(picture.start), seen.offset(picture.end), b""))
+        for anchor in page.anchors:
+            if anchor.href is None:
+                continue
+            start, end, quote = anchor.href
+            value = seen.read(seen.source[start:end])
+            destination = html.strip_url(html.unescape_attribute(value))
+            shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
+            quoted = any(first <= anchor.start < last for first, last in quotes)
+            decision = self.rules.decide(destination, text=shown, attributes=anchor.attributes, quoted=quoted)
+            spot = self._decided(work, decision, start, end, LinkPart.HTML, shown)
+            if spot:
+                work.places += [seen.offset(at) for at in (anchor.before, anchor.behind) if at is not None]
+            elif decision.reason == "unwrapped":
+                plain_link = html.escape_attribute(decision.destination, quote)
+                work.spots.append(_Spot(seen.offset(start), seen.offset(end), seen.encode(plain_link)))
+            elif "+notrack" in value.lower() and decision.reason == "opt-out":
+                mark = seen.text.lower().find("+notrack", start, end)
+                if mark >= 0:
+                    # Postal's spelling is no scheme of any browser: without the mark the link would be dead.
+                    work.spots.append(_Spot(seen.offset(mark), seen.offset(mark + len("+notrack")), b""))
+        work.spots.sort(key=lambda spot: spot.start)
+
+    def _text(self, part: mime.Part, *, tracked: bool) -> None:
+        try:
+            work = self._open(part)
+        except Untouchable:
+            if tracked:
+                raise
+            return  # nothing is wanted of this part
+        letters, codec = charset.letters(work.body.decoded, work.view)
+        if not tracked and self.tracking.base_url.lower() not in letters.lower():
+            return
+        self.works.append(work)
+        behind = offset = 0
+        for found in text.addresses(letters):
+            written = letters[found.start : found.end]
+            destination = written if codec else work.view.read(work.view.source[found.start : found.end])
+            decision = self.rules.decide(destination, text="", attributes={}, quoted=found.quoted)
+            if not tracked and decision.reason != "unwrapped":
+                continue
+            start, end = found.start, found.end
+            if codec:
+                offset += len(letters[behind:start].encode(codec))
+                behind = start
+                start, end = offset, offset + len(written.encode(codec))
+            if decision.reason == "unwrapped":
+                span = work.view.offset(start), work.view.offset(end)
+                work.spots.append(_Spot(*span, work.view.encode(decision.destination)))
+            self._decided(work, decision, start, end, LinkPart.TEXT, "")
+
+    def _decided(
+        self, work: _Work, decision: Decision, start: int, end: int, part: LinkPart, shown: str
+    ) -> _Spot | None:
+        """List the link; when it is to be tracked, seal it and return the change."""
+        position = len(self.links)
+        if position >= html.LINKS:
+            raise Untouchable("too-many-links")
+        reason, destination = decision
+        spot: _Spot | None = None
+        if not reason:
+            try:
+                url = _click_url(self.tracking, self.switches, self.copy, position, destination)
+                spot = _Spot(work.view.offset(start), work.view.offset(end), work.view.encode(url), position)
+                work.spots.append(spot)
+            except BadInput:
+                reason = "too-long"
+        if reason == "placeholder":
+            self.warnings.append("placeholder")
+        self.links.append(
+            Link(
+                position=position,
+                offset=work.view.offset(start),
+                part=part,
+                destination=destination,
+                text=shown,
+                tracked=not reason,
+                reason=reason,
+            )
+        )
+        return spot
+
+    def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
+        """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
+        seen = work.view
+        pixel = seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, self.copy)))
+        at, place = html.pixel_place(page, seen.text)
+        if _grown(work) + len(pixel) > CLIPPING_BYTES:
+            self.warnings.append("clipped")
+            early = html.early_place(seen.text, _limit(work, seen))
+            if early is not None and early[0] < at:
+                at, place = early
+        offset = seen.offset(at)
+        work.spots.append(_Spot(offset, offset, pixel, pixel=True))
+        work.spots.sort(key=lambda spot: (spot.start, spot.end))
+        work.places.append(offset)
+        return place, offset
+
+    def _fit(self, work: _Work) -> None:
+        """Keep the lines of a 7bit, 8bit or binary body within 998 octets: break them inside tags, or give up links."""
+        if not isinstance(work.body, transfer.Verbatim):
+            return
+        places = sorted(set(work.places))
+        while True:
+            changes = [transfer.Change(spot.start, spot.end, spot.new) for spot in work.spots]
+            chosen, hopeless = work.body.breaks(changes, places)
+            lost = {number for number in hopeless if work.spots[number].link >= 0}
+            if not lost:
+                break
+            for number in lost:
+                position = work.spots[number].link
+                link = self.links[position]
+                self.links[position] = Link(
+                    position=position,
+                    offset=link.offset,
+                    part=link.part,
+                    destination=link.destination,
+                    text=link.text,
+                    reason="line-limit",
+                )
+            work.spots = [spot for number, spot in enumerate(work.spots) if number not in lost]
+        work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
+        work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
+
+
+def _plan(raw: bytes, switches: Switches, tracking: Tracking, copy: CopyId) -> _Plan:
+    if switches.off:
+        return _Plan(survey=Survey(unchanged="off"))
+    try:
+        _refuse(raw, mime.head(raw))
+        root = mime.split(raw)
+        return _Planner(raw, root, switches, tracking, copy).plan(root)
+    except Untouchable as untouchable:
+        return _Plan(survey=Survey(unchanged=untouchable.reason))
+
+
+def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
+    if any(found.name in _SIGNATURES for found in head):
+        raise Untouchable("dkim-signed")
+    if mime.address_count(raw, head) > mime.ADDRESSES:
+        raise Untouchable("too-many-addresses")
+    if sum(found.name == "received" for found in head) > mime.RECEIVED:
+        raise Untouchable("loop")
+    if "<>" in (value.strip() for value in mime.field_values(raw, head, "return-path")):
+        raise Untouchable("null-sender")
+
+
+def _fill(
+    raw: bytes, plan: _Plan, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None
+) -> Copy:
+    """Make the copy: seal its tokens, splice, and list the edits."""
+    edits: list[Edit] = []
+    for work in plan.works:
+        changes = [_sealed(spot, plan, work, switches, tracking, copy) for spot in work.spots]
+        edits += _digest(raw, work, changes)
+        edits += work.body.splice(changes)
+    pieces: list[bytes] = []
+    at = 0
+    for edit in edits:
+        pieces += (raw[at : edit.offset], edit.inserted)
+        at = edit.offset + len(edit.removed)
+    pieces.append(raw[at:])
+    return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
+
+
+def _sealed(
+    spot: _Spot, plan: _Plan, work: _Work, switches: Switches, tracking: Tracking, copy: CopyId
+) -> transfer.Change:
+    if spot.pixel:
+        new = work.view.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
+    elif spot.link >= 0:
+        destination = plan.survey.links[spot.link].destination
+        new = work.view.encode(_click_url(tracking, switches, copy, spot.link, destination))
+    else:
+        new = spot.new
+    return transfer.Change(spot.start, spot.end, new)
+
+
+def _digest(raw: bytes, work: _Work, changes: Sequence[transfer.Change]) -> list[Edit]:
+    """Content-MD5 of a changed part, computed again (RFC 1864: over the decoded body, text with CRLF)."""
+    edits: list[Edit] = []
+    for found in work.part.fields:
+        if found.name == "content-md5":
+            value = raw[found.value : found.end]
+            written = value.strip()
+            body = re.sub(rb"\r?\n", b"\r\n", transfer.apply(work.body.decoded, changes))
+            digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
+            offset = found.value + value.find(written)
+            edits.append(Edit(offset=offset, removed=written, inserted=digest))
+    return edits
+
+
+def _click_url(tracking: Tracking, switches: Switches, copy: CopyId, position: int, destination: str) -> str:
+    token = seal_click(tracking.keys, tracking.key_id, copy, switches.clicks, position, destination)
+    return f"{tracking.base_url}/c/{token}"
+
+
+def _pixel_url(tracking: Tracking, switches: Switches, copy: CopyId) -> str:
+    return f"{tracking.base_url}/o/{seal_pixel(tracking.keys, tracking.key_id, copy, switches.opens)}.gif"
+
+
+def _grown(work: _Work) -> int:
+    return len(work.body.decoded) + sum(len(spot.new) - (spot.end - spot.start) for spot in work.spots)
+
+
+def _limit(work: _Work, seen: charset.View) -> int:
+    """The index of the text that the tracked HTML shows at the clipping threshold."""
+    left = CLIPPING_BYTES
+    for spot in work.spots:
+        if spot.start >= left:
+            break
+        left -= len(spot.new) - (spot.end - spot.start)
+    return max(left - seen.start, 0) // seen.unit

@@ -1,0 +1,253 @@
+"""Which links are left alone, and why.
+
+Promises one reason code for each link that is not tracked; the codes and their plain words are `LEFT_REASONS`. When in
+doubt a link is left alone: an untracked link costs a number, a broken one costs a customer.
+
+An own click link (own host, valid token) is never wrapped again. In quoted text it is led back to its destination,
+because a click there would count for the older message; anywhere else it stays byte for byte.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from unsealed.core.token import Claims, open_token, safe_destination
+from unsealed.model.errors import BadToken
+from unsealed.model.policy import VisibleUrl
+from unsealed.model.ports import Keys
+
+LEFT_REASONS: dict[str, str] = {
+    "not-web": "not an absolute http or https address",
+    "placeholder": "the address still holds a template placeholder",
+    "unsafe": "the address has a user name, a backslash, control or unreadable characters, or no proper host",
+    "too-long": "the address is too long to be carried in a tracked link",
+    "line-limit": "a tracked link would make its line longer than mail allows",
+    "opt-out": "marked as not to be tracked",
+    "list-unsubscribe": "the same address stands in List-Unsubscribe",
+    "unsubscribe": "looks like an unsubscribe link",
+    "one-time": "looks like a one-time link: reset, confirmation, invitation or sign-in",
+    "excluded-domain": "the domain is on the do-not-track list",
+    "visible-url": "the visible text is an address of another site, and mail programs warn when text and target differ",
+    "own-link": "already a tracked link of this installation",
+    "unwrapped": "a tracked link of an older message in quoted text, led back to its destination",
+    "own-host": "points at the tracking host itself",
+    "clicks-off": "link tracking is switched off for this message",
+}
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+_NO_TRACK_SCHEME = re.compile(r"https?\+notrack://", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\{\{|\}\}|\{%|%\}|%\{|\$\{|#\{|\*\||\|\*|%%[^%\s]{1,80}%%|%(?![0-9A-Fa-f]{2})\w{1,80}%|<%|&lt;%|@@\w{1,80}@@|"
+    r"(?:^|[/=?&#])\[\[?[A-Za-z_][\w .:|-]{0,80}\]|(?:^|[/=?&#])\{[A-Za-z_][\w .:|-]{0,80}\}"
+)
+_UNSUBSCRIBE = re.compile(
+    r"unsub(?:scribe)?(?![a-z])|unsubscri|opt[-_]?out|list[-_]?unsub|abmelde|abbestell|desabonn|desinscri|disiscri|"
+    r"(?:email|mail|subscription|communication|notification)[-_]?preferences|manage[-_]?(?:your[-_]?)?subscription",
+    re.IGNORECASE,
+)
+_UNSUBSCRIBE_WORDS = re.compile(
+    r"unsubscribe|opt[ -]?out|abmelden|abbestellen|austragen|désabonn|désinscri|darse de baja|"
+    r"cancelar (?:la )?suscripci|"
+    r"cancelar (?:a )?(?:inscri|subscri|assinatura)|descadastr|disiscri|annulla l.iscrizione|afmelden|uitschrijven|"
+    r"avregistrera|avmeld|afmeld|peruuta tilaus|wypisz|odhlásit|leiratkoz|dezabon|отпис|відпис|"
+    r"退订|退訂|取消订阅|配信停止|購読解除|수신거부|إلغاء الاشتراك",
+    re.IGNORECASE,
+)
+_ONE_TIME = re.compile(
+    r"(?:reset|recover|forgot|set|change|choose|new)[-_/]?(?:your[-_]?)?(?:password|passwd|pwd|passphrase)|"
+    r"(?:password|passwd|pwd|account)[-_/]?(?:reset|recover|forgot|set)|magic[-_]?(?:link|login|token)|one[-_]?time|"
+    r"(?<![a-z])otp(?![a-z])|passwordless|(?:verify|confirm|validate|activate)[-_/]?(?:your[-_]?)?(?:e?-?mail|account|"
+    r"address|registration|user|signup|login|token)|(?:e?-?mail|account)[-_/]?(?:verif|confirm|activat|validat)|"
+    r"(?:login|signin|sign[-_]in|log[-_]in|auth|access|accept|invite|invitation|confirm|confirmation|verification|"
+    r"activation|verify|activate|reset|recovery)[-_/](?:by[-_]?)?(?:link|token|code|key)(?![a-z])|"
+    r"(?:reset|confirm(?:ation)?|verif(?:y|ication)|activat(?:e|ion)|invit(?:e|ation)|login|auth|access|magic|recovery|"
+    r"one_?time|perishable|sso|session|signin)_?-?(?:token|code|key|hash|id)=",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|sig|signature)=[^&#]{6,}", re.IGNORECASE)
+_DOOR = re.compile(
+    r"(?<![a-z])(?:invit|confirm|verif|activat|reset|recover|log-?in|sign-?in|auth|password|passwd|magic|accept|sso|"
+    r"session|callback)",
+    re.IGNORECASE,
+)
+_ONE_TIME_WORDS = re.compile(
+    r"(?:reset|change|set|choose|create) (?:your |my |a )?(?:new )?password|passwort (?:zurücksetzen|ändern|festlegen)|"
+    r"(?:confirm|verify|activate) (?:your |my |this )?(?:e-?mail|account|address|registration)|e-?mail(?:-adresse)? "
+    r"bestätigen|konto (?:bestätigen|aktivieren)|réinitialiser (?:le|votre|mon) mot de passe|"
+    r"restablecer (?:la |tu |su )?contraseña|magic link|one[- ]time (?:link|code|password)|"
+    r"log in (?:now )?with(?:out)? (?:this|one|a) (?:link|click|password)",
+    re.IGNORECASE,
+)
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_VISIBLE_URL = re.compile(
+    rf"(?:(?:https?|ftp)://\S+|www\.\S+|(?:{_LABEL}\.){{1,8}}([^\W\d_]{{2,24}}|xn--[a-z0-9-]{{1,59}})\.?(?::\d{{1,5}})?(?:[/?#]\S*)?)",
+    re.IGNORECASE,
+)
+_URL_INSIDE = re.compile(r"(?:https?://|(?<!\w)www\.)[\w-]", re.IGNORECASE)
+_AROUND = " \t\r\n.,;:!?'\"()[]<>{}«»“”„‘’‹›→›»⇒➔▶*_-–—|"
+# Endings that are file names in visible texts ("report.pdf") and no top-level domains.
+_FILES = frozenset(
+    "pdf doc docx xls xlsx ppt pptx odt ods csv txt rtf png jpg jpeg gif svg htm html js json xml ics".split()
+)
+_SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne", "go", "gv", "in", "ltd", "plc"})
+
+
+class Decision(NamedTuple):
+    """What becomes of one link. `reason` is "" when it is to be tracked."""
+
+    reason: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the decisions about one message depend on."""
+
+    base_url: str  # of the tracking host, no slash at the end
+    keys: Keys
+    clicks: bool
+    visible_urls: VisibleUrl
+    excluded_domains: frozenset[str]
+    list_unsubscribe: frozenset[str] = field(default_factory=frozenset)
+
+    def decide(self, destination: str, *, text: str, attributes: Mapping[str, str], quoted: bool) -> Decision:
+        """Decide about one link.
+
+        destination: decoded and stripped, as a browser would read it. text: what the link shows. quoted: it stands in
+        the quoted part of a reply or forward.
+        """
+        if not _WEB.match(destination):
+            return Decision(self._not_web(destination), destination)
+        if self._at_home(destination):
+            claims = own_token(self.base_url, "/c/", destination, self.keys)
+            if claims is None or claims.link is None:
+                return Decision("own-host", destination)
+            return Decision("unwrapped", claims.destination) if quoted else Decision("own-link", destination)
+        if _PLACEHOLDER.search(destination):
+            return Decision("placeholder", destination)
+        if "\ufffd" in destination or not safe_destination(destination):
+            return Decision("unsafe", destination)
+        return Decision(self._left(destination, text, attributes), destination)
+
+    def _not_web(self, destination: str) -> str:
+        if _NO_TRACK_SCHEME.match(destination):
+            return "opt-out"
+        if not _SCHEME.match(destination) and _PLACEHOLDER.search(destination):
+            return "placeholder"
+        return "not-web"
+
+    def _left(self, destination: str, text: str, attributes: Mapping[str, str]) -> str:
+        if _opted_out(attributes):
+            return "opt-out"
+        if destination in self.list_unsubscribe:
+            return "list-unsubscribe"
+        host = host_of(destination)
+        behind = destination[destination.index("://") + 3 :]
+        behind = behind[len(host) :]  # path and query: a site called optout.example is none
+        if _UNSUBSCRIBE.search(behind) or _UNSUBSCRIBE_WORDS.search(text):
+            return "unsubscribe"
+        if _ONE_TIME.search(behind) or _ONE_TIME_WORDS.search(text) or (_TOKEN.search(behind) and _DOOR.search(behind)):
+            return "one-time"
+        if self.excluded_domains and _within(host, self.excluded_domains):
+            return "excluded-domain"
+        if not self.clicks:
+            return "clicks-off"
+        if self.visible_urls is VisibleUrl.LEAVE and self._shows_other_site(text):
+            return "visible-url"
+        return ""
+
+    def _at_home(self, destination: str) -> bool:
+        base = self.base_url.lower()
+        start = destination[: len(base) + 1].lower()
+        return start.startswith(base) and start[len(base) :] in ("", "/", "?", "#")
+
+    def _shows_other_site(self, text: str) -> bool:
+        shown = visible_host(text)
+        return shown is not None and _site(shown) != _site(host_of(self.base_url))
+
+
+def own_token(base_url: str, path: str, address: str, keys: Keys) -> Claims | None:
+    """What the token says when the address is one of this installation: own host and path, valid token."""
+    base = base_url + path
+    if address[: len(base)].lower() != base.lower():
+        return None
+    token = re.split(r"[/?#]", address[len(base) :], maxsplit=1)[0]
+    if path == "/o/":
+        if not token.endswith(".gif"):
+            return None
+        token = token.removesuffix(".gif")
+    try:
+        return open_token(keys, token)
+    except BadToken:
+        return None
+
+
+def plain(text: str) -> str:
+    """Visible text with character references decoded, white space folded, at most 200 characters."""
+    if "&" in text:
+        text = " ".join(html.unescape(text).split())
+    return text[:200]
+
+
+def visible_host(text: str) -> str | None:
+    """The host that a visible text names when it is an address, or shows one; None otherwise."""
+    shown = text.strip(_AROUND)
+    found = _VISIBLE_URL.fullmatch(shown)
+    if found is None:
+        inside = _URL_INSIDE.search(text)
+        return host_of(text[inside.start() :]) if inside else None
+    if found[1] and "/" not in shown and found[1].lower() in _FILES:
+        return None
+    return host_of(shown)
+
+
+def host_of(address: str) -> str:
+    """The host of an address with or without scheme, lower case, without port and final dot."""
+    authority = re.split(r"[/?#\s]", address.split("://", 1)[-1], maxsplit=1)[0]
+    if authority.startswith("["):
+        return authority.partition("]")[0].lower() + "]"
+    return authority.partition(":")[0].lower().rstrip(".")
+
+
+def _within(host: str, domains: frozenset[str]) -> bool:
+    """By label: example.com covers a.example.com, never notexample.com."""
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return True  # a name that cannot be compared may be one of those
+    labels = host.split(".")
+    return any(".".join(labels[start:]) in domains for start in range(len(labels)))
+
+
+def _site(host: str) -> str:
+    """The registrable domain, by the common shape of country domains; good enough to say "the same site"."""
+    labels = host.split(".")
+    if len(labels) < 3 or labels[-1].isdigit() or host.startswith("["):
+        return host
+    deep = len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return ".".join(labels[-3:] if deep else labels[-2:])
+
+
+def _opted_out(attributes: Mapping[str, str]) -> bool:
+    """The opt-out marks of all services whose users come to us; they stay in place."""
+    if attributes.keys() & _MARKS:
+        return True
+    return any(name in attributes and attributes[name].strip().lower() in values for name, values in _MARKS_WITH_VALUE)
+
+
+_NO = frozenset({"off", "no", "false", "0"})
+_MARKS = frozenset(
+    {"data-pm-no-track", "data-skip-click", "data-dont-track", "ses:no-track", "mc:disable-tracking"},
+)
+_MARKS_WITH_VALUE: tuple[tuple[str, frozenset[str]], ...] = (
+    ("data-unsealed", _NO),
+    ("data-track", _NO),
+    ("clicktracking", _NO),
+    ("data-msys-clicktrack", _NO),
+    ("disable-tracking", frozenset({"", "true", "yes", "1"})),
+)

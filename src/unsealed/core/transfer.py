@@ -1,0 +1,279 @@
+"""Content transfer encodings: decode one body, and splice changes of the decoded bytes into the encoded ones.
+
+Promises that every encoded byte that does not touch a change stays as it was: in 7bit, 8bit and binary the splice is
+direct; in quoted-printable it happens at encoded offsets, with soft line breaks so that no line grows beyond 76
+octets; base64 is encoded again from the first changed line on, with the same width and line ends.
+
+Raises Untouchable("odd-encoding") where readers would not agree on the decoded bytes.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from unsealed.model.errors import Untouchable
+from unsealed.model.message import Edit
+
+LINE_OCTETS = 998  # RFC 5322 §2.1.1, without the line end
+_QP_LINE = 76  # RFC 2045 §6.7 (5), the "=" of a soft break included
+_STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_UNSAFE = re.compile(rb"[^ -<>-~]")
+
+
+class Change(NamedTuple):
+    """`new` takes the place of the decoded bytes `start` to `end`. Changes are in order and do not overlap."""
+
+    start: int
+    end: int
+    new: bytes
+
+
+def line_end(raw: bytes) -> bytes:
+    """The line end that the bytes use, CRLF when they have none."""
+    return b"\n" if b"\n" in raw and b"\r\n" not in raw else b"\r\n"
+
+
+def apply(decoded: bytes, changes: Iterable[Change]) -> bytes:
+    """The decoded bytes with the changes made."""
+    pieces: list[bytes] = []
+    at = 0
+    for start, end, new in changes:
+        pieces += (decoded[at:start], new)
+        at = end
+    pieces.append(decoded[at:])
+    return b"".join(pieces)
+
+
+def body_of(raw: bytes, start: int, end: int, encoding: str) -> Verbatim | QuotedPrintable | Base64:
+    """The body `raw[start:end]` under its transfer encoding.
+
+    Raises:
+        Untouchable: the encoding is unknown, or the body is not clean in it.
+    """
+    match encoding:
+        case "" | "7bit" | "8bit" | "binary":
+            return Verbatim(raw, start, end)
+        case "quoted-printable":
+            return QuotedPrintable(raw, start, end)
+        case "base64":
+            return Base64(raw, start, end)
+    raise Untouchable("odd-encoding")
+
+
+class Verbatim:
+    """7bit, 8bit, binary: what is written is what is meant."""
+
+    def __init__(self, raw: bytes, start: int, end: int) -> None:
+        self.start = start
+        self.decoded = raw[start:end]
+        self.newline = line_end(self.decoded if b"\n" in self.decoded else raw[:start])
+
+    def splice(self, changes: Sequence[Change]) -> list[Edit]:
+        """The edits of the message that make these changes."""
+        edits: list[Edit] = []
+        for start, end, new in changes:
+            if not new and self.decoded.startswith(b"--", end) and self.decoded[:start][-1:] in (b"\n", b""):
+                new = b" "  # what follows must not become a delimiter line
+            edits.append(Edit(offset=self.start + start, removed=self.decoded[start:end], inserted=new))
+        return edits
+
+    def breaks(self, changes: Sequence[Change], places: Sequence[int]) -> tuple[list[int], set[int]]:
+        """Where line ends have to be added so that no line grows beyond 998 octets.
+
+        places: decoded offsets, in order, at which a break is harmless. Lines that were longer before stay as they
+        are. Returns the chosen places, and the indexes of changes that fit on no line.
+        """
+        chosen: list[int] = []
+        hopeless: set[int] = set()
+        first = 0
+        while first < len(changes):
+            begin = self.decoded.rfind(b"\n", 0, changes[first].start) + 1
+            last, grown = first, 0
+            while True:
+                stop = self.decoded.find(b"\n", changes[last].end)
+                stop = len(self.decoded) if stop < 0 else stop
+                grown += len(changes[last].new) - (changes[last].end - changes[last].start)
+                if last + 1 == len(changes) or changes[last + 1].start >= stop:
+                    break
+                last += 1
+            width = len(self.decoded[begin:stop].removesuffix(b"\r"))
+            if width <= LINE_OCTETS < width + grown:
+                inside = [place for place in places if begin < place < stop]
+                self._fill(begin, begin + width, changes, range(first, last + 1), inside, chosen, hopeless)
+            first = last + 1
+        return chosen, hopeless
+
+    def _fill(
+        self,
+        begin: int,
+        stop: int,
+        changes: Sequence[Change],
+        members: range,
+        places: list[int],
+        chosen: list[int],
+        hopeless: set[int],
+    ) -> None:
+        column, pending, at = 0, list(members), begin
+        for place in [*places, stop]:
+            width, here = place - at, []
+            # A change that begins at a place belongs behind it, except at the end of the line.
+            while pending and (changes[pending[0]].start < place or place == stop):
+                one = changes[pending[0]]
+                width += len(one.new) - (one.end - one.start)
+                here.append(pending.pop(0))
+            if column + width > LINE_OCTETS and column:
+                chosen.append(at)
+                column = 0
+            if width > LINE_OCTETS:
+                hopeless.update(here)
+            column += width
+            at = place
+
+
+class QuotedPrintable:
+    """RFC 2045 §6.7. Keeps a table of line starts, encoded and decoded, so that an offset is found without decoding
+    again."""
+
+    def __init__(self, raw: bytes, start: int, end: int) -> None:
+        self.start = start
+        self.encoded = raw[start:end]
+        if _STRAY.search(self.encoded):
+            raise Untouchable("odd-encoding")
+        self.decoded = binascii.a2b_qp(self.encoded)
+        self.newline = line_end(self.encoded if b"\n" in self.encoded else raw[:start])
+        self._encoded_at: list[int] = []
+        self._decoded_at: list[int] = []
+        encoded = decoded = 0
+        for line in self.encoded.split(b"\n"):
+            self._encoded_at.append(encoded)
+            self._decoded_at.append(decoded)
+            size = len(line) + 1
+            encoded += size
+            decoded += size - 2 * line.count(b"=") - line.endswith(b"=\r")  # "=XX" and "=\n" lose two, "=\r\n" three
+
+    def splice(self, changes: Sequence[Change]) -> list[Edit]:
+        """The edits of the message that make these changes; no line grows beyond 76 octets."""
+        encoded, soft = self.encoded, b"=" + self.newline
+        spans = [
+            (self._behind(start), self._behind(start)) if start == end else (self._at(start), self._behind(end))
+            for start, end, _ in changes
+        ]
+        edits: list[Edit] = []
+        behind, column = -1, 0  # encoded end of the change before, output column there
+        for number, (begin, end) in enumerate(spans):
+            new = changes[number].new
+            line = encoded.rfind(b"\n", 0, begin) + 1
+            column = column + begin - behind if behind >= line and behind >= 0 else begin - line
+            pieces: list[bytes] = []
+            if column == _QP_LINE and new and begin > behind:
+                # No room for the "=" of a soft break: take the last character along.
+                step = 3 if encoded[begin - 3 : begin - 2] == b"=" else 1
+                begin -= step
+                column -= step
+                pieces += (soft, encoded[begin : begin + step])
+                column = step
+            column = _wrapped(new, column, soft, pieces)
+            stop = encoded.find(b"\n", end)
+            stop = len(encoded) if stop < 0 else stop - (encoded[stop - 1 : stop] == b"\r" and stop > end)
+            limit = _QP_LINE
+            if number + 1 < len(spans) and spans[number + 1][0] <= stop:
+                stop, limit = spans[number + 1][0], _QP_LINE - 1
+            if column and column + stop - end > limit:
+                pieces.append(soft)
+                column = 0
+            if column == 0 and encoded.startswith(b"-", end) and end < stop:
+                pieces.append(b"=2D")  # never begin a line with what might be read as a delimiter
+                end += 1
+                column = 3
+            edits.append(
+                Edit(offset=self.start + begin, removed=encoded[begin:end], inserted=b"".join(pieces)),
+            )
+            behind = end
+        return edits
+
+    def _at(self, offset: int) -> int:
+        """Where the decoded byte begins."""
+        row = bisect_right(self._decoded_at, offset) - 1
+        at, left = self._encoded_at[row], offset - self._decoded_at[row]
+        while left:
+            escape = self.encoded.find(b"=", at, at + left)
+            if escape < 0:
+                return at + left
+            left -= escape - at + 1
+            at = escape + 3
+        return at
+
+    def _behind(self, offset: int) -> int:
+        """Where the decoded byte before `offset` ends: before a soft break, never behind one."""
+        if offset == 0:
+            return 0
+        at = self._at(offset - 1)
+        return at + (3 if self.encoded[at : at + 1] == b"=" else 1)
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"=%02X" % found[0][0]
+
+
+def _wrapped(new: bytes, column: int, soft: bytes, pieces: list[bytes]) -> int:
+    """Append `new` in quoted-printable from that column on; returns the column behind it, 75 at most."""
+    text = _UNSAFE.sub(_escape, new)
+    at = 0
+    while at < len(text):
+        room = _QP_LINE - 1 - column
+        stop = len(text)
+        if stop - at > room:
+            stop = at + max(room, 0)
+            cut = text.rfind(b"=", max(at, stop - 2), stop)
+            stop = cut if cut >= 0 else stop
+        pieces.append(text[at:stop])
+        column += stop - at
+        at = stop
+        if at < len(text):
+            pieces.append(soft)
+            column = 0
+            if text.startswith(b"-", at):
+                text = b"=2D" + text[at + 1 :]
+                at = 0
+    return column
+
+
+class Base64:
+    """RFC 2045 §6.8, clean and padded."""
+
+    def __init__(self, raw: bytes, start: int, end: int) -> None:
+        self.start = start
+        self.encoded = raw[start:end]
+        try:
+            self.decoded = binascii.a2b_base64(self.encoded.translate(None, b" \t\r\n"), strict_mode=True)
+        except binascii.Error:
+            raise Untouchable("odd-encoding") from None
+        self.newline = line_end(self.encoded if b"\n" in self.encoded else raw[:start])
+
+    def splice(self, changes: Sequence[Change]) -> list[Edit]:
+        """The one edit of the message that makes these changes."""
+        if not changes:
+            return []
+        wanted = changes[0].start // 3 * 4  # the first character that may differ
+        lines = self.encoded.split(b"\n")
+        at = characters = keep = kept = 0
+        for line in lines:
+            if characters > wanted:
+                break
+            size = len(line.translate(None, b" \t\r"))
+            if size and characters % 4 == 0:
+                keep, kept = at, characters
+            characters += size
+            at += len(line) + 1
+        width = len(lines[0].strip()) if len(lines) > 1 else _QP_LINE
+        if width % 4 or not 4 <= width <= _QP_LINE:
+            width = _QP_LINE
+        end = len(self.encoded.rstrip(b" \t\r\n"))
+        changed = apply(self.decoded, changes)
+        text = binascii.b2a_base64(changed[kept // 4 * 3 :], newline=False)
+        inserted = self.newline.join(text[step : step + width] for step in range(0, len(text), width))
+        return [Edit(offset=self.start + keep, removed=self.encoded[keep:end], inserted=inserted)]
