@@ -1,0 +1,386 @@
+"""The JSON API: what pages show, for programs. Reads only.
+
+Promises that an answer holds messages of the token's user alone; an id of somebody else is as unknown as one that
+never was. Times are UTC in ISO 8601 and end with Z, ids are 16 hex digits, the same as in the answer to SMTP. Fields
+are only ever added. Errors are `{"error": {"status", "message", "number"}}`; `inlets.web.trouble` writes them.
+
+    GET /api/v1/messages              newest first; cursor, limit
+    GET /api/v1/messages/{id}         one message with its recipients and links
+    GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from unsealed.core.reading import copy_state
+from unsealed.inlets.auth import bearer
+from unsealed.model.errors import BadInput
+from unsealed.model.event import HitKind
+from unsealed.model.message import MessageId, UserId, from_public_id
+from unsealed.model.ports import Clock
+from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
+from unsealed.store import views
+from unsealed.store.engine import reading
+from unsealed.store.schema import users
+
+LIMIT = 50
+LIMIT_MAX = views.PAGE_LIMIT
+
+# ------------------------------------------------------------------------------------------------------- answers
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is sent as a JSON object."""
+
+
+class Message(Answer, frozen=True, kw_only=True):
+    id: str  # the queue id of the final SMTP 250
+    subject: str
+    at: datetime  # when it was submitted
+    recipients: tuple[str, ...]  # the first three: name, or else address
+    recipient_count: int
+    tag: str
+    state: str  # the furthest that any recipient got, see model.message.CopyState
+    opens: int  # readings by people, summed over the recipients
+    raw: int  # requests recorded
+    clicks: int  # clicks by people
+    machine: int  # requests by machines
+    confidence: float | None  # best of the counted events, 0 to 1
+    first: datetime | None  # first and last signal of a person
+    last: datetime | None
+
+
+class Messages(Answer, frozen=True, kw_only=True):
+    messages: tuple[Message, ...]
+    next: str | None  # give it back as `cursor` for the older ones
+
+
+class Copy(Answer, frozen=True, kw_only=True):
+    id: str
+    recipient: str | None  # null: one shared copy, it cannot be told who
+    name: str
+    kind: str  # to, cc, bcc
+    state: str
+    delivery: str
+    attempts: int
+    reply: str  # last answer of the next hop
+    next_try: datetime | None
+    tracked: bool
+    opens: int
+    raw: int
+    clicks: int
+    machine: int
+    confidence: float | None
+    first: datetime | None
+    last: datetime | None
+
+
+class Link(Answer, frozen=True, kw_only=True):
+    position: int
+    url: str
+    text: str
+    part: str  # html, text
+    tracked: bool
+    reason: str  # why it was left alone, "" when tracked
+    clicks: int
+    machine: int
+    first: datetime | None
+    last: datetime | None
+
+
+class Tracking(Answer, frozen=True, kw_only=True):
+    opens: str  # off, anonymous, pseudonymous, identified, full
+    clicks: str
+    pixel: str  # where it stands, "" when there is none
+    unchanged: str  # reason code when the message went out as it came
+
+
+class WholeMessage(Message, frozen=True, kw_only=True):
+    sender: str = msgspec.field(name="from")
+    message_id: str
+    size: int
+    metadata: dict[str, str]
+    notes: tuple[str, ...]
+    tracking: Tracking
+    copies: tuple[Copy, ...]
+    links: tuple[Link, ...]
+
+
+class Reason(Answer, frozen=True, kw_only=True):
+    code: str
+    words: str
+
+
+class Event(Answer, frozen=True, kw_only=True):
+    id: str
+    at: datetime
+    kind: str  # open, click
+    verdict: str  # see model.event.Finding
+    counted: bool  # whether it counts as the act of a person
+    confidence: float
+    reasons: tuple[Reason, ...]  # the first one decided
+    rules: str
+    client: str
+    client_kind: str
+    device: str
+    system: str
+    network: str
+    operator: str
+    link: str | None  # where the link leads; null for an open
+    link_text: str | None
+    copy: str
+    recipient: str | None
+    name: str
+
+
+class Events(Answer, frozen=True, kw_only=True):
+    events: tuple[Event, ...]
+    next: str | None
+
+
+# --------------------------------------------------------------------------------------------------------- routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One authenticated request."""
+
+    connection: Connection
+    user: UserId
+    now: datetime
+    given: QueryParams
+    path: dict[str, str]
+
+
+def routes(*, engine: Engine, clock: Clock) -> list[Route]:
+    """The routes of the API, and `/healthz`."""
+
+    def route(path: str, answer: Callable[[Question], Answer]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            user = await bearer(request, engine, clock)
+            if user is None:
+                raise HTTPException(
+                    401,
+                    "An API token is needed: the header `Authorization: Bearer unsealed_...`. Settings makes one, and "
+                    "so does `unsealed api-token EMAIL`.",
+                    headers={"WWW-Authenticate": 'Bearer realm="unsealed"'},
+                )
+
+            def work() -> bytes:
+                with reading(engine) as connection:
+                    question = Question(
+                        connection=connection,
+                        user=user,
+                        now=clock(),
+                        given=request.query_params,
+                        path=request.path_params,
+                    )
+                    return msgspec.json.encode(answer(question))
+
+            return Response(await run_in_threadpool(work), media_type="application/json")
+
+        return Route(path, endpoint, methods=["GET"])
+
+    async def healthz(_: Request) -> Response:
+        def ask() -> None:
+            with reading(engine) as connection:
+                connection.execute(select(users.c.id).limit(1)).first()
+
+        try:
+            await run_in_threadpool(ask)
+        except SQLAlchemyError:
+            return JSONResponse({"status": "store not reachable"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"status": "ok"})
+
+    return [
+        Route("/healthz", healthz, methods=["GET"]),
+        route("/api/v1/messages", messages),
+        route("/api/v1/messages/{id}", message),
+        route("/api/v1/messages/{id}/events", events),
+    ]
+
+
+def messages(question: Question) -> Messages:
+    _only(question.given, "cursor", "after", "limit")
+    page = views.sent(
+        question.connection,
+        question.user,
+        sort="sent",
+        after=_cursor(question.given),
+        limit=_limit(question.given),
+        now=question.now,
+    )
+    return Messages(messages=tuple(_message(row, question.now) for row in page.items), next=page.next)
+
+
+def message(question: Question) -> WholeMessage:
+    _only(question.given)
+    found = views.message(question.connection, question.user, _id(question.path["id"]), question.now)
+    if found is None:
+        raise HTTPException(404)
+    return _whole(found, question.now)
+
+
+def events(question: Question) -> Events:
+    _only(question.given, "kind", "cursor", "after", "limit")
+    kind = question.given.get("kind")
+    if kind is not None and kind not in set(HitKind):
+        raise BadInput(f"kind is open or click, not {kind[:40]!r}")
+    number = _id(question.path["id"])
+    if not views.rows(question.connection, question.user, [number]):
+        raise HTTPException(404)
+    page = views.events(
+        question.connection,
+        question.user,
+        number,
+        kind=None if kind is None else HitKind(kind),
+        after=_cursor(question.given),
+        limit=_limit(question.given),
+    )
+    return Events(events=tuple(map(_event, page.items)), next=page.next)
+
+
+# ----------------------------------------------------------------------------------------------- what was asked
+
+
+def _id(written: str) -> MessageId:
+    number = from_public_id(written)
+    if number is None:
+        raise HTTPException(404)
+    return MessageId(number)
+
+
+def _only(given: QueryParams, *known: str) -> None:
+    # A misspelt parameter that is passed over in silence gives a wrong answer that looks right.
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        says = f"known here: {', '.join(known)}" if known else "none is known here"
+        raise BadInput(f"unknown parameter {unknown[0][:40]!r}; {says}")
+
+
+def _cursor(given: QueryParams) -> str | None:
+    return given.get("cursor") or given.get("after") or None
+
+
+def _limit(given: QueryParams) -> int:
+    said = given.get("limit", str(LIMIT))
+    number = int(said) if said.isascii() and said.isdigit() and len(said) <= 4 else 0
+    if not 1 <= number <= LIMIT_MAX:
+        raise BadInput(f"limit is a number from 1 to {LIMIT_MAX}, not {said[:40]!r}")
+    return number
+
+
+# --------------------------------------------------------------------------------------- shapes of the view as JSON
+
+
+def _message(row: MessageRow, now: datetime) -> Message:
+    return Message(
+        id=row.id,
+        subject=row.subject,
+        at=row.at,
+        recipients=row.recipients,
+        recipient_count=row.recipient_count,
+        tag=row.tag,
+        state=copy_state(row.facts, now),
+        opens=row.signals.opens,
+        raw=row.signals.raw,
+        clicks=row.signals.clicks,
+        machine=row.signals.machine,
+        confidence=row.signals.confidence,
+        first=row.signals.first_at,
+        last=row.signals.last_at,
+    )
+
+
+def _whole(view: MessageView, now: datetime) -> WholeMessage:
+    return WholeMessage(
+        **msgspec.structs.asdict(_message(view.row, now)),
+        sender=view.envelope_from,
+        message_id=view.message_id,
+        size=view.size,
+        metadata=dict(view.metadata),
+        notes=view.notes,
+        tracking=Tracking(
+            opens=view.opens_level.name.lower(),
+            clicks=view.clicks_level.name.lower(),
+            pixel=view.survey.pixel,
+            unchanged=view.row.unchanged,
+        ),
+        copies=tuple(_copy(copy, now) for copy in view.copies),
+        links=tuple(map(_link, view.links)),
+    )
+
+
+def _copy(row: CopyRow, now: datetime) -> Copy:
+    return Copy(
+        id=row.id,
+        recipient=row.address or None,
+        name=row.name,
+        kind=row.kind,
+        state=copy_state(row.facts, now),
+        delivery=row.facts.delivery,
+        attempts=row.attempts,
+        reply=row.reply,
+        next_try=row.next_at,
+        tracked=row.facts.tracked,
+        opens=row.signals.opens,
+        raw=row.signals.raw,
+        clicks=row.signals.clicks,
+        machine=row.signals.machine,
+        confidence=row.signals.confidence,
+        first=row.signals.first_at,
+        last=row.signals.last_at,
+    )
+
+
+def _link(row: LinkRow) -> Link:
+    return Link(
+        position=row.link.position,
+        url=row.link.destination,
+        text=row.link.text,
+        part=row.link.part,
+        tracked=row.link.tracked,
+        reason=row.link.reason,
+        clicks=row.people,
+        machine=row.machine,
+        first=row.first_at,
+        last=row.last_at,
+    )
+
+
+def _event(row: EventRow) -> Event:
+    return Event(
+        id=row.id,
+        at=row.at,
+        kind=row.kind,
+        verdict=row.finding,
+        counted=row.finding.counted,
+        confidence=row.confidence,
+        reasons=tuple(Reason(code=each.code, words=each.words) for each in row.reasons),
+        rules=row.rules,
+        client=row.client,
+        client_kind=row.client_kind,
+        device=row.device,
+        system=row.system,
+        network=row.network,
+        operator=row.operator,
+        link=row.destination if row.link is not None else None,
+        link_text=row.link_text if row.link is not None else None,
+        copy=row.copy,
+        recipient=row.recipient or None,
+        name=row.name,
+    )

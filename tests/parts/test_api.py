@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from unsealed.inlets import api
+from unsealed.model.errors import BadInput
+from unsealed.model.event import HitKind
+from unsealed.model.message import MessageId, UserId, public_id
+from unsealed.store import people
+from unsealed.store.people import CredentialKind
+
+MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
+OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
+
+
+async def wordless(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400)
+
+
+@pytest.fixture
+def app(engine: Engine, clock: Callable[[], datetime]) -> Starlette:
+    return Starlette(routes=api.routes(engine=engine, clock=clock), exception_handlers={BadInput: wordless})
+
+
+@pytest.fixture
+def client(app: Starlette, browser: Any, engine: Engine, mail: Mapping[str, MessageId], clock: Any) -> Any:
+    """`await client(path)` asks as Mara, `await client(path, user=OTHER)` as somebody else."""
+
+    async def ask(path: str, user: UserId = MARA) -> Any:
+        if user not in tokens:
+            with engine.begin() as connection:
+                tokens[user] = people.new_api_token(connection, user, "test", clock())
+        return await browser(app=app).get(path, authorization=f"Bearer {tokens[user]}")
+
+    tokens: dict[UserId, str] = {}
+    return ask
+
+
+# ------------------------------------------------------------------------------------------------------- who asks
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer x", "Bearer unsealed_abcdefghjk_nope", "Basic dXNlcjpwYXNz", "unsealed_x_y", "é"]
+)
+async def test_without_a_token_nothing_is_answered(
+    app: Starlette, browser: Any, mail: Mapping[str, MessageId], header: str
+) -> None:
+    for path in ("", f"/{public_id(mail['proposal'])}", f"/{public_id(mail['proposal'])}/events", "/unknown"):
+        answer = await browser(app=app).get(f"/api/v1/messages{path}", authorization=header)
+
+        assert (401, 'Bearer realm="unsealed"') == (answer.status, answer.headers["www-authenticate"])
+
+
+async def test_a_session_cookie_is_no_token(
+    app: Starlette, browser: Any, engine: Engine, mail: Mapping[str, MessageId], clock: Any
+) -> None:
+    with engine.begin() as connection:
+        cookie, _ = people.new_session(connection, MARA, "127.0.0.1", "Firefox", clock())
+
+    assert 401 == (await browser(app=app, cookies={"unsealed": cookie}).get("/api/v1/messages")).status
+
+
+async def test_a_revoked_token_ends_with_the_commit(client: Any, engine: Engine) -> None:
+    assert 200 == (await client("/api/v1/messages")).status
+    with engine.begin() as connection:
+        [token] = people.credentials_of(connection, MARA, CredentialKind.API)
+        people.revoke_credential(connection, MARA, token.id)
+
+    assert 401 == (await client("/api/v1/messages")).status
+
+
+async def test_last_use_of_a_token_is_written_at_most_once_a_minute(client: Any, engine: Engine, clock: Any) -> None:
+    def used_at() -> datetime | None:
+        with engine.connect() as connection:
+            [token] = people.credentials_of(connection, MARA, CredentialKind.API)
+            return token.used_at
+
+    first = clock()
+    await client("/api/v1/messages")
+    clock.advance(timedelta(seconds=59))
+    await client("/api/v1/messages")
+    assert first == used_at()
+    clock.advance(timedelta(seconds=1))
+    await client("/api/v1/messages")
+    assert clock() == used_at()
+
+
+# ------------------------------------------------------------------------------------------------------- tenants
+
+
+async def test_what_belongs_to_another_is_as_unknown_as_what_never_was(
+    client: Any, mail: Mapping[str, MessageId]
+) -> None:
+    foreign, never = public_id(mail["foreign"]), "0123456789abcdef"
+    for rest in ("", "/events", "/events?kind=click"):
+        theirs = await client(f"/api/v1/messages/{foreign}{rest}")
+        nobodys = await client(f"/api/v1/messages/{never}{rest}")
+
+        assert (404, nobodys.status, nobodys.body) == (theirs.status, 404, theirs.body)
+        assert 200 == (await client(f"/api/v1/messages/{foreign}{rest}", user=OTHER)).status
+
+
+async def test_no_answer_holds_anything_of_another(client: Any, mail: Mapping[str, MessageId]) -> None:
+    mine = (await client("/api/v1/messages?limit=200")).json
+    theirs = (await client("/api/v1/messages?limit=200", user=OTHER)).json
+
+    assert {public_id(number) for name, number in mail.items() if name != "foreign"} == {
+        each["id"] for each in mine["messages"]
+    }
+    assert [public_id(mail["foreign"])] == [each["id"] for each in theirs["messages"]]
+    for name, number in mail.items():
+        if name != "foreign":
+            for rest in ("", "/events"):
+                assert 404 == (await client(f"/api/v1/messages/{public_id(number)}{rest}", user=OTHER)).status
+
+
+# ------------------------------------------------------------------------------------------------------- the list
+
+
+async def test_the_list_is_newest_first_and_its_cursor_leads_through_all_of_it_once(client: Any) -> None:
+    whole = (await client("/api/v1/messages?limit=200")).json
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = (await client(f"/api/v1/messages?limit=4{cursor}")).json
+        seen += [each["id"] for each in page["messages"]]
+        assert len(page["messages"]) <= 4
+        if page["next"] is None:
+            break
+        cursor = f"&{'cursor' if len(seen) % 8 else 'after'}={page['next']}"
+
+    assert whole["next"] is None
+    assert [each["id"] for each in whole["messages"]] == seen
+    times = [each["at"] for each in whole["messages"]]
+    assert sorted(times, reverse=True) == times
+
+
+async def test_a_message_of_the_list_says_what_became_of_it(client: Any, mail: Mapping[str, MessageId]) -> None:
+    listed = (await client("/api/v1/messages?limit=200")).json["messages"]
+    [message] = [each for each in listed if each["id"] == public_id(mail["proposal"])]
+
+    assert {
+        "id": public_id(mail["proposal"]),
+        "subject": "Proposal for the Harbourline depots",
+        "at": "2026-11-21T07:14:00Z",
+        "recipients": ["Ines Marchetti", "Rob Okafor", "Lotte Brandsma"],
+        "recipient_count": 3,
+        "tag": "depots",
+        "state": "clicked",
+        "opens": 3,
+        "raw": 13,
+        "clicks": 2,
+        "machine": 5,
+        "confidence": 0.95,
+        "first": "2026-11-21T07:51:00Z",
+        "last": "2026-11-21T10:08:00Z",
+    } == message
+
+
+# ------------------------------------------------------------------------------------------------------ a message
+
+
+async def test_a_message_lists_its_recipients_and_sums_them_up(client: Any, mail: Mapping[str, MessageId]) -> None:
+    message = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}")).json
+    ines, rob, lotte = message["copies"]
+
+    assert ("mara@tidewater.example", "full", "full") == (
+        message["from"],
+        message["tracking"]["opens"],
+        message["tracking"]["clicks"],
+    )
+    assert ("ines@harbourline.example", "Ines Marchetti", "to", "clicked", "sent") == (
+        ines["recipient"],
+        ines["name"],
+        ines["kind"],
+        ines["state"],
+        ines["delivery"],
+    )
+    assert ("loaded_by_machine", 0, 4, None) == (rob["state"], rob["opens"], rob["raw"], rob["first"])
+    assert ("sent", 0, 2, "cc") == (lotte["state"], lotte["raw"], lotte["attempts"], lotte["kind"])
+    for count in ("opens", "raw", "clicks", "machine"):
+        assert message[count] == sum(copy[count] for copy in message["copies"])
+    assert (ines["first"], ines["last"]) == (message["first"], message["last"])
+
+
+async def test_a_message_lists_its_links_with_the_reason_of_those_left_alone(
+    client: Any, mail: Mapping[str, MessageId]
+) -> None:
+    links = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}")).json["links"]
+
+    assert {"Choose your password": "one_time", "social.example": "visible_url", "Unsubscribe": "unsubscribe"} == {
+        each["text"]: each["reason"] for each in links if not each["tracked"]
+    }
+    pricing = links[0]
+    assert ("Pricing", "https://tidewater.example/pricing?site=depots", 1, 0) == (
+        pricing["text"],
+        pricing["url"],
+        pricing["clicks"],
+        pricing["machine"],
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- events
+
+
+async def test_every_event_carries_verdict_confidence_and_reasons(client: Any, mail: Mapping[str, MessageId]) -> None:
+    page = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}/events")).json
+    clicks = [each for each in page["events"] if each["verdict"] == "human_click"]
+
+    assert (13, None) == (len(page["events"]), page["next"])
+    assert ("2026-11-21T09:46:00Z", "click", True, 0.95) == tuple(
+        clicks[0][name] for name in ("at", "kind", "counted", "confidence")
+    )
+    assert [
+        {
+            "code": "BROWSER_DIRECT",
+            "words": "Firefox followed the link from the same address that loaded the picture",
+        }
+    ] == clicks[0]["reasons"]
+    assert ("https://tidewater.example/pricing?site=depots", "Pricing", "ines@harbourline.example", "Firefox") == tuple(
+        clicks[0][name] for name in ("link", "link_text", "recipient", "client")
+    )
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", each["at"]) for each in page["events"])
+    assert {None} == {each["link"] for each in page["events"] if each["kind"] == "open"}
+
+
+@pytest.mark.parametrize("kind", list(HitKind))
+async def test_events_can_be_asked_by_kind(client: Any, mail: Mapping[str, MessageId], kind: HitKind) -> None:
+    every = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}/events")).json["events"]
+    some = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}/events?kind={kind}")).json["events"]
+
+    assert [each for each in every if each["kind"] == kind] == some
+    assert some
+
+
+async def test_the_cursor_leads_through_all_events_once(client: Any, mail: Mapping[str, MessageId]) -> None:
+    path = f"/api/v1/messages/{public_id(mail['proposal'])}/events"
+    every = (await client(path)).json["events"]
+    seen: list[Any] = []
+    cursor = ""
+    while True:
+        page = (await client(f"{path}?limit=3{cursor}")).json
+        seen += page["events"]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+
+    assert every == seen
+
+
+# ------------------------------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limit=0", "limit is a number from 1 to 200"),
+        ("limit=201", "limit is a number from 1 to 200"),
+        ("limit=ten", "limit is a number from 1 to 200"),
+        ("limit=%C2%B2", "limit is a number from 1 to 200"),
+        ("cursor=nonsense", "cursor"),
+        ("curser=1", "unknown parameter 'curser'; known here: cursor, after, limit"),
+    ],
+)
+async def test_a_bad_parameter_is_named(client: Any, query: str, words: str) -> None:
+    answer = await client(f"/api/v1/messages?{query}")
+
+    assert 400 == answer.status
+    assert words in answer.json["error"]
+
+
+async def test_a_bad_kind_is_named(client: Any, mail: Mapping[str, MessageId]) -> None:
+    answer = await client(f"/api/v1/messages/{public_id(mail['proposal'])}/events?kind=opened")
+
+    assert (400, {"error": "kind is open or click, not 'opened'"}) == (answer.status, answer.json)
+
+
+@pytest.mark.parametrize("written", ["1", "0123456789ABCDEF", "ffffffffffffffff", "0123456789abcdeg", "%00", "é" * 16])
+async def test_what_is_no_id_is_not_found(client: Any, written: str) -> None:
+    assert 404 == (await client(f"/api/v1/messages/{written}")).status
+
+
+# --------------------------------------------------------------------------------------------------------- health
+
+
+async def test_health_says_whether_the_store_can_be_reached(app: Starlette, browser: Any, engine: Engine) -> None:
+    assert (200, {"status": "ok"}) == await health(browser(app=app))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users RENAME TO users_gone"))
+
+    assert (503, {"status": "store not reachable"}) == await health(browser(app=app))
+
+
+async def health(browser: Any) -> tuple[int, Any]:
+    answer = await browser.get("/healthz")
+    return answer.status, answer.json
