@@ -149,6 +149,14 @@ class SmtpOutlet:
                 reply = await self._hand_over(connection, parcel, raw)
             return Receipt(reply=reply, at=self._clock())
 
+    async def probe(self) -> None:
+        """Connect, make TLS and sign in as for a copy, and hang up: nothing is sent.
+
+        Raises:
+            DeliveryFailed: temporary; says what the next hop did not do.
+        """
+        await self._leave(await self._connect())
+
     async def close(self) -> None:
         """Say good-bye on the connections that are kept."""
         idle, self._idle = self._idle, []
