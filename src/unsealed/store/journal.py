@@ -205,12 +205,13 @@ class GroupCommit(Generic[_Waiter]):
         self,
         journal: Journal,
         *,
-        settled: Callable[[list[_Waiter], str], None],
+        settled: Callable[[list[_Waiter], int, str], None],
         post: Callable[[Callable[[], None]], object],
     ) -> None:
         """
-        settled: called once for each commit with all who waited for it, and "" or why it failed.
-        post: runs something in the thread of the owner soon, callable from any thread.
+        settled: called once for each commit, with those who waited for it, the number of records, and why it failed
+            ("" when the disk has them).
+        post: runs something in the thread of the owner soon; callable from any thread.
         """
         self._journal = journal
         self._settled = settled
@@ -218,11 +219,22 @@ class GroupCommit(Generic[_Waiter]):
         self._payloads: list[bytes] = []
         self._waiters: list[_Waiter] = []
         self._committing: list[_Waiter] = []
-        self._result: str | None = None
-        self._queue: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._records = 0  # in the running commit, as long as somebody waits for it
+        self._since: float | None = None  # when the running commit began
+        self._error = ""
+        self._batches: SimpleQueue[list[bytes] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self.busy = False  # a commit runs
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the running commit has been running."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for this commit and the next."""
+        return len(self._waiters) + len(self._committing)
 
     def add(self, payload: bytes, waiter: _Waiter) -> None:
         """Take a record for the next commit; an empty payload waits with the others and writes nothing."""
@@ -232,42 +244,49 @@ class GroupCommit(Generic[_Waiter]):
 
     def flush(self) -> None:
         """Begin a commit of what was added, unless one runs: then that goes with the next."""
-        if self.busy or not self._waiters:
-            return
-        self.busy = True
-        self._committing, self._waiters = self._waiters, []
+        if self._since is None and self._waiters:
+            self._begin()
+
+    def probe(self) -> None:
+        """Find out whether an unwritable journal can be written again."""
+        if self._since is None and not self._journal.writable:
+            self._begin()
+
+    def give_up_waiting(self) -> tuple[list[_Waiter], int]:
+        """All who wait, and the number of their records, because the disk hangs. The running commit goes on; what was
+        not handed over yet is dropped."""
+        waiters, records = self._committing + self._waiters, self._records + len(self._payloads)
+        self._committing, self._waiters, self._payloads, self._records = [], [], [], 0
+        return waiters, records
+
+    def close(self, timeout_s: float) -> None:
+        """Let the running commit finish, as long as it does not hang, and end the thread."""
+        self._batches.put(None)
+        self._thread.join(timeout_s)
+
+    def _begin(self) -> None:
+        self._since = time.monotonic()
         payloads, self._payloads = self._payloads, []
-        self._queue.put(payloads)
-
-    def give_up_waiting(self) -> list[_Waiter]:
-        """Everybody who waits, taken off the list, because the disk hangs. The running commit goes on; what was not
-        handed over yet is dropped."""
-        waiters = self._committing + self._waiters
-        self._committing, self._waiters, self._payloads = [], [], []
-        return waiters
-
-    def close(self) -> None:
-        """Wait for the running commit and end the thread. What was added and not flushed is dropped."""
-        self._queue.put(None)
-        self._thread.join()
+        self._committing, self._waiters = self._waiters, []
+        self._records = len(payloads)
+        self._batches.put(payloads)
 
     def _run(self) -> None:
-        while (payloads := self._queue.get()) is not None:
-            error = ""
+        while (payloads := self._batches.get()) is not None:
             try:
-                if payloads:
+                if payloads or not self._journal.writable:
                     self._journal.commit(payloads)
-            except Unavailable as fault:
-                error = str(fault)
-            self._result = error
-            self._post(self._finish)
+                self._error = ""
+            except Exception as error:  # this thread must go on whatever happens: all answers depend on it
+                self._error = str(error)
+            with contextlib.suppress(RuntimeError):  # the owner's loop is closed
+                self._post(self._finish)
 
     def _finish(self) -> None:
-        waiters, self._committing = self._committing, []
-        error, self._result = self._result or "", None
-        self.busy = False
+        waiters, records, error = self._committing, self._records, self._error
+        self._committing, self._records, self._since = [], 0, None
         self.flush()  # the next commit runs while these are answered
-        self._settled(waiters, error)
+        self._settled(waiters, records, error)
 
 
 def read(folder: Path, after: JournalPosition | None, limit: int) -> Reading:

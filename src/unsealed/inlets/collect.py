@@ -1,0 +1,719 @@
+"""The collector: answers pixels and links, and records each as a hit.
+
+Promises that an answer to a valid token is sent only when its hit is on disk; that a pixel is always the same picture
+with the same headers, whether the token is good or not; that a link leads only where this installation sealed it; and
+that the reader never pays for our trouble: when the journal cannot be written, everything is answered all the same, the
+misses are counted, and /healthz turns red until it works again. Knows no database and no user; what a hit means is
+judged elsewhere.
+
+    GET|HEAD /o/<token>.gif   200, a transparent GIF of 43 bytes
+    GET|HEAD /c/<token>       302 to the destination; 404 when the token is not ours
+    GET|HEAD /robots.txt      keep out
+    GET|HEAD /healthz         200 when all is well, 503 with the reasons otherwise
+    anything else             404
+
+Speaks HTTP/1.1 itself instead of standing on a server: it is faster, and no server at hand has the limits that a public
+tracking address needs (measured against granian RSGI with the same token and journal, see docs). One callback parses
+all requests of a packet, no task or future is made for a request, and all who waited for a commit are answered in one
+go. Requests have no body here: one that announces a body is refused and the connection closed, so nothing can be
+smuggled behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import resource
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import format_datetime
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import Final, cast
+
+import uvloop
+
+from unsealed.core.token import open_token, redirect_location
+from unsealed.model.errors import BadToken
+from unsealed.model.hit import Hit
+from unsealed.model.ports import Clock, Keys
+from unsealed.store.journal import GroupCommit, Journal, encode_hit
+
+Network = IPv4Network | IPv6Network
+_Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Against slow and fat clients."""
+
+    head_s: float = 10.0  # from the first byte (or the connection) to the end of the request head
+    head_bytes: int = 32 * 1024
+    idle_s: float = 15.0  # between requests, and for a client that does not read its answers
+    connections: int = 4096
+    connections_per_address: int = 2048  # of one peer that is not a trusted proxy
+    stalled_s: float = 5.0  # a commit that takes longer: answer without it
+    red_s: float = 60.0  # how long a miss keeps /healthz red
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectSettings:
+    """What a collector needs. Sockets are file descriptors that listen already; who opened them keeps them, so that a
+    restart refuses nobody."""
+
+    sockets: tuple[int, ...]
+    private_socket: int | None = None  # a unix socket whose peers are trusted proxies
+    journal: Path  # folder of this collector alone
+    collector: str
+    keys: Keys
+    clock: Clock
+    trusted_proxies: tuple[Network, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+def run(settings: CollectSettings, ready: Callable[[], None] = lambda: None) -> None:
+    """The body of the collector process: serve until SIGTERM, then answer what waits and return.
+
+    ready: called once, when requests are answered.
+
+    Raises:
+        Unavailable: temporary; another process writes this journal, or its folder cannot be made.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, ready))
+
+
+async def _serve(settings: CollectSettings, ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    # Numbers of segments begin with the time in seconds, so that they do not come back when the folder was emptied.
+    journal = Journal(settings.journal, settings.collector, first_segment=int(settings.clock().timestamp()))
+    collector = _Collector(settings, journal, loop)
+    servers = []
+    for number in settings.sockets:
+        sock = socket.socket(fileno=number)
+        sock.setblocking(False)
+        servers.append(await loop.create_server(lambda: _Connection(collector, False), sock=sock, backlog=4096))
+    if settings.private_socket is not None:
+        sock = socket.socket(fileno=settings.private_socket)
+        sock.setblocking(False)
+        servers.append(await loop.create_unix_server(lambda: _Connection(collector, True), sock=sock))
+    ready()
+    try:
+        await stop.wait()
+        for server in servers:
+            server.close()
+        await collector.drain()
+    finally:
+        collector.close()
+        journal.close()
+
+
+_GIF: Final = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00"
+    b"\x01\x00\x00\x02\x02D\x01\x00;"
+)
+_NEVER_KEPT: Final = b"Cache-Control: no-cache, no-store, max-age=0, must-revalidate, private\r\n"
+_PIXEL: Final = b"Content-Type: image/gif\r\nCross-Origin-Resource-Policy: cross-origin\r\n" + _NEVER_KEPT
+_NO_ROBOTS: Final = b"X-Robots-Tag: noindex, nofollow\r\n"
+_PAGE: Final = (
+    b"Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+    b"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n" + _NO_ROBOTS + _NEVER_KEPT
+)
+_REDIRECT: Final = b"Referrer-Policy: no-referrer\r\n" + _NO_ROBOTS + _NEVER_KEPT
+_JSON: Final = b"Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n" + _NEVER_KEPT
+_TEXT: Final = b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+_ALLOW: Final = b"Allow: GET, HEAD\r\n" + _NEVER_KEPT
+_METHODS: Final = (b"GET", b"HEAD")
+_NOT_FOUND: Final = (
+    b'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    b"<title>Not found</title><style>body{font:1.1rem/1.5 system-ui,sans-serif;margin:20vh auto;max-width:28rem;"
+    b"padding:0 1rem;color-scheme:light dark}</style><h1>Not found</h1>"
+    b"<p>There is nothing at this address. It may have been damaged on its way.</p></html>\n"
+)
+_ROBOTS: Final = b"User-agent: *\nDisallow: /\n"
+
+# What is looked at; other headers are checked for their form alone.
+_KNOWN: Final = frozenset(
+    b"host connection content-length transfer-encoding x-forwarded-for user-agent accept accept-language referer "
+    b"sec-purpose purpose x-purpose x-moz sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user".split()
+)
+_PREFETCH: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+_SEC_FETCH: Final = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"sec-fetch-user")
+_NAME: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 §5.6.2
+_FIELD_BYTES: Final = 512
+_LINGER_S: Final = 2.0
+_MAX_WAITING: Final = 64  # pipelined requests of one connection that wait for the disk
+
+
+class _Peer:
+    """The connections of one address."""
+
+    __slots__ = ("number", "silent")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.silent: dict[_Connection, None] = {}  # those that never sent a whole request, oldest first
+
+
+class _Collector:
+    """What all connections share: the journal, the counters, the prepared answers."""
+
+    def __init__(self, settings: CollectSettings, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.limits = settings.limits
+        self.keys = settings.keys
+        self.clock = settings.clock
+        self.loop = loop
+        self.now = loop.time()  # brought up to date once for each packet and each commit
+        self.connections: dict[_Connection, None] = {}
+        self.silent: dict[_Connection, None] = {}  # those that never sent a whole request, oldest first
+        self.peers: dict[str, _Peer] = {}
+        self.draining = False
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.max_connections = max(1, min(self.limits.connections, files - 64))
+        self.hits = 0
+        self.misses = 0
+        self.bad_tokens = 0
+        self.refused = 0  # connections
+        self._journal = journal
+        self._group: GroupCommit[tuple[_Connection, bytes]] = GroupCommit(
+            journal, settled=self._settled, post=loop.call_soon_threadsafe
+        )
+        self._flush_planned = False
+        self._stalled = False
+        self._error = ""
+        self._missed_at = -math.inf
+        self._empty = asyncio.Event()  # no connection is left, while draining
+        self._tick()
+
+    def gone(self, connection: _Connection) -> None:
+        """A connection was lost."""
+        self.connections.pop(connection, None)
+        if self.draining and not self.connections:
+            self._empty.set()
+
+    def record(self, payload: bytes, connection: _Connection, answer: bytes) -> None:
+        """Answer after the next commit; an empty payload waits with the others, so that the time does not tell whether
+        a token was good."""
+        connection.waiting += 1
+        if self._stalled:
+            self._count_misses(1 if payload else 0)
+            connection.answer(answer)
+            return
+        self._group.add(payload, (connection, answer))
+        if not self._flush_planned:
+            self._flush_planned = True
+            self.loop.call_soon(self._flush)
+
+    def compose(self, status: bytes, headers: bytes, body: bytes, *, head: bool = False, close: bool = False) -> bytes:
+        """A whole answer; `head` leaves out the body and nothing else."""
+        return b"HTTP/1.1 %b\r\nDate: %b\r\n%bContent-Length: %d\r\n%b\r\n%b" % (
+            status,
+            self.date,
+            headers,
+            len(body),
+            b"Connection: close\r\n" if close else b"",
+            b"" if head else body,
+        )
+
+    def health(self, *, details: bool) -> tuple[bool, bytes]:
+        """Whether all is well, and the JSON that says so; counters are for this machine alone."""
+        reasons = []
+        if not self._journal.writable:
+            reasons.append(self._error or "the journal cannot be written")
+        if self._stalled:
+            reasons.append("the disk of the journal does not answer")
+        if self.now - self._missed_at < self.limits.red_s:
+            reasons.append("hits were answered without being recorded in the last minute")
+        state: dict[str, object] = {"ok": not reasons, "role": "collect", "reasons": reasons}
+        if details:
+            state |= {
+                "collector": self.settings.collector,
+                "journal": "stalled" if self._stalled else "writable" if self._journal.writable else "unwritable",
+                "hits": self.hits,
+                "misses": self.misses,
+                "bad_tokens": self.bad_tokens,
+                "connections": len(self.connections),
+                "refused_connections": self.refused,
+            }
+        return not reasons, json.dumps(state).encode() + b"\n"
+
+    async def drain(self) -> None:
+        """Answer what waits for the disk, close what is idle, and wait until all connections are gone, as long as
+        that goes on."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        if not self.connections:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.stalled_s):
+                await self._empty.wait()
+
+    def close(self) -> None:
+        """End the writer's thread and all connections."""
+        self._timer.cancel()
+        self._group.close(self.limits.stalled_s)
+        for connection in list(self.connections):
+            connection.abort()
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        self._group.flush()
+
+    def _settled(self, waiters: list[tuple[_Connection, bytes]], records: int, error: str) -> None:
+        self.now = self.loop.time()
+        self._stalled = False
+        self._error = error
+        if error:
+            self._count_misses(records)
+        else:
+            self.hits += records
+        for connection, answer in waiters:
+            connection.answer(answer)
+
+    def _count_misses(self, number: int) -> None:
+        if number:
+            self.misses += number
+            self._missed_at = self.loop.time()
+
+    def _tick(self) -> None:
+        """Once a second: the date, the deadlines, the journal."""
+        self.now = now = self.loop.time()
+        self.date = format_datetime(self.clock(), usegmt=True).encode()
+        self.pixel = self.compose(b"200 OK", _PIXEL, _GIF)
+        self.found = b"HTTP/1.1 302 Found\r\nDate: %b\r\n%bContent-Length: 0\r\nLocation: " % (self.date, _REDIRECT)
+        for connection in [each for each in self.connections if each.deadline < now]:
+            connection.abort()
+        if self._group.busy_s > self.limits.stalled_s:
+            self._stalled = True
+            waiters, records = self._group.give_up_waiting()
+            self._count_misses(records)
+            for connection, answer in waiters:
+                connection.answer(answer)
+        self._group.probe()
+        self._timer = self.loop.call_later(1.0, self._tick)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: splits what comes into requests, and sends the answers in their order.
+
+    Without a timer of its own: `deadline` is looked at once a second.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_closing",
+        "_collector",
+        "_lingers",
+        "_paused",
+        "_peer",
+        "_private",
+        "_stuffed",
+        "_transport",
+        "_trusted",
+        "address",
+        "deadline",
+        "waiting",
+    )
+
+    def __init__(self, collector: _Collector, private: bool) -> None:
+        self._collector = collector
+        self._private = private
+        self._trusted = private  # whether its X-Forwarded-For is believed
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()  # the beginning of a request, or requests that wait for earlier ones
+        self._peer: _Peer | None = None
+        self._paused = False  # nothing is read
+        self._stuffed = False  # the client does not read
+        self._closing = False  # with the last answer that waits
+        self._lingers = False  # read and forget what still comes, so that the refusal arrives before a reset
+        self.address = ""
+        self.deadline = 0.0
+        self.waiting = 0  # answers that wait for the disk
+
+    # what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        collector = self._collector
+        self._transport = cast(asyncio.Transport, transport)
+        self.deadline = collector.loop.time() + collector.limits.head_s
+        collector.connections[self] = None
+        collector.silent[self] = None
+        if not self._private:
+            self.address = str(transport.get_extra_info("peername")[0])
+            address = _parse_address(self.address)
+            self._trusted = address is not None and _is_trusted(address, collector.settings.trusted_proxies)
+            if address is not None:
+                self.address = str(address)
+        if not self._trusted:
+            self._peer = peer = collector.peers.setdefault(self.address, _Peer())
+            peer.number += 1
+            peer.silent[self] = None
+            if peer.number > collector.limits.connections_per_address:
+                self._make_room(peer.silent)
+        if len(collector.connections) > collector.max_connections:
+            self._make_room(collector.silent)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        collector = self._collector
+        collector.gone(self)
+        self._spoke()
+        if self._peer is not None:
+            self._peer.number -= 1
+            if not self._peer.number:
+                collector.peers.pop(self.address, None)
+        self._closing = True
+        self._buffer.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if not self._buffer and data.find(b"\r\n\r\n") == len(data) - 4 and data[0] > 0x20:  # one whole request
+            if len(data) > self._collector.limits.head_bytes:
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
+            self._request(data[:-4])
+            return
+        if not self._buffer:
+            self.deadline = self._collector.loop.time() + self._collector.limits.head_s
+        searched = max(0, len(self._buffer) - 3)
+        self._buffer += data
+        self._split(searched)
+
+    def eof_received(self) -> bool:
+        self._closing = True
+        self._buffer.clear()
+        return self.waiting > 0  # True: keep the other direction open for the answers
+
+    def pause_writing(self) -> None:
+        self._stuffed = True  # take nothing more from it; the deadline ends it
+        self.deadline = self._collector.loop.time() + self._collector.limits.idle_s
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._stuffed = False
+        if not self.waiting and not self._transport.is_closing():
+            self._resume()
+
+    # what the collector calls
+
+    def answer(self, answer: bytes) -> None:
+        """Send one of the answers that waited for the disk."""
+        self.waiting -= 1
+        if self._transport.is_closing():
+            return
+        self._transport.write(answer)
+        if self.waiting:
+            return
+        limits = self._collector.limits
+        if self._lingers:
+            self.deadline = self._collector.now + min(_LINGER_S, limits.idle_s)
+            self._transport.write_eof()
+            self._resume()
+            return
+        self.deadline = self._collector.now + (limits.head_s if self._buffer else limits.idle_s)
+        if self._closing or self._collector.draining:
+            self._transport.close()
+        elif self._paused and not self._stuffed:
+            self._resume()
+
+    def close_if_idle(self) -> None:
+        """End a connection on which nobody waits for an answer."""
+        if not self.waiting:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection now, whatever was not sent yet."""
+        self._transport.abort()
+
+    # splitting
+
+    def _split(self, searched: int) -> None:
+        """Take whole requests out of the buffer, as many as may wait at once."""
+        buffer = self._buffer
+        limit = self._collector.limits.head_bytes
+        start = 0
+        while self.waiting < _MAX_WAITING:
+            end = buffer.find(b"\r\n\r\n", max(start, searched))
+            if end - start > limit or (end < 0 and len(buffer) - start > limit):
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
+            if end < 0:
+                break
+            head = bytes(buffer[start:end])
+            start = end + 4
+            # RFC 9112 §2.2: empty lines before a request are ignored.
+            if head.strip(b"\r\n"):
+                self._request(head.lstrip(b"\r\n"))
+            if self._closing:
+                return
+        else:
+            self._pause()
+        del buffer[:start]
+
+    def _pause(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        if self._buffer:
+            self._split(0)
+
+    def _spoke(self) -> None:
+        self._collector.silent.pop(self, None)
+        if self._peer is not None:
+            self._peer.silent.pop(self, None)
+
+    def _make_room(self, silent: dict[_Connection, None]) -> None:
+        """Too many: the oldest one that never sent a request goes, so that good ones always come in; if there is none
+        but this one, this one goes."""
+        self._collector.refused += 1
+        oldest = next(iter(silent))
+        oldest._spoke()
+        oldest.abort()
+
+    # requests
+
+    def _request(self, head: bytes) -> None:
+        collector = self._collector
+        lines = head.split(b"\r\n")
+        breaks = len(lines) - 1
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+            self._refuse(b"400 Bad Request")
+            return
+        words = lines[0].split(b" ")
+        if len(words) != 3 or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+            self._refuse(b"400 Bad Request")
+            return
+        headers: dict[bytes, bytes] = {}
+        for line in lines[1:]:
+            name, colon, value = line.partition(b":")
+            name = name.lower()
+            if name in _KNOWN:
+                if name not in headers:
+                    headers[name] = value.strip(b" \t")
+                elif name == b"x-forwarded-for":
+                    headers[name] += b"," + value
+                elif name in (b"host", b"content-length"):
+                    colon = b""  # two of them: whoever stands before us may have read the other one
+            elif not name or name.translate(None, _NAME):
+                colon = b""
+            if not colon:
+                self._refuse(b"400 Bad Request")
+                return
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            self._refuse(b"400 Bad Request")
+            return
+        method, target, version = words
+        if version == b"HTTP/1.0":
+            self._closing = True
+        elif b"host" not in headers:
+            self._refuse(b"400 Bad Request")
+            return
+        elif b"connection" in headers and b"close" in headers[b"connection"].lower():
+            self._closing = True
+        if self in collector.silent:
+            self._spoke()
+        self.deadline = math.inf
+        path = target.partition(b"?")[0]
+        if path[:1] != b"/":
+            path = _path_of_absolute(path)
+        if path[:3] == b"/o/" and path[-4:] == b".gif":
+            self._pixel(method, path[3:-4], headers)
+        elif path[:3] == b"/c/":
+            self._link(method, path[3:], headers)
+        elif path == b"/healthz" and method in _METHODS:
+            fine, body = collector.health(details=self._is_local(headers))
+            self._say(b"200 OK" if fine else b"503 Service Unavailable", _JSON, body, method)
+        elif path == b"/robots.txt" and method in _METHODS:
+            self._say(b"200 OK", _TEXT, _ROBOTS, method)
+        else:
+            self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
+
+    def _pixel(self, method: bytes, token: bytes, headers: Mapping[bytes, bytes]) -> None:
+        collector = self._collector
+        if method not in _METHODS:
+            self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
+            return
+        if method == b"GET" and not self._closing:
+            answer = collector.pixel
+        else:
+            answer = collector.compose(b"200 OK", _PIXEL, _GIF, head=method == b"HEAD", close=self._closing)
+        try:
+            written = token.decode("ascii")
+            if open_token(collector.keys, written).link is not None:
+                raise BadToken
+        except (BadToken, UnicodeDecodeError):
+            collector.bad_tokens += 1
+            collector.record(b"", self, answer)
+            return
+        collector.record(self._hit(written, method, headers), self, answer)
+
+    def _link(self, method: bytes, token: bytes, headers: Mapping[bytes, bytes]) -> None:
+        collector = self._collector
+        if method not in _METHODS:
+            self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
+            return
+        try:
+            written = token.decode("ascii")
+            claims = open_token(collector.keys, written)
+            if claims.link is None:
+                raise BadToken
+        except (BadToken, UnicodeDecodeError):
+            collector.bad_tokens += 1
+            self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
+            return
+        end = b"\r\nConnection: close\r\n\r\n" if self._closing else b"\r\n\r\n"
+        answer = collector.found + redirect_location(claims.destination) + end
+        collector.record(self._hit(written, method, headers), self, answer)
+
+    def _hit(self, token: str, method: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+        get = headers.get
+        language = get(b"accept-language")
+        prefetch = b""
+        for name in _PREFETCH:
+            if name in headers:
+                prefetch = headers[name]
+                break
+        sec_fetch = ""
+        if b"sec-fetch-mode" in headers or b"sec-fetch-dest" in headers or b"sec-fetch-site" in headers:
+            sec_fetch = "/".join([_visible(get(name, b"")) for name in _SEC_FETCH])
+        return encode_hit(
+            Hit(
+                at=self._collector.clock(),
+                token=token,
+                method=method.decode(),
+                address=self._client(headers),
+                user_agent=_visible(get(b"user-agent", b"")),
+                accept=_visible(get(b"accept", b"")),
+                accept_language=None if language is None else _visible(language),
+                referer_host=_host_of(get(b"referer", b"")),
+                prefetch=_visible(prefetch),
+                sec_fetch=_cut(sec_fetch),
+            )
+        )
+
+    def _client(self, headers: Mapping[bytes, bytes]) -> str:
+        chain = headers.get(b"x-forwarded-for")
+        if chain is None or not self._trusted:
+            return self.address
+        return client_address(self.address, chain.decode("latin-1"), self._collector.settings.trusted_proxies)
+
+    def _is_local(self, headers: Mapping[bytes, bytes]) -> bool:
+        return self._private or (b"x-forwarded-for" not in headers and self.address in ("127.0.0.1", "::1"))
+
+    # answers that need no disk
+
+    def _say(self, status: bytes, headers: bytes, body: bytes, method: bytes) -> None:
+        answer = self._collector.compose(status, headers, body, head=method == b"HEAD", close=self._closing)
+        if self.waiting:
+            self._collector.record(b"", self, answer)  # answers leave in the order of the requests
+        else:
+            self.waiting += 1
+            self.answer(answer)
+
+    def _refuse(self, status: bytes) -> None:
+        """Answer something that is no request of ours, and close: what follows cannot be told from a body."""
+        self._closing = self._lingers = True
+        self._buffer.clear()
+        self._say(status, _PAGE, b"", b"")
+
+
+def client_address(peer: str, chain: str, trusted: Sequence[Network]) -> str:
+    """The right-most address of an X-Forwarded-For chain that is not one of our own proxies.
+
+    peer: who connected, trusted already; "" for a unix socket. Entries may carry ports, brackets, quotes and `for=`.
+    Each proxy writes the address it was reached from at the right end, so what lies left of the first stranger may be
+    invented. An entry that is no address ends the search at the proxy that wrote it. When all are ours: the left-most.
+    """
+    nearest = peer
+    for entry in reversed(chain.split(",")):
+        address = _parse_address(entry)
+        if address is None:
+            break
+        nearest = str(address)
+        if not _is_trusted(address, trusted):
+            break
+    return nearest
+
+
+@lru_cache(maxsize=4096)
+def _parse_address(entry: str) -> _Address | None:
+    text = entry.strip()
+    if text[:4].lower() == "for=":
+        text = text[4:].partition(";")[0]
+    text = text.strip('" \t')
+    if text[:1] == "[":
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _is_trusted(address: _Address, trusted: Sequence[Network]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _visible(value: bytes) -> str:
+    """Text that any log, page and journal can hold: control and other invisible characters are written as escapes, at
+    most 512 bytes of UTF-8."""
+    if value.isascii():
+        text = value.decode("ascii")
+    else:
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+    if not text.isprintable():
+        text = "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+        )
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    if len(text) * 4 <= _FIELD_BYTES:
+        return text
+    return text.encode()[:_FIELD_BYTES].decode(errors="ignore")
+
+
+def _host_of(referer: bytes) -> str:
+    """The host that a Referer names, without user and port; "" when it names none."""
+    _, found, rest = referer.partition(b"://")
+    if not found:
+        return ""
+    for end in (b"/", b"?", b"#"):
+        rest = rest.partition(end)[0]
+    host = rest.rpartition(b"@")[2]
+    if host[:1] == b"[":
+        host = host.partition(b"]")[0] + b"]"
+    else:
+        host = host.partition(b":")[0]
+    return _visible(host.lower())
+
+
+def _path_of_absolute(target: bytes) -> bytes:
+    """RFC 9112 §3.2.2: a request through a proxy names the whole URL."""
+    scheme, found, rest = target.partition(b"://")
+    if not found or scheme.lower() not in (b"http", b"https"):
+        return b""
+    return b"/" + rest.partition(b"/")[2]
