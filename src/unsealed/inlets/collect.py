@@ -28,24 +28,24 @@ import math
 import resource
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import uvloop
 
 from unsealed.core.token import open_token, redirect_location
 from unsealed.model.errors import BadToken
-from unsealed.model.hit import Hit
 from unsealed.model.ports import Clock, Keys
-from unsealed.store.journal import GroupCommit, Journal, encode_hit
+from unsealed.store.journal import GroupCommit, Journal, compose_hit, encode_moment, encode_request
 
 Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +140,13 @@ _NOT_FOUND: Final = (
 )
 _ROBOTS: Final = b"User-agent: *\nDisallow: /\n"
 
-# What is looked at; other headers are checked for their form alone.
-_KNOWN: Final = frozenset(
-    b"host connection content-length transfer-encoding x-forwarded-for user-agent accept accept-language referer "
-    b"sec-purpose purpose x-purpose x-moz sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user".split()
-)
 _PREFETCH: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 _SEC_FETCH: Final = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"sec-fetch-user")
 _NAME: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 §5.6.2
 _FIELD_BYTES: Final = 512
+_KEPT: Final = 4096  # entries of a cache; it is emptied when full
+_KEPT_BYTES: Final = 2048  # larger ones are not kept
+_IS_PIXEL: Final = b""  # what a pixel's token opens to
 _LINGER_S: Final = 2.0
 _MAX_WAITING: Final = 64  # pipelined requests of one connection that wait for the disk
 
@@ -188,11 +186,41 @@ class _Collector:
             journal, settled=self._settled, post=loop.call_soon_threadsafe
         )
         self._flush_planned = False
+        self._moment = 0
+        self._locations: dict[bytes, bytes] = {}
+        self.known_headers: dict[bytes, _Headers] = {}
         self._stalled = False
         self._error = ""
         self._missed_at = -math.inf
         self._empty = asyncio.Event()  # no connection is left, while draining
         self._tick()
+
+    def open(self, token: bytes) -> bytes | None:
+        """Where the token leads, _IS_PIXEL for a pixel, None for one that is not ours. The same few are asked for
+        again and again, by proxies and by people who read a message twice."""
+        location = self._locations.get(token)
+        if location is None and token.isascii():
+            try:
+                claims = open_token(self.keys, token.decode())
+            except BadToken:
+                return None
+            location = _IS_PIXEL if claims.link is None else redirect_location(claims.destination)
+            if len(location) <= _KEPT_BYTES:
+                _keep(self._locations, token, location)
+        return location
+
+    def read_headers(self, block: bytes) -> _Headers:
+        """Programs ask in the same words each time: what they said is kept."""
+        headers = _read_headers(block)
+        if len(block) <= _KEPT_BYTES:
+            _keep(self.known_headers, block, headers)
+        return headers
+
+    def moment(self) -> int:
+        """Now, as a journal writes it; the same for all requests that arrived together."""
+        if not self._moment:
+            self._moment = encode_moment(self.clock())
+        return self._moment
 
     def gone(self, connection: _Connection) -> None:
         """A connection was lost."""
@@ -205,6 +233,7 @@ class _Collector:
         a token was good."""
         connection.waiting += 1
         if self._stalled:
+            self._moment = 0
             self._count_misses(1 if payload else 0)
             connection.answer(answer)
             return
@@ -267,6 +296,7 @@ class _Collector:
 
     def _flush(self) -> None:
         self._flush_planned = False
+        self._moment = 0
         self._group.flush()
 
     def _settled(self, waiters: list[tuple[_Connection, bytes]], records: int, error: str) -> None:
@@ -317,6 +347,7 @@ class _Connection(asyncio.Protocol):
         "_paused",
         "_peer",
         "_private",
+        "_silent",
         "_stuffed",
         "_transport",
         "_trusted",
@@ -333,6 +364,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()  # the beginning of a request, or requests that wait for earlier ones
         self._peer: _Peer | None = None
         self._paused = False  # nothing is read
+        self._silent = True  # it never sent a whole request
         self._stuffed = False  # the client does not read
         self._closing = False  # with the last answer that waits
         self._lingers = False  # read and forget what still comes, so that the refusal arrives before a reset
@@ -473,6 +505,7 @@ class _Connection(asyncio.Protocol):
             self._split(0)
 
     def _spoke(self) -> None:
+        self._silent = False
         self._collector.silent.pop(self, None)
         if self._peer is not None:
             self._peer.silent.pop(self, None)
@@ -488,52 +521,35 @@ class _Connection(asyncio.Protocol):
     # requests
 
     def _request(self, head: bytes) -> None:
+        """One request head, without the empty line at its end."""
         collector = self._collector
-        lines = head.split(b"\r\n")
-        breaks = len(lines) - 1
-        if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-            self._refuse(b"400 Bad Request")
-            return
-        words = lines[0].split(b" ")
-        if len(words) != 3 or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
-            self._refuse(b"400 Bad Request")
-            return
-        headers: dict[bytes, bytes] = {}
-        for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            name = name.lower()
-            if name in _KNOWN:
-                if name not in headers:
-                    headers[name] = value.strip(b" \t")
-                elif name == b"x-forwarded-for":
-                    headers[name] += b"," + value
-                elif name in (b"host", b"content-length"):
-                    colon = b""  # two of them: whoever stands before us may have read the other one
-            elif not name or name.translate(None, _NAME):
-                colon = b""
-            if not colon:
-                self._refuse(b"400 Bad Request")
-                return
-        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        line, _, block = head.partition(b"\r\n")
+        headers = collector.known_headers.get(block)
+        if headers is None:
+            headers = collector.read_headers(block)
+        words = line.split(b" ")
+        if len(words) != 3 or headers.fault:
             self._refuse(b"400 Bad Request")
             return
         method, target, version = words
-        if version == b"HTTP/1.0":
+        if version == b"HTTP/1.1" and headers.host:
+            if headers.close:
+                self._closing = True
+        elif version == b"HTTP/1.0":
             self._closing = True
-        elif b"host" not in headers:
+        else:
             self._refuse(b"400 Bad Request")
             return
-        elif b"connection" in headers and b"close" in headers[b"connection"].lower():
-            self._closing = True
-        if self in collector.silent:
+        if self._silent:
             self._spoke()
         self.deadline = math.inf
         path = target.partition(b"?")[0]
         if path[:1] != b"/":
             path = _path_of_absolute(path)
-        if path[:3] == b"/o/" and path[-4:] == b".gif":
+        kind = path[:3]
+        if kind == b"/o/" and path[-4:] == b".gif":
             self._pixel(method, path[3:-4], headers)
-        elif path[:3] == b"/c/":
+        elif kind == b"/c/":
             self._link(method, path[3:], headers)
         elif path == b"/healthz" and method in _METHODS:
             fine, body = collector.health(details=self._is_local(headers))
@@ -543,77 +559,42 @@ class _Connection(asyncio.Protocol):
         else:
             self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
 
-    def _pixel(self, method: bytes, token: bytes, headers: Mapping[bytes, bytes]) -> None:
+    def _pixel(self, method: bytes, token: bytes, headers: _Headers) -> None:
         collector = self._collector
-        if method not in _METHODS:
-            self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
-            return
         if method == b"GET" and not self._closing:
             answer = collector.pixel
-        else:
+        elif method in _METHODS:
             answer = collector.compose(b"200 OK", _PIXEL, _GIF, head=method == b"HEAD", close=self._closing)
-        try:
-            written = token.decode("ascii")
-            if open_token(collector.keys, written).link is not None:
-                raise BadToken
-        except (BadToken, UnicodeDecodeError):
+        else:
+            self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
+            return
+        if collector.open(token) == _IS_PIXEL:
+            collector.record(self._hit(token, method, headers), self, answer)
+        else:
             collector.bad_tokens += 1
             collector.record(b"", self, answer)
-            return
-        collector.record(self._hit(written, method, headers), self, answer)
 
-    def _link(self, method: bytes, token: bytes, headers: Mapping[bytes, bytes]) -> None:
+    def _link(self, method: bytes, token: bytes, headers: _Headers) -> None:
         collector = self._collector
         if method not in _METHODS:
             self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
             return
-        try:
-            written = token.decode("ascii")
-            claims = open_token(collector.keys, written)
-            if claims.link is None:
-                raise BadToken
-        except (BadToken, UnicodeDecodeError):
+        location = collector.open(token)
+        if location is None or location == _IS_PIXEL:
             collector.bad_tokens += 1
             self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
             return
         end = b"\r\nConnection: close\r\n\r\n" if self._closing else b"\r\n\r\n"
-        answer = collector.found + redirect_location(claims.destination) + end
-        collector.record(self._hit(written, method, headers), self, answer)
+        collector.record(self._hit(token, method, headers), self, collector.found + location + end)
 
-    def _hit(self, token: str, method: bytes, headers: Mapping[bytes, bytes]) -> bytes:
-        get = headers.get
-        language = get(b"accept-language")
-        prefetch = b""
-        for name in _PREFETCH:
-            if name in headers:
-                prefetch = headers[name]
-                break
-        sec_fetch = ""
-        if b"sec-fetch-mode" in headers or b"sec-fetch-dest" in headers or b"sec-fetch-site" in headers:
-            sec_fetch = "/".join([_visible(get(name, b"")) for name in _SEC_FETCH])
-        return encode_hit(
-            Hit(
-                at=self._collector.clock(),
-                token=token,
-                method=method.decode(),
-                address=self._client(headers),
-                user_agent=_visible(get(b"user-agent", b"")),
-                accept=_visible(get(b"accept", b"")),
-                accept_language=None if language is None else _visible(language),
-                referer_host=_host_of(get(b"referer", b"")),
-                prefetch=_visible(prefetch),
-                sec_fetch=_cut(sec_fetch),
-            )
-        )
+    def _hit(self, token: bytes, method: bytes, headers: _Headers) -> bytes:
+        address = self.address
+        if headers.forwarded is not None and self._trusted:
+            address = client_address(address, headers.forwarded, self._collector.settings.trusted_proxies)
+        return compose_hit(self._collector.moment(), token.decode(), method.decode(), address, headers.request)
 
-    def _client(self, headers: Mapping[bytes, bytes]) -> str:
-        chain = headers.get(b"x-forwarded-for")
-        if chain is None or not self._trusted:
-            return self.address
-        return client_address(self.address, chain.decode("latin-1"), self._collector.settings.trusted_proxies)
-
-    def _is_local(self, headers: Mapping[bytes, bytes]) -> bool:
-        return self._private or (b"x-forwarded-for" not in headers and self.address in ("127.0.0.1", "::1"))
+    def _is_local(self, headers: _Headers) -> bool:
+        return self._private or (headers.forwarded is None and self.address in ("127.0.0.1", "::1"))
 
     # answers that need no disk
 
@@ -630,6 +611,55 @@ class _Connection(asyncio.Protocol):
         self._closing = self._lingers = True
         self._buffer.clear()
         self._say(status, _PAGE, b"", b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Headers:
+    """What a block of header lines says."""
+
+    fault: bool = False  # malformed, ambiguous, or it announces a body
+    host: bool = False
+    close: bool = False
+    forwarded: str | None = None
+    request: str = ""  # journal.encode_request
+
+
+def _read_headers(block: bytes) -> _Headers:
+    """block: header lines without the last line end."""
+    lines = block.split(b"\r\n") if block else []
+    breaks = max(0, len(lines) - 1)
+    if block.count(b"\n") != breaks or block.count(b"\r") != breaks or b"\0" in block:
+        return _Headers(fault=True)
+    headers: dict[bytes, bytes] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        if not colon or not name or name.translate(None, _NAME):
+            return _Headers(fault=True)
+        if name not in headers:
+            headers[name] = value.strip(b" \t")
+        elif name == b"x-forwarded-for":
+            headers[name] += b"," + value
+        elif name in (b"host", b"content-length"):  # whoever stands before us may have read the other one
+            return _Headers(fault=True)
+    get = headers.get
+    if get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        return _Headers(fault=True)
+    language, forwarded = get(b"accept-language"), get(b"x-forwarded-for")
+    sec_fetch = [_visible(get(name, b"")) for name in _SEC_FETCH]
+    return _Headers(
+        host=b"host" in headers,
+        close=b"close" in get(b"connection", b"").lower(),
+        forwarded=None if forwarded is None else forwarded.decode("latin-1"),
+        request=encode_request(
+            user_agent=_visible(get(b"user-agent", b"")),
+            accept=_visible(get(b"accept", b"")),
+            accept_language=None if language is None else _visible(language),
+            referer_host=_host_of(get(b"referer", b"")),
+            prefetch=_visible(next((headers[name] for name in _PREFETCH if name in headers), b"")),
+            sec_fetch=_cut("/".join(sec_fetch)) if any(sec_fetch) else "",
+        ),
+    )
 
 
 def client_address(peer: str, chain: str, trusted: Sequence[Network]) -> str:
@@ -671,6 +701,12 @@ def _parse_address(entry: str) -> _Address | None:
 
 def _is_trusted(address: _Address, trusted: Sequence[Network]) -> bool:
     return any(address in network for network in trusted)
+
+
+def _keep(cache: dict[bytes, _Kept], key: bytes, value: _Kept) -> None:
+    if len(cache) >= _KEPT:
+        cache.clear()
+    cache[key] = value
 
 
 def _visible(value: bytes) -> str:

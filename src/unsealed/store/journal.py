@@ -11,8 +11,8 @@ One folder for each collector, one file for each segment, named by its number (`
     header, 64 bytes   "unsealed journal" | version u16 = 1 | collector, 42 bytes of UTF-8 padded with NUL | crc32c u32
     frame              length u32 | crc32c u32 | payload
 
-Little-endian. The checksum of a frame covers its length and its payload, that of the header all before it. A segment is
-left when it passes 64 MB. The payload of a hit: see `encode_hit`.
+Little-endian. The checksum of a frame covers its payload, that of the header all before it. A segment is left when it
+passes 64 MB. The payload of a hit: see `encode_hit`.
 """
 
 from __future__ import annotations
@@ -349,11 +349,33 @@ def encode_hit(hit: Hit) -> bytes:
     An absent Accept-Language is written as one byte 0x01, which no field can hold: their control characters were made
     visible.
     """
-    language = "\x01" if hit.accept_language is None else hit.accept_language
-    return (
-        f"1{(hit.at - _EPOCH) // _MICROSECOND}\0{hit.token}\0{hit.method}\0{hit.address}\0{hit.user_agent}\0"
-        f"{hit.accept}\0{language}\0{hit.referer_host}\0{hit.prefetch}\0{hit.sec_fetch}"
-    ).encode()
+    request = encode_request(
+        user_agent=hit.user_agent,
+        accept=hit.accept,
+        accept_language=hit.accept_language,
+        referer_host=hit.referer_host,
+        prefetch=hit.prefetch,
+        sec_fetch=hit.sec_fetch,
+    )
+    return compose_hit(encode_moment(hit.at), hit.token, hit.method, hit.address, request)
+
+
+def compose_hit(at: int, token: str, method: str, address: str, request: str) -> bytes:
+    """`encode_hit` for one who keeps its parts: what `encode_moment` and `encode_request` gave."""
+    return f"1{at}\0{token}\0{method}\0{address}\0{request}".encode()
+
+
+def encode_moment(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def encode_request(
+    *, user_agent: str, accept: str, accept_language: str | None, referer_host: str, prefetch: str, sec_fetch: str
+) -> str:
+    """The fields of a hit that are the same each time a program asks in the same words."""
+    language = "\x01" if accept_language is None else accept_language
+    return f"{user_agent}\0{accept}\0{language}\0{referer_host}\0{prefetch}\0{sec_fetch}"
 
 
 def decode_hit(payload: bytes) -> Hit:
@@ -414,7 +436,7 @@ def _scan(
         if at + need > len(block):
             continue
         payload = block[at + _FRAME.size : at + need]
-        if _checksum(length, payload) != crc:
+        if google_crc32c.value(payload) != crc:
             return offset, "a frame whose checksum is wrong"
         records.append((JournalPosition(collector=start.collector, segment=start.segment, offset=offset), payload))
         offset += need
@@ -440,11 +462,7 @@ def _is_head(head: bytes) -> bool:
 def _frame(payload: bytes) -> bytes:
     if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
         raise BadInput(f"a record has 1 to {MAX_PAYLOAD_BYTES} bytes")
-    return _FRAME.pack(len(payload), _checksum(len(payload), payload)) + payload
-
-
-def _checksum(length: int, payload: bytes) -> int:
-    return int(google_crc32c.extend(google_crc32c.value(_CRC.pack(length)), payload))
+    return _FRAME.pack(len(payload), google_crc32c.value(payload)) + payload
 
 
 def _segments(folder: Path) -> list[int]:
