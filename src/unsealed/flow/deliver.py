@@ -21,7 +21,7 @@ from unsealed.core.backoff import next_try
 from unsealed.core.bounce import Failure, report
 from unsealed.flow.send import parcel_of
 from unsealed.model.errors import BadInput, DeliveryFailed, Unavailable, UnsealedError
-from unsealed.model.message import CopyId, UserId
+from unsealed.model.message import CopyId, UserId, public_id
 from unsealed.model.ports import Clock, Keys, Outlet, Parcel, Receipt
 from unsealed.store import engine as stores
 from unsealed.store import feed, jobs, messages
@@ -161,7 +161,7 @@ class Delivery:
             await self._settle_failure(job, loaded, unknown)
         else:
             await self._settle(lambda c: self._sent(c, job, loaded, receipt))
-            log.info("copy.sent", copy=loaded.parcel.copy, attempt=job.attempts, final=receipt.final)
+            log.info("copy.sent", copy=public_id(loaded.parcel.copy), attempt=job.attempts, final=receipt.final)
 
     def _load(self, job: Job) -> _Loaded:
         if job.kind == jobs.REPORT:
@@ -219,10 +219,10 @@ class Delivery:
         words = _words(error)
         if again_at is not None:
             await self._settle(lambda c: self._delayed(c, job, loaded, words, now, again_at))
-            log.info("copy.delayed", copy=loaded.parcel.copy, attempt=job.attempts, reply=words, next_at=again_at)
+            log.info("copy.delayed", copy=public_id(loaded.parcel.copy), attempt=job.attempts, reply=words, next_at=again_at)
             return
         await self._settle(lambda c: self._bounced(c, job, loaded, words, now))
-        log.info("copy.bounced", copy=loaded.parcel.copy, attempt=job.attempts, reply=words)
+        log.info("copy.bounced", copy=public_id(loaded.parcel.copy), attempt=job.attempts, reply=words)
         self.wake()
 
     def _sent(self, connection: Connection, job: Job, loaded: _Loaded, receipt: Receipt) -> None:
