@@ -390,8 +390,8 @@ LINKS = (
     ("Depot plan", "https://tidewater.example/plans/harbourline.pdf"),
     ("Book a visit", "https://tidewater.example/visit"),
     ("References", "https://tidewater.example/references#ports"),
-    ("Choose your password", "https://tidewater.example/reset?once=1", "one_time"),
-    ("social.example", "https://social.example/tidewater", "visible_url"),
+    ("Choose your password", "https://tidewater.example/reset?once=1", "one-time"),
+    ("social.example", "https://social.example/tidewater", "visible-url"),
     ("Unsubscribe", "https://tidewater.example/unsubscribe", "unsubscribe"),
 )
 
@@ -593,6 +593,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     cookies: tuple[str, ...]  # Set-Cookie lines
+    raised: Exception | None = None  # what the app raised after it had answered
 
     @property
     def text(self) -> str:
@@ -654,7 +655,13 @@ class Browser:
         async def send(message: MutableMapping[str, Any]) -> None:
             outgoing.append(message)
 
-        await self.app(scope, receive, send)
+        raised = None
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:  # Starlette answers unknown errors, then hands them to the server
+            if not outgoing:
+                raise
+            raised = error
         lines = [(name.decode().lower(), value.decode("latin-1")) for name, value in outgoing[0]["headers"]]
         set_cookies = tuple(value for name, value in lines if name == "set-cookie")
         for each in set_cookies:
@@ -667,6 +674,7 @@ class Browser:
             headers=dict(lines),
             body=b"".join(each.get("body", b"") for each in outgoing[1:]),
             cookies=set_cookies,
+            raised=raised,
         )
 
 

@@ -127,7 +127,7 @@ class Guard:
             try:
                 person = await self._person(request, cookie, secured)
             except SQLAlchemyError as error:
-                log.warning("store.away", error=type(error).__name__)
+                log.warning("session.not_read", error=type(error).__name__)
                 await self._refuse(request, 503, "")(scope, receive, secured)
                 return
         request.state.person = person
@@ -174,7 +174,6 @@ class Guard:
     async def _may_change(self, request: Request, person: Person | None) -> Response | None:
         """None when the request comes from one of our pages; its form is then in `request.state.form`."""
         if not self._is_same_origin(request):
-            log.warning("request.foreign", path=request.scope["path"])
             return self._refuse(request, 403, "This request did not come from a page of Unsealed, so nothing was done.")
         form = await read_form(request)
         if form is None:
@@ -183,7 +182,6 @@ class Guard:
         if person is not None:
             token = request.headers.get("x-csrf-token") or form.get("csrf", "")
             if not compare_digest(token.encode("utf-8", "replace"), person.csrf.encode()):
-                log.warning("request.without_token", path=request.scope["path"])
                 words = "The page that you sent this from is out of date, so nothing was done. Reload it and try again."
                 return self._refuse(request, 403, words)
         return None

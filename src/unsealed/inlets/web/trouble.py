@@ -5,7 +5,9 @@ The number stands in the log beside the details, which nobody outside gets to se
 
 from __future__ import annotations
 
+import logging
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -51,11 +53,21 @@ PROGRAM_WORDS = {
 }
 
 
-def refuse(request: Request, status: int, words: str = "") -> Response:
-    """The answer that says why not: a page, or JSON under /api."""
+def refuse(request: Request, status: int, words: str = "", **details: object) -> Response:
+    """The answer that says why not: a page, or JSON under /api. details: for the log alone."""
     number = secrets.token_hex(4)
     path = request.scope["path"]
-    log.info("request.refused", number=number, status=status, method=request.method, path=path[:200])
+    # The first part of the path only: the second may be a secret (/welcome/...).
+    area = "/" + path.lstrip("/").partition("/")[0][:40]
+    log.log(
+        logging.ERROR if status >= 500 else logging.INFO,
+        "request.refused",
+        number=number,
+        status=status,
+        method=request.method,
+        area=area,
+        **details,
+    )
     if path.startswith("/api/"):
         said = words or PROGRAM_WORDS.get(status) or WORDS.get(status) or HTTPStatus(status).phrase
         return JSONResponse({"error": {"status": status, "message": said, "number": number}}, status)
@@ -93,13 +105,13 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 async def _store_away(request: Request, error: Exception) -> Response:
-    log.warning("store.away", error=type(error).__name__)
-    return refuse(request, 503)
+    return refuse(request, 503, error=type(error).__name__)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    response = refuse(request, 500)
-    log.error("request.failed", path=request.scope["path"][:200], exc_info=error)
+    # Lines of code, never values: an error must not carry a password into the log.
+    lines = [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(error.__traceback__)]
+    response = refuse(request, 500, error=type(error).__name__, at=lines[-8:])
     # Starlette answers unknown errors outside of all middleware, so the guard has not seen this one.
     secure(response.headers, https=surroundings(request).origin.startswith("https:"))
     return response
