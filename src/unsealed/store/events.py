@@ -1,0 +1,658 @@
+"""Hits, marks, events and the counts made of them: the writing side.
+
+Promises that a hit is kept once however often it is shipped, that the counts on copies, messages and links move in the
+transaction of the events they count, and that `recount` finds the same counts from the events alone.
+Does not judge: verdicts come from flow.ingest. All functions work in the caller's transaction.
+
+A mark says that a message has hits that were not judged yet, and from when on. It is cleared only by who saw its `seq`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    type_coerce,
+    update,
+)
+
+from unsealed.model.event import Event, Finding, HitId, HitKind
+from unsealed.model.hit import Hit, JournalPosition
+from unsealed.model.message import CopyId, MessageId, UserId
+from unsealed.model.policy import Level
+from unsealed.store import schema
+from unsealed.store.engine import insert
+from unsealed.store.schema import MICROSECOND, Moment, copies, cursors, events, hits, link_counts, marks, messages
+
+COUNTED = tuple(finding.value for finding in Finding if finding.counted)
+MACHINE = tuple(finding.value for finding in Finding if finding.machine)
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+_Id = TypeVar("_Id", bound=int)
+_CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A message with something to judge."""
+
+    message: MessageId
+    since: datetime  # the earliest hit that was not judged
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What judging needs to know about a message."""
+
+    user: UserId
+    opens_level: Level
+    clicks_level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An event as it stands in the store: what decides whether anything changed, and what it was counted as."""
+
+    finding: str
+    confidence: float
+    reasons: str
+    rules: str
+    first_of_reading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An event that is new or not what it was."""
+
+    event: Event
+    before: Judged | None
+
+
+# --- from the journal -------------------------------------------------------------------------------------------------
+
+
+def cursor(connection: Connection, collector: str) -> JournalPosition | None:
+    """How far the journal of that collector was shipped; None: not at all."""
+    row = connection.execute(select(cursors).where(cursors.c.collector == collector)).one_or_none()
+    if row is None:
+        return None
+    return JournalPosition(collector=row.collector, segment=row.segment, offset=row.offset)
+
+
+def move_cursor(connection: Connection, to: JournalPosition) -> None:
+    row = {"collector": to.collector, "segment": to.segment, "offset": to.offset}
+    statement = insert(cursors, connection.dialect).values(row)
+    moved = {"segment": statement.excluded.segment, "offset": statement.excluded.offset}
+    connection.execute(statement.on_conflict_do_update(index_elements=["collector"], set_=moved))
+
+
+def messages_of(connection: Connection, wanted: Iterable[CopyId]) -> dict[CopyId, MessageId]:
+    """The message of each copy that is still known."""
+    found: dict[CopyId, MessageId] = {}
+    for chunk in _chunks(sorted(set(wanted))):
+        query = select(copies.c.id, copies.c.message_id).where(copies.c.id.in_(chunk))
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def hit_row(
+    position: JournalPosition, hit: Hit, *, message: MessageId, copy: CopyId, link: int | None
+) -> dict[str, object]:
+    """A hit as a row of the table. A dict and no value: tens of thousands of them pass in a second."""
+    return {
+        "collector": position.collector,
+        "segment": position.segment,
+        "offset": position.offset,
+        "message_id": message,
+        "copy_id": copy,
+        "link": link,
+        "at": hit.at,
+        "method": hit.method,
+        "address": hit.address,
+        "user_agent": hit.user_agent,
+        "accept": hit.accept,
+        "accept_language": hit.accept_language,
+        "referer_host": hit.referer_host,
+        "prefetch": hit.prefetch,
+        "sec_fetch": hit.sec_fetch,
+    }
+
+
+def add_hits(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+    """Keep hits; those that are kept already, by their place in the journal, stay as they are."""
+    if rows:
+        statement = insert(hits, connection.dialect)
+        connection.execute(
+            statement.on_conflict_do_nothing(index_elements=["collector", "segment", "offset"]), list(rows)
+        )
+
+
+def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
+    """Have messages judged (again) from the given times on."""
+    if not since:
+        return
+    statement = insert(marks, connection.dialect)
+    earlier = statement.excluded.since
+    upsert = statement.on_conflict_do_update(
+        index_elements=["message_id"],
+        set_={"since": case((earlier < marks.c.since, earlier), else_=marks.c.since), "seq": marks.c.seq + 1},
+    )
+    # In the order of ids: two collectors that are shipped at once wait for each other instead of deadlocking.
+    connection.execute(upsert, [{"message_id": id, "since": at, "seq": 1} for id, at in sorted(since.items())])
+
+
+# --- for the judge ----------------------------------------------------------------------------------------------------
+
+
+def marked(connection: Connection, limit: int) -> list[Mark]:
+    """Messages to judge, longest waiting first. On PostgreSQL they are locked until the transaction ends."""
+    rows = connection.execute(
+        select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit).with_for_update(skip_locked=True)
+    )
+    return [Mark(message=row.message_id, since=row.since, seq=row.seq) for row in rows]
+
+
+def clear(connection: Connection, done: Sequence[Mark]) -> None:
+    """Take marks away, except those that moved meanwhile."""
+    statement = delete(marks).where(marks.c.message_id == bindparam("message"), marks.c.seq == bindparam("seen"))
+    connection.execute(statement, [{"message": each.message, "seen": each.seq} for each in done])
+
+
+def owners(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, Owner]:
+    """Who sent the messages, and how much of them may be kept. Messages that are gone are left out."""
+    rows = connection.execute(
+        select(messages.c.id, messages.c.user_id, messages.c.opens_level, messages.c.clicks_level).where(
+            messages.c.id.in_(ids)
+        )
+    )
+    return {
+        row.id: Owner(user=row.user_id, opens_level=Level(row.opens_level), clicks_level=Level(row.clicks_level))
+        for row in rows
+    }
+
+
+def sessions(connection: Connection, users: Iterable[UserId]) -> Sequence[AnyRow]:
+    """user_id, address, user_agent, created_at, expires_at of everybody's browser sessions."""
+    s = schema.sessions.c
+    return connection.execute(
+        select(s.user_id, s.address, s.user_agent, s.created_at, s.expires_at)
+        .where(s.user_id.in_(sorted(set(users))))
+        .order_by(s.hash)
+    ).all()
+
+
+def hits_since(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> Sequence[AnyRow]:
+    """The hits of marked messages from `before` ahead of each mark on, by message and time, each with the time at which
+    its copy was sent. Hits of copies that are gone are left out."""
+    h = hits.c
+    query: Select[*tuple[Any, ...]] = (
+        select(
+            h.message_id,
+            h.id,
+            h.copy_id,
+            h.link,
+            h.at,
+            h.method,
+            h.address,
+            h.user_agent,
+            h.accept_language,
+            h.prefetch,
+            copies.c.sent_at,
+        )
+        .select_from(marks)
+        .join(hits, and_(h.message_id == marks.c.message_id, h.at >= _ahead(before)))
+        .join(copies, copies.c.id == h.copy_id)
+        .where(marks.c.message_id.in_(ids))
+        .order_by(h.message_id, h.at, h.id)
+    )
+    return connection.execute(query).all()
+
+
+def judged_since(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> dict[HitId, Judged]:
+    """The events of marked messages from `before` ahead of each mark on."""
+    e = events.c
+    rows = connection.execute(
+        select(e.hit_id, e.finding, e.confidence, e.reasons, e.rules, e.first_of_reading)
+        .select_from(marks)
+        .join(events, and_(e.message_id == marks.c.message_id, e.at >= _ahead(before)))
+        .where(marks.c.message_id.in_(ids))
+    )
+    return {row[0]: Judged(*row[1:]) for row in rows}
+
+
+def last_opens(
+    connection: Connection, ids: Sequence[MessageId], before: timedelta, gap: timedelta
+) -> dict[CopyId, datetime]:
+    """The last counted open of each copy that lies at most `gap` ahead of the time at which `judged_since` begins."""
+    e = events.c
+    begin = _ahead(before)
+    rows = connection.execute(
+        select(e.copy_id, type_coerce(func.max(e.at), Moment))
+        .select_from(marks)
+        .join(
+            events,
+            and_(
+                e.message_id == marks.c.message_id,
+                e.at < begin,
+                e.at >= _ahead(before + gap),
+            ),
+        )
+        .where(marks.c.message_id.in_(ids), e.kind == HitKind.OPEN.value, e.finding.in_(COUNTED))
+        .group_by(e.copy_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+# --- what comes of it -------------------------------------------------------------------------------------------------
+
+
+def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
+    """Write events as they are now."""
+    if not changes:
+        return
+    statement = insert(events, connection.dialect)
+    kept = {"hit_id", "message_id", "copy_id", "kind", "link", "at"}
+    upsert = statement.on_conflict_do_update(
+        index_elements=["hit_id"],
+        set_={name: column for name, column in statement.excluded.items() if name not in kept},
+    )
+    connection.execute(upsert, [_event_row(change.event) for change in changes])
+
+
+def _event_row(event: Event) -> dict[str, object]:
+    verdict, agent, network = event.verdict, event.agent, event.network
+    return {
+        "hit_id": event.hit,
+        "message_id": event.message,
+        "copy_id": event.copy,
+        "kind": event.kind,
+        "link": event.link,
+        "at": event.at,
+        "finding": verdict.finding,
+        "confidence": verdict.confidence,
+        "reasons": reasons_text(event),
+        "rules": verdict.rules,
+        "client": agent.client,
+        "client_kind": agent.kind,
+        "device": agent.device,
+        "system": agent.system,
+        "network": network.kind,
+        "operator": network.operator,
+        "first_of_reading": event.first_of_reading,
+    }
+
+
+def reasons_text(event: Event) -> str:
+    """The reasons as they are stored: JSON [[code, words], ...]."""
+    return msgspec.json.encode([(reason.code, reason.words) for reason in event.verdict.reasons]).decode()
+
+
+@dataclass(slots=True)
+class _Moved:
+    """How the counts of a copy, or of one link of a copy, move."""
+
+    message: MessageId
+    readings: int = 0
+    clicks: int = 0
+    raw: int = 0
+    machine: int = 0
+    first_at: datetime | None = None  # over what is counted now
+    last_at: datetime | None = None
+    confidence: float | None = None
+    lost: bool = False  # something counted is no longer what it was: first, last and best must be looked up
+
+    def take(self, change: Changed) -> None:
+        event, before = change.event, change.before
+        finding = event.verdict.finding
+        counted = finding.counted
+        click = event.kind is HitKind.CLICK
+        self.readings += event.first_of_reading
+        self.clicks += counted and click
+        self.machine += finding.machine
+        if before is None:
+            self.raw += 1
+        else:
+            was_counted = before.finding in COUNTED
+            self.readings -= before.first_of_reading
+            self.clicks -= was_counted and click
+            self.machine -= before.finding in MACHINE
+            self.lost = self.lost or (was_counted and not (counted and event.verdict.confidence >= before.confidence))
+        if counted:
+            self.first_at = _least(self.first_at, event.at)
+            self.last_at = _greatest(self.last_at, event.at)
+            self.confidence = _greatest(self.confidence, event.verdict.confidence)
+
+
+def count(connection: Connection, changes: Sequence[Changed]) -> None:
+    """Move the counts of copies, links and messages by what changed. Call it after `put_events`."""
+    by_copy: dict[CopyId, _Moved] = {}
+    by_link: dict[tuple[CopyId, int], _Moved] = {}
+    for change in changes:
+        event = change.event
+        moved = by_copy.get(event.copy)
+        if moved is None:
+            moved = by_copy[event.copy] = _Moved(event.message)
+        moved.take(change)
+        if event.link is not None:
+            on_link = by_link.get((event.copy, event.link))
+            if on_link is None:
+                on_link = by_link[event.copy, event.link] = _Moved(event.message)
+            on_link.take(change)
+    opens = _count_copies(connection, by_copy)
+    _count_links(connection, by_link)
+    _count_messages(connection, by_copy, opens)
+
+
+def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[CopyId, int]:
+    """Move the counts of copies; by how much the shown opens of each changed."""
+    c = copies.c
+    columns = (c.id, c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at)
+    before = _rows_by_id(connection, select(*columns), c.id, moved)
+    # One open and some clicks: a reading that was seen, or one that only the clicks prove? The events know.
+    unclear = {id for id, row in before.items() if row.opens == 1 and row.clicks}
+    proven = _readings(connection, unclear)
+    looked_up = _signals(connection, [id for id in before if moved[id].lost])
+    grew: dict[CopyId, int] = {}
+    rows: list[dict[str, object]] = []
+    for id, row in before.items():
+        move = moved[id]
+        readings = proven.get(id, 0) if id in unclear else row.opens + move.readings
+        clicks = row.clicks + move.clicks
+        opens = _shown(readings, clicks)
+        if move.lost:
+            first_at, last_at, confidence = looked_up.get(id, (None, None, None))
+        else:
+            first_at, last_at = _least(row.first_at, move.first_at), _greatest(row.last_at, move.last_at)
+            confidence = _greatest(row.confidence, move.confidence)
+        grew[id] = opens - row.opens
+        rows.append(
+            {
+                "key": id,
+                "opens": opens,
+                "clicks": clicks,
+                "raw": row.raw + move.raw,
+                "machine": row.machine + move.machine,
+                "confidence": confidence,
+                "first_at": first_at,
+                "last_at": last_at,
+            }
+        )
+    _update_all(connection, update(copies).where(c.id == bindparam("key")), rows)
+    return grew
+
+
+def _count_links(connection: Connection, moved: dict[tuple[CopyId, int], _Moved]) -> None:
+    if not moved:
+        return
+    c = link_counts.c
+    before: dict[tuple[CopyId, int], AnyRow] = {}
+    for chunk in _chunks(sorted({copy for copy, _ in moved})):
+        for row in connection.execute(select(link_counts).where(c.copy_id.in_(chunk))):
+            before[row.copy_id, row.position] = row
+    rows: list[dict[str, object]] = []
+    for (copy, position), move in sorted(moved.items()):
+        old = before.get((copy, position))
+        if move.lost:
+            first_at, last_at = _link_ends(connection, copy, position)
+        else:
+            first_at = _least(old.first_at if old else None, move.first_at)
+            last_at = _greatest(old.last_at if old else None, move.last_at)
+        rows.append(
+            {
+                "copy_id": copy,
+                "position": position,
+                "message_id": move.message,
+                "clicks": (old.clicks if old else 0) + move.clicks,
+                "machine": (old.machine if old else 0) + move.machine,
+                "first_at": first_at,
+                "last_at": last_at,
+            }
+        )
+    statement = insert(link_counts, connection.dialect)
+    new = {name: statement.excluded[name] for name in ("clicks", "machine", "first_at", "last_at")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["copy_id", "position"], set_=new), rows)
+
+
+def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: dict[CopyId, int]) -> None:
+    m = messages.c
+    by_message: dict[MessageId, list[CopyId]] = {}
+    for copy in grew:
+        by_message.setdefault(moved[copy].message, []).append(copy)
+    columns = (m.id, m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at, m.received_at)
+    before = _rows_by_id(connection, select(*columns), m.id, by_message)
+    lost = [id for id, ids in by_message.items() if any(moved[copy].lost for copy in ids)]
+    looked_up = _ends_of_copies(connection, lost)
+    rows: list[dict[str, object]] = []
+    for id, row in before.items():
+        moves = [moved[copy] for copy in by_message[id]]
+        if id in looked_up:
+            first_at, last_at = looked_up[id]
+        else:
+            first_at, last_at = row.first_at, row.last_at
+            for move in moves:
+                first_at, last_at = _least(first_at, move.first_at), _greatest(last_at, move.last_at)
+        rows.append(
+            {
+                "key": id,
+                "opens": row.opens + sum(grew[copy] for copy in by_message[id]),
+                "clicks": row.clicks + sum(move.clicks for move in moves),
+                "raw": row.raw + sum(move.raw for move in moves),
+                "machine": row.machine + sum(move.machine for move in moves),
+                "first_at": first_at,
+                "last_at": last_at,
+                "signal_at": last_at or row.received_at,
+            }
+        )
+    _update_all(connection, update(messages).where(m.id == bindparam("key")), rows)
+
+
+# --- from scratch -----------------------------------------------------------------------------------------------------
+
+
+def recount(connection: Connection) -> int:
+    """Make all counts again from the events alone; how many rows were wrong. Reads every event once or twice."""
+    wrong = _recount_copies(connection)
+    wrong += _recount_links(connection)
+    return wrong + _recount_messages(connection)
+
+
+def _recount_copies(connection: Connection) -> int:
+    e, c = events.c, copies.c
+    counted = e.finding.in_(COUNTED)
+    found = (
+        select(
+            e.copy_id,
+            func.sum(case((e.first_of_reading, 1), else_=0)).label("readings"),
+            func.sum(case((and_(counted, e.kind == HitKind.CLICK.value), 1), else_=0)).label("clicks"),
+            func.count().label("raw"),
+            func.sum(case((e.finding.in_(MACHINE), 1), else_=0)).label("machine"),
+            func.max(case((counted, e.confidence))).label("confidence"),
+            type_coerce(func.min(case((counted, e.at))), Moment).label("first_at"),
+            type_coerce(func.max(case((counted, e.at))), Moment).label("last_at"),
+        )
+        .group_by(e.copy_id)
+        .subquery()
+    )
+    rows: list[dict[str, object]] = []
+    kept = (c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at)
+    for row in connection.execute(
+        select(c.id, *kept, *list(found.c)[1:]).select_from(copies).outerjoin(found, found.c.copy_id == c.id)
+    ):
+        id, *rest = row
+        now, (readings, clicks, *others) = tuple(rest[:7]), [value or 0 for value in rest[7:11]] + rest[11:]
+        right = (_shown(readings, clicks), clicks, *others)
+        if now != right:
+            rows.append({"key": id, **dict(zip((column.name for column in kept), right, strict=True))})
+    _update_all(connection, update(copies).where(c.id == bindparam("key")), rows)
+    return len(rows)
+
+
+def _recount_links(connection: Connection) -> int:
+    e, c = events.c, link_counts.c
+    counted = e.finding.in_(COUNTED)
+    query = (
+        select(
+            e.copy_id,
+            e.link,
+            func.min(e.message_id),
+            func.sum(case((counted, 1), else_=0)),
+            func.sum(case((e.finding.in_(MACHINE), 1), else_=0)),
+            type_coerce(func.min(case((counted, e.at))), Moment),
+            type_coerce(func.max(case((counted, e.at))), Moment),
+        )
+        .join(copies, copies.c.id == e.copy_id)
+        .where(e.link.is_not(None))
+        .group_by(e.copy_id, e.link)
+    )
+    right = {(row[0], row[1]): tuple(row[2:]) for row in connection.execute(query)}
+    columns = (c.copy_id, c.position, c.message_id, c.clicks, c.machine, c.first_at, c.last_at)
+    now = {(row[0], row[1]): tuple(row[2:]) for row in connection.execute(select(*columns))}
+    gone = [{"copy": copy, "place": position} for copy, position in now.keys() - right.keys()]
+    if gone:
+        at = and_(c.copy_id == bindparam("copy"), c.position == bindparam("place"))
+        connection.execute(delete(link_counts).where(at), gone)
+    names = [column.name for column in columns]
+    rows = [dict(zip(names, (*key, *row), strict=True)) for key, row in right.items() if now.get(key) != row]
+    if rows:
+        statement = insert(link_counts, connection.dialect)
+        new = {name: statement.excluded[name] for name in names[2:]}
+        connection.execute(statement.on_conflict_do_update(index_elements=["copy_id", "position"], set_=new), rows)
+    return len(gone) + len(rows)
+
+
+def _recount_messages(connection: Connection) -> int:
+    c, m = copies.c, messages.c
+    found = (
+        select(
+            c.message_id,
+            func.sum(c.opens).label("opens"),
+            func.sum(c.clicks).label("clicks"),
+            func.sum(c.raw).label("raw"),
+            func.sum(c.machine).label("machine"),
+            type_coerce(func.min(c.first_at), Moment).label("first_at"),
+            type_coerce(func.max(c.last_at), Moment).label("last_at"),
+        )
+        .group_by(c.message_id)
+        .subquery()
+    )
+    kept = (m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at)
+    rows: list[dict[str, object]] = []
+    for row in connection.execute(
+        select(m.id, m.received_at, m.signal_at, *kept, *list(found.c)[1:])
+        .select_from(messages)
+        .outerjoin(found, found.c.message_id == m.id)
+    ):
+        id, received_at, signal_at, *rest = row
+        right = (*(value or 0 for value in rest[6:10]), *rest[10:])
+        signal = right[-1] or received_at
+        if (*rest[:6], signal_at) != (*right, signal):
+            values = dict(zip((column.name for column in kept), right, strict=True))
+            rows.append({"key": id, **values, "signal_at": signal})
+    _update_all(connection, update(messages).where(m.id == bindparam("key")), rows)
+    return len(rows)
+
+
+# --- small questions --------------------------------------------------------------------------------------------------
+
+
+def _readings(connection: Connection, ids: Iterable[CopyId]) -> dict[CopyId, int]:
+    e = events.c
+    found: dict[CopyId, int] = {}
+    for chunk in _chunks(sorted(ids)):
+        query = select(e.copy_id, func.count()).where(e.copy_id.in_(chunk), e.first_of_reading).group_by(e.copy_id)
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def _signals(
+    connection: Connection, ids: Sequence[CopyId]
+) -> dict[CopyId, tuple[datetime | None, datetime | None, float | None]]:
+    """First, last and best of what is counted."""
+    e = events.c
+    found: dict[CopyId, tuple[datetime | None, datetime | None, float | None]] = {}
+    ends = (type_coerce(func.min(e.at), Moment), type_coerce(func.max(e.at), Moment), func.max(e.confidence))
+    for chunk in _chunks(sorted(ids)):
+        query = select(e.copy_id, *ends).where(e.copy_id.in_(chunk), e.finding.in_(COUNTED)).group_by(e.copy_id)
+        found.update((row[0], (row[1], row[2], row[3])) for row in connection.execute(query))
+    return found
+
+
+def _link_ends(connection: Connection, copy: CopyId, link: int) -> tuple[datetime | None, datetime | None]:
+    e = events.c
+    ends = (type_coerce(func.min(e.at), Moment), type_coerce(func.max(e.at), Moment))
+    row = connection.execute(select(*ends).where(e.copy_id == copy, e.link == link, e.finding.in_(COUNTED))).one()
+    return row[0], row[1]
+
+
+def _ends_of_copies(
+    connection: Connection, ids: Sequence[MessageId]
+) -> dict[MessageId, tuple[datetime | None, datetime | None]]:
+    c = copies.c
+    ends = (type_coerce(func.min(c.first_at), Moment), type_coerce(func.max(c.last_at), Moment))
+    found: dict[MessageId, tuple[datetime | None, datetime | None]] = {}
+    for chunk in _chunks(sorted(ids)):
+        query = select(c.message_id, *ends).where(c.message_id.in_(chunk)).group_by(c.message_id)
+        found.update((row[0], (row[1], row[2])) for row in connection.execute(query))
+    return found
+
+
+def _rows_by_id(
+    connection: Connection, query: Select[*tuple[Any, ...]], column: ColumnElement[int], ids: Iterable[_Id]
+) -> dict[_Id, AnyRow]:
+    found: dict[_Id, AnyRow] = {}
+    for chunk in _chunks(sorted(ids)):
+        found.update((row.id, row) for row in connection.execute(query.where(column.in_(chunk))))
+    return found
+
+
+def _update_all(connection: Connection, statement: Update, rows: list[dict[str, object]]) -> None:
+    """Set every named column of each row; "key" says which row."""
+    if rows:
+        names = [name for name in rows[0] if name != "key"]
+        connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
+
+
+def _shown(readings: int, clicks: int) -> int:
+    """How often a copy was opened: its readings, or the one that its clicks prove."""
+    return readings or min(clicks, 1)
+
+
+_Number = TypeVar("_Number", float, datetime)
+
+
+def _least(one: _Number | None, other: _Number | None) -> _Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _greatest(one: _Number | None, other: _Number | None) -> _Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+def _chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]
+
+
+def _ahead(by: timedelta) -> ColumnElement[int]:
+    """That long before the mark. Times are integers in the database."""
+    return type_coerce(marks.c.since, BigInteger) - by // MICROSECOND

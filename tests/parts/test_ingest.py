@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from unsealed.core.token import seal_click, seal_pixel
+from unsealed.flow.ingest import Ingest
+from unsealed.model.event import Finding
+from unsealed.model.hit import Hit
+from unsealed.model.message import CopyId, Delivery, MessageId, UserId
+from unsealed.model.policy import Level
+from unsealed.store import schema
+from unsealed.store.journal import Journal, encode_hit
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.5.0"
+GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0"
+CURL = "curl/8.5.0"
+APPLE = "Mozilla/5.0"
+HOME, OFFICE, GOOGLE, CLOUD = "203.0.113.21", "192.0.2.10", "66.249.84.77", "54.70.12.9"
+
+
+@dataclass(frozen=True)
+class OneKey:
+    secret: bytes = field(default=bytes(range(64)))
+    newest: int = 0
+
+    def key(self, key_id: int) -> bytes | None:
+        return self.secret if key_id == 0 else None
+
+
+KEYS = OneKey()
+SENDER = UserId(7)
+
+
+class House:
+    """A store with one sender, a journal, and the ingest between them."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder / "c1"
+        self.journal = Journal(self.folder, "c1")
+        self.ingest = self.fresh_ingest()
+        self.ids = iter(range(1000, 10**9))
+        with engine.begin() as connection:
+            connection.execute(
+                schema.users.insert().values(id=SENDER, email="ines@example.org", role="owner", created_at=NOON)
+            )
+
+    def fresh_ingest(self) -> Ingest:
+        return Ingest(self.engine, keys=KEYS, journal=self.folder, collector="c1", clock=lambda: NOON)
+
+    def message(self, copies: int = 1, *, level: Level = Level.FULL, sent_at: datetime | None = NOON) -> list[CopyId]:
+        """A message that was sent at noon; the ids of its copies."""
+        message = MessageId(next(self.ids))
+        ids = [CopyId(next(self.ids)) for _ in range(copies)]
+        with self.engine.begin() as connection:
+            connection.execute(
+                schema.messages.insert().values(
+                    id=message,
+                    user_id=SENDER,
+                    envelope_from="ines@example.org",
+                    message_id="<1@example.org>",
+                    subject="Offer",
+                    recipients="rob@x.example",
+                    recipient_count=copies,
+                    size=100,
+                    opens_level=level,
+                    clicks_level=level,
+                    switches="{}",
+                    key_id=0,
+                    tracking_url="https://t.example.org",
+                    survey="{}",
+                    received_at=NOON - timedelta(seconds=2),
+                    signal_at=NOON - timedelta(seconds=2),
+                )
+            )
+            connection.execute(
+                schema.copies.insert(),
+                [
+                    {
+                        "id": id,
+                        "message_id": message,
+                        "position": position,
+                        "address": f"rob{position}@x.example",
+                        "kind": "to",
+                        "tracked": True,
+                        "delivery": Delivery.SENT,
+                        "sent_at": sent_at,
+                    }
+                    for position, id in enumerate(ids)
+                ],
+            )
+        return ids
+
+    def write(self, *hits: Hit) -> None:
+        self.journal.commit([encode_hit(hit) for hit in hits])
+
+    def take_in(self) -> None:
+        while self.ingest.ship():
+            pass
+        while self.ingest.judge():
+            pass
+
+    def counts(self, copy: CopyId) -> tuple[int, int, int, int]:
+        c = schema.copies.c
+        with self.engine.connect() as connection:
+            row = connection.execute(select(c.opens, c.clicks, c.raw, c.machine).where(c.id == copy)).one()
+        return (row[0], row[1], row[2], row[3])
+
+    def findings(self) -> list[str]:
+        e = schema.events.c
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(e.finding).order_by(e.at, e.hit_id)).scalars())
+
+    def rows(self, table: str) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one()
+
+
+@pytest.fixture
+def house(engine: Engine, tmp_path: Path) -> House:
+    return House(engine, tmp_path / "journal")
+
+
+def a_hit(
+    copy: CopyId,
+    after_s: float,
+    agent: str = THUNDERBIRD,
+    address: str = HOME,
+    *,
+    link: int | None = None,
+    method: str = "GET",
+    level: Level = Level.FULL,
+    **more: str,
+) -> Hit:
+    if link is None:
+        token = seal_pixel(KEYS, 0, copy, level)
+    else:
+        token = seal_click(KEYS, 0, copy, level, link, f"https://example.org/{link}")
+    return Hit(
+        at=NOON + timedelta(seconds=after_s),
+        token=token,
+        method=method,
+        address=address,
+        user_agent=agent,
+        accept_language="en",
+        **more,
+    )
+
+
+def test_an_open_in_the_journal_becomes_an_event_and_a_count(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300))
+
+    house.take_in()
+
+    assert [Finding.HUMAN_OPEN] == house.findings()
+    assert (1, 0, 1, 0) == house.counts(copy)
