@@ -74,19 +74,16 @@ def same_mailbox(address: str) -> str:
 
 def addresses(value: bytes) -> Iterator[tuple[str, str]]:
     """Name and address of each mailbox in the value of a From, To or Cc field; groups are opened."""
+    return ((name, address) for name, address in _mailboxes(value) if address)
+
+
+def _mailboxes(value: bytes) -> Iterator[tuple[str, str]]:
+    """The same, with "" for the address of a mailbox that cannot be read beyond doubt."""
+    text = value.decode("utf-8", "surrogateescape")
     name: list[str] = []
     comment: list[str] = []
-    angle: str | None = None
+    angles: list[str] = []
     depth = 0
-
-    def flush() -> tuple[str, str] | None:
-        plain = "".join(name).strip()
-        address = angle if angle is not None else "".join(plain.split()) if "@" in plain else ""
-        shown = plain if angle is not None else ""
-        label = decoded((shown or "".join(comment)).encode("utf-8", "surrogateescape"))[:NAME_CHARACTERS]
-        return (label, address) if good_address(address) else None
-
-    text = value.decode("utf-8", "surrogateescape")
     for token in _TOKEN.finditer(text):
         part = token[0]
         if depth:
@@ -95,38 +92,46 @@ def addresses(value: bytes) -> Iterator[tuple[str, str]]:
                 comment.append(part)
             continue
         match token.lastgroup:
+            case "quoted" if text.startswith("@", token.end()):
+                name.append(part)  # a quoted local part
             case "quoted":
-                inner = part[1:-1] if len(part) > 1 and part.endswith('"') else part[1:]
-                name.append(part if _goes_on_as_address(text, token.end()) else _ESCAPE.sub(r"\1", inner))
+                name.append(_ESCAPE.sub(r"\1", part.removeprefix('"').removesuffix('"')))
             case "angle":
-                angle = (
-                    part.strip("<>").strip().rpartition(":")[2] if part.startswith("<@") else part.strip("<>").strip()
-                )
+                angles.append(part)
             case "mark" if part == "(":
                 depth = 1
             case "mark" if part in ",;":
-                if (mailbox := flush()) is not None:
-                    yield mailbox
-                name, comment, angle = [], [], None
+                yield from _mailbox(name, comment, angles)
+                name, comment, angles = [], [], []
             case "mark" if part == ":":
-                name, comment, angle = [], [], None  # the name of a group
+                name, comment, angles = [], [], []  # the name of a group
             case _:
                 name.append(part)
-    if (mailbox := flush()) is not None:
-        yield mailbox
+    yield from _mailbox(name, comment, angles)
 
 
-def _goes_on_as_address(text: str, at: int) -> bool:
-    return text.startswith("@", at)
+def _mailbox(name: list[str], comment: list[str], angles: list[str]) -> Iterator[tuple[str, str]]:
+    plain = "".join(name).strip()
+    if angles:
+        shown = plain or "".join(comment)
+        path = read_path(angles[0]) if len(angles) == 1 else None  # programs disagree about which of two counts
+        address = path[0] if path is not None else ""
+    elif plain:
+        shown = "".join(comment)
+        address = plain if plain.startswith('"') else "".join(plain.split())
+    else:
+        return
+    label = decoded(shown.encode("utf-8", "surrogateescape"))[:NAME_CHARACTERS]
+    yield label, address if good_address(address) else ""
 
 
 def authors(found: Iterable[Field]) -> list[str] | None:
-    """All addresses of the From fields; None when there is no such field; [] when none can be read."""
+    """All addresses of the From fields; None when there is no such field; [] when any cannot be read beyond doubt."""
     values = [item.value for item in found if item.name == "from"]
     if not values:
         return None
-    read = [[address for _, address in addresses(value)] for value in values]
-    return [] if not all(read) else [address for some in read for address in some]
+    read = [address for value in values for _, address in _mailboxes(value)]
+    return read if all(read) else []
 
 
 def recipients(envelope: Sequence[str], found: Iterable[Field]) -> tuple[Recipient, ...]:

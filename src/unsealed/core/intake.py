@@ -75,9 +75,10 @@ def take_in(
 
 def _missing(found: Sequence[Field], envelope_from: str, now: datetime, new_id: str) -> list[tuple[str, str]]:
     there = {item.name for item in found if item.value}
-    domain = envelope_from.rpartition("@")[2]
-    if not domain.isascii():
-        domain = domain.encode("idna", "ignore").decode("ascii") or "localhost"
+    try:
+        domain = envelope_from.rpartition("@")[2].encode("idna").decode("ascii")
+    except UnicodeError:
+        domain = "localhost"
     lines = [
         ("From", envelope_from),
         ("Date", format_datetime(now)),
