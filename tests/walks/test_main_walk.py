@@ -140,10 +140,10 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     assert pixel is not None
     loaded = installation.load(pixel[0])
     assert (200, "image/gif", 43) == (loaded.status, loaded.headers["content-type"], len(loaded.body))
-    page.get_by_text(re.compile("Opened")).first.wait_for(timeout=5_000)
+    row.get_by_text(re.compile("^Opened")).first.wait_for(timeout=5_000)
     clicked = installation.load(re.findall(CLICK.pattern.decode(), ines)[1])
     assert (302, LINKS[1]) == (clicked.status, clicked.headers["location"])
-    page.get_by_text(re.compile("Clicked")).first.wait_for(timeout=5_000)
+    row.get_by_text(re.compile("^Clicked")).first.wait_for(timeout=5_000)
     shoot(page, "sent-after")
 
     # Pages and API say the same.

@@ -38,7 +38,6 @@ log = structlog.get_logger()
 BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
-JUDGE_BATCH = 5_000
 UNIX_PATH_BYTES = 100  # the system takes 107
 
 
@@ -136,7 +135,7 @@ def judge(settings: Settings, ready: Ready) -> None:
     pause_s = JUDGE_IDLE_S
     while not stop():
         try:
-            worked = ingest.ship(JUDGE_BATCH) + ingest.judge(JUDGE_BATCH)
+            worked = ingest.ship() + ingest.judge()
             pause_s = JUDGE_IDLE_S
         except Exception as error:
             # The journal keeps everything meanwhile, however long the store is away; nothing here is lost or skipped.

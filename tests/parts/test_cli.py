@@ -1,0 +1,180 @@
+"""The commands, on a real data folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner, Result
+
+from unsealed import __version__
+from unsealed.app.cli import cli
+from unsealed.app.wire import now
+from unsealed.model.errors import UnsealedError
+from unsealed.store import engine as stores
+from unsealed.store import people, schema
+from unsealed.store.engine import sqlite_url
+
+LETTER = (
+    b"From: Mara <mara@tidewater.example>\r\nTo: ines@harbourline.example\r\nSubject: Plan\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    b'<html><body><p>See <a href="https://tidewater.example/plan?a=1&amp;b=2">the plan</a>, or '
+    b'<a href="https://tidewater.example/unsubscribe">unsubscribe</a>.</p></body></html>\r\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings file of the working folder, no variable of the shell."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNSEALED_DATA", raising=False)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def run(*arguments: str | Path, given: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, [str(each) for each in arguments], input=given, catch_exceptions=True)
+
+
+def said(*arguments: str | Path, given: bytes | None = None) -> str:
+    result = run(*arguments, given=given)
+    assert 0 == result.exit_code, (result.output, result.exception)
+    return result.stdout
+
+
+def test_the_version_is_printed() -> None:
+    assert f"{__version__}\n" == said("--version")
+
+
+def test_a_user_gets_a_one_time_link_or_the_password_from_standard_input(data: Path) -> None:
+    link = said("user", "add", "ines@x.example", "--data", data)
+    assert re.fullmatch(r"http://127\.0\.0\.1:8025/welcome/[\w-]{43}\n", link)
+
+    said("user", "add", "rob@x.example", "--password-stdin", "--data", data, given=b"a long enough secret\n")
+    with stores.reading(stores.connect(sqlite_url(data))) as connection:
+        roles = connection.execute(select(schema.users.c.email, schema.users.c.role)).all()
+        kept = people.stored_password(connection, "rob@x.example")
+    assert {("ines@x.example", "owner"), ("rob@x.example", "member")} == {tuple(row) for row in roles}
+    assert kept is not None
+    assert people.password_fits(kept[1], "a long enough secret")
+
+
+def test_app_password_and_api_token_print_the_secret_and_nothing_else(data: Path) -> None:
+    said("user", "add", "ines@x.example", "--data", data)
+
+    password = said("app-password", "ines@x.example", "--data", data)
+    token = said("api-token", "ines@x.example", "--data", data)
+
+    assert [1, 1] == [len(text.split()) for text in (password, token)]
+    with stores.connect(sqlite_url(data)).begin() as connection:
+        user = people.check_app_password(connection, "ines@x.example", password.strip(), now())
+        credential = people.check_api_token(connection, token.strip())
+    assert user is not None
+    assert credential is not None
+    assert user == credential.user
+
+
+@pytest.mark.parametrize("command", ["app-password", "api-token"])
+def test_a_stranger_gets_no_secret_and_is_told_what_to_do(command: str, data: Path) -> None:
+    result = run(command, "nobody@x.example", "--data", data)
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "unsealed user add nobody@x.example" in result.stderr
+
+
+def test_adding_somebody_twice_is_an_error_with_words(data: Path) -> None:
+    said("user", "add", "ines@x.example", "--data", data)
+
+    result = run("user", "add", "INES@x.example", "--data", data)
+
+    assert 2 == result.exit_code
+    assert "already a user" in result.stderr
+
+
+def test_an_address_that_is_none_is_an_error_with_words(data: Path) -> None:
+    result = run("user", "add", "no address", "--data", data)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert "e-mail address" in str(result.exception)
+
+
+def test_instrument_writes_the_copy_the_decisions_and_the_edits_that_undo_it(data: Path, tmp_path: Path) -> None:
+    report, edits = tmp_path / "report.json", tmp_path / "edits.json"
+    command = [sys.executable, "-m", "unsealed.app", "instrument", "--data", str(data)]
+
+    def rewrite(*options: str) -> bytes:
+        return subprocess.run([*command, *options], input=LETTER, capture_output=True, check=True, timeout=60).stdout
+
+    copy = rewrite("--recipient", "ines@x.example", "--report", str(report), "--edits", str(edits))
+
+    decisions = json.loads(report.read_text())
+    assert [True, False] == [link["tracked"] for link in decisions["links"]]
+    assert "https://tidewater.example/plan?a=1&b=2" == decisions["links"][0]["destination"]
+    assert decisions["links"][1]["reason"]
+    undone = copy
+    for edit in sorted(json.loads(edits.read_text()), key=lambda edit: edit["offset"]):
+        inserted, removed, at = b64decode(edit["inserted"]), b64decode(edit["removed"]), edit["offset"]
+        assert inserted == undone[at : at + len(inserted)]
+        undone = undone[:at] + removed + undone[at + len(inserted) :]
+    assert LETTER == undone
+    assert copy == rewrite("--recipient", "ines@x.example")
+    assert copy != rewrite("--recipient", "rob@x.example")
+    assert LETTER == rewrite("--opens", "off", "--links", "none")
+
+
+@pytest.mark.parametrize(("option", "word"), [("--opens", "yes"), ("--links", "all")])
+def test_instrument_refuses_words_it_does_not_know(option: str, word: str, data: Path) -> None:
+    result = run("instrument", option, word, "--data", data, given=LETTER)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert word in str(result.exception)
+
+
+def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unsealed.app", "instrument", "--data", str(data)],
+        input=LETTER,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    address = re.search(rb"http://[^\"]*/c/[\w-]+", done.stdout)
+    assert address is not None
+
+    assert "key 2 seals new mail" in said("keys", "rotate", "--data", data)
+
+    assert 2 == len(said("keys", "list", "--data", data).splitlines())
+    explained = said("token", "explain", address[0].decode(), "--data", data)
+    assert "destination  https://tidewater.example/plan?a=1&b=2" in explained
+    assert 0o600 == (data / "keys").stat().st_mode & 0o777
+
+
+def test_a_token_of_somebody_else_is_an_error(data: Path) -> None:
+    result = run("token", "explain", "A" * 40, "--data", data)
+
+    assert isinstance(result.exception, UnsealedError)
+
+
+def test_wrong_settings_are_said_all_at_once_and_nothing_is_started(data: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unsealed.app", "serve", "--data", str(data), "--web", "nowhere", "--upstream", "x"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert 2 == done.returncode
+    assert "web.listen" in done.stderr
+    assert "upstream.url" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not data.exists()
