@@ -278,6 +278,7 @@ async def test_a_secret_is_shown_once_and_can_be_revoked(
     page = (await it.get("/settings")).text
     assert "Laptop" in page
     assert secret not in page
+    assert (303, "/settings") == ((again := await it.get(f"/settings/{path}")).status, again.headers["location"])
     answer = await it.post("/settings/revoke", {"id": made.id})
     assert (303, "/settings?done=revoked#programs") == (answer.status, answer.headers["location"])
     assert 0 == alive(engine, schema.credentials)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from unsealed.core.agent import read_agent
 from unsealed.inlets.auth import Door, Person, client_address, local_path, session_cookie, user_agent
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import Surroundings
@@ -79,6 +80,7 @@ def routes(around: Surroundings) -> list[Route]:
         Route("/welcome/{secret}", pages.welcome, methods=["GET"]),
         Route("/welcome/{secret}", pages.arrive, methods=["POST"]),
         Route("/settings", pages.settings, methods=["GET"]),
+        Route("/settings/{part:path}", pages.back, methods=["GET"]),
         Route("/settings/addresses", pages.add_address, methods=["POST"]),
         Route("/settings/addresses/remove", pages.remove_address, methods=["POST"]),
         Route("/settings/app-passwords", pages.make_app_password, methods=["POST"]),
@@ -189,6 +191,10 @@ class _Pages:
     async def settings(self, request: Request) -> Response:
         return await self._settings_page(request, done=DONE.get(request.query_params.get("done", ""), ""))
 
+    async def back(self, _: Request) -> Response:
+        """Who loads the address of an answer again, one that held a secret, gets the page without it."""
+        return RedirectResponse("/settings", 303)
+
     async def add_address(self, request: Request) -> Response:
         person, address = _person(request), _form(request).get("address", "")
         try:
@@ -289,6 +295,7 @@ class _Pages:
             made=made,
             done=done,
             here=person.session.hash,
+            named=named,
         )
 
     # Store and cookie
@@ -319,6 +326,12 @@ class _Pages:
     def _with_cookie(self, response: Response, value: str) -> Response:
         response.headers.append("set-cookie", session_cookie(self._around.origin, value))
         return response
+
+
+def named(session: Session) -> str:
+    """The browser of a session: "Firefox on Linux"."""
+    agent = read_agent(session.user_agent)
+    return f"{agent.client or 'A browser'} on {agent.system}" if agent.system else agent.client or "A browser"
 
 
 def _person(request: Request) -> Person:
