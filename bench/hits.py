@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import quopri
 import re
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -10,33 +11,42 @@ from time import perf_counter
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
 _CONNECTIONS = 32
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_PATH = re.compile(rb"(?:src|href)=(?:3D)?\"http://[^/]+(/[oc]/[^\"]+)\"")
+_PATH = re.compile(rb"(?:src|href)=\"http://[^/]+(/[oc]/[^\"]+)\"")
+
+
+def paths_of(raw: bytes) -> list[bytes]:
+    """The paths of the pixel (/o/) and the links (/c/) of a copy whose HTML part is quoted-printable."""
+    found: list[bytes] = _PATH.findall(quopri.decodestring(raw))
+    return found
 
 
 def pixel_path(raw: bytes) -> bytes:
-    """The path of the pixel in a copy whose HTML part is quoted-printable."""
-    paths: list[bytes] = _PATH.findall(raw.replace(b"=\r\n", b""))
-    return next(path for path in paths if path.startswith(b"/o/"))
+    """The path of the pixel of such a copy."""
+    return next(path for path in paths_of(raw) if path.startswith(b"/o/"))
 
 
 async def fire(
-    port: int, paths: Sequence[bytes], *, rate: float, answered: Callable[[int, float], None], address: str = ""
+    port: int,
+    paths: Sequence[bytes],
+    *,
+    rate: float,
+    answered: Callable[[int, float], None],
+    addresses: Sequence[str] = (),
 ) -> float:
     """Ask for every path once, `rate` per second, over kept connections; gives the worst lateness in seconds.
 
     answered: called with the index of the path and the time (perf_counter) when its answer was complete.
-    address: what the reader's address is said to be, for a collector that trusts loopback as a proxy.
+    addresses: what the readers' addresses are said to be, in turn, for a collector that trusts loopback as a proxy.
     """
     headers = f"Host: 127.0.0.1:{port}\r\nUser-Agent: {THUNDERBIRD}\r\nAccept: image/*\r\n".encode()
-    if address:
-        headers += f"X-Forwarded-For: {address}\r\n".encode()
+    forwarded = [f"X-Forwarded-For: {address}\r\n".encode() for address in addresses] or [b""]
     free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(_CONNECTIONS):
         free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
 
     async def ask(index: int) -> None:
         reader, writer = connection = await free.get()
-        writer.write(b"GET " + paths[index] + b" HTTP/1.1\r\n" + headers + b"\r\n")
+        writer.write(b"GET " + paths[index] + b" HTTP/1.1\r\n" + headers + forwarded[index % len(forwarded)] + b"\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         length = _LENGTH.search(head)
         await reader.readexactly(int(length[1]) if length else 0)

@@ -20,6 +20,7 @@ from bench.ports import free_port
 
 _COMMAND = (sys.executable, "-m", "unsealed.app")
 _START_PATIENCE_S = 30.0
+PASSWORD = "correct horse battery"  # of SENDER, for the pages
 
 
 @dataclass(kw_only=True)
@@ -63,7 +64,7 @@ def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> It
         data = Path(folder) / "data"
         web, track, smtp = (free_port() for _ in range(3))
         arguments = ["--web", f"127.0.0.1:{web}", "--track", f"127.0.0.1:{track}", "--smtp", f"127.0.0.1:{smtp}"]
-        _command("user", "add", SENDER, "--password-stdin", data=data, given=b"correct horse battery\n")
+        _command("user", "add", SENDER, "--password-stdin", data=data, given=f"{PASSWORD}\n".encode())
         password = _command("app-password", SENDER, data=data)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
