@@ -39,7 +39,7 @@ from typing import Final, TypeVar, cast
 import uvloop
 
 from unsealed.core.token import open_token, redirect_location
-from unsealed.model.errors import BadToken
+from unsealed.model.errors import UnsealedError
 from unsealed.model.ports import Clock, Keys
 from unsealed.store.journal import GroupCommit, Journal, compose_hit, encode_moment, encode_request
 
@@ -202,7 +202,7 @@ class _Collector:
         if location is None and token.isascii():
             try:
                 claims = open_token(self.keys, token.decode())
-            except BadToken:
+            except UnsealedError:  # not only BadToken: a key ring that cannot be read must not break the connection
                 return None
             location = _IS_PIXEL if claims.link is None else redirect_location(claims.destination)
             if len(location) <= _KEPT_BYTES:

@@ -11,7 +11,6 @@ The last one seals new mail. A change is written to a new file that takes the pl
 from __future__ import annotations
 
 import base64
-import contextlib
 import fcntl
 import json
 import os
@@ -58,47 +57,6 @@ class KeyRing:
     def key(self, key_id: int) -> bytes | None:
         """The 64-byte AES-SIV key with that id, or None."""
         return self._by_id.get(key_id)
-
-
-class FollowedKeys:
-    """The key ring of a process that runs for long; implements model.ports.Keys.
-
-    Promises that a key which another process made by `rotate` is found as soon as something sealed with it turns up,
-    and that new mail is sealed with the newest. While the file cannot be read, the keys known so far go on working.
-    """
-
-    def __init__(self, data: Path) -> None:
-        """Raises: BadInput, Unavailable as `load`."""
-        self._data = data
-        self._seen = self._look()
-        self._ring = load(data)
-
-    @property
-    def newest(self) -> int:
-        self._follow()
-        return self._ring.newest
-
-    def key(self, key_id: int) -> bytes | None:
-        """The key with that id, or None; looks at the file only when the key is not known."""
-        key = self._ring.key(key_id)
-        if key is None:
-            self._follow()
-            key = self._ring.key(key_id)
-        return key
-
-    def _follow(self) -> None:
-        seen = self._look()
-        if seen != self._seen:
-            with contextlib.suppress(BadInput, Unavailable):
-                self._ring = load(self._data)
-                self._seen = seen
-
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            found = (self._data / FILE).stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns
 
 
 def load(data: Path) -> KeyRing:
