@@ -152,6 +152,9 @@ class EventRow:
     link_text: str
     destination: str
     first_of_reading: bool
+    method: str = ""  # how the request looked; "" once the raw facts have expired
+    user_agent: str = ""
+    accept_language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ from unsealed.store.schema import (
     MICROSECOND,
     copies,
     feed,
+    hits,
     link_counts,
     links,
     messages,
@@ -442,10 +443,20 @@ def events(
         BadInput: unknown cursor.
     """
     query = (
-        select(event_table, copies.c.address, copies.c.name, links.c.text, links.c.destination)
+        select(
+            event_table,
+            copies.c.address,
+            copies.c.name,
+            links.c.text,
+            links.c.destination,
+            hits.c.method,
+            hits.c.user_agent,
+            hits.c.accept_language,
+        )
         .join(messages, messages.c.id == event_table.c.message_id)
         .join(copies, copies.c.id == event_table.c.copy_id)
         .outerjoin(links, and_(links.c.message_id == event_table.c.message_id, links.c.position == event_table.c.link))
+        .outerjoin(hits, hits.c.id == event_table.c.hit_id)
         .where(event_table.c.message_id == message_id, messages.c.user_id == user)
         .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
     )
@@ -485,6 +496,9 @@ def _event_row(row: Row[Any]) -> EventRow:
         link_text=row.text or "",
         destination=row.destination or "",
         first_of_reading=row.first_of_reading,
+        method=row.method or "",
+        user_agent=row.user_agent or "",
+        accept_language=row.accept_language or "",
     )
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
-from unsealed.inlets.web import message, sent, sign_in
+from unsealed.inlets.web import live, message, sandbox, sent, sign_in
 from unsealed.inlets.web.page import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
@@ -25,6 +25,8 @@ def build(around: Surroundings) -> Starlette:
             Route("/static/{digest}/{name}", static_file),
             *sent.routes,
             *message.routes,
+            *sandbox.routes,
+            *live.routes,
             *sign_in.routes(around),
             *api.routes(engine=around.engine, clock=around.clock),
         ],
@@ -32,4 +34,5 @@ def build(around: Surroundings) -> Starlette:
         exception_handlers=HANDLERS,
     )
     app.state.surroundings = around
+    app.state.live = live.Live(around.engine)
     return app

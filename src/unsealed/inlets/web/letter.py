@@ -12,7 +12,8 @@ import base64
 import email
 import html as escaping
 import re
-from email.message import EmailMessage
+from dataclasses import dataclass
+from email.message import Message
 from email.policy import default
 
 from starlette.responses import HTMLResponse, Response
@@ -20,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 CARRIED_MAX = 512 * 1024  # bytes of one picture
 CARRIED_TOTAL_MAX = 2 * 1024 * 1024
+HEAD_MAX = 500
 TEXT_MAX = 4 * 1024 * 1024  # characters of a letter shown
 
 QUIET = (
@@ -48,24 +50,44 @@ SHEET = (
 
 
 def html(raw: bytes) -> str:
-    """The page that shows a message: its richest readable part. Never raises on broken mail."""
-    parsed = email.message_from_bytes(raw, policy=default)
-    try:
-        part = parsed.get_body(("html", "plain"))
-    except (KeyError, ValueError, LookupError, AttributeError):
-        part = None
-    if not isinstance(part, EmailMessage):
-        return SHEET + "<p>There is no readable text in this letter.</p>"
-    text = _text(part)[:TEXT_MAX]
-    if part.get_content_type() == "text/plain":
+    """The page that shows a message: its HTML, or else its text. Never raises on broken mail."""
+    parsed = email.message_from_bytes(raw)
+    readable = [part for part in parsed.walk() if part.get_content_disposition() != "attachment"]
+    found = next((part for part in readable if part.get_content_type() == "text/html"), None)
+    if found is None:
+        plain = next((part for part in readable if part.get_content_type() == "text/plain"), None)
+        text = "There is no readable text in this letter." if plain is None else _text(plain)[:TEXT_MAX]
         return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
-    text = OUT_OF_SERVICE.sub(r"<\1x-", text)
+    text = OUT_OF_SERVICE.sub(r"<\1x-", _text(found)[:TEXT_MAX])
     if "cid:" in text.lower():
         text = _with_carried(text, parsed)
     # A doctype stays first, or the letter would be laid out in another mode than in a mail program.
     doctype = DOCTYPE.match(text)
     end = doctype.end() if doctype else 0
     return text[:end] + SHEET + text[end:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What a mail program shows above a letter."""
+
+    subject: str
+    sender: str
+    to: str
+
+
+def letterhead(raw: bytes) -> Letterhead:
+    """The visible head of a message; whatever of it can be read."""
+    parsed = email.message_from_bytes(raw, policy=default)
+
+    def field(name: str) -> str:
+        try:
+            return " ".join(str(parsed.get(name, "")).split())[:HEAD_MAX]
+        except Exception:  # the parser of the standard library has many ways to stumble over a header
+            return ""
+
+    to = ", ".join(said for said in (field("To"), field("Cc")) if said)
+    return Letterhead(subject=field("Subject"), sender=field("From"), to=to or "undisclosed recipients")
 
 
 def has_remote_pictures(page: str) -> bool:
@@ -97,7 +119,7 @@ def source(raw: bytes, name: str) -> Response:
     )
 
 
-def _text(part: EmailMessage) -> str:
+def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
@@ -108,7 +130,7 @@ def _text(part: EmailMessage) -> str:
         return payload.decode("utf-8", "replace")
 
 
-def _with_carried(text: str, parsed: EmailMessage) -> str:
+def _with_carried(text: str, parsed: Message) -> str:
     """Put pictures that lie in the message in the place of their `cid:` addresses."""
     carried: dict[str, str] = {}
     total = 0

@@ -44,6 +44,7 @@ class Story:
     machines: Sequence[history.Line]
     machine_kinds: str
     all_count: int
+    feed_at: int  # id of the feed from which on changes are news
 
     @property
     def row(self) -> MessageRow:
@@ -108,6 +109,7 @@ def tell(engine: Engine, user: UserId, number: int | None, where: Where, times: 
     if where.show not in KINDS:
         raise BadInput(f"no such kind of event: {where.show!r}")
     with reading(engine) as connection:
+        feed_at = views.feed_ends(connection)[1]
         message = views.message(connection, user, number, times.now)
         if message is None:
             return None
@@ -133,6 +135,7 @@ def tell(engine: Engine, user: UserId, number: int | None, where: Where, times: 
         machines=history.machine_lines(machines.items),
         machine_kinds=_kinds(machines.items),
         all_count=signals.opens + signals.clicks if events.next or where.show else len(lines),
+        feed_at=feed_at,
     )
 
 
@@ -151,7 +154,7 @@ async def page(request: Request) -> Response:
     )
     if story is None:
         raise HTTPException(404, "There is no such message of yours.")
-    return render(request, "message.html", story=story, where=where)
+    return render(request, "message.html", story=story, where=where, feed_at=story.feed_at)
 
 
 async def letter_frame(request: Request) -> Response:

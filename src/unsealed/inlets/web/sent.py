@@ -32,8 +32,9 @@ async def page(request: Request) -> Response:
     user = request.state.person.id
     search = where.q[:SEARCH_LETTERS]
 
-    def look() -> tuple[Page[MessageRow], int, int]:
+    def look() -> tuple[Page[MessageRow], int, int, int]:
         with reading(around.engine) as connection:
+            feed_at = views.feed_ends(connection)[1]
             found = views.sent(
                 connection,
                 user,
@@ -45,9 +46,10 @@ async def page(request: Request) -> Response:
                 now=times.now,
             )
             count = views.sent_count(connection, user, search=search, state=where.state, now=times.now)
-            return found, count, count if found.items else views.sent_count(connection, user, now=times.now)
+            everything = count if found.items else views.sent_count(connection, user, now=times.now)
+            return found, count, everything, feed_at
 
-    found, count, everything = await run_in_threadpool(look)
+    found, count, everything, feed_at = await run_in_threadpool(look)
     chosen = where.m or (found.items[0].id if found.items else "")
     story = await run_in_threadpool(tell, around.engine, user, from_public_id(chosen), where, times)
     return render(
@@ -61,6 +63,7 @@ async def page(request: Request) -> Response:
         story=story,
         filters=FILTERS,
         orders=ORDERS,
+        feed_at=feed_at,
         title=words.visible(story.row.subject) if where.m and story else "Sent",
     )
 

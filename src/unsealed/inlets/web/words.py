@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import assert_never
 
+from unsealed.core.instrument import UNCHANGED_REASONS
+from unsealed.core.links import LEFT_REASONS
+from unsealed.core.reading import copy_state
 from unsealed.model.event import ClientKind, Device, Finding, NetworkClass
 from unsealed.model.message import AddressKind, CopyState, Delivery
-from unsealed.model.view import CopyFacts, CopyRow, EventRow, MessageRow, SandboxRow, Signals
+from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Signals
 
 BELIEVED = 0.6  # under it we say maybe
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
@@ -28,31 +31,6 @@ def visible(text: str) -> str:
 
 def _code(letter: str) -> str:
     return letter if letter in JOINERS else f"‹U+{ord(letter):04X}›"
-
-
-def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
-    if facts.clicks:
-        return CopyState.CLICKED
-    if facts.opens:
-        return CopyState.OPENED
-    match facts.delivery:
-        case Delivery.BOUNCED:
-            return CopyState.BOUNCED
-        case Delivery.QUEUED:
-            return CopyState.QUEUED
-        case Delivery.DELAYED:
-            return CopyState.DELAYED
-    if not facts.tracked:
-        return CopyState.NOT_TRACKED
-    if facts.machine:
-        return CopyState.LOADED_BY_MACHINE
-    if facts.sent_at is not None and now - facts.sent_at >= timedelta(days=1):
-        return CopyState.NO_SIGNAL
-    return CopyState.DELIVERED if facts.delivery == Delivery.DELIVERED else CopyState.SENT
-
-
-LEFT_REASONS: dict[str, str] = {}
-UNCHANGED_REASONS: dict[str, str] = {}
 
 
 # Times
@@ -251,7 +229,7 @@ def _beside(row: MessageRow, state: CopyState, times: Times) -> str:
     if state == CopyState.DELAYED and row.next_at:
         return f"next try {times.when(row.next_at)}"
     if state == CopyState.NOT_TRACKED and row.unchanged:
-        return unchanged_reason(row.unchanged)
+        return shortened(unchanged_reason(row.unchanged).partition(";")[0], 40)
     return ""
 
 
@@ -367,6 +345,35 @@ def chip(event: EventRow) -> Chip:
             assert_never(event.finding)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one request was, as a heading."""
+
+    said: str
+    mark: Mark
+
+
+def verdict(event: EventRow) -> Verdict:
+    where = shortened(event.link_text or bare(event.destination), 32)
+    guess = event.confidence < BELIEVED
+    match event.finding:
+        case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
+            number = "?" if guess else ""
+            return Verdict("Maybe opened" if guess else "Opened", Mark(kind="opened", symbol="ticks", number=number))
+        case Finding.HUMAN_CLICK:
+            return Verdict(f"{'Maybe clicked' if guess else 'Clicked'} {where}", Mark(kind="clicked", symbol="link"))
+        case Finding.SCANNER_CLICK:
+            return Verdict(f"{where}: followed by a machine", Mark(kind="machine", symbol="link"))
+        case Finding.MACHINE_PREFETCH | Finding.SCANNER:
+            return Verdict("Loaded by a machine", MARKS[CopyState.LOADED_BY_MACHINE])
+        case Finding.SELF_OPEN | Finding.SELF_CLICK:
+            return Verdict("That was you", Mark(kind="", symbol="eye"))
+        case Finding.DUPLICATE:
+            return Verdict("Repeated, counted already", Mark(kind="machine", symbol="ticks-hollow"))
+        case _:
+            assert_never(event.finding)
+
+
 DEVICE_SYMBOLS = {
     Device.DESKTOP: "desktop",
     Device.MOBILE: "phone",
@@ -437,12 +444,12 @@ def network(event: EventRow) -> str:
 
 def left_reason(code: str) -> str:
     """Why a link was left alone."""
-    return LEFT_REASONS.get(code, code.replace("_", " "))
+    return LEFT_REASONS.get(code, code)
 
 
 def unchanged_reason(code: str) -> str:
     """Why a message went out as it came."""
-    return UNCHANGED_REASONS.get(code, code.replace("_", " "))
+    return UNCHANGED_REASONS.get(code, code)
 
 
 def bare(address: str) -> str:

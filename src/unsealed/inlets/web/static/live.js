@@ -1,0 +1,254 @@
+// Live pages. Everything works without this file; with it, states change in place, times age, keys move.
+// No framework. Asks the server for rendered parts and puts them where the old ones stood.
+"use strict";
+(() => {
+  const $ = (what, within = document) => within.querySelector(what);
+  const all = (what, within = document) => [...within.querySelectorAll(what)];
+  const wide = matchMedia("(width >= 60rem)");
+  const keep = (store, name, value) => { try { if (value !== undefined) store.setItem(name, value); return store.getItem(name); } catch { return null; } };
+
+  // The server words times in the reader's zone; it learns the zone from a cookie.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const known = (document.cookie.match(/(?:^|; )zone=([^;]*)/) || [])[1];
+  if (known !== encodeURIComponent(zone)) {
+    const https = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${https}`;
+    if ((known || zone !== "UTC") && !keep(sessionStorage, "zone-told")) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
+  }
+
+  // ---------------------------------------------------------------- times age by the same words as the server's
+  const DAY = 86400000;
+  const midnights = (then, now) => Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(then).setHours(0, 0, 0, 0)) / DAY);
+  const ago = (at, now) => {
+    const passed = now - at;
+    if (passed < 60000) return "just now";
+    if (passed < 3600000) return `${Math.floor(passed / 60000)} min ago`;
+    const days = midnights(at, now);
+    if (days === 0 || passed < DAY / 2) return `${Math.floor(passed / 3600000)} h ago`;
+    if (days === 1) return "yesterday";
+    if (days < 7) return new Date(at).toLocaleDateString("en", { weekday: "long" });
+    return null; // a date does not age
+  };
+  const age = (within = document) => {
+    const now = Date.now();
+    for (const time of all("time[data-ago]", within)) {
+      const words = ago(Date.parse(time.dateTime), now);
+      if (words && time.textContent !== words) time.textContent = words;
+    }
+  };
+  setInterval(age, 15000);
+
+  // ---------------------------------------------------------------- parts put in place of the old ones
+  const page = async (address, options) => {
+    const answer = await fetch(address, { credentials: "same-origin", ...options });
+    if (answer.status === 401 || answer.redirected && answer.url.includes("/sign-in")) { location.reload(); throw new Error("signed out"); }
+    if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
+  const open = (within) => new Set(all("details[open][data-key]", within).map((each) => each.dataset.key));
+  const swap = (old, fresh) => {
+    if (old.isEqualNode(fresh)) return;
+    const opened = open(old);
+    const focused = old.contains(document.activeElement) && place(old, document.activeElement);
+    for (const each of all("details[data-key]", fresh)) if (opened.has(each.dataset.key)) each.open = true;
+    const node = document.importNode(fresh, true);
+    old.replaceWith(node);
+    if (focused) (again(node, focused) || node).focus?.({ preventScroll: true });
+    age(node);
+  };
+  // Where the focus stood, so that it stands there again after a swap.
+  const place = (within, element) => {
+    const path = [];
+    for (let each = element; each && each !== within; each = each.parentElement) path.unshift([...each.parentElement.children].indexOf(each));
+    return path;
+  };
+  const again = (within, path) => path.reduce((each, index) => each && each.children[index], within);
+
+  // ---------------------------------------------------------------- what changed
+  const rows = () => $("[data-rows]");
+  const story = () => $("[data-refresh]");
+  const dirty = new Set();
+  const news = new Set();
+  let asking = false;
+
+  const flush = async () => {
+    if (asking || !dirty.size) return;
+    asking = true;
+    const ids = [...dirty];
+    dirty.clear();
+    try { await Promise.all([freshRows(ids), freshStory(ids)]); say(ids.length); } catch { /* the next change asks again */ }
+    asking = false;
+    if (dirty.size) flush();
+  };
+  const freshRows = async (ids) => {
+    const list = rows();
+    const here = list ? ids.filter((id) => $(`li[data-message="${id}"]`, list)).slice(0, 100) : [];
+    if (!here.length) return;
+    const fresh = await page(`${list.dataset.rows}&${here.map((id) => `id=${id}`).join("&")}`);
+    for (const row of all("li[data-message]", fresh)) {
+      const old = $(`li[data-message="${row.dataset.message}"]`, list);
+      if (!old) continue;
+      if ($("a[aria-current]", old)) $("a", row).setAttribute("aria-current", "true");
+      swap(old, row);
+    }
+  };
+  const freshStory = async (ids) => {
+    const article = story();
+    if (!article || article.dataset.message !== "*" && !ids.includes(article.dataset.message)) return;
+    const fresh = await page(article.dataset.refresh);
+    for (const part of all("[data-region]", fresh)) {
+      const old = $(`[data-region="${part.dataset.region}"]`);
+      if (old) swap(old, part);
+    }
+  };
+  const say = (number) => {
+    const voice = $("[data-said]");
+    if (voice) voice.textContent = number === 1 ? "1 message changed" : `${number} messages changed`;
+  };
+  const pill = () => {
+    const bar = $("[data-news]");
+    if (!bar) return;
+    bar.hidden = !news.size;
+    $("[data-news-count]", bar).textContent = `${news.size} new`;
+  };
+  const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click"]);
+  const changed = ({ message, what }) => {
+    const list = rows();
+    if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
+    if (list && !$(`li[data-message="${message}"]`, list) && COUNTED.has(what)) { news.add(message); pill(); }
+    dirty.add(message);
+    flush();
+  };
+
+  // ---------------------------------------------------------------- the stream
+  const bar = $("[data-live]");
+  let source = null;
+  let last = document.body.dataset.feed || "";
+  let failures = 0;
+  let paused = keep(sessionStorage, "paused") === "yes";
+
+  const word = (text) => { for (const each of all("[data-live-word]")) if (each.textContent !== text) each.textContent = text; };
+  const connect = () => {
+    if (source || paused || document.hidden || !bar) return;
+    source = new EventSource(`/live${last ? `?after=${last}` : ""}`);
+    source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word("Live"); });
+    source.addEventListener("change", (event) => { last = event.lastEventId; changed(JSON.parse(event.data)); });
+    source.addEventListener("reset", () => location.reload());
+    source.onerror = () => {
+      word("Reconnecting");
+      if (source && source.readyState === EventSource.CLOSED) { // refused, not broken: the browser gives up by itself
+        source = null;
+        setTimeout(connect, Math.min(30000, 1000 * 2 ** failures++));
+      }
+    };
+  };
+  const disconnect = (text) => { source?.close(); source = null; word(text); };
+  const pause = (wanted) => {
+    paused = wanted;
+    keep(sessionStorage, "paused", wanted ? "yes" : "no");
+    for (const button of all("[data-live-pause]")) {
+      button.setAttribute("aria-pressed", String(wanted));
+      button.setAttribute("aria-label", wanted ? "Go on with live updates" : "Pause live updates");
+      const use = $("use", button);
+      use.setAttribute("href", use.getAttribute("href").replace(/#.*/, wanted ? "#play" : "#pause"));
+    }
+    if (wanted) disconnect("Paused"); else { word("Reconnecting"); connect(); }
+  };
+  if (bar) {
+    bar.hidden = false;
+    for (const button of all("[data-live-pause]")) button.addEventListener("click", () => pause(!paused));
+    if (paused) pause(true);
+    // A hidden tab lets go of its connection: browsers allow six to one host, over all tabs.
+    document.addEventListener("visibilitychange", () => { if (document.hidden) { if (!paused) disconnect("Reconnecting"); } else { age(); connect(); } });
+    addEventListener("pagehide", () => source?.close());
+    addEventListener("pageshow", (event) => { if (event.persisted) { source = null; connect(); } });
+    connect();
+  }
+
+  // ---------------------------------------------------------------- list and detail without loading the whole page
+  const show = async (address, row) => {
+    const pane = $("#detail");
+    const asked = new URL(address, location.href);
+    const id = asked.searchParams.get("m") || story()?.dataset.message;
+    pane.setAttribute("aria-busy", "true");
+    try {
+      const fresh = $("article", await page(`/sent/detail/${id}${asked.search}`));
+      pane.replaceChildren(document.importNode(fresh, true));
+      pane.scrollTop = 0;
+    } catch { location.href = address; return; }
+    pane.removeAttribute("aria-busy");
+    history.pushState(null, "", address);
+    document.title = `${$("h1", pane).textContent} - Unsealed`;
+    if (row) for (const each of all(".rows .row")) { if (each === row) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current"); }
+    age(pane);
+  };
+  const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || !plain(event) || !$("#detail") || link.origin !== location.origin || link.pathname !== "/sent") return;
+    const row = link.closest("#list .row");
+    if (row && !wide.matches || !row && !link.closest("#detail .tabs, #detail .pages")) return;
+    event.preventDefault();
+    show(link.href, row);
+  });
+  addEventListener("popstate", () => location.reload());
+
+  // Menus close when something else is pressed.
+  document.addEventListener("click", (event) => { for (const each of all("details.drop[open]")) if (!each.contains(event.target)) each.open = false; });
+
+  // Forms that need no new page: the judgement beside them is live.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("[data-stay]") || !source) return;
+    event.preventDefault();
+    const button = event.submitter;
+    const fields = new URLSearchParams(new FormData(form, button));
+    if (button) button.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin", redirect: "manual" });
+      if (answer.type !== "opaqueredirect" && !answer.ok) throw new Error();
+      for (const each of all("[data-stay] [aria-pressed]")) each.setAttribute("aria-pressed", String(each === button));
+    } catch { form.submit(); return; }
+    button?.removeAttribute("aria-busy");
+  });
+
+  // ---------------------------------------------------------------- keys
+  const help = $("[data-help]");
+  let keys = keep(localStorage, "keys") !== "off";
+  let before = "";
+  const step = (by) => {
+    const list = all(".rows .row");
+    if (!list.length) return;
+    const here = list.findIndex((each) => each === document.activeElement);
+    const from = here >= 0 ? here : list.findIndex((each) => each.hasAttribute("aria-current"));
+    const next = list[Math.max(0, Math.min(list.length - 1, from + by))];
+    next.focus();
+    if (wide.matches && $("#detail")) next.click();
+  };
+  const ACTIONS = {
+    j: () => step(1),
+    k: () => step(-1),
+    "/": () => $("[data-key='/']")?.focus(),
+    "?": () => help?.showModal(),
+    "g s": () => { location.href = "/sent"; },
+    "g b": () => { if ($(".nav a[href='/sandbox']")) location.href = "/sandbox"; },
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const drop = $("details.drop[open]");
+      if (drop) { drop.open = false; $("summary", drop).focus(); return; }
+      if (event.target.matches("input, textarea")) { event.target.blur(); return; }
+      const back = all("[data-back]").find((each) => each.offsetParent);
+      if (back && !$("dialog[open]")) back.click();
+      return;
+    }
+    if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    const action = ACTIONS[`${before} ${event.key}`] || ACTIONS[event.key];
+    before = event.key;
+    setTimeout(() => { before = ""; }, 1200);
+    if (action) { event.preventDefault(); action(); }
+  });
+  for (const button of all("[data-help-open]")) { button.hidden = false; button.addEventListener("click", () => help.showModal()); }
+  const toggle = $("[data-keys]");
+  if (toggle) { toggle.checked = keys; toggle.addEventListener("change", () => { keys = toggle.checked; keep(localStorage, "keys", keys ? "on" : "off"); }); }
+})();

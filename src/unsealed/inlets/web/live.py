@@ -1,0 +1,196 @@
+"""Live pages: what changed in the store reaches open browsers as server-sent events.
+
+One poller per web process reads the `feed` table while anybody listens, and keeps the newest rows for all streams.
+Promises that a stream gives every change of its user behind the id it started from, in order, each once: what the kept
+rows no longer hold is read from the table again. Where the table itself has been trimmed, the browser is told to load
+the page anew ("reset"). Changes of one message and kind that come together are sent as one.
+
+An event: `id` = feed id, `event: change`, `data: {"message", "copy", "what"}`. The first event is `ready`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from itertools import takewhile
+from typing import TypeVar
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from unsealed.model.message import UserId
+from unsealed.model.view import FeedRow
+from unsealed.store import views
+from unsealed.store.engine import reading
+
+POLL_S = 0.05
+REST_S = 1.0  # after the store failed to answer
+KEPT = 5_000  # rows for all streams together
+READ_AT_ONCE = 1_000
+PING_S = 15
+LIFE_S = 300.0  # then the browser comes back, and its session is looked at again
+STREAMS = 500
+STREAMS_PER_USER = 20
+RETRY_MS = 1_000
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+
+class Live:
+    """The poller and its listeners; one per web process."""
+
+    def __init__(self, engine: Engine, *, poll_s: float = POLL_S, life_s: float = LIFE_S, kept: int = KEPT) -> None:
+        self._engine = engine
+        self._poll_s = poll_s
+        self._life_s = life_s
+        self._rows: deque[FeedRow] = deque(maxlen=kept)
+        self._from = 0  # the kept rows are all there are between this id and `_last`
+        self._last = 0
+        self._started = asyncio.Event()
+        self._bells: dict[asyncio.Event, UserId] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self._own_thread = CapacityLimiter(1)
+
+    def has_room(self, user: UserId) -> bool:
+        mine = sum(each == user for each in self._bells.values())
+        return len(self._bells) < STREAMS and mine < STREAMS_PER_USER
+
+    async def stream(self, user: UserId, after: int | None) -> AsyncIterator[ServerSentEvent]:
+        """Changes of the user behind the id `after` (None: from now on), until the stream's life ends."""
+        bell = asyncio.Event()
+        self._bells[bell] = user
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._life_s
+        try:
+            await self._polling()
+            if after is None:
+                after = self._last
+            yield ServerSentEvent(event="ready", id=str(after), data="{}", retry=RETRY_MS)
+            while (left := ends_at - loop.time()) > 0:
+                bell.clear()
+                end = self._last
+                rows = self._kept_since(after, user)
+                if rows is None:
+                    rows, end, complete = await self._read(after, user)
+                    if not complete:
+                        yield ServerSentEvent(event="reset", id=str(end), data="{}")
+                for row in together(rows):
+                    yield _event(row)
+                after = end
+                if after >= self._last:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(bell.wait(), left)
+        finally:
+            del self._bells[bell]
+            if not self._bells and self._poller:
+                self._poller.cancel()
+                self._poller = None
+
+    async def _polling(self) -> None:
+        if self._poller is None or self._poller.done():
+            self._started = asyncio.Event()
+            self._poller = asyncio.create_task(self._poll(), name="feed poller")
+        await self._started.wait()
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                if not self._started.is_set():
+                    _, self._last = await self._ask(self._ends)
+                    self._rows.clear()
+                    self._from = self._last
+                    self._started.set()
+                found, last = await self._ask(lambda: self._behind(self._last))
+            except SQLAlchemyError as error:
+                log.warning("feed.unread", error=type(error).__name__)
+                await asyncio.sleep(REST_S)
+                continue
+            if last < self._last:  # the table was emptied and counts anew
+                self._rows.clear()
+                self._from = self._last = 0
+                continue
+            if found:
+                self._keep(found)
+                self._ring(found)
+            await asyncio.sleep(self._poll_s)
+
+    def _keep(self, found: list[FeedRow]) -> None:
+        for row in found:
+            if len(self._rows) == self._rows.maxlen:
+                self._from = self._rows[0].id
+            self._rows.append(row)
+        self._last = found[-1].id
+
+    def _ring(self, found: list[FeedRow]) -> None:
+        users = {row.user for row in found}
+        for bell, user in self._bells.items():
+            if user in users:
+                bell.set()
+
+    def _kept_since(self, after: int, user: UserId) -> list[FeedRow] | None:
+        """Rows behind `after` from what is kept; None when that does not reach back so far (or not so far ahead)."""
+        if not self._from <= after <= self._last:
+            return None
+        news = list(takewhile(lambda row: row.id > after, reversed(self._rows)))
+        return [row for row in reversed(news) if row.user == user]
+
+    async def _read(self, after: int, user: UserId) -> tuple[list[FeedRow], int, bool]:
+        """From the table: rows behind `after`, up to which id they are all, and whether none in between is lost."""
+
+        def ask() -> tuple[list[FeedRow], int, bool]:
+            with reading(self._engine) as connection:
+                first, last = views.feed_ends(connection)
+                if after > last or after < first - 1:
+                    return [], last, False
+                rows = views.feed_after(connection, after, user=user, limit=READ_AT_ONCE)
+            return rows, rows[-1].id if len(rows) == READ_AT_ONCE else last, True
+
+        return await to_thread.run_sync(ask)
+
+    async def _ask(self, question: Callable[[], Answer]) -> Answer:
+        return await to_thread.run_sync(question, limiter=self._own_thread)
+
+    def _ends(self) -> tuple[int, int]:
+        with reading(self._engine) as connection:
+            return views.feed_ends(connection)
+
+    def _behind(self, after: int) -> tuple[list[FeedRow], int]:
+        with reading(self._engine) as connection:
+            found = views.feed_after(connection, after, limit=READ_AT_ONCE)
+            return found, found[-1].id if found else views.feed_ends(connection)[1]
+
+
+def together(rows: Iterable[FeedRow]) -> list[FeedRow]:
+    """One row for each message and kind, the newest, in the order of ids."""
+    newest = {(row.message, row.what): row for row in rows}
+    return sorted(newest.values(), key=lambda row: row.id)
+
+
+def _event(row: FeedRow) -> ServerSentEvent:
+    data = {"message": row.message, "copy": row.copy, "what": row.what}
+    return ServerSentEvent(event="change", id=str(row.id), data=json.dumps(data, separators=(",", ":")))
+
+
+async def stream(request: Request) -> Response:
+    """`/live?after=ID`: the changes of the signed-in user. A browser that comes back says Last-Event-ID."""
+    live: Live = request.app.state.live
+    user = request.state.person.id
+    if not live.has_room(user):
+        return Response(status_code=503, headers={"Retry-After": "30"})
+    said = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    after = int(said) if said.isdecimal() and len(said) < 19 else None
+    return EventSourceResponse(live.stream(user, after), ping=PING_S)
+
+
+routes = [Route("/live", stream)]

@@ -1,0 +1,171 @@
+"""The Sandbox screen: the built-in mailbox, read as the recipient, loaded as known programs, judged beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.inlets.web import letter, simulate
+from unsealed.inlets.web.page import render
+from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.where import Where
+from unsealed.model.errors import BadInput
+from unsealed.model.message import CopyId, UserId, from_public_id
+from unsealed.model.view import EventRow, LinkRow, Page, SandboxRow
+from unsealed.store import sandbox, views
+from unsealed.store.engine import reading
+
+COPIES = 50
+JUDGED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One copy in the reader's hands."""
+
+    copy: SandboxRow
+    head: letter.Letterhead
+    links: tuple[LinkRow, ...]  # those that lead through us in this copy
+    has_pixel: bool
+    remote_pictures: bool
+    events: tuple[EventRow, ...]
+
+
+async def page(request: Request) -> Response:
+    """`/sandbox` and `/sandbox/{copy}`."""
+    around, where = surroundings(request), Where.of(request)
+    user = request.state.person.id
+    asked = request.path_params.get("id")
+
+    def look() -> tuple[Page[SandboxRow], int]:
+        with reading(around.engine) as connection:
+            feed_at = views.feed_ends(connection)[1]
+            return views.sandbox_copies(connection, user, after=where.after or None, limit=COPIES), feed_at
+
+    found, feed_at = await run_in_threadpool(look)
+    chosen = asked or (found.items[0].id if found.items else None)
+    shown = await run_in_threadpool(_read, request, user, chosen) if chosen else None
+    if asked and shown is None:
+        raise HTTPException(404, "There is no such copy in your sandbox.")
+    return render(
+        request,
+        "sandbox.html",
+        page=found,
+        where=where,
+        asked=asked,
+        shown=shown,
+        readers=simulate.READERS,
+        clickers=simulate.CLICKERS,
+        loaded_as=request.query_params.get("as", ""),
+        pictures=request.query_params.get("pictures") == "on",
+        feed_at=feed_at,
+    )
+
+
+def _read(request: Request, user: UserId, public: str) -> Reading | None:
+    around = surroundings(request)
+    number = from_public_id(public)
+    if number is None:
+        return None
+    with reading(around.engine) as connection:
+        copy = views.sandbox_copy(connection, user, CopyId(number))
+        raw = sandbox.raw(connection, user, CopyId(number))
+        if copy is None or raw is None:
+            return None
+        of = from_public_id(copy.message) or 0
+        message = views.message(connection, user, of, around.clock())
+        events = views.events(connection, user, of, copy=CopyId(number), limit=JUDGED)
+    if message is None:
+        return None
+    found = simulate.trackers(raw, CopyId(number), message.tracking_url, around.keys)
+    return Reading(
+        copy=copy,
+        head=letter.letterhead(raw),
+        links=tuple(row for row in message.links if row.link.position in found.links),
+        has_pixel=bool(found.pixel),
+        remote_pictures=letter.has_remote_pictures(letter.html(raw)),
+        events=events.items,
+    )
+
+
+async def letter_frame(request: Request) -> Response:
+    """`/sandbox/{copy}/letter`: the copy as it arrived, for the sandboxed frame; with `?pictures=on` it may load
+    pictures from outside, and so the reader's own browser loads ours."""
+    raw = await _raw(request)
+    return letter.response(
+        await run_in_threadpool(letter.html, raw), pictures=request.query_params.get("pictures") == "on"
+    )
+
+
+async def source(request: Request) -> Response:
+    """`/sandbox/{copy}/source.eml`: the bytes that arrived."""
+    return letter.source(await _raw(request), f"sandbox-{request.path_params['id']}.eml")
+
+
+async def load(request: Request) -> Response:
+    """POST: let a known program open the copy. Form: as."""
+    name = request.state.form.get("as", "")
+    reader = simulate.READERS.get(name)
+    if reader is None:
+        raise BadInput("choose one of the programs")
+    found, base = await _trackers(request)
+    around = surroundings(request)
+    await run_in_threadpool(lambda: simulate.load(reader, found, collector=around.collector_socket, base=base))
+    return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
+
+
+async def click(request: Request) -> Response:
+    """POST: let somebody follow one link of the copy. Form: as, link (its position)."""
+    name, position = request.state.form.get("as", ""), request.state.form.get("link", "")
+    reader = simulate.CLICKERS.get(name)
+    found, base = await _trackers(request)
+    path = found.links.get(int(position)) if position.isdecimal() and len(position) < 6 else None
+    if reader is None or path is None:
+        raise BadInput("choose one of the links")
+    around = surroundings(request)
+    await run_in_threadpool(lambda: simulate.request([path], reader, collector=around.collector_socket, base=base))
+    return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
+
+
+async def _trackers(request: Request) -> tuple[simulate.Trackers, str]:
+    around = surroundings(request)
+    raw = await _raw(request)
+    number = CopyId(from_public_id(request.path_params["id"]) or 0)
+
+    def find() -> tuple[simulate.Trackers, str]:
+        with reading(around.engine) as connection:
+            of = views.owns_copy(connection, request.state.person.id, number)
+            message = of and views.message(connection, request.state.person.id, of, around.clock())
+        if not message:
+            raise HTTPException(404)
+        return simulate.trackers(raw, number, message.tracking_url, around.keys), message.tracking_url
+
+    return await run_in_threadpool(find)
+
+
+async def _raw(request: Request) -> bytes:
+    number = from_public_id(request.path_params["id"])
+
+    def look() -> bytes | None:
+        with reading(surroundings(request).engine) as connection:
+            return None if number is None else sandbox.raw(connection, request.state.person.id, CopyId(number))
+
+    raw = await run_in_threadpool(look)
+    if raw is None:
+        raise HTTPException(404, "There is no such copy in your sandbox.")
+    return raw
+
+
+routes = [
+    Route("/sandbox", page),
+    Route("/sandbox/{id}", page),
+    Route("/sandbox/{id}/letter", letter_frame),
+    Route("/sandbox/{id}/source.eml", source),
+    Route("/sandbox/{id}/load", load, methods=["POST"]),
+    Route("/sandbox/{id}/click", click, methods=["POST"]),
+]
