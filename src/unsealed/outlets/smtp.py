@@ -174,11 +174,11 @@ class SmtpOutlet:
     async def _leave(self, connection: _Connection) -> None:
         try:
             if connection.client.is_connected:
-                await connection.client.quit(timeout=2)
+                await connection.client.execute_command(b"QUIT", timeout=2)
         except (aiosmtplib.SMTPException, OSError):
             pass
         finally:
-            connection.client.close()
+            _hang_up(connection.client)
 
     async def _connect(self) -> _Connection:
         upstream = self._upstream
@@ -212,13 +212,13 @@ class SmtpOutlet:
                 step = "signing in"
                 await client.login(upstream.user, upstream.password)
         except DeliveryFailed:
-            client.close()
+            _hang_up(client)
             raise
         except (aiosmtplib.SMTPException, OSError) as error:
-            client.close()
+            _hang_up(client)
             raise _unreachable(upstream, step, error) from error
         except BaseException:
-            client.close()
+            _hang_up(client)
             raise
         return _Connection(client=client)
 
@@ -246,10 +246,10 @@ class SmtpOutlet:
             await self._put_back(connection, clean=step == "end of data" and error.code > 0)
             raise
         except (aiosmtplib.SMTPException, OSError) as error:
-            client.close()
+            _hang_up(client)
             raise _broken(step, error) from error
         except BaseException:
-            client.close()
+            _hang_up(client)
             raise
         await self._put_back(connection, clean=True)
         return reply
@@ -275,13 +275,21 @@ class SmtpOutlet:
             if not clean and client.is_connected:
                 await client.rset()
         except (aiosmtplib.SMTPException, OSError):
-            client.close()
+            _hang_up(client)
             return
         if not client.is_connected or connection.used >= COPIES_PER_CONNECTION:
             await self._leave(connection)
             return
         connection.idle_since = asyncio.get_running_loop().time()
         self._idle.append(connection)
+
+
+def _hang_up(client: aiosmtplib.SMTP) -> None:
+    """Close at once: TLS would wait for the other side's good-bye, maybe beyond the end of the event loop."""
+    transport = client.transport
+    client.close()
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
 
 
 def _wire_form(raw: bytes) -> bytes:
