@@ -38,6 +38,7 @@ log = structlog.get_logger()
 BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
+JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 UNIX_PATH_BYTES = 100  # the system takes 107
 
 
@@ -132,10 +133,15 @@ def judge(settings: Settings, ready: Ready) -> None:
         clock=now,
     )
     ready()
-    pause_s = JUDGE_IDLE_S
+    pause_s, look_at = JUDGE_IDLE_S, 0.0
     while not stop():
         try:
-            worked = ingest.ship() + ingest.judge()
+            worked = ingest.ship()
+            if worked or monotonic() >= look_at:
+                judged = ingest.judge()
+                worked += judged
+                # Marks that others set, such as a correction, can wait a second; idle looks would take the write lock.
+                look_at = 0.0 if judged else monotonic() + JUDGE_LOOK_S
             pause_s = JUDGE_IDLE_S
         except Exception as error:
             # The journal keeps everything meanwhile, however long the store is away; nothing here is lost or skipped.
