@@ -270,6 +270,7 @@ def test_a_revoked_credential_stops_working_and_only_its_user_can_revoke_it(
         assert ("Report script", now, None) == (shown.label, shown.created_at, shown.used_at)
 
         assert not people.revoke_credential(connection, rob, shown.id)
+        assert not people.revoke_credential(connection, ines, "\0\ud800")
         assert shown == people.check_api_token(connection, token)
         assert people.revoke_credential(connection, ines, shown.id)
         assert people.check_api_token(connection, token) is None

@@ -28,7 +28,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -117,6 +117,7 @@ class Guard:
         request = Request(scope, receive)
         path = scope["path"]  # not `request.url`: that one is put together with the Host header, which anybody writes
         if path != "/healthz" and not self._knows_host(request):
+            log.warning("request.unknown_host", host=request.headers.get("host", "")[:100], known=self._host)
             await Response(status_code=421)(scope, receive, send)
             return
         secured = _Secured(send, https=self._origin.startswith("https:"))
@@ -249,10 +250,13 @@ def is_loopback(host: str) -> bool:
 async def read_form(request: Request) -> Mapping[str, str] | None:
     """The fields of a submitted form, the first of each name; None when it is too large or not a form."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES_MAX:
-            return None
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_BYTES_MAX:
+                return None
+    except ClientDisconnect:
+        return None
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if body and media_type != "application/x-www-form-urlencoded":
         return None

@@ -24,15 +24,18 @@ def sqlite_url(data: Path) -> str:
 
 
 def connect(url: str) -> Engine:
-    """An engine for the store at `url`; opens no connection yet.
+    """An engine for the store at `url`; opens no connection yet. Its errors hold no values: they end up in logs.
 
     SQLite transactions that write must be begun with `engine.begin()`: they take the write lock at once
     (BEGIN IMMEDIATE), so that two writers queue instead of failing half-way.
     """
     if not url.startswith("sqlite"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return create_engine(url, pool_pre_ping=True, connect_args={"options": "-c synchronous_commit=on"})
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        options = {"options": "-c synchronous_commit=on"}
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -347,7 +347,7 @@ def credentials_of(connection: Connection, user: UserId, kind: CredentialKind) -
 
 def revoke_credential(connection: Connection, user: UserId, key: str) -> bool:
     """Delete an app password or API token of this user; it stops working with the commit. False: not this user's."""
-    gone = connection.execute(delete(credentials).where(credentials.c.id == key, credentials.c.user_id == user))
+    gone = connection.execute(delete(credentials).where(credentials.c.id == _text(key), credentials.c.user_id == user))
     return gone.rowcount == 1
 
 
