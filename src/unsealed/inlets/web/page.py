@@ -102,5 +102,5 @@ def said(request: Request) -> words.Times:
 def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name) if len(name) < ZONE_LETTERS else UTC
-    except (ValueError, OSError):  # no such zone, or no zone data on this machine
+    except (KeyError, ValueError, OSError):  # no such zone, or no zone data on this machine
         return UTC
