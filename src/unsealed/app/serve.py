@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
+FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
+TRIM_EVERY_S = 3_600.0
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 UNIX_PATH_BYTES = 100  # the system takes 107
 
@@ -123,19 +126,25 @@ def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 def judge(settings: Settings, ready: Ready) -> None:
     """The far side of the journal."""
     from unsealed.flow.ingest import Ingest
+    from unsealed.store import feed
 
     stop = _until_sigterm()
+    engine = _engine(settings)
     ingest = Ingest(
-        _engine(settings),
+        engine,
         keys=LiveKeys(settings.data),
         journal=settings.data / "journal" / settings.track.collector,
         collector=settings.track.collector,
         clock=now,
     )
     ready()
-    pause_s, look_at = JUDGE_IDLE_S, 0.0
+    pause_s, look_at, trim_at = JUDGE_IDLE_S, 0.0, 0.0
     while not stop():
         try:
+            if monotonic() >= trim_at:
+                with engine.begin() as connection:
+                    feed.trim(connection, now() - FEED_KEPT)
+                trim_at = monotonic() + TRIM_EVERY_S
             worked = ingest.ship()
             if worked or monotonic() >= look_at:
                 judged = ingest.judge()

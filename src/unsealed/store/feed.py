@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.store import schema
@@ -45,3 +45,9 @@ def add_feed(connection: Connection, rows: Sequence[Change]) -> None:
             for row in rows
         ],
     )
+
+
+def trim(connection: Connection, before: datetime) -> int:
+    """Forget what pages no longer ask for; how many rows. The newest row stays, so that ids never begin again."""
+    newest = select(func.max(schema.feed.c.id)).scalar_subquery()
+    return connection.execute(delete(schema.feed).where(schema.feed.c.at < before, schema.feed.c.id < newest)).rowcount
