@@ -143,7 +143,7 @@ def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, 
 
 def _matching(search: str, state: str, now: datetime) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = []
-    if text := search.strip().lower():
+    if text := search.replace("\0", "").strip().lower():  # PostgreSQL takes no NUL
         part = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         someone = exists().where(
             copies.c.message_id == messages.c.id,
