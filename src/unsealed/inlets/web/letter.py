@@ -14,9 +14,10 @@ import html as escaping
 import re
 from dataclasses import dataclass
 from email.message import Message
-from email.policy import default
 
 from starlette.responses import HTMLResponse, Response
+
+from unsealed.core import header
 
 CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 CARRIED_MAX = 512 * 1024  # bytes of one picture
@@ -78,16 +79,11 @@ class Letterhead:
 
 def letterhead(raw: bytes) -> Letterhead:
     """The visible head of a message; whatever of it can be read."""
-    parsed = email.message_from_bytes(raw, policy=default)
-
-    def field(name: str) -> str:
-        try:
-            return " ".join(str(parsed.get(name, "")).split())[:HEAD_MAX]
-        except Exception:  # the parser of the standard library has many ways to stumble over a header
-            return ""
-
-    to = ", ".join(said for said in (field("To"), field("Cc")) if said)
-    return Letterhead(subject=field("Subject"), sender=field("From"), to=to or "undisclosed recipients")
+    found: dict[str, str] = {}
+    for item in header.fields(raw):
+        found.setdefault(item.name, header.decoded(item.value)[:HEAD_MAX])
+    to = ", ".join(found[name] for name in ("to", "cc") if found.get(name))
+    return Letterhead(subject=found.get("subject", ""), sender=found.get("from", ""), to=to or "undisclosed recipients")
 
 
 def has_remote_pictures(page: str) -> bool:

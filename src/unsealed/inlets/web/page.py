@@ -11,9 +11,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -99,8 +100,14 @@ def said(request: Request) -> words.Times:
 
 
 @lru_cache(maxsize=600)
-def _zone(name: str) -> tzinfo:
+def _zone(told: str) -> tzinfo:
+    """The zone of a cookie such as "Europe/Lisbon~60": by name, or by minutes from UTC where there is no zone data."""
+    name, _, minutes = unquote(told)[:ZONE_LETTERS].partition("~")
     try:
-        return ZoneInfo(name) if len(name) < ZONE_LETTERS else UTC
-    except (KeyError, ValueError, OSError):  # no such zone, or no zone data on this machine
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        pass
+    try:
+        return timezone(timedelta(minutes=int(minutes)))
+    except ValueError:
         return UTC

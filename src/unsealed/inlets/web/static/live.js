@@ -8,12 +8,12 @@
   const keep = (store, name, value) => { try { if (value !== undefined) store.setItem(name, value); return store.getItem(name); } catch { return null; } };
 
   // The server words times in the reader's zone; it learns the zone from a cookie.
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const zone = `${Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC"}~${-new Date().getTimezoneOffset()}`;
   const known = (document.cookie.match(/(?:^|; )zone=([^;]*)/) || [])[1];
   if (known !== encodeURIComponent(zone)) {
     const https = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${https}`;
-    if ((known || zone !== "UTC") && !keep(sessionStorage, "zone-told")) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
+    if ((known || zone !== "UTC~0") && !keep(sessionStorage, "zone-told")) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
   }
 
   // ---------------------------------------------------------------- times age by the same words as the server's
