@@ -49,7 +49,7 @@ test: $(VENV)/.installed-dev  ## all tests
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts, documents, tests for every module
 	$(BIN)/ruff format --check . docs/generate.py
 	$(BIN)/ruff check . docs/generate.py
-	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests docs/generate.py
+	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests bench docs/generate.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/pytest -q tests/unit/test_house.py
@@ -64,7 +64,7 @@ crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
 	@UNSEALED_TEST_ROUNDS=200 $(BIN)/pytest tests/crash
 
 bench: $(VENV)/.installed-dev  ## measure, side by side with others
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python -m bench.run
 
 docs: $(VENV)/.installed-dev  ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py

@@ -78,11 +78,16 @@ def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> It
             _wait_until_ready(made)
             yield made
         except BaseException:
-            print((Path(folder) / "log").read_text()[-4000:], file=sys.stderr)
+            print(_complaints((Path(folder) / "log").read_text()), file=sys.stderr)
             raise
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _complaints(log: str) -> str:
+    """What the server logged that is more than business as usual, the end of it."""
+    return "\n".join([line for line in log.splitlines() if '"level": "info"' not in line][-60:])
 
 
 def _command(*arguments: str, data: Path, given: bytes = b"") -> str:
