@@ -2,7 +2,7 @@
 
 They are installed from the package index into `bench/.work/venv` when they are missing, never into the project's own
 environment, and never committed. As `python bench/peers.py` this file runs there, without Unsealed, and answers one
-JSON line per line on standard input: which program, how often, on which document.
+JSON line per line on standard input: first the documents, then which program is to track each of them how often.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import venv as environment
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -39,12 +39,16 @@ def venv(*packages: str) -> Path:
 
 
 class Peers:
-    """The peers' process; `with Peers() as peers`."""
+    """The peers' process; `with Peers(documents) as peers`."""
+
+    def __init__(self, documents: Sequence[bytes]) -> None:
+        self._documents = documents
 
     def __enter__(self) -> Peers:
         self._process = subprocess.Popen(
             [venv(*WANTED), __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._write([document.decode() for document in self._documents])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -54,16 +58,19 @@ class Peers:
         self._process.wait(10)
         self._process.stdout.close()
 
-    def seconds(self, program: str, html: bytes, repeats: int) -> float:
-        """How long that program took to track the document that many times."""
-        assert self._process.stdin is not None
+    def seconds(self, program: str, repeats: int) -> float:
+        """How long that program took to track every document that many times."""
+        self._write({"program": program, "repeats": repeats})
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"program": program, "html": html.decode(), "repeats": repeats}) + "\n")
-        self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             raise ChildProcessError(f"{program} failed; its words are above")
         return float(json.loads(answer))
+
+    def _write(self, value: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(value) + "\n")
+        self._process.stdin.flush()
 
 
 def _pytracking(*, encrypted: bool) -> Callable[[bytes], Any]:
@@ -101,15 +108,16 @@ def _main() -> None:
         "pytracking, encrypted": _pytracking(encrypted=True),
         "lxml": _lxml(),
     }
+    documents = [document.encode() for document in json.loads(sys.stdin.readline())]
     for line in sys.stdin:
         asked = json.loads(line)
-        html = asked["html"].encode()
         track = programs[asked["program"]]
-        if BASE.encode() not in track(html):
+        if BASE.encode() not in track(documents[0]):
             raise ValueError(f"{asked['program']} did not track the document")
         begun = perf_counter()
         for _ in range(asked["repeats"]):
-            track(html)
+            for document in documents:
+                track(document)
         print(json.dumps(perf_counter() - begun), flush=True)
 
 
