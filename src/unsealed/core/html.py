@@ -5,8 +5,8 @@ they stand. Linear in the size of the text, on hostile input too: one expression
 not matter, and it stops only at links, pictures, raw text, comments and the ends of body and html.
 
 Links are the href of `a`, `area` and `v:*`, also inside Outlook's downlevel-hidden conditional comments (one level).
-Known limit: `title` inside inline SVG is read as raw text. A script that hides a script in a comment ends the scan;
-so does the end of input inside a tag; nothing behind that point is touched.
+Known limits: a tag of more than a thousand attributes ends the scan; `title` inside inline SVG is read as raw text. The
+end of input inside a tag, a comment or raw text ends the scan before it; nothing behind that point is touched.
 
 Offsets are indexes of the text handed in (core.charset.View.text).
 """
@@ -28,14 +28,15 @@ LINKS = 2_000
 _NAME = r"(?:=?[^\t\n\f\r />=]++|=)"
 _VALUE = r"[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"(?:[^\"]*+)\"|'(?:[^']*+)'|(?:[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>|\Z)))"
 _NO_VALUE = r"(?![\t\n\f\r ]*+=)"
-_ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_NAME}(?:{_VALUE}|{_NO_VALUE}))*+"
+_ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_NAME}(?:{_VALUE}|{_NO_VALUE})){{0,2000}}+"
 _WATCHED = (
     r"(?:/(?:body|html)|img|area|a|v:[^\t\n\f\r />]*+|script|style|title|textarea|xmp|iframe|noembed|noframes"
     r"|plaintext)(?=[\t\n\f\r />])"
 )
+# Repetitions are bounded, because the engine remembers something of each: memory, not meaning.
 _SKIP = re.compile(
     r"(?:[^<]++|<(?:(?!" + _WATCHED + r")/?[a-zA-Z][^\t\n\f\r />]*+" + _ATTRIBUTES + r">"
-    r"|!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>|(?![a-zA-Z/!?])))*+",
+    r"|!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>|(?![a-zA-Z/!?]))){0,200}+",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<(/?[a-zA-Z][^\t\n\f\r />]*+)(" + _ATTRIBUTES + r")>")
@@ -47,7 +48,7 @@ _RAW_END = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE)
     for name in ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
 }
-_SCRIPT = re.compile(r"<script(?=[\t\n\f\r />])", re.IGNORECASE)
+_SCRIPT_TOKEN = re.compile(r"<!--|-->|</?script(?=[\t\n\f\r />])", re.IGNORECASE)
 _LINK_TEXT_END = re.compile(r"</?(?:a|v:[^\t\n\f\r />]{1,40})(?=[\t\n\f\r />])", re.IGNORECASE)
 _LINK_TEXT_WINDOW = 4_000
 _MARKUP = re.compile(r"<!--.*?(?:--!?>|\Z)|<[a-zA-Z/!?](?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+(?:>|\Z)", re.DOTALL)
@@ -132,8 +133,8 @@ def scan(text: str) -> Page:
             raise Untouchable("too-many-links")
         if stops > _STOPS:
             raise Untouchable("too-complex")
-        found = skip(text, at)
-        at = found.end() if found else stop
+        while (found := skip(text, at)) and found.end() > at:
+            at = found.end()
         if at >= stop:
             break
         if text.startswith("<!--", at):
@@ -141,7 +142,7 @@ def scan(text: str) -> Page:
             if end < 0:
                 break
             condition = _CONDITION.match(text, at, end)
-            if condition:
+            if condition and "href" in text[at:end].lower():
                 _conditional(text, condition.end(), end, anchors)
             at = end
             continue
@@ -354,11 +355,30 @@ def _raw_end(text: str, name: str, at: int) -> int:
     found = _RAW_END[name].search(text, at)
     if found is None:
         return -1
-    if name == "script":
-        hidden = text.find("<!--", at, found.start())
-        if hidden >= 0 and _SCRIPT.search(text, hidden, found.start()):
-            return -1
+    if name == "script" and text.find("<!--", at, found.start()) >= 0:
+        return _script_end(text, at)
     return found.start()
+
+
+def _script_end(text: str, at: int) -> int:
+    """The end of a script that holds a comment, in which another script may stand (WHATWG 13.2.5.15 to 13.2.5.31)."""
+    escaped = doubly = False
+    while found := _SCRIPT_TOKEN.search(text, at):
+        match found[0].lower():
+            case "<!--":
+                escaped = True
+                at = found.end() - 2  # "<!-->" is both
+                continue
+            case "-->":
+                escaped = doubly = False
+            case "<script":
+                doubly = escaped
+            case _ if not doubly:
+                return found.start()
+            case _:
+                doubly = False
+        at = found.end()
+    return -1
 
 
 def _reference(found: re.Match[str]) -> str:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
 from unsealed.core.links import LEFT_REASONS, Decision, Rules, own_token, plain
-from unsealed.core.token import seal_click, seal_pixel
+from unsealed.core.token import safe_destination, seal_click, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
 from unsealed.model.policy import Level, LinkScope, Switches
@@ -95,7 +96,7 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
     elif len(outgoing.recipients) > mime.ADDRESSES:
         plan = _Plan(survey=Survey(unchanged="too-many-addresses"))
     else:
-        plan = _plan(outgoing.raw, outgoing.switches, tracking, _SURVEYED)
+        plan = _plan(outgoing.raw, outgoing.switches, tracking, ids[0] if ids else _SURVEYED)
     copies = [
         _fill(outgoing.raw, plan, outgoing.switches, tracking, copy, recipient)
         for copy, recipient in zip(ids, outgoing.recipients, strict=True)
@@ -189,6 +190,7 @@ class _Work:
 @dataclass(slots=True, kw_only=True)
 class _Plan:
     survey: Survey
+    copy: CopyId = _SURVEYED  # whose tokens stand in the spots
     works: list[_Work] = field(default_factory=list)
 
 
@@ -217,9 +219,7 @@ class _Planner:
     def plan(self, root: mime.Part) -> _Plan:
         shown = mime.bodies(root)
         for part in shown:
-            sealed = _PGP.search(self.raw, part.body, part.end)
-            if sealed:
-                raise Untouchable("signed" if sealed[1] else "encrypted")
+            _refuse_armour(self.raw, part.body, part.end)
         pages = [part for part in shown if part.type == "text/html"]
         in_text = self.switches.tracks_links and self.switches.links is LinkScope.HTML_AND_TEXT
         if not pages and not in_text:
@@ -251,7 +251,9 @@ class _Planner:
             warnings=tuple(dict.fromkeys(self.warnings)),
             html_bytes=size,
         )
-        return _Plan(survey=found, works=[work for work in self.works if work.spots])
+        for work in self.works:
+            work.view, work.page = replace(work.view, text="", source=""), None  # no longer needed; they can be large
+        return _Plan(survey=found, copy=self.copy, works=[work for work in self.works if work.spots])
 
     def _open(self, part: mime.Part) -> _Work:
         body = transfer.body_of(self.raw, part.body, part.end, part.encoding)
@@ -261,14 +263,11 @@ class _Planner:
     def _html(self, part: mime.Part) -> None:
         work = self._open(part)
         self.works.append(work)
-        sealed = _PGP.search(work.body.decoded)
-        if sealed:
-            raise Untouchable("signed" if sealed[1] else "encrypted")
+        _refuse_armour(work.body.decoded, 0, len(work.body.decoded))
         seen = work.view
         page = work.page = html.scan(seen.text)
-        home = self.tracking.base_url.lower() in seen.text.lower() or "&#" in seen.text
-        quotes = html.quoted_ranges(seen.text) if home else []
-        for picture in page.pictures if home else ():
+        quotes: list[tuple[int, int]] | None = None
+        for picture in page.pictures:
             source = html.strip_url(html.unescape_attribute(picture.source))
             claims = own_token(self.tracking.base_url, "/o/", source, self.tracking.keys)
             if claims is not None and claims.link is None:
@@ -280,7 +279,11 @@ class _Planner:
             value = seen.read(seen.source[start:end])
             destination = html.strip_url(html.unescape_attribute(value))
             shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
-            quoted = any(first <= anchor.start < last for first, last in quotes)
+            quoted = False
+            if self.rules.at_home(destination):
+                quotes = html.quoted_ranges(seen.text) if quotes is None else quotes
+                behind = bisect_right(quotes, (anchor.start, len(seen.text)))
+                quoted = behind > 0 and anchor.start < quotes[behind - 1][1]
             decision = self.rules.decide(destination, text=shown, attributes=anchor.attributes, quoted=quoted)
             spot = self._decided(work, decision, start, end, LinkPart.HTML, shown)
             if spot:
@@ -303,7 +306,7 @@ class _Planner:
                 raise
             return  # nothing is wanted of this part
         letters, codec = charset.letters(work.body.decoded, work.view)
-        if not tracked and self.tracking.base_url.lower() not in letters.lower():
+        if not tracked and self.tracking.base_url not in letters:
             return
         self.works.append(work)
         behind = offset = 0
@@ -338,7 +341,7 @@ class _Planner:
                 spot = _Spot(work.view.offset(start), work.view.offset(end), work.view.encode(url), position)
                 work.spots.append(spot)
             except BadInput:
-                reason = "too-long"
+                reason = "too-long" if safe_destination(destination) else "unsafe"
         if reason == "placeholder":
             self.warnings.append("placeholder")
         self.links.append(
@@ -383,15 +386,7 @@ class _Planner:
                 break
             for number in lost:
                 position = work.spots[number].link
-                link = self.links[position]
-                self.links[position] = Link(
-                    position=position,
-                    offset=link.offset,
-                    part=link.part,
-                    destination=link.destination,
-                    text=link.text,
-                    reason="line-limit",
-                )
+                self.links[position] = replace(self.links[position], tracked=False, reason="line-limit")
             work.spots = [spot for number, spot in enumerate(work.spots) if number not in lost]
         work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
         work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
@@ -419,6 +414,12 @@ def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
         raise Untouchable("null-sender")
 
 
+def _refuse_armour(text: bytes, start: int, end: int) -> None:
+    """Signed or encrypted inside a text part, without MIME (RFC 9580 §7)."""
+    if text.find(b"-----BEGIN PGP ", start, end) >= 0 and (found := _PGP.search(text, start, end)):
+        raise Untouchable("signed" if found[1] else "encrypted")
+
+
 def _fill(
     raw: bytes, plan: _Plan, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None
 ) -> Copy:
@@ -440,7 +441,9 @@ def _fill(
 def _sealed(
     spot: _Spot, plan: _Plan, work: _Work, switches: Switches, tracking: Tracking, copy: CopyId
 ) -> transfer.Change:
-    if spot.pixel:
+    if copy == plan.copy:
+        new = spot.new
+    elif spot.pixel:
         new = work.view.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
     elif spot.link >= 0:
         destination = plan.survey.links[spot.link].destination

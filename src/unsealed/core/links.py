@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from unsealed.core.token import Claims, open_token, safe_destination
+from unsealed.core.token import Claims, open_token
 from unsealed.model.errors import BadToken
 from unsealed.model.policy import VisibleUrl
 from unsealed.model.ports import Keys
@@ -41,47 +41,45 @@ LEFT_REASONS: dict[str, str] = {
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _NO_TRACK_SCHEME = re.compile(r"https?\+notrack://", re.IGNORECASE)
+# Patterns without IGNORECASE are matched against lower-case text, which is three times as fast.
+_PLACEHOLDER_SIGN = re.compile(r"[{}\[|<@%#]")
 _PLACEHOLDER = re.compile(
-    r"\{\{|\}\}|\{%|%\}|%\{|\$\{|#\{|\*\||\|\*|%%[^%\s]{1,80}%%|%(?![0-9A-Fa-f]{2})\w{1,80}%|<%|&lt;%|@@\w{1,80}@@|"
+    r"\{\{|\}\}|\{%|%\}|%\{|\$\{|#\{|\*\||\|\*|%%[^%\s]{1,80}%%|%(?![0-9A-Fa-f]{2})\w{1,80}%|<%|@@\w{1,80}@@|"
     r"(?:^|[/=?&#])\[\[?[A-Za-z_][\w .:|-]{0,80}\]|(?:^|[/=?&#])\{[A-Za-z_][\w .:|-]{0,80}\}"
 )
 _UNSUBSCRIBE = re.compile(
-    r"unsub(?:scribe)?(?![a-z])|unsubscri|opt[-_]?out|list[-_]?unsub|abmelde|abbestell|desabonn|desinscri|disiscri|"
-    r"(?:email|mail|subscription|communication|notification)[-_]?preferences|manage[-_]?(?:your[-_]?)?subscription",
-    re.IGNORECASE,
+    r"unsub(?![a-z])|unsubscri|opt[-_]?out|abmelde|abbestell|desabonn|desinscri|disiscri|"
+    r"(?:email|mail|subscription|communication|notification)s?[-_]?preferences|manage[-_]?(?:your[-_]?)?subscription"
 )
 _UNSUBSCRIBE_WORDS = re.compile(
     r"unsubscribe|opt[ -]?out|abmelden|abbestellen|austragen|désabonn|désinscri|darse de baja|"
-    r"cancelar (?:la )?suscripci|"
-    r"cancelar (?:a )?(?:inscri|subscri|assinatura)|descadastr|disiscri|annulla l.iscrizione|afmelden|uitschrijven|"
-    r"avregistrera|avmeld|afmeld|peruuta tilaus|wypisz|odhlásit|leiratkoz|dezabon|отпис|відпис|"
-    r"退订|退訂|取消订阅|配信停止|購読解除|수신거부|إلغاء الاشتراك",
-    re.IGNORECASE,
+    r"cancelar (?:la )?suscripci|cancelar (?:a )?(?:inscri|subscri|assinatura)|descadastr|disiscri|"
+    r"annulla l.iscrizione|afmelden|uitschrijven|avregistrera|avmeld|afmeld|peruuta tilaus|wypisz|odhlásit|leiratkoz|"
+    r"dezabon|отпис|відпис|退订|退訂|取消订阅|配信停止|購読解除|수신거부|إلغاء الاشتراك"
+)
+# Every one-time address holds one of these; most addresses hold none.
+_DOOR = re.compile(
+    r"(?<![a-z])(?:pass(?:word|wd|phrase|less)|pwd|magic|one[-_]?time|otp(?![a-z])|verif|confirm|validat|activat|"
+    r"log[-_]?in|sign[-_]?in|auth|access|accept|invit|perishable|sso|session|reset|recover|forgot|callback)|"
+    r"(?:password|passwd|login|signin|email|mail|account|user)(?:reset|verif|confirm|activat|validat|token|key|code)"
 )
 _ONE_TIME = re.compile(
     r"(?:reset|recover|forgot|set|change|choose|new)[-_/]?(?:your[-_]?)?(?:password|passwd|pwd|passphrase)|"
-    r"(?:password|passwd|pwd|account)[-_/]?(?:reset|recover|forgot|set)|magic[-_]?(?:link|login|token)|one[-_]?time|"
+    r"(?:password|passwd|pwd|account)[-_/]?(?:reset|recover|forgot)|magic[-_]?(?:link|login|token)|one[-_]?time|"
     r"(?<![a-z])otp(?![a-z])|passwordless|(?:verify|confirm|validate|activate)[-_/]?(?:your[-_]?)?(?:e?-?mail|account|"
     r"address|registration|user|signup|login|token)|(?:e?-?mail|account)[-_/]?(?:verif|confirm|activat|validat)|"
     r"(?:login|signin|sign[-_]in|log[-_]in|auth|access|accept|invite|invitation|confirm|confirmation|verification|"
     r"activation|verify|activate|reset|recovery)[-_/](?:by[-_]?)?(?:link|token|code|key)(?![a-z])|"
     r"(?:reset|confirm(?:ation)?|verif(?:y|ication)|activat(?:e|ion)|invit(?:e|ation)|login|auth|access|magic|recovery|"
-    r"one_?time|perishable|sso|session|signin)_?-?(?:token|code|key|hash|id)=",
-    re.IGNORECASE,
+    r"one_?time|perishable|sso|session|signin)[-_]?(?:token|code|key|hash|id)="
 )
-_TOKEN = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|sig|signature)=[^&#]{6,}", re.IGNORECASE)
-_DOOR = re.compile(
-    r"(?<![a-z])(?:invit|confirm|verif|activat|reset|recover|log-?in|sign-?in|auth|password|passwd|magic|accept|sso|"
-    r"session|callback)",
-    re.IGNORECASE,
-)
+_SECRET = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|sig|signature)=[^&#]{6,}")
 _ONE_TIME_WORDS = re.compile(
     r"(?:reset|change|set|choose|create) (?:your |my |a )?(?:new )?password|passwort (?:zurücksetzen|ändern|festlegen)|"
     r"(?:confirm|verify|activate) (?:your |my |this )?(?:e-?mail|account|address|registration)|e-?mail(?:-adresse)? "
     r"bestätigen|konto (?:bestätigen|aktivieren)|réinitialiser (?:le|votre|mon) mot de passe|"
     r"restablecer (?:la |tu |su )?contraseña|magic link|one[- ]time (?:link|code|password)|"
-    r"log in (?:now )?with(?:out)? (?:this|one|a) (?:link|click|password)",
-    re.IGNORECASE,
+    r"log in (?:now )?with(?:out)? (?:this|one|a) (?:link|click|password)"
 )
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _VISIBLE_URL = re.compile(
@@ -118,26 +116,28 @@ class Rules:
     def decide(self, destination: str, *, text: str, attributes: Mapping[str, str], quoted: bool) -> Decision:
         """Decide about one link.
 
+        Whether the destination is safe and short enough is asked where it is sealed ("unsafe", "too-long").
+
         destination: decoded and stripped, as a browser would read it. text: what the link shows. quoted: it stands in
         the quoted part of a reply or forward.
         """
         if not _WEB.match(destination):
             return Decision(self._not_web(destination), destination)
-        if self._at_home(destination):
+        if self.at_home(destination):
             claims = own_token(self.base_url, "/c/", destination, self.keys)
             if claims is None or claims.link is None:
                 return Decision("own-host", destination)
             return Decision("unwrapped", claims.destination) if quoted else Decision("own-link", destination)
-        if _PLACEHOLDER.search(destination):
+        if _has_placeholder(destination):
             return Decision("placeholder", destination)
-        if "\ufffd" in destination or not safe_destination(destination):
+        if "\ufffd" in destination:
             return Decision("unsafe", destination)
         return Decision(self._left(destination, text, attributes), destination)
 
     def _not_web(self, destination: str) -> str:
         if _NO_TRACK_SCHEME.match(destination):
             return "opt-out"
-        if not _SCHEME.match(destination) and _PLACEHOLDER.search(destination):
+        if not _SCHEME.match(destination) and _has_placeholder(destination):
             return "placeholder"
         return "not-web"
 
@@ -148,10 +148,12 @@ class Rules:
             return "list-unsubscribe"
         host = host_of(destination)
         behind = destination[destination.index("://") + 3 :]
-        behind = behind[len(host) :]  # path and query: a site called optout.example is none
-        if _UNSUBSCRIBE.search(behind) or _UNSUBSCRIBE_WORDS.search(text):
+        behind = behind[len(host) :].lower()  # path and query: a site called optout.example is none
+        words = text.lower()
+        if _UNSUBSCRIBE.search(behind) or _UNSUBSCRIBE_WORDS.search(words):
             return "unsubscribe"
-        if _ONE_TIME.search(behind) or _ONE_TIME_WORDS.search(text) or (_TOKEN.search(behind) and _DOOR.search(behind)):
+        one_time = _DOOR.search(behind) and (_ONE_TIME.search(behind) or _SECRET.search(behind))
+        if one_time or _ONE_TIME_WORDS.search(words):
             return "one-time"
         if self.excluded_domains and _within(host, self.excluded_domains):
             return "excluded-domain"
@@ -161,7 +163,8 @@ class Rules:
             return "visible-url"
         return ""
 
-    def _at_home(self, destination: str) -> bool:
+    def at_home(self, destination: str) -> bool:
+        """Whether it points at the tracking host."""
         base = self.base_url.lower()
         start = destination[: len(base) + 1].lower()
         return start.startswith(base) and start[len(base) :] in ("", "/", "?", "#")
@@ -185,6 +188,10 @@ def own_token(base_url: str, path: str, address: str, keys: Keys) -> Claims | No
         return open_token(keys, token)
     except BadToken:
         return None
+
+
+def _has_placeholder(address: str) -> bool:
+    return _PLACEHOLDER_SIGN.search(address) is not None and _PLACEHOLDER.search(address) is not None
 
 
 def plain(text: str) -> str:

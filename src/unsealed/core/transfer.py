@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from unsealed.model.message import Edit
 
 LINE_OCTETS = 998  # RFC 5322 §2.1.1, without the line end
 _QP_LINE = 76  # RFC 2045 §6.7 (5), the "=" of a soft break included
+_QP_STRIDE = 512
+_QP_FAR = 200
+_SOFT = re.compile(rb"=(?:\r?\n|\Z)")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
 _UNSAFE = re.compile(rb"[^ -<>-~]")
 
@@ -92,17 +95,17 @@ class Verbatim:
         first = 0
         while first < len(changes):
             begin = self.decoded.rfind(b"\n", 0, changes[first].start) + 1
-            last, grown = first, 0
-            while True:
-                stop = self.decoded.find(b"\n", changes[last].end)
-                stop = len(self.decoded) if stop < 0 else stop
-                grown += len(changes[last].new) - (changes[last].end - changes[last].start)
-                if last + 1 == len(changes) or changes[last + 1].start >= stop:
-                    break
+            stop, last = -1, first - 1
+            while last + 1 < len(changes) and (stop < 0 or changes[last + 1].start < stop):
                 last += 1
-            width = len(self.decoded[begin:stop].removesuffix(b"\r"))
+                if changes[last].end > stop:
+                    found = self.decoded.find(b"\n", changes[last].end)
+                    stop = found if found >= 0 else len(self.decoded)
+            here = changes[first : last + 1]
+            grown = sum(len(change.new) - (change.end - change.start) for change in here)
+            width = stop - begin - self.decoded.endswith(b"\r", begin, stop)
             if width <= LINE_OCTETS < width + grown:
-                inside = [place for place in places if begin < place < stop]
+                inside = places[bisect_right(places, begin) : bisect_left(places, stop)]
                 self._fill(begin, begin + width, changes, range(first, last + 1), inside, chosen, hopeless)
             first = last + 1
         return chosen, hopeless
@@ -113,7 +116,7 @@ class Verbatim:
         stop: int,
         changes: Sequence[Change],
         members: range,
-        places: list[int],
+        places: Sequence[int],
         chosen: list[int],
         hopeless: set[int],
     ) -> None:
@@ -135,25 +138,27 @@ class Verbatim:
 
 
 class QuotedPrintable:
-    """RFC 2045 §6.7. Keeps a table of line starts, encoded and decoded, so that an offset is found without decoding
-    again."""
+    """RFC 2045 §6.7. Keeps a table of places, encoded and decoded, so that an offset is found without decoding again,
+    in a time that does not depend on the length of lines."""
 
     def __init__(self, raw: bytes, start: int, end: int) -> None:
         self.start = start
-        self.encoded = raw[start:end]
-        if _STRAY.search(self.encoded):
+        encoded = self.encoded = raw[start:end]
+        if _STRAY.search(encoded):
             raise Untouchable("odd-encoding")
-        self.decoded = binascii.a2b_qp(self.encoded)
-        self.newline = line_end(self.encoded if b"\n" in self.encoded else raw[:start])
-        self._encoded_at: list[int] = []
-        self._decoded_at: list[int] = []
-        encoded = decoded = 0
-        for line in self.encoded.split(b"\n"):
-            self._encoded_at.append(encoded)
+        self.decoded = binascii.a2b_qp(encoded)
+        self.newline = line_end(encoded if b"\n" in encoded else raw[:start])
+        self._encoded_at, self._decoded_at = [0], [0]
+        at = decoded = 0
+        while at + _QP_STRIDE < len(encoded):
+            behind = at + _QP_STRIDE
+            inside = encoded.rfind(b"=", behind - 2, behind)  # never step into an escape
+            behind = inside if inside >= 0 else behind
+            # "=XX" and "=\n" lose two bytes, "=\r\n" three.
+            decoded += behind - at - 2 * encoded.count(b"=", at, behind) - encoded.count(b"=\r\n", at, behind)
+            at = behind
+            self._encoded_at.append(at)
             self._decoded_at.append(decoded)
-            size = len(line) + 1
-            encoded += size
-            decoded += size - 2 * line.count(b"=") - line.endswith(b"=\r")  # "=XX" and "=\n" lose two, "=\r\n" three
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes; no line grows beyond 76 octets."""
@@ -163,56 +168,58 @@ class QuotedPrintable:
             for start, end, _ in changes
         ]
         edits: list[Edit] = []
-        behind, column = -1, 0  # encoded end of the change before, output column there
+        behind, column = -_QP_FAR, 0  # encoded end of the change before, output column there
         for number, (begin, end) in enumerate(spans):
             new = changes[number].new
-            line = encoded.rfind(b"\n", 0, begin) + 1
-            column = column + begin - behind if behind >= line and behind >= 0 else begin - line
+            # A line is looked at as far as it matters: longer ones were too long before.
+            line = encoded.rfind(b"\n", max(begin - _QP_FAR, 0), begin) + 1 or max(begin - _QP_FAR, 0)
+            column = column + begin - behind if behind >= line else begin - line
             pieces: list[bytes] = []
-            if column == _QP_LINE and new and begin > behind:
+            if column == _QP_LINE and new and begin > max(behind, 0):
                 # No room for the "=" of a soft break: take the last character along.
                 step = 3 if encoded[begin - 3 : begin - 2] == b"=" else 1
                 begin -= step
-                column -= step
-                pieces += (soft, encoded[begin : begin + step])
                 column = step
+                pieces += (soft, encoded[begin : begin + step])
             column = _wrapped(new, column, soft, pieces)
-            stop = encoded.find(b"\n", end)
-            stop = len(encoded) if stop < 0 else stop - (encoded[stop - 1 : stop] == b"\r" and stop > end)
+            stop = encoded.find(b"\n", end, end + _QP_FAR)
+            stop = min(end + _QP_FAR, len(encoded)) if stop < 0 else stop - encoded.endswith(b"\r", end, stop)
             limit = _QP_LINE
             if number + 1 < len(spans) and spans[number + 1][0] <= stop:
                 stop, limit = spans[number + 1][0], _QP_LINE - 1
-            if column and column + stop - end > limit:
+            if column and stop > end and column + stop - end > limit:
                 pieces.append(soft)
                 column = 0
-            if column == 0 and encoded.startswith(b"-", end) and end < stop:
+            if column == 0 and encoded.startswith(b"-", end, stop):
                 pieces.append(b"=2D")  # never begin a line with what might be read as a delimiter
                 end += 1
                 column = 3
-            edits.append(
-                Edit(offset=self.start + begin, removed=encoded[begin:end], inserted=b"".join(pieces)),
-            )
+            edits.append(Edit(offset=self.start + begin, removed=encoded[begin:end], inserted=b"".join(pieces)))
             behind = end
         return edits
 
     def _at(self, offset: int) -> int:
-        """Where the decoded byte begins."""
+        """Where the decoded byte begins: behind a soft break, never before one."""
         row = bisect_right(self._decoded_at, offset) - 1
         at, left = self._encoded_at[row], offset - self._decoded_at[row]
-        while left:
-            escape = self.encoded.find(b"=", at, at + left)
-            if escape < 0:
-                return at + left
-            left -= escape - at + 1
-            at = escape + 3
-        return at
+        while (escape := self.encoded.find(b"=", at, at + left + 1)) >= 0:
+            left -= escape - at
+            soft = _SOFT.match(self.encoded, escape)
+            if soft:
+                at = soft.end()
+            elif left:
+                at = escape + 3
+                left -= 1
+            else:
+                return escape
+        return at + left
 
     def _behind(self, offset: int) -> int:
         """Where the decoded byte before `offset` ends: before a soft break, never behind one."""
         if offset == 0:
             return 0
         at = self._at(offset - 1)
-        return at + (3 if self.encoded[at : at + 1] == b"=" else 1)
+        return at + (3 if self.encoded.startswith(b"=", at) else 1)
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
@@ -246,34 +253,37 @@ class Base64:
     """RFC 2045 §6.8, clean and padded."""
 
     def __init__(self, raw: bytes, start: int, end: int) -> None:
+        self.raw = raw
         self.start = start
-        self.encoded = raw[start:end]
+        self.end = end
         try:
-            self.decoded = binascii.a2b_base64(self.encoded.translate(None, b" \t\r\n"), strict_mode=True)
+            self.decoded = binascii.a2b_base64(raw[start:end].translate(None, b" \t\r\n"), strict_mode=True)
         except binascii.Error:
             raise Untouchable("odd-encoding") from None
-        self.newline = line_end(self.encoded if b"\n" in self.encoded else raw[:start])
+        self.newline = line_end(raw[start : start + LINE_OCTETS] if b"\n" in raw[start:end] else raw[:start])
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The one edit of the message that makes these changes."""
         if not changes:
             return []
+        raw = self.raw
         wanted = changes[0].start // 3 * 4  # the first character that may differ
-        lines = self.encoded.split(b"\n")
-        at = characters = keep = kept = 0
-        for line in lines:
-            if characters > wanted:
-                break
-            size = len(line.translate(None, b" \t\r"))
+        at = keep = self.start
+        characters = kept = width = 0
+        while at < self.end and characters <= wanted:
+            stop = raw.find(b"\n", at, self.end) + 1 or self.end
+            size = len(raw[at:stop].translate(None, b" \t\r\n"))
+            width = width or (size if stop < self.end else 0)
             if size and characters % 4 == 0:
                 keep, kept = at, characters
             characters += size
-            at += len(line) + 1
-        width = len(lines[0].strip()) if len(lines) > 1 else _QP_LINE
+            at = stop
         if width % 4 or not 4 <= width <= _QP_LINE:
             width = _QP_LINE
-        end = len(self.encoded.rstrip(b" \t\r\n"))
-        changed = apply(self.decoded, changes)
-        text = binascii.b2a_base64(changed[kept // 4 * 3 :], newline=False)
-        inserted = self.newline.join(text[step : step + width] for step in range(0, len(text), width))
-        return [Edit(offset=self.start + keep, removed=self.encoded[keep:end], inserted=inserted)]
+        end = self.start + len(raw[self.start : self.end].rstrip(b" \t\r\n"))
+        changed = memoryview(apply(self.decoded, changes))[kept // 4 * 3 :]
+        inserted = bytearray()
+        for step in range(0, len(changed), width // 4 * 3):
+            inserted += self.newline if step else b""
+            inserted += binascii.b2a_base64(changed[step : step + width // 4 * 3], newline=False)
+        return [Edit(offset=keep, removed=raw[keep:end], inserted=bytes(inserted))]
