@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine
 
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
 from unsealed.model.message import AddressKind, CopyId, Delivery, MessageId, UserId
-from unsealed.model.policy import Level
+from unsealed.model.policy import OFF, Level, Switches
 from unsealed.store import schema
 from unsealed.store.feed import Change, add_feed
+from unsealed.store.messages import switches_json
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
@@ -207,7 +208,7 @@ class Seeding:
                 "tag": tag,
                 "opens_level": Level.FULL if tracked else Level.OFF,
                 "clicks_level": Level.FULL if tracked else Level.OFF,
-                "switches": "{}",
+                "switches": switches_json(Switches() if tracked else OFF),
                 "key_id": 0,
                 "tracking_url": "http://127.0.0.1:8026",
                 "unchanged": unchanged,

@@ -1,0 +1,224 @@
+"""What must hold for each route of the web side, also for the ones that are added tomorrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import Engine, select
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from unsealed.inlets import auth, web
+from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+from unsealed.model.message import MessageId, UserId, public_id
+from unsealed.store import people, schema
+
+MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
+OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
+MARAS = ("tidewater", "harbourline", "Harbourline", "Marchetti")  # words that stand in Mara's mail alone
+STREAM = "/live"  # never ends; has tests of its own
+NEVER = "0123456789abcdef"  # an id that nothing has
+HOSTILE = (
+    "\0",
+    ".",
+    " ",
+    "-1",
+    "../../etc/passwd",
+    "ffffffffffffffffffff.0123456789abcdef",
+    "7fffffffffffffff.7fffffffffffffff",
+    "-1.0123456789abcdef",
+    "1_0.0123456789abcdef",
+    "٣.0123456789abcdef",
+    "\N{GRINNING FACE}",
+    "<script>alert(1)</script>",
+    "a" * 5000,
+)
+ALONE = ("\0", "7fffffffffffffff.7fffffffffffffff", "٣.0123456789abcdef")
+
+
+class OneKey:
+    newest = 0
+
+    def key(self, key_id: int) -> bytes | None:
+        return bytes(range(64))
+
+
+@pytest.fixture
+def app(engine: Engine, clock: Any, tmp_path: Path) -> Starlette:
+    return web.build(
+        Surroundings(
+            engine=engine,
+            keys=OneKey(),
+            clock=clock,
+            origin="http://127.0.0.1:8025",
+            tracking_url="http://127.0.0.1:8026",
+            collector_socket=tmp_path / "collector.sock",
+            smtp=SmtpWords(host="127.0.0.1", port=2525),
+            sandbox=True,
+        )
+    )
+
+
+@pytest.fixture
+def ids(engine: Engine, mail: Mapping[str, MessageId]) -> list[str]:
+    """Some message and copy ids of Mara."""
+    with engine.connect() as connection:
+        copies = connection.execute(
+            select(schema.copies.c.id).where(schema.copies.c.message_id == mail["proposal"])
+        ).scalars()
+        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *copies)]
+
+
+@pytest.fixture
+def visit(app: Starlette, browser: Any, engine: Engine, clock: Any, mail: Mapping[str, MessageId]) -> Any:
+    """`visit(user)` is a browser in which that user is signed in, with an API token beside the cookie."""
+
+    def signed_in(user: UserId) -> Any:
+        with engine.begin() as connection:
+            cookie, csrf = people.new_session(connection, user, "127.0.0.1", browser.user_agent, clock())
+            token = people.new_api_token(connection, user, "test", clock())
+            credential = people.check_api_token(connection, token)
+            assert credential is not None
+            people.note_use(connection, credential, clock())
+        return browser(app=app, cookies={"unsealed": cookie}, token=csrf), {"authorization": f"Bearer {token}"}
+
+    return signed_in
+
+
+def paths(app: Starlette, method: str) -> list[str]:
+    """The paths of all routes that answer a method, with their {parameters}."""
+    found = [each.path for each in app.routes if isinstance(each, Route) and method in (each.methods or ())]
+    assert found
+    return [path for path in dict.fromkeys(found) if path != STREAM]
+
+
+def filled(path: str, value: str) -> str:
+    return re.sub(r"\{[^}]+\}", quote(value, safe=""), path)
+
+
+def everything(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return [str(row) for table in schema.metadata.sorted_tables for row in connection.execute(select(table))]
+
+
+async def test_mara_herself_sees_her_mail(visit: Any, app: Starlette, ids: list[str]) -> None:
+    """The control: without it the next test could pass on routes that show nothing to anybody."""
+    it, token = visit(MARA)
+    shown = [
+        path
+        for path in paths(app, "GET")
+        if "{id}" in path
+        and any(
+            answer.status == 200 and any(word in answer.text for word in MARAS)
+            for answer in [await it.get(filled(path, each), **token) for each in ids]
+        )
+    ]
+
+    assert [path for path in paths(app, "GET") if "{id}" in path] == shown
+
+
+async def test_no_route_shows_or_touches_what_belongs_to_another(
+    visit: Any, app: Starlette, ids: list[str], engine: Engine
+) -> None:
+    it, token = visit(OTHER)
+    before = everything(engine)
+    for path in paths(app, "GET"):
+        unknown = await it.get(filled(path, NEVER), **token)
+        for each in ids:
+            for query in ("", f"?m={each}", f"?id={each}&copy={each}&message={each}"):
+                answer = await it.get(filled(path, each) + query, **token)
+
+                assert [] == [word for word in MARAS if word in answer.text], (path, query)
+                if not query:
+                    assert unknown.status == answer.status, path
+    for path in paths(app, "POST"):
+        if "{id}" in path:
+            for each in ids:
+                unknown = await it.post(filled(path, NEVER), {"id": NEVER, "as": "thunderbird", "link": "0"})
+                answer = await it.post(filled(path, each), {"id": each, "as": "thunderbird", "link": "0"})
+
+                assert (404, 404) == (unknown.status, answer.status), path
+    assert before == everything(engine)
+
+
+async def test_no_get_changes_anything(visit: Any, app: Starlette, ids: list[str], engine: Engine, clock: Any) -> None:
+    it, token = visit(MARA)
+    with engine.begin() as connection:
+        link = people.new_login_link(connection, OTHER, clock())
+    before = everything(engine)
+    for method in ("GET", "HEAD"):
+        for path in [*paths(app, "GET"), *paths(app, "POST")]:
+            for value in (ids[0], ids[-1], link):
+                await it.request(method, filled(path, value), token)
+                await it.request(method, filled(path, value) + "?id=x&address=a@b.example&label=x&delete=1", token)
+
+    assert before == everything(engine)
+
+
+async def test_the_signed_out_get_nothing_but_the_open_pages(app: Starlette, browser: Any, ids: list[str]) -> None:
+    it = browser(app=app)
+    for path in paths(app, "GET"):
+        answer = await it.get(filled(path, ids[0]))
+        if auth.is_open(path):
+            assert answer.status in (200, 401, 404), path
+        else:
+            assert (303, "/sign-in") == (answer.status, answer.headers["location"].partition("?")[0]), path
+        assert [] == [word for word in MARAS if word in answer.text], path
+    for path in paths(app, "POST"):
+        answer = await it.post(filled(path, ids[0]))
+        assert answer.status in (401, 404), path
+
+
+async def test_no_change_is_made_for_another_site(visit: Any, app: Starlette, ids: list[str], engine: Engine) -> None:
+    it, _ = visit(MARA)
+    before = everything(engine)
+    for path in paths(app, "POST"):
+        for headers in ({"origin": "https://evil.example"}, {"origin": ""}, {"sec_fetch_site": "cross-site"}):
+            assert 403 == (await it.post(filled(path, ids[0]), **headers)).status, path
+    it.token = ""
+    for path in paths(app, "POST"):
+        assert 403 == (await it.post(filled(path, ids[0]))).status, path
+    assert before == everything(engine)
+
+
+async def test_every_answer_carries_the_security_headers(visit: Any, app: Starlette, ids: list[str]) -> None:
+    it, token = visit(MARA)
+    for path in paths(app, "GET"):
+        answer = await it.get(filled(path, ids[0]), **token)
+        policy = answer.headers["content-security-policy"]
+
+        assert "default-src 'none'" in policy, path
+        if path.endswith("/letter"):  # somebody's letter brings its own styles, and must do nothing else
+            assert "script-src" not in policy, path
+            assert "sandbox" in policy, path
+        else:
+            assert "unsafe" not in policy, path
+        assert "nosniff" == answer.headers["x-content-type-options"], path
+        assert answer.headers["referrer-policy"] in ("same-origin", "no-referrer"), path
+
+
+async def test_hostile_values_never_break_an_answer(visit: Any, app: Starlette, ids: list[str]) -> None:
+    it, token = visit(MARA)
+    names = ("q", "after", "cursor", "state", "sort", "m", "limit", "kind", "show", "events", "people", "done", "next")
+    failed = []
+    for path in paths(app, "GET"):
+        for value in HOSTILE:
+            query = "&".join(f"{name}={quote(value)}" for name in names)
+            there = [filled(path, value[:200]), f"{filled(path, ids[0])}?{query}", f"{filled(path, ids[-1])}?{query}"]
+            if value in ALONE:  # a first parameter that is refused hides the others
+                there += [f"{filled(path, ids[0])}?{name}={quote(value)}" for name in names]
+            for each in there:
+                answer = await it.get(each, **token)
+                if answer.status >= 500:
+                    failed.append((each[:120], answer.status, repr(answer.raised)[:120]))
+        for cookie in ("zone=%00", "zone=../x", "zone=" + "x" * 4000, "unsealed=" + "\xff" * 100):
+            answer = await it.get(filled(path, ids[0]), cookie=f"{cookie}; a=b")
+            if answer.status >= 500:
+                failed.append((path, cookie[:20], repr(answer.raised)[:120]))
+
+    assert [] == failed
