@@ -1,10 +1,12 @@
-"""Writes docs/reference/settings.md and docs/reference/commands.md from the code: `make docs`.
+"""Writes the pages of docs/reference that follow from the code: `make docs`.
 
 `--check` writes nothing and fails when a page is not what the code says; `make check` runs that.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from enum import Enum
 from pathlib import Path
@@ -17,6 +19,8 @@ from typer.main import get_command
 
 from unsealed.app.cli import cli
 from unsealed.app.config import Settings
+from unsealed.core.instrument import LEFT_REASONS, UNCHANGED_REASONS
+from unsealed.core.judge import RULES, RULES_VERSION
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -58,6 +62,25 @@ COMMANDS_HEAD = """\
 Every command that touches data takes `--data DIR`, or `UNSEALED_DATA` from the environment.
 All of them work while the server runs.
 The exit status is 0 when all went well, 1 when something was found to be wrong, 2 when the command could not be done.
+"""
+
+
+REASONS_HEAD = """\
+# Reasons
+
+<!-- Made from core/instrument.py, core/links.py and core/judge.py by `make docs`. Change it there. -->
+
+Nothing is decided without a reason on record.
+The codes are stable: they are shown by the API, and written by `unsealed instrument --report`.
+"""
+
+RULES_HEAD = """\
+## A request that was judged
+
+Rule set {version}.
+The rules are asked in this order.
+A rule says nothing, adds evidence, or decides; the first decision wins, and its reason comes first in the list.
+What the verdicts mean: [states and verdicts](states.md).
 """
 
 
@@ -134,7 +157,32 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+def reasons_page() -> str:
+    lines = [REASONS_HEAD]
+    lines += ["## A message that goes out as it came", "", *_codes(UNCHANGED_REASONS)]
+    lines += ["## A link that is left alone", "", *_codes(LEFT_REASONS)]
+    lines += [RULES_HEAD.format(version=RULES_VERSION)]
+    lines += ["| rule | what it looks at | reasons it gives |", "|---|---|---|"]
+    for rule in RULES:
+        number, _, words = (inspect.getdoc(rule) or "").partition(": ")
+        codes = dict.fromkeys(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', inspect.getsource(rule)))
+        codes.pop("HEAD", None)  # a method of HTTP, not a reason
+        lines.append(f"| {number} | {_cell(words)} | {', '.join(f'`{code}`' for code in codes)} |")
+        if number == "15":
+            lines.append("| 16 | the same actor asks for the same thing again within 5 s | `REPEAT` |")
+    return "\n".join([*lines, ""])
+
+
+def _codes(reasons: dict[str, str]) -> list[str]:
+    return [
+        "| code | in words |",
+        "|---|---|",
+        *(f"| `{code}` | {_cell(words)} |" for code, words in reasons.items()),
+        "",
+    ]
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "reasons.md": reasons_page}
 
 
 def main() -> int:
