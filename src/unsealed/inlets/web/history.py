@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 
-from unsealed.inlets.web.words import Times, lasting, ordinal, shortened, someone
+from unsealed.inlets.web.words import Times, answered, lasting, many, ordinal, sentence, shortened, someone
 from unsealed.model.event import Finding, HitKind
 from unsealed.model.view import CopyRow, EventRow, MessageView
 
 GAP = timedelta(hours=1)  # from here on silence gets a line of its own
+BURST = timedelta(seconds=3)  # requests of a machine this close belong together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,47 @@ def _with_gap(line: Line, below: Line | None) -> Line:
     return replace(line, gap=lasting(line.at - below.at))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Requests of one machine that belong together, the last one first; a person's request stands alone."""
+
+    events: tuple[EventRow, ...]
+
+    @property
+    def event(self) -> EventRow:
+        return self.events[0]
+
+    @property
+    def span(self) -> str:
+        """ "4 links and the picture in 0.8 s"; "" for a single request."""
+        if len(self.events) == 1:
+            return ""
+        links = len({event.link for event in self.events if event.kind == HitKind.CLICK})
+        parts = [many(links, "link")] if links else []
+        if any(event.kind == HitKind.OPEN for event in self.events):
+            parts.append("the picture")
+        passed = (self.events[0].at - self.events[-1].at).total_seconds()
+        return f"{' and '.join(parts)} in {max(passed, 0.1):.1f} s"
+
+
+def bursts(events: Iterable[EventRow]) -> list[Burst]:
+    """Requests latest first, those of one machine within a few seconds put together."""
+    made: list[list[EventRow]] = []
+    for event in events:
+        last = made[-1][-1] if made else None
+        if (
+            last is not None
+            and last.finding.machine
+            and event.finding.machine
+            and last.user_agent == event.user_agent
+            and last.at - event.at < BURST
+        ):
+            made[-1].append(event)
+        else:
+            made.append([event])
+    return [Burst(events=tuple(each)) for each in made]
+
+
 def machine_lines(events: Iterable[EventRow]) -> list[Line]:
     """What machines did, latest first, one line each."""
     return [_line(_Reading([event])) for event in events]
@@ -149,13 +191,12 @@ def departure(message: MessageView) -> Line:
     else:
         whom = f"{len(took)} of {len(message.copies)}"
     lying = all(copy.ended_at is not None and copy.facts.delivery == "delivered" for copy in took)
-    said = took[0].reply
     return Line(
         at=max(copy.facts.sent_at for copy in took if copy.facts.sent_at),
         verb=f"{'Delivered' if lying else 'Sent'} to {whom}",
         mark="delivered" if lying else "sent",
         symbol="tick-dot" if lying else "tick",
-        detail=f"the next server answered {said}" if said else "",
+        detail=sentence(answered(took[0].reply)),
     )
 
 

@@ -14,6 +14,7 @@ import html as escaping
 import re
 from dataclasses import dataclass
 from email.message import Message
+from email.utils import getaddresses
 
 from starlette.responses import HTMLResponse, Response
 
@@ -82,8 +83,13 @@ def letterhead(raw: bytes) -> Letterhead:
     found: dict[str, str] = {}
     for item in header.fields(raw):
         found.setdefault(item.name, header.decoded(item.value)[:HEAD_MAX])
-    to = ", ".join(found[name] for name in ("to", "cc") if found.get(name))
-    return Letterhead(subject=found.get("subject", ""), sender=found.get("from", ""), to=to or "undisclosed recipients")
+    sender = getaddresses([found.get("from", "")])
+    to = getaddresses([found[name] for name in ("to", "cc") if found.get(name)])
+    return Letterhead(
+        subject=found.get("subject", ""),
+        sender=", ".join(part for part in (sender[0] if sender else ()) if part),
+        to=", ".join(name or address for name, address in to if name or address) or "undisclosed recipients",
+    )
 
 
 def has_remote_pictures(page: str) -> bool:

@@ -10,18 +10,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.web import letter, simulate
+from unsealed.inlets.web import history, letter, simulate
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
-from unsealed.model.view import EventRow, LinkRow, Page, SandboxRow
+from unsealed.model.view import LinkRow, Page, SandboxRow
 from unsealed.store import sandbox, views
 from unsealed.store.engine import reading
 
 COPIES = 50
-JUDGED = 20
+JUDGED = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Reading:
     links: tuple[LinkRow, ...]  # those that lead through us in this copy
     has_pixel: bool
     remote_pictures: bool
-    events: tuple[EventRow, ...]
+    bursts: list[history.Burst]
 
 
 async def page(request: Request) -> Response:
@@ -89,7 +89,7 @@ def _read(request: Request, user: UserId, public: str) -> Reading | None:
         links=tuple(row for row in message.links if row.link.position in found.links),
         has_pixel=bool(found.pixel),
         remote_pictures=letter.has_remote_pictures(letter.html(raw)),
-        events=events.items,
+        bursts=history.bursts(events.items),
     )
 
 

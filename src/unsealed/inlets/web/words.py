@@ -33,6 +33,11 @@ def _code(letter: str) -> str:
     return letter if letter in JOINERS else f"‹U+{ord(letter):04X}›"
 
 
+def sentence(text: str) -> str:
+    """With a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 # Times
 
 
@@ -291,6 +296,11 @@ STATUS_WORDS = {  # RFC 3463 and the registry of enhanced status codes, what a s
 }
 
 
+def answered(reply: str) -> str:
+    """What the next hop said when it took a copy."""
+    return f"answered {reply}" if reply else ""
+
+
 def bounced(reply: str) -> str:
     """Why the next hop refused, in words where its code says it, else in its own."""
     found = STATUS.search(reply)
@@ -363,7 +373,7 @@ def verdict(event: EventRow) -> Verdict:
         case Finding.HUMAN_CLICK:
             return Verdict(f"{'Maybe clicked' if guess else 'Clicked'} {where}", Mark(kind="clicked", symbol="link"))
         case Finding.SCANNER_CLICK:
-            return Verdict(f"{where}: followed by a machine", Mark(kind="machine", symbol="link"))
+            return Verdict(f"A machine followed {where}", Mark(kind="machine", symbol="link"))
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
             return Verdict("Loaded by a machine", MARKS[CopyState.LOADED_BY_MACHINE])
         case Finding.SELF_OPEN | Finding.SELF_CLICK:
@@ -372,6 +382,11 @@ def verdict(event: EventRow) -> Verdict:
             return Verdict("Repeated, counted already", Mark(kind="machine", symbol="ticks-hollow"))
         case _:
             assert_never(event.finding)
+
+
+def burst_verdict() -> Verdict:
+    """Several requests of one machine."""
+    return Verdict("Loaded by a machine", MARKS[CopyState.LOADED_BY_MACHINE])
 
 
 DEVICE_SYMBOLS = {
