@@ -19,6 +19,7 @@ has 36 characters. This module never changes what version 1 means: mail lives lo
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -144,6 +145,8 @@ def safe_destination(url: str) -> bool:
     Spaces and non-ASCII letters after the host are fine: people write such links and browsers open them. Names of hosts
     may be international as far as each letter is one that a host can have. When in doubt, no: the link is left alone.
     """
+    if _COMMON.fullmatch(url):
+        return True
     if not _sound(url):
         return False
     host = _host(url)
@@ -173,6 +176,8 @@ _HEADER_SAFE = bytes(byte for byte in range(0x21, 0x7F) if byte not in b'"<>')
 _PERCENT = [bytes([byte]) if byte in _HEADER_SAFE else b"%%%02X" % byte for byte in range(256)]
 _CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0), ord("\\")]))
 _HOST_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
+# What nearly every link looks like, and safe by each of the rules: told in a quarter of the time.
+_COMMON = re.compile(r"(?ai)https?://[a-z0-9_-][a-z0-9._-]*+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*+)?")
 
 
 def _head(flags: int, copy: CopyId) -> bytes:
@@ -243,6 +248,8 @@ def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
 def _sound(url: str) -> bool:
     """The part of `safe_destination` that every version of Unicode agrees on: a sealed link must never die of an
     older Python, so only this is asked again when a token is opened."""
+    if _COMMON.fullmatch(url):
+        return True
     if url[:8].lower() != "https://" and url[:7].lower() != "http://":
         return False
     if url[-1] == " " or not _CONTROLS.isdisjoint(url):
