@@ -197,7 +197,7 @@ async def test_a_message_lists_its_links_with_the_reason_of_those_left_alone(
 ) -> None:
     links = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}")).json["links"]
 
-    assert {"Choose your password": "one_time", "social.example": "visible_url", "Unsubscribe": "unsubscribe"} == {
+    assert {"Choose your password": "one-time", "social.example": "visible-url", "Unsubscribe": "unsubscribe"} == {
         each["text"]: each["reason"] for each in links if not each["tracked"]
     }
     pricing = links[0]
