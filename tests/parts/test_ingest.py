@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete, func, select, update
 
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.flow.ingest import Ingest
+from unsealed.flow.ingest import Ingest, recount
 from unsealed.model.event import Finding
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
-from unsealed.store import schema
+from unsealed.store import events, schema
 from unsealed.store.journal import Journal, encode_hit
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -154,6 +156,9 @@ def a_hit(
     )
 
 
+# From the journal to counts
+
+
 def test_an_open_in_the_journal_becomes_an_event_and_a_count(house: House) -> None:
     (copy,) = house.message()
     house.write(a_hit(copy, 300))
@@ -162,3 +167,342 @@ def test_an_open_in_the_journal_becomes_an_event_and_a_count(house: House) -> No
 
     assert [Finding.HUMAN_OPEN] == house.findings()
     assert (1, 0, 1, 0) == house.counts(copy)
+
+
+def test_preview_panes_that_load_again_and_again_are_one_reading(house: House) -> None:
+    (copy,) = house.message()
+    house.write(*(a_hit(copy, 300 + 20 * number) for number in range(8)))
+
+    house.take_in()
+
+    assert (1, 0, 8, 0) == house.counts(copy)
+
+
+def test_reading_again_after_more_than_ten_minutes_is_another_reading(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300), a_hit(copy, 300 + 600), a_hit(copy, 300 + 600 + 601))
+
+    house.take_in()
+
+    assert (2, 0, 3, 0) == house.counts(copy)
+
+
+def test_a_click_without_an_open_means_opened(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 900, FIREFOX, link=1))
+
+    house.take_in()
+
+    assert (1, 1, 1, 0) == house.counts(copy)
+
+
+def test_a_click_does_not_add_to_the_readings_that_were_seen(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 900, FIREFOX, link=1))
+    house.take_in()
+    house.write(a_hit(copy, 5000))
+    house.take_in()
+    house.write(a_hit(copy, 9000))
+    house.take_in()
+
+    assert (2, 1, 3, 0) == house.counts(copy)
+
+
+def test_a_head_request_is_recorded_and_never_counted(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300, method="HEAD"), a_hit(copy, 310, FIREFOX, link=0, method="HEAD"))
+
+    house.take_in()
+
+    assert (0, 0, 2, 2) == house.counts(copy)
+
+
+def test_the_message_has_the_sums_and_the_ends_of_its_copies(house: House) -> None:
+    one, other = house.message(2)
+    house.write(a_hit(one, 300), a_hit(other, 400, address=OFFICE), a_hit(other, 450, FIREFOX, OFFICE, link=2))
+
+    house.take_in()
+
+    m = schema.messages.c
+    with house.engine.connect() as connection:
+        row = connection.execute(select(m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at, m.signal_at)).one()
+    first, last = NOON + timedelta(seconds=300), NOON + timedelta(seconds=450)
+    assert (2, 1, 3, 0, first, last, last) == tuple(row)
+
+
+def test_clicks_are_counted_by_link(house: House) -> None:
+    (copy,) = house.message()
+    house.write(
+        a_hit(copy, 300, FIREFOX, link=2), a_hit(copy, 400, FIREFOX, link=2), a_hit(copy, 500, CURL, CLOUD, link=0)
+    )
+
+    house.take_in()
+
+    c = schema.link_counts.c
+    with house.engine.connect() as connection:
+        rows = connection.execute(select(c.position, c.clicks, c.machine).order_by(c.position)).all()
+    assert [(0, 0, 1), (2, 2, 0)] == [tuple(row) for row in rows]
+
+
+def test_later_hits_of_a_burst_take_the_earlier_click_back(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300, FIREFOX, link=0))
+    house.take_in()
+    assert (1, 1, 1, 0) == house.counts(copy)
+
+    house.write(a_hit(copy, 300.4, FIREFOX, link=1))
+    house.take_in()
+
+    assert [Finding.SCANNER_CLICK, Finding.SCANNER_CLICK] == house.findings()
+    assert (0, 0, 2, 2) == house.counts(copy)
+    c = schema.copies.c
+    with house.engine.connect() as connection:
+        assert (None, None, None) == tuple(connection.execute(select(c.first_at, c.last_at, c.confidence)).one())
+
+
+def test_hits_that_arrive_late_are_judged_where_they_belong_in_time(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 1000), a_hit(copy, 1300))
+    house.take_in()
+    house.write(a_hit(copy, 500))
+    house.take_in()
+
+    e = schema.events.c
+    with house.engine.connect() as connection:
+        firsts = connection.execute(select(e.first_of_reading).order_by(e.at)).scalars().all()
+    assert [True, False, False] == firsts
+    assert (1, 0, 3, 0) == house.counts(copy)
+
+
+def test_below_the_full_level_events_keep_no_program_network_or_words(house: House) -> None:
+    (copy,) = house.message(level=Level.IDENTIFIED)
+    house.write(a_hit(copy, 300, GMAIL, GOOGLE, level=Level.IDENTIFIED))
+
+    house.take_in()
+
+    e = schema.events.c
+    with house.engine.connect() as connection:
+        row = connection.execute(select(e.finding, e.client, e.device, e.network, e.operator, e.reasons)).one()
+    assert (Finding.PROXIED_OPEN, "", "unknown", "unknown", "") == tuple(row)[:5]
+    assert "Gmail" not in row.reasons.replace("PROXY_GMAIL", "")
+
+
+def test_the_senders_signed_in_browser_is_not_a_reader(house: House) -> None:
+    (copy,) = house.message()
+    with house.engine.begin() as connection:
+        connection.execute(
+            schema.sessions.insert().values(
+                hash="0" * 64,
+                user_id=SENDER,
+                csrf="",
+                address="127.0.0.1",
+                user_agent=FIREFOX,
+                created_at=NOON,
+                seen_at=NOON,
+                expires_at=NOON + timedelta(days=7),
+            )
+        )
+    house.write(a_hit(copy, 300, FIREFOX, "127.0.0.1"), a_hit(copy, 320, THUNDERBIRD, "127.0.0.1"))
+
+    house.take_in()
+
+    assert [Finding.SELF_OPEN, Finding.HUMAN_OPEN] == house.findings()
+    assert (1, 0, 2, 0) == house.counts(copy)
+
+
+def test_a_changed_finding_is_told_to_live_pages(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300, FIREFOX, link=0))
+    house.take_in()
+    house.write(a_hit(copy, 300.4, FIREFOX, link=1))
+    house.take_in()
+
+    f = schema.feed.c
+    with house.engine.connect() as connection:
+        lines = connection.execute(select(f.user_id, f.copy_id, f.what).order_by(f.id)).all()
+    assert [(SENDER, copy, "human_click"), (SENDER, copy, "scanner_click")] == [tuple(line) for line in lines]
+
+
+# Nothing lost, nothing twice
+
+
+def test_a_journal_that_is_shipped_again_changes_nothing(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300), a_hit(copy, 2000))
+    house.take_in()
+    with house.engine.begin() as connection:
+        connection.execute(delete(schema.cursors))
+
+    house.ingest = house.fresh_ingest()
+    house.take_in()
+
+    assert 2 == house.rows("hits")
+    assert (2, 0, 2, 0) == house.counts(copy)
+
+
+def test_a_new_process_goes_on_where_the_last_one_stopped(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300))
+    house.take_in()
+    house.write(a_hit(copy, 2000))
+    house.ingest = house.fresh_ingest()
+
+    assert 1 == house.ingest.ship()
+
+
+def test_a_process_that_dies_between_shipping_and_judging_loses_nothing(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300))
+    house.ingest.ship()
+
+    house.ingest = house.fresh_ingest()
+    house.take_in()
+
+    assert (1, 0, 1, 0) == house.counts(copy)
+
+
+def test_segments_are_deleted_only_after_they_were_shipped(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300))
+    house.journal.close()
+    house.journal = Journal(house.folder, "c1")
+    house.write(a_hit(copy, 2000))
+    assert 2 == len(list(house.folder.glob("*.journal")))
+
+    house.ingest.ship(1)
+    assert 2 == len(list(house.folder.glob("*.journal")))
+    house.take_in()
+
+    assert 1 == len(list(house.folder.glob("*.journal")))
+    assert (2, 0, 2, 0) == house.counts(copy)
+
+
+def test_hits_of_unknown_copies_and_records_that_are_no_hits_are_passed_over(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(CopyId(5), 300), a_hit(copy, 300))
+    house.journal.commit([b"1not a hit"])
+
+    house.take_in()
+
+    assert 1 == house.rows("hits")
+    assert (1, 0, 1, 0) == house.counts(copy)
+
+
+def test_a_message_that_was_erased_meanwhile_is_passed_over(house: House) -> None:
+    (copy,) = house.message()
+    (other,) = house.message()
+    house.write(a_hit(copy, 300), a_hit(other, 300))
+    house.ingest.ship()
+    with house.engine.begin() as connection:
+        erased = connection.execute(select(schema.copies.c.message_id).where(schema.copies.c.id == copy)).scalar_one()
+        connection.execute(delete(schema.messages).where(schema.messages.c.id == erased))
+
+    house.take_in()
+
+    assert 0 == house.rows("marks")
+    assert 1 == house.rows("events")
+    assert (1, 0, 1, 0) == house.counts(other)
+
+
+def test_a_mark_that_moved_while_it_was_judged_stays(house: House) -> None:
+    house.message()
+    with house.engine.begin() as connection:
+        events.mark(connection, {MessageId(1000): NOON})
+        seen = events.marked(connection, 10)
+        events.mark(connection, {MessageId(1000): NOON - timedelta(hours=1)})
+        events.clear(connection, seen)
+
+        (left,) = events.marked(connection, 10)
+
+    assert (NOON - timedelta(hours=1), 2) == (left.since, left.seq)
+
+
+# In pieces, at once, and counted again
+
+
+def test_recount_repairs_what_is_wrong_and_says_how_much(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300), a_hit(copy, 400, FIREFOX, link=2))
+    house.take_in()
+    with house.engine.begin() as connection:
+        connection.execute(update(schema.copies).values(opens=9, first_at=None))
+        connection.execute(update(schema.messages).values(raw=0))
+        connection.execute(delete(schema.link_counts))
+
+    assert 3 == recount(house.engine)
+    assert 0 == recount(house.engine)
+    assert (1, 1, 2, 0) == house.counts(copy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A hit that Hypothesis made up, and after which of the four batches it arrives."""
+
+    after_s: float
+    agent: str
+    address: str
+    link: int | None
+    method: str
+    copy: int
+    batch: int
+
+
+HITS = st.builds(
+    Drawn,
+    # close enough together for bursts and repeats, and far enough for several readings
+    after_s=st.one_of(st.integers(-80, 240).map(lambda quarters: quarters / 4), st.integers(0, 2500).map(float)),
+    agent=st.sampled_from((THUNDERBIRD, GMAIL, FIREFOX, CURL, APPLE, "")),
+    address=st.sampled_from((HOME, OFFICE, GOOGLE, CLOUD)),
+    link=st.sampled_from((None, None, 0, 1, 2)),
+    method=st.sampled_from(("GET", "GET", "GET", "HEAD")),
+    copy=st.integers(0, 1),
+    batch=st.integers(0, 3),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(HITS, min_size=1, max_size=25), sent=st.booleans())
+def test_judging_in_pieces_at_once_and_recounting_agree(house: House, drawn: list[Drawn], sent: bool) -> None:
+    copies = house.message(2, sent_at=NOON if sent else None)
+    for batch in range(4):
+        house.write(
+            *(
+                a_hit(copies[hit.copy], hit.after_s, hit.agent, hit.address, link=hit.link, method=hit.method)
+                for hit in drawn
+                if hit.batch == batch
+            )
+        )
+        house.take_in()
+
+    in_pieces = snapshot(house, copies)
+    assert 0 == recount(house.engine)
+    judge_from_scratch(house, copies)
+    assert in_pieces == snapshot(house, copies)
+
+
+def snapshot(house: House, copies: list[CopyId]) -> dict[str, list[tuple[object, ...]]]:
+    """Events and counts of one message as they stand."""
+    e, c, n, m = schema.events.c, schema.copies.c, schema.link_counts.c, schema.messages.c
+    counts = ("opens", "clicks", "raw", "machine", "first_at", "last_at")
+    with house.engine.connect() as connection:
+        message = connection.execute(select(c.message_id).where(c.id == copies[0])).scalar_one()
+        queries = {
+            "events": select(schema.events).where(e.message_id == message).order_by(e.hit_id),
+            "copies": select(c.id, c.confidence, *(c[name] for name in counts)).where(c.message_id == message),
+            "links": select(schema.link_counts).where(n.message_id == message).order_by(n.copy_id, n.position),
+            "message": select(m.signal_at, *(m[name] for name in counts)).where(m.id == message),
+        }
+        return {name: sorted(map(tuple, connection.execute(query)), key=repr) for name, query in queries.items()}
+
+
+def judge_from_scratch(house: House, copies: list[CopyId]) -> None:
+    nothing = {"opens": 0, "clicks": 0, "raw": 0, "machine": 0, "first_at": None, "last_at": None}
+    c, m = schema.copies.c, schema.messages.c
+    with house.engine.begin() as connection:
+        message = connection.execute(select(c.message_id).where(c.id == copies[0])).scalar_one()
+        connection.execute(delete(schema.events).where(schema.events.c.message_id == message))
+        connection.execute(delete(schema.link_counts).where(schema.link_counts.c.message_id == message))
+        connection.execute(update(schema.copies).where(c.message_id == message).values(confidence=None, **nothing))
+        connection.execute(update(schema.messages).where(m.id == message).values(**nothing))
+        events.mark(connection, {message: NOON - timedelta(hours=1)})
+    house.take_in()

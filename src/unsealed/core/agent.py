@@ -1,7 +1,7 @@
 """User agent -> client, kind, device.
 
 The ordered rows of core.agent_rules come first: they know what matters to mail. What no row names goes to ua-parser
-with its compiled engine, which knows browsers. Promises the same answer for the same text, and answers from a cache mostly.
+with its compiled engine, which knows browsers. Promises the same answer for the same text, mostly from a cache.
 Does not look at addresses or time: an agent is a claim, and the judge weighs it.
 """
 
