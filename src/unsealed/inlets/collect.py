@@ -148,6 +148,7 @@ _KEPT: Final = 4096  # entries of a cache; it is emptied when full
 _KEPT_BYTES: Final = 2048  # larger ones are not kept
 _IS_PIXEL: Final = b""  # what a pixel's token opens to
 _LINGER_S: Final = 2.0
+_LINGER_BYTES: Final = 64 * 1024
 _MAX_WAITING: Final = 64  # pipelined requests of one connection that wait for the disk
 
 
@@ -343,6 +344,7 @@ class _Connection(asyncio.Protocol):
         "_buffer",
         "_closing",
         "_collector",
+        "_forgotten",
         "_lingers",
         "_paused",
         "_peer",
@@ -368,6 +370,7 @@ class _Connection(asyncio.Protocol):
         self._stuffed = False  # the client does not read
         self._closing = False  # with the last answer that waits
         self._lingers = False  # read and forget what still comes, so that the refusal arrives before a reset
+        self._forgotten = 0  # bytes
         self.address = ""
         self.deadline = 0.0
         self.waiting = 0  # answers that wait for the disk
@@ -408,6 +411,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
+            self._forgotten += len(data)
+            if self._forgotten > _LINGER_BYTES:
+                self._transport.abort()
             return
         if not self._buffer and data.find(b"\r\n\r\n") == len(data) - 4 and data[0] > 0x20:  # one whole request
             if len(data) > self._collector.limits.head_bytes:
@@ -452,7 +458,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write_eof()
             self._resume()
             return
-        self.deadline = self._collector.now + (limits.head_s if self._buffer else limits.idle_s)
+        self.deadline = self._collector.now + (limits.head_s if self._buffer and not self._stuffed else limits.idle_s)
         if self._closing or self._collector.draining:
             self._transport.close()
         elif self._paused and not self._stuffed:
@@ -474,7 +480,7 @@ class _Connection(asyncio.Protocol):
         buffer = self._buffer
         limit = self._collector.limits.head_bytes
         start = 0
-        while self.waiting < _MAX_WAITING:
+        while self.waiting < _MAX_WAITING and not self._stuffed:
             end = buffer.find(b"\r\n\r\n", max(start, searched))
             if end - start > limit or (end < 0 and len(buffer) - start > limit):
                 self._refuse(b"431 Request Header Fields Too Large")
