@@ -68,6 +68,14 @@ def test_a_user_gets_a_one_time_link_or_the_password_from_standard_input(data: P
     assert people.password_fits(kept[1], "a long enough secret")
 
 
+def test_who_forgot_the_password_gets_a_new_link_and_the_old_one_dies(data: Path) -> None:
+    first = said("user", "add", "ines@x.example", "--data", data)
+    second = said("user", "link", "INES@x.example", "--data", data)
+
+    assert re.fullmatch(r"http://127\.0\.0\.1:8025/welcome/[A-Za-z0-9_-]{43}\s*", second)
+    assert first != second
+
+
 def test_app_password_and_api_token_print_the_secret_and_nothing_else(data: Path) -> None:
     said("user", "add", "ines@x.example", "--data", data)
 

@@ -238,7 +238,7 @@ async def test_a_link_that_is_old_says_what_to_do(it: Any, link: str, clock: Any
     answer = await it.get(link)
 
     assert 404 == answer.status
-    assert "start Unsealed again" in answer.text
+    assert "unsealed user link EMAIL" in answer.text
     assert re.search(r"number <code>[0-9a-f]{8}</code>", answer.text)
 
 

@@ -208,6 +208,16 @@ def add_user(
             typer.echo(f"{email} added")
 
 
+@user.command("link")
+def sign_in_link(email: Email, data: Data = None) -> None:
+    """Print a one-time sign-in link for who forgot the password; it works for a day."""
+    from unsealed.app.wire import now, welcome_url
+    from unsealed.store import people
+
+    with opened(data) as (settings, engine), engine.begin() as connection:
+        typer.echo(welcome_url(settings, people.new_login_link(connection, _who(connection, email), now())))
+
+
 @keys.command("list")
 def list_keys(data: Data = None) -> None:
     """Show the key ring: ids, age, and which key seals new mail."""

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 WRONG_PAIR = "This name and this password do not belong together."
 LINK_GONE = (
     "This sign-in link was used already, is older than a day, or was replaced by a newer one. "
-    "Sign in with your password, or start Unsealed again: it prints a new link until a password is chosen."
+    "Sign in with your password, or ask whoever runs this installation for a new one (unsealed user link EMAIL)."
 )
 NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
 STAND_IN = "@localhost"  # the owner's address before the first sign-in, when the installation was given none
