@@ -1,10 +1,16 @@
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, insert, select
+import pytest
+from sqlalchemy import Engine, event, insert, select, text
 
+from unsealed.model.errors import BadInput, Unavailable
+from unsealed.store import engine as stores
 from unsealed.store import schema
 from unsealed.store.engine import insert as insert_or
 from unsealed.store.engine import reading
@@ -13,20 +19,36 @@ if TYPE_CHECKING:
     from tests.conftest import FrozenClock
 
 
-def test_a_moment_comes_back_as_it_was_put_in(engine: Engine, clock: FrozenClock) -> None:
-    at = clock.advance(timedelta(microseconds=123_456))
-    with engine.begin() as connection:
-        connection.execute(insert(schema.marks).values(message_id=2**62, since=at, seq=1))
-
-    with reading(engine) as connection:
-        rows = connection.execute(select(schema.marks)).all()
-
-    assert [(2**62, at, 1)] == rows
-
-
 def test_each_test_begins_with_an_empty_store(engine: Engine) -> None:
     with reading(engine) as connection:
         assert [] == connection.execute(select(schema.marks)).all()
+
+
+def test_every_connection_waits_for_the_disk(engine: Engine) -> None:
+    question, answer = {
+        "sqlite": ("PRAGMA synchronous", 2),  # FULL
+        "postgresql": ("SHOW synchronous_commit", "on"),
+    }[engine.dialect.name]
+
+    with reading(engine) as one, reading(engine) as other:
+        assert [answer, answer] == [each.execute(text(question)).scalar() for each in (one, other)]
+
+
+def test_a_connection_that_would_not_wait_for_the_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Careless(sqlite3.Cursor):
+        def execute(self, sql: str, parameters: Any = ()) -> Careless:
+            super().execute(sql.replace("=FULL", "=NORMAL"), parameters)
+            return self
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, *_: object) -> Careless:  # type: ignore[override]
+            return Careless(self)
+
+    with closing(sqlite3.connect(tmp_path / "x.db", factory=Connection)) as connection:
+        with pytest.raises(Unavailable, match="a commit would not be safe"):
+            stores._prepare_sqlite(connection, None)
 
 
 def test_an_insert_can_give_way_to_the_row_that_is_there(engine: Engine, clock: FrozenClock) -> None:
@@ -37,3 +59,48 @@ def test_an_insert_can_give_way_to_the_row_that_is_there(engine: Engine, clock: 
 
     with reading(engine) as connection:
         assert [(1, clock(), 1)] == connection.execute(select(schema.marks)).all()
+
+
+def test_questions_do_not_wait_for_a_writer(engine: Engine, clock: FrozenClock) -> None:
+    with engine.begin() as writer:
+        writer.execute(insert(schema.marks).values(message_id=1, since=clock(), seq=1))
+        with reading(engine) as reader:
+            assert [] == reader.execute(select(schema.marks)).all()
+
+
+def test_writers_queue_and_none_fails(engine: Engine, clock: FrozenClock) -> None:
+    def add(numbers: range) -> None:
+        for number in numbers:
+            with engine.begin() as connection:
+                connection.execute(insert(schema.marks).values(message_id=number, since=clock(), seq=1))
+
+    threads = [threading.Thread(target=add, args=(range(first, first + 25),)) for first in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with reading(engine) as connection:
+        assert 75 == len(connection.execute(select(schema.marks)).all())
+
+
+def test_a_failed_transaction_leaves_nothing(engine: Engine, clock: FrozenClock) -> None:
+    def fail_half_way() -> None:
+        with engine.begin() as connection:
+            connection.execute(insert(schema.marks).values(message_id=1, since=clock(), seq=1))
+            raise BadInput
+
+    with pytest.raises(BadInput):
+        fail_half_way()
+
+    with reading(engine) as connection:
+        assert [] == connection.execute(select(schema.marks)).all()
+
+
+def test_no_connection_is_opened_before_it_is_needed(store_url: str) -> None:
+    opened: list[object] = []
+    engine = stores.connect(store_url)
+    event.listen(engine, "connect", lambda connection, _: opened.append(connection))
+
+    assert [] == opened
+    engine.dispose()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from unsealed.model import errors
+from unsealed.model.errors import (
+    BadInput,
+    BadToken,
+    DeliveryFailed,
+    DiskFull,
+    Refused,
+    Unavailable,
+    UnsealedError,
+    Untouchable,
+)
+
+
+def all_kinds(kind: type[UnsealedError] = UnsealedError) -> list[type[UnsealedError]]:
+    return [kind, *(found for below in kind.__subclasses__() for found in all_kinds(below))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "temporary"),
+    [(BadInput, False), (BadToken, False), (Refused, False), (Unavailable, True), (DiskFull, True)],
+)
+def test_every_error_says_whether_trying_again_makes_sense(kind: type[UnsealedError], temporary: bool) -> None:
+    assert temporary is kind().temporary
+
+
+def test_without_words_the_docstring_is_the_message() -> None:
+    assert "Not a token of this installation." == str(BadToken())
+    assert "no room for the copy" == str(DiskFull("no room for the copy"))
+
+
+def test_a_part_that_must_not_be_changed_carries_its_reason() -> None:
+    error = Untouchable("signed")
+
+    assert ("signed", "left unchanged: signed") == (error.reason, str(error))
+
+
+@pytest.mark.parametrize("temporary", [True, False])
+def test_a_failed_delivery_says_what_the_next_hop_said(temporary: bool) -> None:
+    error = DeliveryFailed("no such user", temporary=temporary, code=550, status="5.1.1")
+
+    assert (temporary, 550, "5.1.1") == (error.temporary, error.code, error.status)
+
+
+def test_the_tree_in_the_docstring_shows_every_error_of_the_model() -> None:
+    drawn = errors.__doc__ or ""
+    kinds = [kind.__name__ for kind in all_kinds() if kind.__module__ == errors.__name__ and kind is not UnsealedError]
+
+    assert [] == [name for name in kinds if name not in drawn]
