@@ -314,12 +314,16 @@ class Upstream:
         self.messages: list[bytes] = []  # raw, as they came over the wire, without the end of data
         self.commands: list[str] = []
         self.connections = 0
-        self._refused = False  # the last DATA
+        self._said = ""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def start(self, listening: socket.socket, *, implicit: bool = False) -> int:
+    async def start(self, *, implicit: bool = False) -> int:
+        """Begin to listen; return the port."""
+        listening = socket.create_server(("127.0.0.1", 0))
         self._server = await asyncio.start_server(
             self._serve, sock=listening, ssl=self.tls if implicit else None, limit=2**22
         )
@@ -329,20 +333,18 @@ class Upstream:
         if self._server is not None:
             self._server.close()
         for writer in list(self._open):
-            writer.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            writer.transport.abort()
+        self._stopped.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), 2)
 
     def hang_up_all(self) -> None:
         for writer in list(self._open):
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._open.add(writer)
+        self._idle.clear()
         self.connections += 1
         try:
             await self._talk(reader, writer)
@@ -350,8 +352,9 @@ class Upstream:
             pass
         finally:
             self._open.discard(writer)
-            self._tasks.discard(task)
             writer.close()
+            if not self._open:
+                self._idle.set()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not await self._answer(writer, "CONNECT", "", "220 upstream.example ESMTP"):
@@ -378,10 +381,15 @@ class Upstream:
                 usual = "220 2.0.0 go"
             if not await self._answer(writer, verb, command, usual):
                 return
-            if verb == "STARTTLS":
+            if verb == "STARTTLS" and self._said.startswith("220"):
+                before: Any = writer.transport
                 await writer.start_tls(self.tls)  # type: ignore[arg-type]
+                after: Any = writer.transport
+                if after is None:  # the client hung up within the handshake
+                    setattr(writer, "_transport", before)  # noqa: B010 - its destructor needs one
+                    return
                 secure = True
-            if verb == "DATA" and not self._refused:
+            if verb == "DATA" and self._said.startswith("354"):
                 body = await reader.readuntil(b"\r\n.\r\n")
                 if not await self._answer(writer, "END", "", f"250 2.0.0 Ok: queued as {len(self.messages):X}", body):
                     return
@@ -401,12 +409,13 @@ class Upstream:
         if answer == "usual":
             answer = usual
         if answer == "hang":
-            await asyncio.sleep(3600)
+            await self._stopped.wait()
+            return False
         if verb == "END" and (answer is None or str(answer).startswith("2")):
             self.messages.append(body.removesuffix(b".\r\n"))
         if answer is None:
             return False
-        self._refused = not str(answer).startswith("3") if verb == "DATA" else True
+        self._said = str(answer)
         writer.write(answer.encode() + b"\r\n" if isinstance(answer, str) else answer)
         await writer.drain()
         return True
@@ -414,7 +423,7 @@ class Upstream:
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Callable[..., Upstream]]:
-    """`upstream()` is a next hop; `await it.start(listening())` gives its port."""
+    """`upstream()` is a next hop; `await it.start()` gives its port."""
     made: list[Upstream] = []
 
     def make(tls: ssl.SSLContext | None = None) -> Upstream:

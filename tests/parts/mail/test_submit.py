@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +15,18 @@ from sqlalchemy import Engine, text
 from unsealed.inlets.submit import Limits
 from unsealed.store import schema
 
-# The dialogue is the same on both stores; what it leaves behind is tested on both in test_send.
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-
 HEAD = b"From: ann@example.org\r\nTo: bob@x.example\r\nSubject: hi\r\n\r\n"
 
 Desk = Callable[..., Awaitable[Any]]
 Rows = Callable[[Any], list[Any]]
 Eventually = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+@pytest.fixture
+def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The dialogue is the same on both stores; what it leaves behind is tested on both in test_send."""
+    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
+    return f"sqlite:///{tmp_path / 'unsealed.db'}"
 
 
 async def signed_in(desk: Any, ann: Any) -> Any:
