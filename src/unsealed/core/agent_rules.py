@@ -35,8 +35,8 @@ DESKTOP, MOBILE, WEBMAIL, BROWSER = (
 
 @dataclass(frozen=True, slots=True)
 class AgentRule:
-    """One row. It matches when everything that is set matches: `exact`, `starts`, all of `has`, none of `lacks`, and
-    `pattern` (a regular expression that is tried last)."""
+    """One row. It matches when everything that is set matches: `exact`, `starts`, all of `has`, one of `any_of`, none
+    of `lacks`, and `pattern`. A regular expression costs most: it is tried last, and `any_of` spares it mostly."""
 
     name: str  # stays the same for ever: it is stored with events
     client: str
@@ -46,6 +46,7 @@ class AgentRule:
     exact: str = ""
     starts: str | tuple[str, ...] = ""
     has: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     pattern: str = ""
     since: str = "2026-11"  # when the row was last looked at
@@ -174,18 +175,71 @@ _CRAWLERS = (
         CRAWLER,
         NONE,
         CUA,
-        pattern=r"googlebot|googleother|mediapartners-google|adsbot-google|google-read-aloud|google-inspectiontool"
-        r"|apis-google|storebot-google|google-cloudvertexbot|feedfetcher-google",
+        any_of=(
+            "googlebot",
+            "googleother",
+            "mediapartners-google",
+            "adsbot-google",
+            "google-read-aloud",
+            "google-inspectiontool",
+            "apis-google",
+            "storebot-google",
+            "google-cloudvertexbot",
+            "feedfetcher-google",
+        ),
     ),
-    AgentRule("crawler.bing", "bingbot", CRAWLER, NONE, CUA, pattern=r"bingbot|adidxbot|msnbot"),
+    AgentRule(
+        "crawler.bing",
+        "bingbot",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "bingbot",
+            "adidxbot",
+            "msnbot",
+        ),
+    ),
     AgentRule("crawler.yandex", "YandexBot", CRAWLER, NONE, CUA, pattern=r"yandex[a-z]*bot|yandex\.com/bots"),
     AgentRule("crawler.mailru", "Mail.RU_Bot", CRAWLER, NONE, DD, has=("mail.ru_bot",)),
     AgentRule("crawler.baidu", "Baiduspider", CRAWLER, NONE, CUA, has=("baiduspider",)),
-    AgentRule("crawler.duckduckgo", "DuckDuckBot", CRAWLER, NONE, CUA, pattern=r"duckduckbot|duckassistbot"),
+    AgentRule(
+        "crawler.duckduckgo",
+        "DuckDuckBot",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "duckduckbot",
+            "duckassistbot",
+        ),
+    ),
     AgentRule("crawler.apple", "Applebot", CRAWLER, NONE, CUA, has=("applebot",)),
     AgentRule("crawler.yahoo", "Yahoo! Slurp", CRAWLER, NONE, CUA, has=("yahoo! slurp",)),
-    AgentRule("crawler.openai", "GPTBot", CRAWLER, NONE, CUA, pattern=r"gptbot|chatgpt-user|oai-searchbot"),
-    AgentRule("crawler.anthropic", "ClaudeBot", CRAWLER, NONE, CUA, pattern=r"claudebot|anthropic-ai|claude-user"),
+    AgentRule(
+        "crawler.openai",
+        "GPTBot",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "gptbot",
+            "chatgpt-user",
+            "oai-searchbot",
+        ),
+    ),
+    AgentRule(
+        "crawler.anthropic",
+        "ClaudeBot",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "claudebot",
+            "anthropic-ai",
+            "claude-user",
+        ),
+    ),
     AgentRule("crawler.perplexity", "PerplexityBot", CRAWLER, NONE, CUA, has=("perplexity",)),
     AgentRule("crawler.commoncrawl", "CCBot", CRAWLER, NONE, CUA, has=("ccbot/",)),
     AgentRule("crawler.bytedance", "Bytespider", CRAWLER, NONE, CUA, has=("bytespider",)),
@@ -201,7 +255,9 @@ _CRAWLERS = (
 )
 
 _LIBRARIES = (
-    AgentRule("library.curl", "curl", CRAWLER, NONE, CUA, pattern=r"^(?:lib)?curl/|^pycurl/|\blibcurl\b"),
+    AgentRule(
+        "library.curl", "curl", CRAWLER, NONE, CUA, any_of=("curl",), pattern=r"^(?:lib)?curl/|^pycurl/|\blibcurl\b"
+    ),
     AgentRule("library.wget", "Wget", CRAWLER, NONE, CUA, starts=("wget", "wget2")),
     AgentRule("library.requests", "python-requests", CRAWLER, NONE, CUA, has=("python-requests",)),
     AgentRule("library.httpx", "python-httpx", CRAWLER, NONE, CUA, has=("python-httpx",)),
@@ -210,32 +266,97 @@ _LIBRARIES = (
     AgentRule("library.urllib3", "urllib3", CRAWLER, NONE, CUA, starts="urllib3/"),
     AgentRule("library.python", "Python", CRAWLER, NONE, CUA, starts="python"),
     AgentRule("library.scrapy", "Scrapy", CRAWLER, NONE, CUA, has=("scrapy/",)),
-    AgentRule("library.go", "Go-http-client", CRAWLER, NONE, CUA, pattern=r"go-http-client|^go [\d.]+ package http"),
+    AgentRule(
+        "library.go",
+        "Go-http-client",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "go-http-client",
+            "package http",
+        ),
+        pattern=r"go-http-client|^go [\d.]+ package http",
+    ),
     AgentRule("library.go.resty", "go-resty", CRAWLER, NONE, CUA, starts="go-resty"),
-    AgentRule("library.java", "Java", CRAWLER, NONE, CUA, pattern=r"^java[/ ]|^java-http-client/"),
+    AgentRule("library.java", "Java", CRAWLER, NONE, CUA, any_of=("java",), pattern=r"^java[/ ]|^java-http-client/"),
     AgentRule("library.apache", "Apache HttpClient", CRAWLER, NONE, CUA, has=("apache-httpclient",)),
     AgentRule("library.commons", "Jakarta HttpClient", CRAWLER, NONE, CUA, has=("commons-httpclient",)),
-    AgentRule("library.asynchttp", "AsyncHttpClient", CRAWLER, NONE, CUA, pattern=r"asynchttpclient|^ahc/"),
+    AgentRule(
+        "library.asynchttp",
+        "AsyncHttpClient",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "asynchttpclient",
+            "ahc/",
+        ),
+        pattern=r"asynchttpclient|^ahc/",
+    ),
     AgentRule("library.okhttp", "okhttp", CRAWLER, NONE, CUA, starts="okhttp"),
     AgentRule("library.axios", "axios", CRAWLER, NONE, CUA, starts="axios/"),
     AgentRule(
         "library.node", "node-fetch", CRAWLER, NONE, CUA, pattern=r"^node(?:-fetch|-superagent|\.js|/|$)|^undici"
     ),
     AgentRule("library.got", "got", CRAWLER, NONE, CUA, pattern=r"^got[ /(]"),
-    AgentRule("library.perl", "libwww-perl", CRAWLER, NONE, CUA, pattern=r"libwww-perl|^lwp[:-]|^http::tiny"),
-    AgentRule("library.php", "PHP", CRAWLER, NONE, CUA, pattern=r"^php[/ ]|guzzlehttp|^symfony httpclient"),
+    AgentRule(
+        "library.perl",
+        "libwww-perl",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "lwp",
+            "libwww-perl",
+            "http::tiny",
+        ),
+        pattern=r"libwww-perl|^lwp[:-]|^http::tiny",
+    ),
+    AgentRule(
+        "library.php",
+        "PHP",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "php",
+            "guzzle",
+            "symfony",
+        ),
+        pattern=r"^php[/ ]|guzzlehttp|^symfony httpclient",
+    ),
     AgentRule("library.ruby", "Ruby", CRAWLER, NONE, CUA, pattern=r"^ruby|^faraday|^rest-client|^http\.rb"),
     AgentRule("library.dotnet", "RestSharp", CRAWLER, NONE, CUA, starts=("restsharp", "dotnet")),
     AgentRule("library.rust", "reqwest", CRAWLER, NONE, CUA, starts=("reqwest/", "hyper/", "rust")),
     AgentRule("library.powershell", "PowerShell", CRAWLER, NONE, CUA, has=("powershell/",)),
-    AgentRule("library.winhttp", "WinHTTP", CRAWLER, NONE, CUA, pattern=r"winhttp(?:request)?\b|^microsoft winhttp"),
+    AgentRule(
+        "library.winhttp",
+        "WinHTTP",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=("winhttp",),
+        pattern=r"winhttp(?:request)?\b|^microsoft winhttp",
+    ),
     AgentRule("library.httpie", "HTTPie", CRAWLER, NONE, CUA, starts="httpie"),
     AgentRule("library.postman", "Postman", CRAWLER, NONE, CUA, starts="postman"),
     AgentRule("library.insomnia", "Insomnia", CRAWLER, NONE, CUA, starts="insomnia/"),
     AgentRule("library.lua", "lua-resty-http", CRAWLER, NONE, CUA, starts="lua-resty"),
     AgentRule("library.headless", "Headless Chrome", CRAWLER, NONE, DD, has=("headlesschrome",)),
     AgentRule("library.phantom", "PhantomJS", CRAWLER, NONE, DD, has=("phantomjs",)),
-    AgentRule("library.puppeteer", "Puppeteer", CRAWLER, NONE, CUA, pattern=r"puppeteer|playwright|selenium"),
+    AgentRule(
+        "library.puppeteer",
+        "Puppeteer",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=(
+            "puppeteer",
+            "playwright",
+            "selenium",
+        ),
+    ),
     AgentRule("library.tool", "HTTP tool", CRAWLER, NONE, CUA, starts=("ab/", "apachebench", "siege", "wrk/", "hey/")),
 )
 
@@ -263,7 +384,19 @@ _MAIL_PROGRAMS = (
     # Gecko
     AgentRule("mail.betterbird", "Betterbird", DESKTOP, COMPUTER, DD, has=("betterbird/",)),
     AgentRule("mail.thunderbird.android", "Thunderbird", MOBILE, None, DD, has=("thunderbird", "android")),
-    AgentRule("mail.thunderbird", "Thunderbird", DESKTOP, COMPUTER, DD, pattern=r"thunderbird\b|shredder/|lanikai/"),
+    AgentRule(
+        "mail.thunderbird",
+        "Thunderbird",
+        DESKTOP,
+        COMPUTER,
+        DD,
+        any_of=(
+            "thunderbird",
+            "shredder/",
+            "lanikai/",
+        ),
+        pattern=r"thunderbird\b|shredder/|lanikai/",
+    ),
     AgentRule("mail.icedove", "Icedove", DESKTOP, COMPUTER, DD, has=("icedove",)),
     AgentRule("mail.seamonkey", "SeaMonkey", DESKTOP, COMPUTER, DD, has=("seamonkey/",)),
     AgentRule("mail.iceape", "SeaMonkey", DESKTOP, COMPUTER, DD, has=("iceape/",)),
@@ -275,10 +408,21 @@ _MAIL_PROGRAMS = (
     AgentRule("mail.superhuman.android", "Superhuman", MOBILE, None, YAUAA, has=("superhuman", "android")),
     AgentRule("mail.superhuman", "Superhuman", DESKTOP, COMPUTER, UAP, has=("superhuman",)),
     AgentRule("mail.mailspring", "Mailspring", DESKTOP, COMPUTER, DD, has=("mailspring/",)),
-    AgentRule("mail.nylas", "Nylas Mail", DESKTOP, COMPUTER, DD, pattern=r"nylas ?mail/|\bn1/\d"),
+    AgentRule(
+        "mail.nylas",
+        "Nylas Mail",
+        DESKTOP,
+        COMPUTER,
+        DD,
+        any_of=(
+            "nylas",
+            "n1/",
+        ),
+        pattern=r"nylas ?mail/|\bn1/\d",
+    ),
     AgentRule("mail.mailbird", "Mailbird", DESKTOP, COMPUTER, DD, has=("mailbird/",)),
     AgentRule("mail.emclient.mobile", "eM Client", MOBILE, None, DD, pattern=r"em ?client/.*(?:android|iphone|ipad)"),
-    AgentRule("mail.emclient", "eM Client", DESKTOP, COMPUTER, DD, pattern=r"\bem ?client\b"),
+    AgentRule("mail.emclient", "eM Client", DESKTOP, COMPUTER, DD, any_of=("client",), pattern=r"\bem ?client\b"),
     AgentRule("mail.foxmail", "Foxmail", DESKTOP, COMPUTER, DD, has=("foxmail",)),
     AgentRule(
         "mail.bluemail.mobile", "BlueMail", MOBILE, None, DD, pattern=r"bluemail.*(?:android|iphone|ipad|mobile)"
@@ -288,7 +432,7 @@ _MAIL_PROGRAMS = (
     AgentRule("mail.mailmaster", "MailMaster", MOBILE, None, DD, has=("mailmaster",)),
     AgentRule("mail.spark.mobile", "Spark", MOBILE, None, DD, pattern=r"spark(?:mail)?/.*(?:android|iphone|ipad)"),
     AgentRule("mail.spark.desktop", "Spark Desktop", DESKTOP, COMPUTER, YAUAA, has=("sparkdesktop/",)),
-    AgentRule("mail.spark", "Spark", DESKTOP, COMPUTER, YAUAA, pattern=r"sparkmail/|^spark/[\d.]+"),
+    AgentRule("mail.spark", "Spark", DESKTOP, COMPUTER, YAUAA, any_of=("spark",), pattern=r"sparkmail/|^spark/[\d.]+"),
     AgentRule("mail.missive", "Missive", DESKTOP, COMPUTER, YAUAA, has=("missive/",)),
     AgentRule("mail.shift", "Shift", DESKTOP, COMPUTER, YAUAA, has=("shiftdesktop",)),
     AgentRule("mail.kiwi", "Kiwi for Gmail", DESKTOP, COMPUTER, YAUAA, has=("kiwi for gmail",)),
@@ -296,17 +440,47 @@ _MAIL_PROGRAMS = (
     AgentRule("mail.canary", "Canary Mail", DESKTOP, COMPUTER, DD, pattern=r"canary ?mail"),
     AgentRule("mail.polymail", "Polymail", DESKTOP, COMPUTER, DD, has=("polymail",)),
     AgentRule(
-        "mail.proton", "Proton Mail", DESKTOP, COMPUTER, YAUAA, pattern=r"proton ?mail.*electron|electron.*proton ?mail"
+        "mail.proton",
+        "Proton Mail",
+        DESKTOP,
+        COMPUTER,
+        YAUAA,
+        any_of=("proton",),
+        pattern=r"proton ?mail.*electron|electron.*proton ?mail",
     ),
     AgentRule("mail.tutanota", "Tuta", DESKTOP, COMPUTER, YAUAA, pattern=r"tutanota-desktop|tuta-desktop"),
     # others on computers
     AgentRule("mail.airmail.mobile", "Airmail", MOBILE, None, DD, pattern=r"airmail.*(?:iphone|ipad|\bios\b)"),
     AgentRule("mail.airmail", "Airmail", DESKTOP, COMPUTER, DD, has=("airmail",)),
-    AgentRule("mail.notes", "HCL Notes", DESKTOP, COMPUTER, DD, pattern=r"lotus-notes/|(?:ibm|hcl)[ -]notes"),
+    AgentRule(
+        "mail.notes",
+        "HCL Notes",
+        DESKTOP,
+        COMPUTER,
+        DD,
+        any_of=(
+            "lotus-notes/",
+            "notes",
+        ),
+        pattern=r"lotus-notes/|(?:ibm|hcl)[ -]notes",
+    ),
     AgentRule("mail.thebat", "The Bat!", DESKTOP, COMPUTER, DD, has=("the bat!",)),
     AgentRule("mail.voyager", "The Bat!", DESKTOP, COMPUTER, DD, has=("thebat",)),
-    AgentRule("mail.kmail", "KMail", DESKTOP, COMPUTER, UAP, pattern=r"kmail2?/|\bkontact/"),
-    AgentRule("mail.evolution", "Evolution", DESKTOP, COMPUTER, DD, pattern=r"\bevolution[/ ]\d"),
+    AgentRule(
+        "mail.kmail",
+        "KMail",
+        DESKTOP,
+        COMPUTER,
+        UAP,
+        any_of=(
+            "kmail",
+            "kontact",
+        ),
+        pattern=r"kmail2?/|\bkontact/",
+    ),
+    AgentRule(
+        "mail.evolution", "Evolution", DESKTOP, COMPUTER, DD, any_of=("evolution",), pattern=r"\bevolution[/ ]\d"
+    ),
     AgentRule("mail.geary", "Geary", DESKTOP, COMPUTER, DD, has=("geary/",)),
     AgentRule("mail.sylpheed", "Sylpheed", DESKTOP, COMPUTER, DD, has=("sylpheed",)),
     AgentRule("mail.claws", "Claws Mail", DESKTOP, COMPUTER, DD, pattern=r"claws ?mail"),
@@ -315,7 +489,7 @@ _MAIL_PROGRAMS = (
     AgentRule("mail.pegasus", "Pegasus Mail", DESKTOP, COMPUTER, DD, has=("pegasus mail",)),
     AgentRule("mail.incredimail", "IncrediMail", DESKTOP, COMPUTER, DD, has=("incredimail",)),
     AgentRule("mail.becky", "Becky!", DESKTOP, COMPUTER, DD, has=("becky!",)),
-    AgentRule("mail.barca", "Barca", DESKTOP, COMPUTER, UAP, pattern=r"\bbarca(?:pro)?/"),
+    AgentRule("mail.barca", "Barca", DESKTOP, COMPUTER, UAP, any_of=("barca",), pattern=r"\bbarca(?:pro)?/"),
     AgentRule("mail.opera", "Opera Mail", DESKTOP, COMPUTER, DD, pattern=r"opera ?mail"),
     AgentRule("mail.sparrow", "Sparrow", DESKTOP, COMPUTER, UAP, pattern=r"^sparrow"),
     AgentRule("mail.mailmate", "MailMate", DESKTOP, COMPUTER, UAP, has=("mailmate",)),
@@ -334,9 +508,21 @@ _MAIL_PROGRAMS = (
         MOBILE,
         None,
         DD,
+        any_of=(
+            "com.yahoo.mobile.client.android.mail",
+            "jp.co.yahoo",
+        ),
         pattern=r"com\.yahoo\.mobile\.client\.android\.mail|jp\.co\.yahoo\.(?:android\.)?y?mail",
     ),
-    AgentRule("mail.aol", "AOL Mail", MOBILE, None, DD, pattern=r"aol(?:%20|\+| )?mail/|com\.aol\.mobile\.aolapp"),
+    AgentRule(
+        "mail.aol",
+        "AOL Mail",
+        MOBILE,
+        None,
+        DD,
+        any_of=("aol",),
+        pattern=r"aol(?:%20|\+| )?mail/|com\.aol\.mobile\.aolapp",
+    ),
     AgentRule("mail.naver", "Naver Mail", MOBILE, None, DD, has=("navermailapp/",)),
     AgentRule("mail.daum", "Daum Mail", MOBILE, None, DD, has=("daummail",)),
     AgentRule("mail.gmail.android", "Gmail for Android", MOBILE, None, DD, starts="android-gmail/"),
@@ -346,36 +532,136 @@ _MAIL_PROGRAMS = (
         MOBILE,
         None,
         DD,
+        any_of=("gmail",),
         pattern=r"^gmail/.*(?:darwin|cfnetwork|iphone)|com\.google\.gmail",
     ),
     AgentRule("mail.gmail.app", "Gmail for Android", MOBILE, None, DD, has=("com.google.android.gm",), lacks=("gms",)),
     AgentRule("mail.inbox.android", "Inbox", MOBILE, None, DD, has=("google.android.apps.inbox",)),
     AgentRule(
-        "mail.samsung", "Samsung Email", MOBILE, None, UPJS, pattern=r"samsung ?e?mail|com\.samsung\.android\.email"
+        "mail.samsung",
+        "Samsung Email",
+        MOBILE,
+        None,
+        UPJS,
+        any_of=("samsung",),
+        pattern=r"samsung ?e?mail|com\.samsung\.android\.email",
     ),
-    AgentRule("mail.k9", "K-9 Mail", MOBILE, None, DD, pattern=r"\bk-?9(?: ?mail)?/|com\.fsck\.k9"),
+    AgentRule(
+        "mail.k9",
+        "K-9 Mail",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "k9",
+            "k-9",
+        ),
+        pattern=r"\bk-?9(?: ?mail)?/|com\.fsck\.k9",
+    ),
     AgentRule("mail.fairemail", "FairEmail", MOBILE, None, DD, has=("fairemail",)),
     AgentRule("mail.aquamail", "Aqua Mail", MOBILE, None, DD, pattern=r"aqua ?mail"),
-    AgentRule("mail.nine", "Nine", MOBILE, None, DD, pattern=r"^nine/|com\.ninefolders"),
+    AgentRule("mail.nine", "Nine", MOBILE, None, DD, any_of=("nine",), pattern=r"^nine/|com\.ninefolders"),
     AgentRule(
-        "mail.edison", "Edison Mail", MOBILE, None, DD, pattern=r"edison ?mail|^email/\d.*cfnetwork|com\.easilydo"
+        "mail.edison",
+        "Edison Mail",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "edison",
+            "email/",
+            "easilydo",
+        ),
+        pattern=r"edison ?mail|^email/\d.*cfnetwork|com\.easilydo",
     ),
-    AgentRule("mail.mytmail", "myMail", MOBILE, None, DD, pattern=r"\bmymail/|com\.my\.mail|ru\.mail\.mailapp"),
-    AgentRule("mail.qqmail", "QQ Mail", MOBILE, None, DD, pattern=r"\bqqmail/|com\.tencent\.androidqqmail"),
-    AgentRule("mail.boxer", "Boxer", MOBILE, None, DD, pattern=r"\bboxer/|com\.boxer\.email|airwatch ?inbox"),
+    AgentRule(
+        "mail.mytmail",
+        "myMail",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "mymail",
+            "com.my.mail",
+            "ru.mail.mailapp",
+        ),
+        pattern=r"\bmymail/|com\.my\.mail|ru\.mail\.mailapp",
+    ),
+    AgentRule(
+        "mail.qqmail", "QQ Mail", MOBILE, None, DD, any_of=("qqmail",), pattern=r"\bqqmail/|com\.tencent\.androidqqmail"
+    ),
+    AgentRule(
+        "mail.boxer",
+        "Boxer",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "boxer",
+            "airwatch",
+        ),
+        pattern=r"\bboxer/|com\.boxer\.email|airwatch ?inbox",
+    ),
     AgentRule("mail.touchdown", "TouchDown", MOBILE, None, DD, has=("touchdown",)),
     AgentRule("mail.blackberry", "BlackBerry Hub", MOBILE, None, DD, pattern=r"com\.blackberry\.(?:hub|email)"),
-    AgentRule("mail.tutanota.mobile", "Tuta", MOBILE, None, DD, pattern=r"\btutanota/|de\.tutao"),
-    AgentRule("mail.protonmobile", "Proton Mail", MOBILE, None, DD, pattern=r"ch\.protonmail|^protonmail/"),
     AgentRule(
-        "mail.generic.android", "Email", MOBILE, None, DD, pattern=r"^android-(?:mail|email)/|com\.android\.email"
+        "mail.tutanota.mobile",
+        "Tuta",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "tutanota",
+            "de.tutao",
+        ),
+        pattern=r"\btutanota/|de\.tutao",
+    ),
+    AgentRule(
+        "mail.protonmobile",
+        "Proton Mail",
+        MOBILE,
+        None,
+        DD,
+        any_of=("protonmail",),
+        pattern=r"ch\.protonmail|^protonmail/",
+    ),
+    AgentRule(
+        "mail.generic.android",
+        "Email",
+        MOBILE,
+        None,
+        DD,
+        any_of=(
+            "android-mail/",
+            "android-email/",
+            "com.android.email",
+        ),
+        pattern=r"^android-(?:mail|email)/|com\.android\.email",
     ),
     AgentRule("mail.microsoft.eas", "Outlook", MOBILE, PHONE, DD, pattern=r"^outlook/.*(?:android|iphone)"),
     # webmail that fetches on the server and says so
     AgentRule("webmail.roundcube", "Roundcube Webmail", WEBMAIL, HIDDEN, UPJS, has=("roundcube",)),
-    AgentRule("webmail.rainloop", "RainLoop", WEBMAIL, HIDDEN, UPJS, pattern=r"rainloop|snappymail"),
+    AgentRule(
+        "webmail.rainloop",
+        "RainLoop",
+        WEBMAIL,
+        HIDDEN,
+        UPJS,
+        any_of=(
+            "rainloop",
+            "snappymail",
+        ),
+    ),
     AgentRule("webmail.squirrelmail", "SquirrelMail", WEBMAIL, HIDDEN, UPJS, has=("squirrelmail",)),
-    AgentRule("webmail.horde", "Horde", WEBMAIL, HIDDEN, UPJS, pattern=r"horde (?:application|imp)|^horde[/ ]"),
+    AgentRule(
+        "webmail.horde",
+        "Horde",
+        WEBMAIL,
+        HIDDEN,
+        UPJS,
+        any_of=("horde",),
+        pattern=r"horde (?:application|imp)|^horde[/ ]",
+    ),
     AgentRule("webmail.sogo", "SOGo", WEBMAIL, HIDDEN, UPJS, starts="sogo"),
     AgentRule("webmail.zimbra", "Zimbra", WEBMAIL, HIDDEN, UPJS, has=("zimbra",)),
     AgentRule("webmail.afterlogic", "AfterLogic", WEBMAIL, HIDDEN, UPJS, has=("afterlogic",)),
@@ -383,21 +669,55 @@ _MAIL_PROGRAMS = (
 
 # The browser inside another program: a person, but named after the program.
 _IN_APP = (
-    AgentRule("app.teams", "Microsoft Teams", BROWSER, None, UAP, pattern=r" teams(?:mobile)?[/-]"),
-    AgentRule("app.slack", "Slack Desktop Client", BROWSER, None, UAP, pattern=r"slack_ssb/|\bslack/\d.*electron"),
+    AgentRule("app.teams", "Microsoft Teams", BROWSER, None, UAP, any_of=("teams",), pattern=r" teams(?:mobile)?[/-]"),
+    AgentRule(
+        "app.slack",
+        "Slack Desktop Client",
+        BROWSER,
+        None,
+        UAP,
+        any_of=("slack",),
+        pattern=r"slack_ssb/|\bslack/\d.*electron",
+    ),
     AgentRule("app.telegram", "Telegram", BROWSER, PHONE, UAP, has=("telegram-android/",)),
-    AgentRule("app.telegram.ios", "Telegram", BROWSER, None, UAP, pattern=r"\btelegram(?:-ios|/)"),
-    AgentRule("app.whatsapp", "WhatsApp", BROWSER, None, DD, pattern=r"applewebkit.*\bwhatsapp/"),
-    AgentRule("app.facebook", "Facebook", BROWSER, None, DD, pattern=r"\[?fban/|fbav/|fb_iab"),
-    AgentRule("app.instagram", "Instagram", BROWSER, None, DD, pattern=r"\binstagram [\d.]+"),
+    AgentRule(
+        "app.telegram.ios", "Telegram", BROWSER, None, UAP, any_of=("telegram",), pattern=r"\btelegram(?:-ios|/)"
+    ),
+    AgentRule(
+        "app.whatsapp", "WhatsApp", BROWSER, None, DD, any_of=("whatsapp/",), pattern=r"applewebkit.*\bwhatsapp/"
+    ),
+    AgentRule(
+        "app.facebook",
+        "Facebook",
+        BROWSER,
+        None,
+        DD,
+        any_of=(
+            "fban/",
+            "fbav/",
+            "fb_iab",
+        ),
+    ),
+    AgentRule("app.instagram", "Instagram", BROWSER, None, DD, any_of=("instagram ",), pattern=r"\binstagram [\d.]+"),
     AgentRule("app.linkedin", "LinkedIn", BROWSER, None, DD, has=("linkedinapp",)),
-    AgentRule("app.google", "Google App", BROWSER, None, DD, pattern=r"\bgsa/\d"),
+    AgentRule("app.google", "Google App", BROWSER, None, DD, any_of=("gsa/",), pattern=r"\bgsa/\d"),
     AgentRule("app.wechat", "WeChat", BROWSER, None, DD, has=("micromessenger/",)),
-    AgentRule("app.line", "LINE", BROWSER, None, DD, pattern=r"applewebkit.*\bline/\d"),
-    AgentRule("app.snapchat", "Snapchat", BROWSER, None, DD, pattern=r"\bsnapchat[/ ]"),
+    AgentRule("app.line", "LINE", BROWSER, None, DD, any_of=("line/",), pattern=r"applewebkit.*\bline/\d"),
+    AgentRule("app.snapchat", "Snapchat", BROWSER, None, DD, any_of=("snapchat",), pattern=r"\bsnapchat[/ ]"),
     AgentRule("app.pinterest", "Pinterest", BROWSER, None, DD, pattern=r"\[pinterest/"),
     AgentRule("app.yahoojapan", "Yahoo! Japan", BROWSER, None, DD, pattern=r"yjapp-|yahoo! ?japan"),
-    AgentRule("app.duckduckgo", "DuckDuckGo", BROWSER, None, UAP, pattern=r"duckduckgo/\d|\bddg/\d"),
+    AgentRule(
+        "app.duckduckgo",
+        "DuckDuckGo",
+        BROWSER,
+        None,
+        UAP,
+        any_of=(
+            "duckduckgo/",
+            "ddg/",
+        ),
+        pattern=r"duckduckgo/\d|\bddg/\d",
+    ),
 )
 
 # The Mail app of Apple is bare WebKit. Other programs send the same, so the judge weighs network and time as well.
@@ -408,6 +728,7 @@ _BARE_WEBKIT = (
         DESKTOP,
         COMPUTER,
         UAP,
+        any_of=("macintosh",),
         pattern=r"^mozilla/5\.0 \(macintosh; [^)]*\) applewebkit/[\d.+]+ \(khtml, like gecko\)$",
     ),
     AgentRule(
@@ -416,6 +737,7 @@ _BARE_WEBKIT = (
         MOBILE,
         None,
         UAP,
+        any_of=("like mac os x",),
         pattern=r"^mozilla/5\.0 \((?:iphone|ipad|ipod)[^)]*\) applewebkit/[\d.+]+ \(khtml, like gecko\)"
         r"(?: mobile/\w+)?$",
     ),
@@ -429,6 +751,17 @@ _ROBOTS = (
         CRAWLER,
         NONE,
         CUA,
+        any_of=(
+            "bot",
+            "crawl",
+            "spider",
+            "scraper",
+            "fetcher",
+            "archiver",
+            "validator",
+            "monitor",
+            "http",
+        ),
         pattern=r"(?:bot|crawler|spider|scraper|fetcher|archiver|validator|monitor)(?:[/;,)_ -]|$)"
         r"|\+https?://|crawl|spider|http[_ -]?client",
         lacks=("cubot",),

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from unsealed.core.network import read_network
-from unsealed.core.network_ranges import RANGES
-from unsealed.model.event import Network, NetworkClass
+from unsealed.model.event import NetworkClass
 
 
 @pytest.mark.parametrize(
@@ -38,20 +36,6 @@ from unsealed.model.event import Network, NetworkClass
 )
 def test_an_address_belongs_to_the_class_of_its_range(address: str, kind: NetworkClass) -> None:
     assert kind == read_network(address).kind
-
-
-def test_the_first_and_the_last_address_of_a_range_belong_to_it() -> None:
-    for kind, operator, written in RANGES:
-        for text in written.split():
-            network = ip_network(text)
-            for address in (network.network_address, network.broadcast_address):
-                holders = [
-                    (ip_network(other).prefixlen, Network(kind=its_kind, operator=its_operator))
-                    for its_kind, its_operator, others in RANGES
-                    for other in others.split()
-                    if ip_network(other).version == network.version and address in ip_network(other)
-                ]
-                assert max(holders, key=lambda holder: holder[0])[1] == read_network(str(address)), (operator, kind)
 
 
 def test_the_address_behind_a_range_does_not_belong_to_it() -> None:
