@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,33 @@ def test_writers_queue_and_none_fails(engine: Engine, clock: FrozenClock) -> Non
 
     with reading(engine) as connection:
         assert 75 == len(connection.execute(select(schema.marks)).all())
+
+
+def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenClock) -> None:
+    done = threading.Event()
+    begun = threading.Event()
+
+    def write_without_rest() -> None:
+        while not done.is_set():
+            with engine.begin() as connection:
+                connection.execute(
+                    insert_or(schema.marks, engine.dialect)
+                    .values(message_id=1, since=clock(), seq=1)
+                    .on_conflict_do_nothing(index_elements=["message_id"])
+                )
+                begun.set()
+                sleep(0.05)
+
+    thread = threading.Thread(target=write_without_rest)
+    thread.start()
+    try:
+        assert begun.wait(20)
+        for number in range(2, 22):  # without queueing, the first of them waits for five seconds and fails
+            with engine.begin() as connection:
+                connection.execute(insert(schema.marks).values(message_id=number, since=clock(), seq=1))
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_failed_transaction_leaves_nothing(engine: Engine, clock: FrozenClock) -> None:

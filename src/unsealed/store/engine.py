@@ -7,7 +7,12 @@ PostgreSQL with synchronous_commit=on.
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
@@ -16,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from unsealed.model.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 5_000  # several processes write one SQLite file; each waits this long for its turn
+_LOOK_S = 0.001  # between two looks whether the turn is free
 
 
 def sqlite_url(data: Path) -> str:
@@ -65,5 +71,36 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("unsealed_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("unsealed_reads", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    with _turn(connection.engine.url.database):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _turn(database: str | None) -> Iterator[None]:
+    """Be the only one who waits for the write lock of that file.
+
+    SQLite's waiters sleep and look again, in the end 100 ms later; a writer that begins anew at once takes the lock
+    before they look, each time, and they give up. Whoever waits has the turn, so that who has just written must queue.
+    It is given back when the lock is there, or by the system when the process dies.
+    """
+    file = -1
+    if database and database != ":memory:":
+        with suppress(OSError):  # a disk so full that not even this fits: better unfair than not at all
+            file = os.open(f"{database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if file < 0:
+        yield
+        return
+    try:
+        deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
+        while monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                sleep(_LOOK_S)
+        yield  # when the turn did not come, SQLite's own answer is the one to give
+    finally:
+        os.close(file)
