@@ -596,15 +596,13 @@ def test_half_open_connections_are_closed_and_do_not_slow_good_ones(start: Start
     assert slowest_s < 1.0  # on a busy machine; usually 2 ms
 
 
-@pytest.mark.skipif("UNSEALED_TEST_ROUNDS" not in os.environ, reason="takes half a minute; part of make crash")
 def test_with_the_limits_of_every_day_they_are_gone_after_thirty_seconds(collector: Collector) -> None:
     silent = [collector.connect() for _ in range(1500)]
     for sock in silent[::2]:
         sock.sendall(b"GET /o/x.gif HTTP/1.1\r\n")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and collector.health()["connections"] != 1:
-        time.sleep(0.2)
-
+    began = time.monotonic()
+    assert until(lambda: collector.health()["connections"] == 1)
+    assert time.monotonic() - began < 30
     assert all(gone(sock) for sock in silent)
 
 
