@@ -1,0 +1,64 @@
+"""A signed-in browser before a web app on the seeded store. SQLite alone: the questions to the store are tested on both
+databases in test_views.py."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+
+from unsealed.inlets import web
+from unsealed.inlets.auth import cookie_name
+from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+from unsealed.model.message import UserId
+from unsealed.store import people
+
+ORIGIN = "http://127.0.0.1:8025"
+MARA = UserId(0x5E9D_0000_0000_0001)
+
+
+class OneKey:
+    newest = 0
+
+    def key(self, key_id: int) -> bytes | None:
+        return bytes(range(64)) if key_id == 0 else None
+
+
+@pytest.fixture
+def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
+    return f"sqlite:///{tmp_path / 'unsealed.db'}"
+
+
+@pytest.fixture
+def around(engine: Engine, clock: Callable[[], datetime], tmp_path: Path) -> Surroundings:
+    return Surroundings(
+        engine=engine,
+        keys=OneKey(),
+        clock=clock,
+        origin=ORIGIN,
+        tracking_url="http://127.0.0.1:8026",
+        collector_socket=tmp_path / "collect.sock",
+        smtp=SmtpWords(host="mail.tidewater.example", port=2525, tls="starttls"),
+        sandbox=True,
+    )
+
+
+@pytest.fixture
+def app(around: Surroundings) -> Starlette:
+    return web.build(around)
+
+
+@pytest.fixture
+def mara(app: Starlette, mail: dict[str, Any], engine: Engine, clock: Callable[[], datetime], browser: Any) -> Any:
+    """Mara's browser, signed in."""
+    it = browser(app=app, origin=ORIGIN)
+    with engine.begin() as connection:
+        it.cookies[cookie_name(ORIGIN)], it.token = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
+    return it

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import base64
+import re
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unsealed.inlets.web import letter
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+
+
+def mail(html: str, text: str = "plain", **pictures: bytes) -> bytes:
+    message = EmailMessage()
+    message["From"] = "Mara Lindh <mara@tidewater.example>"
+    message["To"] = "Ines Marchetti <ines@harbourline.example>, rob@harbourline.example"
+    message["Subject"] = "Grüße"
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    for name, picture in pictures.items():
+        message.get_payload()[1].add_related(picture, "image", "png", cid=f"<{name}>")  # type: ignore[union-attr,index]
+    return message.as_bytes().replace(b"\n", b"\r\n")  # canonical, as it is kept
+
+
+def test_the_html_is_shown_rather_than_the_text() -> None:
+    page = letter.html(mail("<p>Dear <b>Ines</b></p>"))
+
+    assert "<p>Dear <b>Ines</b></p>" in page
+    assert "plain" not in page
+
+
+def test_a_text_is_shown_as_text() -> None:
+    message = EmailMessage()
+    message.set_content("a < b & <script>alert(1)</script>")
+
+    assert "a &lt; b &amp; &lt;script&gt;alert(1)&lt;/script&gt;" in letter.html(message.as_bytes())
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<link rel=preconnect href=https://evil.example>",
+        "<LINK\nrel=stylesheet href=//evil.example/x.css>",
+        '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+        "<base href=https://evil.example>",
+        "<iframe src=https://evil.example></iframe>",
+        "<script src=https://evil.example></script>",
+        "<script/src=https://evil.example>",
+        "<object data=https://evil.example>",
+        "<embed src=https://evil.example>",
+        "<form action=https://evil.example><button>Sign in</button></form>",
+        "<video src=https://evil.example/v.mp4>",
+        "<audio src=https://evil.example/a.mp3>",
+    ],
+)
+def test_elements_that_load_or_lead_away_are_out_of_service(element: str) -> None:
+    page = letter.html(mail(f"<p>before</p>{element}<p>after</p>"))
+
+    assert not re.search(r"<(link|meta|base|iframe|script|object|embed|form|video|audio)\b(?!-)", page, re.IGNORECASE)
+    assert "<p>before</p>" in page
+    assert "<p>after</p>" in page
+
+
+def test_the_frame_may_load_nothing_and_run_nothing() -> None:
+    policy = letter.response(letter.html(mail("<p>x"))).headers["content-security-policy"]
+
+    assert policy.split("; ")[:2] == ["sandbox", "default-src 'none'"]
+    assert "allow-" not in policy
+    assert "http:" not in policy
+    assert "img-src data:;" in policy
+
+
+def test_only_pictures_may_come_from_outside_and_only_when_asked_for() -> None:
+    policy = letter.response("x", pictures=True).headers["content-security-policy"]
+
+    assert "sandbox; default-src 'none'" in policy
+    assert "img-src data: https: http:;" in policy
+    assert "allow-" not in policy
+
+
+def test_the_letter_tells_nobody_where_it_is_read() -> None:
+    assert letter.response("x").headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_small_picture_inside_the_message_is_shown() -> None:
+    page = letter.html(mail('<img src="cid:logo"><img src=cid:gone>', logo=PNG))
+
+    assert f"data:image/png;base64,{base64.b64encode(PNG).decode()}" in page
+    assert "cid:gone" in page
+
+
+def test_a_large_picture_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letter, "CARRIED_MAX", 10)
+
+    assert "data:" not in letter.html(mail('<img src="cid:logo">', logo=PNG)).replace("data:;", "")
+
+
+def test_a_doctype_stays_first() -> None:
+    assert letter.html(mail("<!DOCTYPE html><p>x")).startswith("<!DOCTYPE html><style>")
+    assert letter.html(mail("<p>x")).startswith("<style>")
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<img width=1 src="http://t.example/o/x.gif">', True),
+        ("<IMG SRC = https://x.example/y.png>", True),
+        ('<img src="cid:logo"><a href="https://x.example">', False),
+    ],
+)
+def test_whether_pictures_from_outside_are_asked_for(html: str, expected: bool) -> None:
+    assert letter.has_remote_pictures(html) == expected
+
+
+def test_the_letterhead_is_read_as_a_mail_program_does() -> None:
+    head = letter.letterhead(mail("<p>x"))
+
+    assert head == letter.Letterhead(
+        subject="Grüße",
+        sender="Mara Lindh, mara@tidewater.example",
+        to="Ines Marchetti, rob@harbourline.example",
+    )
+
+
+def test_a_message_without_a_head_has_an_empty_letterhead() -> None:
+    assert letter.letterhead(b"\r\nbody") == letter.Letterhead(subject="", sender="", to="undisclosed recipients")
+
+
+def test_a_source_is_a_file_to_keep() -> None:
+    answer = letter.source(b"From: x\r\n\r\n<script>", "original-00.eml")
+
+    assert answer.body == b"From: x\r\n\r\n<script>"
+    assert answer.headers["content-disposition"] == 'attachment; filename="original-00.eml"'
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+@given(st.binary(max_size=600))
+@settings(max_examples=150)
+def test_broken_mail_never_breaks_the_page(noise: bytes) -> None:
+    head = b"Content-Type: text/html; charset=\xff\r\nFrom: " + noise[:20] + b"\r\n\r\n"
+
+    assert letter.html(noise)
+    assert letter.html(head + noise)
+    assert letter.letterhead(head + noise)
+
+
+def test_the_whole_corpus_can_be_shown(shared: Path) -> None:
+    for path in sorted((shared / "corpus" / "mime").iterdir()):
+        raw = path.read_bytes()
+
+        assert letter.html(raw)
+        assert letter.letterhead(raw)

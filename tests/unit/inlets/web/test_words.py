@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unsealed.core.instrument import UNCHANGED_REASONS
+from unsealed.core.links import LEFT_REASONS
+from unsealed.inlets.web import words
+from unsealed.inlets.web.words import Chip, Mark, Times
+from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
+from unsealed.model.message import AddressKind, CopyState, Delivery
+from unsealed.model.view import CopyFacts, CopyRow, EventRow, LastClick, MessageRow, Signals
+
+NOW = datetime(2026, 3, 12, 14, 21, tzinfo=UTC)  # a Thursday
+SAID = Times(NOW)
+
+
+def before(**units: float) -> datetime:
+    return NOW - timedelta(**units)
+
+
+FACTS = CopyFacts(tracked=True, delivery=Delivery.SENT, sent_at=before(hours=2), opens=0, clicks=0, machine=0)
+ROW = MessageRow(
+    id="0" * 16,
+    subject="Proposal",
+    recipients=("Ines Marchetti",),
+    recipient_count=1,
+    at=before(hours=2),
+    tag="",
+    facts=FACTS,
+    signals=Signals(),
+    signal_at=before(hours=2),
+)
+COPY = CopyRow(id="0" * 16, address="ines@x.example", name="Ines", kind=AddressKind.TO, facts=FACTS, signals=Signals())
+EVENT = EventRow(
+    id="1",
+    message="0" * 16,
+    copy="0" * 16,
+    recipient="ines@x.example",
+    name="Ines",
+    at=NOW,
+    kind=HitKind.OPEN,
+    finding=Finding.HUMAN_OPEN,
+    confidence=0.95,
+    reasons=(Reason(code="CLIENT_DIRECT", words="opened in Thunderbird"),),
+    rules="2026.11",
+    client="Thunderbird",
+    client_kind=ClientKind.DESKTOP_CLIENT,
+    device=Device.DESKTOP,
+    system="Linux",
+    network=NetworkClass.RESIDENTIAL,
+    operator="",
+    link=None,
+    link_text="",
+    destination="",
+    first_of_reading=True,
+)
+
+
+def row(*, opens: int = 0, clicks: int = 0, machine: int = 0, **changes: object) -> MessageRow:
+    seen = {name: changes.pop(name) for name in ("confidence", "last_at") if name in changes}
+    facts = replace(FACTS, opens=opens, clicks=clicks, machine=machine)
+    signals = replace(Signals(opens=opens, clicks=clicks, machine=machine), **seen)  # type: ignore[arg-type]
+    return replace(ROW, **{"facts": facts, "signals": signals, **changes})  # type: ignore[arg-type]
+
+
+def shown(message: MessageRow) -> str:
+    """What stands in a list: number under the mark, and all the words."""
+    is_ = words.message_standing(message, SAID)
+    number = f"[{is_.mark.number}] " if is_.mark.number else ""
+    aged = SAID.ago(is_.aged) if is_.aged else ""
+    return number + is_.said + (f", {is_.beside}{aged}" if is_.beside or aged else "")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (row(), "Sent"),
+        (row(facts=replace(FACTS, delivery=Delivery.DELIVERED)), "Delivered"),
+        (row(facts=replace(FACTS, sent_at=before(days=1))), "No signal"),
+        (row(facts=replace(FACTS, delivery=Delivery.QUEUED)), "Sending"),
+        (
+            row(facts=replace(FACTS, delivery=Delivery.DELAYED), next_at=NOW + timedelta(minutes=4)),
+            "Sending, next try 14:25",
+        ),
+        (row(facts=replace(FACTS, tracked=False)), "Not tracked"),
+        (row(facts=replace(FACTS, tracked=False), unchanged="encrypted"), "Not tracked, the message is encrypted"),
+        (
+            row(facts=replace(FACTS, delivery=Delivery.BOUNCED), bounced=1, reply="552 5.2.2 Full"),
+            "Bounced: mailbox full",
+        ),
+        (row(machine=3), "Loaded by a machine"),
+        (row(opens=3, confidence=0.9, last_at=before(hours=2)), "[3] Opened, last 2 h ago"),
+        (row(opens=1, confidence=0.55, last_at=before(hours=6)), "[1?] Maybe opened, last 6 h ago"),
+        (row(opens=7, bounced=1, last_at=before(days=1)), "[7] Opened, 1 bounced, last yesterday"),
+        (
+            row(
+                opens=2,
+                clicks=1,
+                last_at=before(minutes=22),
+                last_click=LastClick(text="Book a time", at=before(minutes=22)),
+            ),
+            "[2] Clicked Book a time, 22 min ago",
+        ),
+        (
+            row(opens=2, clicks=1, last_at=before(minutes=3), last_click=LastClick(text="Plan", at=before(hours=1))),
+            "[2] Opened, last 3 min ago",
+        ),
+    ],
+)
+def test_a_row_says_the_state_in_the_words_of_the_product(message: MessageRow, expected: str) -> None:
+    assert expected == shown(message)
+
+
+def test_no_state_is_ever_called_unread() -> None:
+    said = " ".join([*words.STATES.values()]).lower()
+
+    assert set(CopyState) == set(words.STATES) == set(words.MARKS)
+    assert "unread" not in said
+    assert "not opened" not in said
+
+
+@pytest.mark.parametrize(
+    ("signals", "last_click", "expected"),
+    [
+        (Signals(opens=3, clicks=2, confidence=0.9, last_at=NOW), None, "Opened 3 times, clicked 2"),
+        (Signals(opens=1, confidence=0.9, last_at=NOW), None, "Opened"),
+        (Signals(opens=2, confidence=0.5, last_at=NOW), None, "Maybe opened twice"),
+        (Signals(opens=1, clicks=1, last_at=NOW), LastClick(text="Pricing", at=NOW), "Clicked Pricing"),
+    ],
+)
+def test_a_recipient_has_opens_and_clicks_in_one_line(
+    signals: Signals, last_click: LastClick | None, expected: str
+) -> None:
+    facts = replace(FACTS, opens=signals.opens, clicks=signals.clicks)
+    copy = replace(COPY, facts=facts, signals=signals, last_click=last_click)
+
+    assert expected == words.copy_standing(copy, SAID).said
+
+
+def test_a_click_without_a_seen_open_takes_the_mark_column() -> None:
+    assert words.mark(CopyState.CLICKED, Signals(clicks=2)) == Mark(kind="clicked", symbol="link", number="2")
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("552 5.2.2 <a@b.example>: quota", "mailbox full"),
+        ("550 5.1.1 User unknown", "no such mailbox"),
+        ("550 Requested action not taken", "Requested action not taken"),
+        ("", "given up"),
+        ("554 5.9.9 " + "x" * 200, "x" * 59 + "…"),
+    ],
+)
+def test_a_bounce_is_said_in_words_where_its_code_tells(reply: str, expected: str) -> None:
+    assert expected == words.bounced(reply)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (NOW + timedelta(seconds=5), "just now"),
+        (before(seconds=59), "just now"),
+        (before(seconds=60), "1 min ago"),
+        (before(minutes=59, seconds=59), "59 min ago"),
+        (before(hours=1), "1 h ago"),
+        (before(hours=14), "14 h ago"),
+        (before(hours=15), "yesterday"),
+        (before(days=2), "Tuesday"),
+        (before(days=6), "Friday"),
+        (before(days=7), "5 Mar"),
+        (before(days=365), "12 Mar 2025"),
+    ],
+)
+def test_how_long_ago_grows_coarser(at: datetime, expected: str) -> None:
+    assert expected == SAID.ago(at)
+
+
+def test_just_after_midnight_yesterday_is_still_hours_ago() -> None:
+    assert Times(datetime(2026, 3, 12, 1, tzinfo=UTC)).ago(datetime(2026, 3, 11, 23, tzinfo=UTC)) == "2 h ago"
+
+
+def test_times_are_those_of_the_reader() -> None:
+    tokyo = Times(NOW, timezone(timedelta(hours=9), "JST"))
+
+    assert tokyo.clock(before(hours=1)) == "22:21"
+    assert tokyo.when(before(hours=16)) == "07:21"  # the same day there, the day before here
+    assert tokyo.exact(NOW) == "Thu 12 Mar 2026, 23:21:00 JST"
+
+
+@pytest.mark.parametrize(
+    ("at", "when", "full", "day"),
+    [
+        (before(hours=5, minutes=7), "09:14", "today, 12 March, 09:14", "Today, Thursday 12 March"),
+        (before(days=1), "Wed 14:21", "yesterday, 11 March, 14:21", "Yesterday, Wednesday 11 March"),
+        (before(days=6), "Fri 14:21", "Friday, 6 March, 14:21", "Friday 6 March"),
+        (before(days=400), "5 Feb 2025", "5 February 2025, 14:21", "Wednesday 5 February 2025"),
+    ],
+)
+def test_moments_of_a_list_of_a_head_and_of_a_day(at: datetime, when: str, full: str, day: str) -> None:
+    assert (when, full, day) == (SAID.when(at), SAID.full(at), SAID.day(at))
+
+
+def test_control_and_direction_changing_characters_become_visible() -> None:
+    assert words.visible("in\u202evoice\x00\x07\u2066") == "in‹U+202E›voice‹U+0000›‹U+0007›‹U+2066›"
+    assert words.visible("Zoë 👩\u200d💻 نامه\u200cها") == "Zoë 👩\u200d💻 نامه\u200cها"
+
+
+@given(st.text())
+def test_what_is_shown_turns_no_direction(text: str) -> None:
+    assert not set(words.visible(text)) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00\x1b")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, Chip("person")),
+        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.GOOGLE_PROXY}, Chip("through Gmail")),
+        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.WEBMAIL_PROXY}, Chip("through another proxy")),
+        ({"finding": Finding.MACHINE_PREFETCH, "network": NetworkClass.APPLE_RELAY}, Chip("Apple privacy", "apart")),
+        ({"finding": Finding.MACHINE_PREFETCH}, Chip("prefetched", "apart")),
+        ({"finding": Finding.SCANNER}, Chip("scanner", "apart")),
+        ({"finding": Finding.SCANNER_CLICK, "client_kind": ClientKind.LINK_PREVIEW}, Chip("link preview", "apart")),
+        ({"finding": Finding.SELF_OPEN}, Chip("you", "you")),
+        ({"finding": Finding.DUPLICATE}, Chip("repeated", "apart")),
+    ],
+)
+def test_a_chip_is_solid_only_where_the_event_counts(change: dict[str, object], expected: Chip) -> None:
+    event = replace(EVENT, **change)  # type: ignore[arg-type]
+
+    assert expected == words.chip(event)
+    assert event.finding.counted == (words.chip(event).look == "")
+
+
+@pytest.mark.parametrize("finding", Finding)
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_every_finding_has_a_heading(finding: Finding, confidence: float) -> None:
+    event = replace(EVENT, finding=finding, confidence=confidence, link_text="Pricing")
+
+    assert words.verdict(event).said
+    assert ("aybe" in words.verdict(event).said) == (finding.counted and confidence < words.BELIEVED)
+
+
+@pytest.mark.parametrize("network", NetworkClass)
+@pytest.mark.parametrize("device", Device)
+def test_device_and_network_always_have_words(network: NetworkClass, device: Device) -> None:
+    event = replace(EVENT, network=network, device=device)
+
+    assert words.device(event).startswith("Thunderbird on Linux, ")
+    assert words.device_symbol(event)
+    assert isinstance(words.network(event), str)
+
+
+def test_no_place_is_said_behind_a_proxy() -> None:
+    hidden = replace(
+        EVENT, client="Gmail Image Proxy", system="", device=Device.HIDDEN, network=NetworkClass.GOOGLE_PROXY
+    )
+
+    assert words.device(hidden) == "Gmail, device hidden"
+    assert words.network(hidden) == "place hidden by Google"
+
+
+def test_reason_codes_of_the_instrumenting_side_have_words() -> None:
+    assert all(words.left_reason(code) == said for code, said in LEFT_REASONS.items())
+    assert all(words.unchanged_reason(code) == said for code, said in UNCHANGED_REASONS.items())
+
+
+def test_numbers_in_words() -> None:
+    assert [words.ordinal(each) for each in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th",
+    ]  # fmt: skip
+    assert [words.times(each) for each in (1, 2, 3)] == ["once", "twice", "3 times"]
+    assert [words.many(1, "link"), words.many(1200, "link")] == ["1 link", "1,200 links"]
+    assert [words.size(each) for each in (812, 49_900, 3_200_000)] == ["812 bytes", "49.9 kB", "3.2 MB"]
+    spans = (timedelta(seconds=8), timedelta(minutes=2), timedelta(hours=1, minutes=53), timedelta(days=2, hours=3))
+    assert [words.lasting(each) for each in spans] == ["8 s", "2 min", "1 h 53 min", "2 d 3 h"]
