@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from unsealed.core.instrument import Tracking
+from unsealed.flow import send
+from unsealed.model.errors import BadInput
+from unsealed.model.message import CopyId, Outgoing
+from unsealed.model.policy import OFF, Level, Switches
+from unsealed.store import schema
+
+
+def test_a_message_is_accepted_with_everything_that_follows(
+    engine: Engine, outgoing: Callable[..., Outgoing], tracking: Tracking, rows: Any, clock: Any, ann: Any
+) -> None:
+    message = send.accept(engine, outgoing("bob@x.example", "eve@x.example"), tracking=tracking, now=clock())
+
+    assert [row["id"] for row in rows(schema.messages)] == [message]
+    copies = {row["id"] for row in rows(schema.copies)}
+    assert {(row["kind"], row["subject_id"], row["state"]) for row in rows(schema.jobs)} == {
+        ("copy", copy, "ready") for copy in copies
+    }
+    assert [(row["what"], row["message_id"], row["user_id"]) for row in rows(schema.feed)] == [
+        ("accepted", message, ann.user)
+    ]
+    [link] = rows(schema.links)
+    assert (link["destination"], link["tracked"]) == ("https://example.com/a", True)
+
+
+def test_nothing_is_kept_of_a_message_that_fails_half_way(
+    engine: Engine, outgoing: Any, tracking: Tracking, rows: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unsealed.store.feed.add_feed", lambda *args: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        send.accept(engine, outgoing(), tracking=tracking, now=clock())
+
+    for table in (schema.messages, schema.originals, schema.copies, schema.links, schema.jobs, schema.feed):
+        assert rows(table) == []
+
+
+def test_each_copy_has_its_own_tokens_and_is_the_same_at_every_attempt(
+    engine: Engine, outgoing: Any, tracking: Tracking, clock: Any
+) -> None:
+    planned = send.plan(outgoing("bob@x.example", "eve@x.example"), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+
+    bob, eve = (send.copy_of(engine, copy, keys=tracking.keys) for copy in planned.copies)
+
+    assert bob.raw != eve.raw
+    assert len(bob.raw) == len(eve.raw)
+    assert send.copy_of(engine, bob.copy, keys=tracking.keys) == bob
+    head = planned.outgoing.raw.partition(b"\r\n\r\n")[0]
+    assert bob.raw.partition(b"\r\n\r\n")[0] == eve.raw.partition(b"\r\n\r\n")[0] == head
+    assert b"https://t.example.org/o/" in bob.raw
+    assert b"https://t.example.org/c/" in bob.raw
+
+
+def test_an_untracked_message_goes_out_as_it_came(
+    engine: Engine, outgoing: Any, tracking: Tracking, clock: Any
+) -> None:
+    planned = send.plan(outgoing(switches=OFF), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+
+    assert send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw == planned.outgoing.raw
+
+
+def test_one_axis_can_be_off(engine: Engine, outgoing: Any, tracking: Tracking, clock: Any) -> None:
+    planned = send.plan(outgoing(switches=Switches(opens=Level.OFF)), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+    raw = send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw
+
+    assert b"/o/" not in raw
+    assert b"https://t.example.org/c/" in raw
+
+
+def test_a_copy_that_is_not_there_is_named(engine: Engine, tracking: Tracking) -> None:
+    with pytest.raises(BadInput):
+        send.copy_of(engine, CopyId(7), keys=tracking.keys)
+
+
+def test_ids_are_random_and_fit_the_store(outgoing: Any, tracking: Tracking) -> None:
+    plans = [send.plan(outgoing(), tracking=tracking) for _ in range(100)]
+
+    ids = {plan.id for plan in plans} | {plan.copies[0] for plan in plans}
+    assert len(ids) == 200
+    assert all(0 <= each < 2**63 for each in ids)
