@@ -1,0 +1,203 @@
+"""Live updates: nothing lost, nothing doubled, nothing of others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from unsealed.inlets.web.live import STREAMS_PER_USER, Live, together
+from unsealed.model.message import CopyId, MessageId, UserId, public_id
+from unsealed.model.view import FeedRow
+from unsealed.store import schema
+from unsealed.store.feed import Change, add_feed
+
+MARA = UserId(1)
+KEES = UserId(2)
+NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
+PATIENCE_S = 10.0
+
+
+class Listener:
+    """Reads a stream as a browser does."""
+
+    def __init__(self, events: AsyncIterator[Any]) -> None:
+        self._events = events
+        self.last = ""
+
+    async def next(self) -> tuple[str, dict[str, Any]]:
+        event = await asyncio.wait_for(anext(self._events), PATIENCE_S)
+        self.last = event.id
+        return event.event, json.loads(event.data)
+
+    async def close(self) -> None:
+        await self._events.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def listen(engine: Engine) -> AsyncIterator[Callable[..., Listener]]:
+    listeners: list[Listener] = []
+
+    def make(live: Live, user: UserId = MARA, after: int | None = None) -> Listener:
+        listeners.append(Listener(live.stream(user, after)))
+        return listeners[-1]
+
+    yield make
+    for listener in listeners:
+        await listener.close()
+
+
+def happen(engine: Engine, *numbers: int, user: UserId = MARA, what: str = "human_open") -> None:
+    with engine.begin() as connection:
+        add_feed(
+            connection,
+            [Change(user=user, message=MessageId(each), copy=CopyId(each + 1), what=what, at=NOW) for each in numbers],
+        )
+
+
+async def test_a_change_reaches_the_listener(engine: Engine, listen: Callable[..., Listener]) -> None:
+    it = listen(Live(engine))
+    assert await it.next() == ("ready", {})
+
+    happen(engine, 5)
+
+    assert await it.next() == ("change", {"message": public_id(5), "copy": public_id(6), "what": "human_open"})
+
+
+async def test_what_happened_before_listening_is_not_news(engine: Engine, listen: Callable[..., Listener]) -> None:
+    happen(engine, 1)
+    it = listen(Live(engine))
+    await it.next()
+
+    happen(engine, 2)
+
+    assert (await it.next())[1]["message"] == public_id(2)
+
+
+async def test_a_browser_that_comes_back_gets_what_it_missed_once_and_in_order(
+    engine: Engine, listen: Callable[..., Listener]
+) -> None:
+    live = Live(engine)
+    first = listen(live)
+    await first.next()
+    happen(engine, 1)
+    await first.next()
+    await first.close()
+    happen(engine, 2, 3)
+    happen(engine, 4)
+
+    again = listen(live, after=int(first.last))
+
+    assert (await again.next())[0] == "ready"
+    assert [(await again.next())[1]["message"] for _ in range(3)] == [public_id(each) for each in (2, 3, 4)]
+    happen(engine, 5)
+    assert (await again.next())[1]["message"] == public_id(5)
+
+
+async def test_reconnecting_all_the_time_loses_and_doubles_nothing(
+    engine: Engine, listen: Callable[..., Listener]
+) -> None:
+    live, seen, after = Live(engine, poll_s=0.005), [], 0
+    happen(engine, 1)
+    for number in range(2, 40):
+        it = listen(live, after=after)
+        await it.next()
+        happen(engine, number)
+        seen += [(await it.next())[1]["message"] for _ in range(2 if number == 2 else 1)]
+        after = int(it.last)
+        await it.close()
+
+    assert seen == [public_id(each) for each in range(1, 40)]
+
+
+async def test_nobody_hears_of_others(engine: Engine, listen: Callable[..., Listener]) -> None:
+    live = Live(engine)
+    mara, kees = listen(live), listen(live, KEES)
+    await mara.next()
+    await kees.next()
+
+    happen(engine, 1, user=KEES)
+    happen(engine, 2, user=MARA)
+
+    assert (await mara.next())[1]["message"] == public_id(2)
+    assert (await kees.next())[1]["message"] == public_id(1)
+
+
+async def test_a_slow_listener_reads_from_the_table_what_is_no_longer_kept(
+    engine: Engine, listen: Callable[..., Listener]
+) -> None:
+    live = Live(engine, kept=3)
+    slow, quick = listen(live), listen(live)
+    await slow.next()
+    await quick.next()
+    for number in range(1, 12):
+        happen(engine, number)
+        assert (await quick.next())[1]["message"] == public_id(number)
+
+    assert [(await slow.next())[1]["message"] for _ in range(11)] == [public_id(each) for each in range(1, 12)]
+
+
+async def test_a_trimmed_feed_makes_the_browser_load_anew(engine: Engine, listen: Callable[..., Listener]) -> None:
+    happen(engine, 1, 2, 3)
+    with engine.begin() as connection:
+        connection.execute(delete(schema.feed).where(schema.feed.c.message_id < 3))
+    it = listen(Live(engine), after=1)
+
+    assert [(await it.next())[0] for _ in range(2)] == ["ready", "reset"]
+
+
+async def test_an_id_from_before_the_feed_began_anew_makes_the_browser_load_anew(
+    engine: Engine, listen: Callable[..., Listener]
+) -> None:
+    it = listen(Live(engine), after=900)
+
+    assert [(await it.next())[0] for _ in range(2)] == ["ready", "reset"]
+
+
+def test_changes_of_one_message_and_kind_go_as_one() -> None:
+    rows = [
+        FeedRow(id=number, user=1, message=message, copy=None, what=what)
+        for number, message, what in [
+            (1, "a", "human_open"),
+            (2, "b", "scanner"),
+            (3, "a", "human_open"),
+            (4, "a", "scanner"),
+        ]
+    ]
+
+    assert [row.id for row in together(rows)] == [2, 3, 4]
+
+
+async def test_the_poller_rests_while_nobody_listens(engine: Engine, listen: Callable[..., Listener]) -> None:
+    live = Live(engine)
+    it = listen(live)
+    await it.next()
+    await it.close()
+
+    assert [
+        task.get_name() for task in asyncio.all_tasks() if task.get_name() == "feed poller" and not task.cancelling()
+    ] == []
+
+
+async def test_a_stream_ends_so_that_the_session_is_looked_at_again(
+    engine: Engine, listen: Callable[..., Listener]
+) -> None:
+    it = listen(Live(engine, life_s=0.05))
+    await it.next()
+
+    with pytest.raises(StopAsyncIteration):
+        await it.next()
+
+
+async def test_one_user_cannot_take_all_streams(engine: Engine, listen: Callable[..., Listener]) -> None:
+    live = Live(engine)
+    for _ in range(STREAMS_PER_USER):
+        await listen(live).next()
+
+    assert not live.has_room(MARA)
+    assert live.has_room(KEES)
