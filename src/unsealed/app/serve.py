@@ -246,14 +246,22 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
             self._sfd = self._shd.get_fd()
 
     async def serve() -> None:
+        app = build(around)
         server = Inherited(
-            build(around),
+            app,
             interface=Interfaces.ASGI,
             websockets=False,
             log_enabled=False,
             http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024),
         )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+
+        halt: Callable[[], None] = server.stop
+
+        def stop() -> None:
+            app.state.live.close()  # the server waits for open streams, and they would go on for minutes
+            halt()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         ready()
         await server.serve()
 

@@ -194,6 +194,18 @@ async def test_a_stream_ends_so_that_the_session_is_looked_at_again(
         await it.next()
 
 
+async def test_a_server_that_stops_ends_its_streams(engine: Engine, listen: Callable[..., Listener]) -> None:
+    live = Live(engine)
+    it = listen(live)
+    await it.next()
+
+    live.close()
+
+    with pytest.raises(StopAsyncIteration):
+        await it.next()
+    assert not live.has_room(MARA)
+
+
 async def test_one_user_cannot_take_all_streams(engine: Engine, listen: Callable[..., Listener]) -> None:
     live = Live(engine)
     for _ in range(STREAMS_PER_USER):

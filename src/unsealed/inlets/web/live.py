@@ -61,10 +61,17 @@ class Live:
         self._bells: dict[asyncio.Event, UserId] = {}
         self._poller: asyncio.Task[None] | None = None
         self._own_thread = CapacityLimiter(1)
+        self._closed = False
+
+    def close(self) -> None:
+        """End all streams: the server is about to stop, and waits for them. Browsers come back by themselves."""
+        self._closed = True
+        for bell in self._bells:
+            bell.set()
 
     def has_room(self, user: UserId) -> bool:
         mine = sum(each == user for each in self._bells.values())
-        return len(self._bells) < STREAMS and mine < STREAMS_PER_USER
+        return not self._closed and len(self._bells) < STREAMS and mine < STREAMS_PER_USER
 
     async def stream(self, user: UserId, after: int | None) -> AsyncIterator[ServerSentEvent]:
         """Changes of the user behind the id `after` (None: from now on), until the stream's life ends."""
@@ -77,7 +84,7 @@ class Live:
             if after is None:
                 after = self._last
             yield ServerSentEvent(event="ready", id=str(after), data="{}", retry=RETRY_MS)
-            while (left := ends_at - loop.time()) > 0:
+            while not self._closed and (left := ends_at - loop.time()) > 0:
                 bell.clear()
                 end = self._last
                 rows = self._kept_since(after, user)
