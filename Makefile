@@ -47,9 +47,9 @@ test: $(VENV)/.installed-dev  ## all tests
 	@$(PYTEST) tests
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts, documents, tests for every module
-	$(BIN)/ruff format --check . docs/generate.py
-	$(BIN)/ruff check . docs/generate.py
-	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests bench docs/generate.py
+	$(BIN)/ruff format --check . docs/*.py
+	$(BIN)/ruff check . docs/*.py
+	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests bench docs/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/pytest -q tests/unit/test_house.py
@@ -57,8 +57,8 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import contracts, documen
 walks: $(VENV)/.installed-dev  ## only the tests with real processes
 	@$(PYTEST) tests/walks
 
-e2e: $(VENV)/.installed-dev  ## the whole way: a mail program, an upstream, a browser
-	@$(BIN)/pytest tests/walks
+e2e: $(VENV)/.installed-dev  ## the whole way: a mail program, an upstream, a browser; pictures in tests/shots
+	@UNSEALED_TEST_SHOTS=tests/shots $(BIN)/pytest tests/walks
 
 crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
 	@UNSEALED_TEST_ROUNDS=200 $(BIN)/pytest tests/crash
@@ -69,8 +69,8 @@ bench: $(VENV)/.installed-dev  ## measure, side by side with others
 docs: $(VENV)/.installed-dev  ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py
 
-screenshots: e2e  ## pictures for the documents, from the walk
-	@cp tests/shots/sent.png docs/images/sent.png
+screenshots: $(VENV)/.installed-dev  ## pictures for the documents, of a real installation (needs chromium)
+	@$(BIN)/python docs/screenshots.py
 
 lock:  ## for maintainers: raise the versions in the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
