@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
 
 from unsealed.core.token import seal_click, seal_pixel
+from unsealed.flow import ingest
 from unsealed.flow.ingest import Ingest, recount
 from unsealed.model.event import Finding
 from unsealed.model.hit import Hit
@@ -506,3 +508,51 @@ def judge_from_scratch(house: House, copies: list[CopyId]) -> None:
         connection.execute(update(schema.messages).where(m.id == message).values(**nothing))
         events.mark(connection, {message: NOON - timedelta(hours=1)})
     house.take_in()
+
+
+# Under load
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_message_that_is_asked_for_without_end_is_judged_in_linear_time(house: House) -> None:
+    """What a hit costs must not grow with the number of hits: of all of them, and of those within a minute."""
+
+    def taken_s(count: int) -> float:
+        (copy,) = house.message()
+        house.write(*(a_hit(copy, 100 + 60 * number / count) for number in range(count)))
+        begun = process_time()
+        while house.ingest.ship(500) + house.ingest.judge(500):
+            pass
+        assert count == house.counts(copy)[2]
+        return process_time() - begun
+
+    taken_s(500)
+    small, large = taken_s(1_000), taken_s(10_000)
+
+    assert large < 25 * small
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_while_a_backlog_is_shipped_the_newest_messages_wait_and_none_is_forgotten(house: House) -> None:
+    (old,), (new,) = house.message(), house.message()
+    house.write(a_hit(old, 100), *(a_hit(new, 1000 + number) for number in range(9)))
+
+    house.ingest.ship(5)
+    assert 1 == house.ingest.judge()
+    assert [(1, 0, 1, 0), (0, 0, 0, 0)] == [house.counts(old), house.counts(new)]
+    house.take_in()
+
+    assert (1, 0, 9, 0) == house.counts(new)
+    assert 0 == house.rows("marks")
+
+
+def test_messages_with_many_hits_are_judged_in_several_transactions(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "HITS_AT_ONCE", 3)
+    copies = [house.message()[0] for _ in range(4)]
+    house.write(*(a_hit(copy, 100 + number) for copy in copies for number in range(2)))
+    house.ingest.ship()
+
+    assert [1, 1, 1, 1, 0] == [house.ingest.judge() for _ in range(5)]
+    assert [(1, 0, 2, 0)] * 4 == [house.counts(copy) for copy in copies]

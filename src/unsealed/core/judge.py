@@ -30,9 +30,10 @@ REPEAT_S = 5.0
 SELF_KEPT = timedelta(days=7)  # how long an address that the sender used is evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SeenHit:
-    """One hit with all that the judge may look at."""
+    """One hit with all that the judge may look at. Never changed; not frozen only because that costs three times as
+    long to make, and tens of thousands are made in a second."""
 
     id: HitId
     copy: CopyId

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -43,6 +43,9 @@ log = structlog.get_logger()
 
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
 RECORDS_AT_ONCE = 10_000  # shipped in one transaction
+HITS_AT_ONCE = 50_000  # judged in one transaction; about 100 MB
+# While a backlog is shipped, messages that are asked for right now are judged once behind it, not again at every step.
+SETTLED = timedelta(seconds=60)
 
 _NOT_KEPT = Agent(client="", kind=ClientKind.UNKNOWN, device=Device.UNKNOWN)
 _NOWHERE = Network()
@@ -63,6 +66,7 @@ class Ingest:
         self._clock = clock
         self._cursor: JournalPosition | None = None
         self._reported: tuple[Damage, ...] = ()
+        self._newest: datetime | None = None  # the newest hit that was shipped, while more are waiting in the journal
 
     def ship(self, limit: int = RECORDS_AT_ONCE) -> int:
         """Move at most `limit` records from the journal into the store; how many were read. 0: nothing is waiting.
@@ -75,6 +79,7 @@ class Ingest:
         if self._cursor is None:
             with reading(self._engine) as connection:
                 self._cursor = events.cursor(connection, self._collector)
+        self._newest = None
         found = read(self._folder, self._cursor, limit)
         self._report(found.damage)
         if found.next is None or found.next == self._cursor:
@@ -83,35 +88,40 @@ class Ingest:
         to = JournalPosition(collector=self._collector, segment=found.next.segment, offset=found.next.offset)
         with self._engine.begin() as connection:
             messages = events.messages_of(connection, {claims.copy for _, _, claims in opened})
-            rows: list[dict[str, object]] = []
+            shipped: list[events.Shipped] = []
             since: dict[MessageId, datetime] = {}
             for position, hit, claims in opened:
                 message = messages.get(claims.copy)
                 if message is None:
                     continue
-                rows.append(events.hit_row(position, hit, message=message, copy=claims.copy, link=claims.link))
+                shipped.append(events.Shipped(position, hit, message, claims.copy, claims.link))
                 if message not in since or hit.at < since[message]:
                     since[message] = hit.at
-            events.add_hits(connection, rows)
+            events.add_hits(connection, shipped)
             events.mark(connection, since)
             events.move_cursor(connection, to)
-        if len(rows) < len(found.records):
-            log.warning("ingest.passed_over", collector=self._collector, records=len(found.records) - len(rows))
+        if len(shipped) < len(found.records):
+            log.warning("ingest.passed_over", collector=self._collector, records=len(found.records) - len(shipped))
         if self._cursor is None or to.segment > self._cursor.segment:
             drop_before(self._folder, to)
         self._cursor = to
+        if len(found.records) == limit and opened:
+            self._newest = max(hit.at for _, hit, _ in opened)
         return len(found.records)
 
     def judge(self, limit: int = MESSAGES_AT_ONCE) -> int:
-        """Judge at most `limit` marked messages; how many were judged. 0: nothing is waiting."""
+        """Judge at most `limit` marked messages; how many were judged. 0: nothing is waiting, or everything that waits
+        is so new that the rest of the journal had better be shipped first."""
+        span = neighbourhood(Context())
         with self._engine.begin() as connection:
-            marks = events.marked(connection, limit)
+            until = None if self._newest is None else self._newest - SETTLED
+            marks = events.marked(connection, limit, until=until)
             if not marks:
                 return 0
+            marks = _affordable(marks, events.hits_waiting(connection, [mark.message for mark in marks], 2 * span))
             ids = [mark.message for mark in marks]
             owners = events.owners(connection, ids)
             presences = self._presences(events.sessions(connection, {owner.user for owner in owners.values()}))
-            span = neighbourhood(Context())
             # Hits ahead of the mark may have new neighbours, and they in turn are judged by theirs.
             hits = events.hits_since(connection, ids, 2 * span)
             before = events.judged_since(connection, ids, span)
@@ -122,8 +132,7 @@ class Ingest:
                 owner = owners.get(message)
                 if owner is not None:
                     context = Context(presences=presences.get(owner.user, ()))
-                    judged = _judged(message, list(rows), context, begins[message], opened, owner)
-                    changes.extend(_changed(judged, before))
+                    changes.extend(_changes(list(rows), context, begins[message], opened, owner, before))
             events.put_events(connection, changes)
             events.count(connection, changes)
             events.clear(connection, marks)
@@ -179,21 +188,31 @@ def recount(engine: Engine) -> int:
         return events.recount(connection)
 
 
-def _judged(
-    message: MessageId,
+def _affordable(marks: Sequence[events.Mark], waiting: dict[MessageId, int]) -> list[events.Mark]:
+    """The first marks whose hits fit into HITS_AT_ONCE together; the first one in any case."""
+    total = 0
+    for place, mark in enumerate(marks):
+        total += waiting.get(mark.message, 0)
+        if place and total > HITS_AT_ONCE:
+            return list(marks[:place])
+    return list(marks)
+
+
+def _changes(
     rows: Sequence[events.AnyRow],
     context: Context,
     since: datetime,
     opened: dict[CopyId, datetime],
     owner: events.Owner,
-) -> list[Event]:
-    """The events of one message at or after `since`, in the order of time.
+    before: dict[HitId, events.Judged],
+) -> list[events.Changed]:
+    """The events of one message at or after `since` that are new or not what they were, in the order of time.
 
     rows: of `events.hits_since`. opened: the last counted open of each copy before `since`; brought forward.
     """
     hits = [_seen(row) for row in rows]
     verdicts = judge(hits, context, since=since)
-    found = []
+    changes = []
     for hit in hits:
         verdict = verdicts.get(hit.id)
         if verdict is None:
@@ -202,21 +221,41 @@ def _judged(
         if hit.kind is HitKind.OPEN and verdict.finding.counted:
             first = begins_reading(opened.get(hit.copy), hit.at)
             opened[hit.copy] = hit.at
-        event = Event(
-            hit=hit.id,
-            message=message,
-            copy=hit.copy,
-            kind=hit.kind,
-            link=hit.link,
-            at=hit.at,
-            verdict=verdict,
-            agent=hit.agent,
-            network=hit.network,
-            first_of_reading=first,
-        )
-        level = owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level
-        found.append(event if level >= Level.FULL else _without_facts(event))
-    return found
+        kept = owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level
+        if kept < Level.FULL:
+            verdict = _without_words(verdict)
+        old = before.get(hit.id)
+        if old is None or _differs(old, verdict, first):
+            event = Event(
+                hit=hit.id,
+                message=rows[0].message_id,
+                copy=hit.copy,
+                kind=hit.kind,
+                link=hit.link,
+                at=hit.at,
+                verdict=verdict,
+                agent=hit.agent if kept >= Level.FULL else _NOT_KEPT,
+                network=hit.network if kept >= Level.FULL else _NOWHERE,
+                first_of_reading=first,
+            )
+            changes.append(events.Changed(event, old))
+    return changes
+
+
+def _differs(old: events.Judged, verdict: Verdict, first_of_reading: bool) -> bool:
+    return (
+        old.finding != verdict.finding
+        or old.first_of_reading != first_of_reading
+        or old.confidence != verdict.confidence
+        or old.rules != verdict.rules
+        or old.reasons != events.reasons_text(verdict.reasons)
+    )
+
+
+def _without_words(verdict: Verdict) -> Verdict:
+    """Below the full level an event says what it was, and nothing about the device, the network or the place."""
+    reasons = tuple(Reason(code=reason.code, words=_PRIVATE_WORDS) for reason in verdict.reasons)
+    return replace(verdict, reasons=reasons)
 
 
 def _seen(row: events.AnyRow) -> SeenHit:
@@ -236,36 +275,3 @@ def _seen(row: events.AnyRow) -> SeenHit:
         language=language is not None,
         prefetch=prefetch,
     )
-
-
-def _without_facts(event: Event) -> Event:
-    """Below the full level an event says what it was, and nothing about the device, the network or the place."""
-    verdict = event.verdict
-    reasons = tuple(Reason(code=reason.code, words=_PRIVATE_WORDS) for reason in verdict.reasons)
-    return replace(
-        event,
-        verdict=Verdict(finding=verdict.finding, confidence=verdict.confidence, reasons=reasons, rules=verdict.rules),
-        agent=_NOT_KEPT,
-        network=_NOWHERE,
-    )
-
-
-def _changed(judged: Sequence[Event], before: dict[HitId, events.Judged]) -> list[events.Changed]:
-    """The events that are new or not what they were."""
-    changes = []
-    for event in judged:
-        old = before.get(event.hit)
-        if old is None:
-            changes.append(events.Changed(event, None))
-            continue
-        verdict = event.verdict
-        now = events.Judged(
-            verdict.finding,
-            verdict.confidence,
-            events.reasons_text(event),
-            verdict.rules,
-            event.first_of_reading,
-        )
-        if now != old:
-            changes.append(events.Changed(event, old))
-    return changes

@@ -9,19 +9,21 @@ A mark says that a message has hits that were not judged yet, and from when on. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Any, TypeAlias, TypeVar, overload
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    ClauseElement,
     ColumnElement,
     Connection,
+    Dialect,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -32,13 +34,24 @@ from sqlalchemy import (
     update,
 )
 
-from unsealed.model.event import Event, Finding, HitId, HitKind
+from unsealed.model.event import Event, Finding, HitId, HitKind, Reason
 from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.store import schema
 from unsealed.store.engine import insert
-from unsealed.store.schema import MICROSECOND, Moment, copies, cursors, events, hits, link_counts, marks, messages
+from unsealed.store.schema import (
+    EPOCH,
+    MICROSECOND,
+    Moment,
+    copies,
+    cursors,
+    events,
+    hits,
+    link_counts,
+    marks,
+    messages,
+)
 
 COUNTED = tuple(finding.value for finding in Finding if finding.counted)
 MACHINE = tuple(finding.value for finding in Finding if finding.machine)
@@ -78,7 +91,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An event that is new or not what it was."""
+    """An event that is new, or not what it was `before`."""
 
     event: Event
     before: Judged | None
@@ -111,36 +124,42 @@ def messages_of(connection: Connection, wanted: Iterable[CopyId]) -> dict[CopyId
     return found
 
 
-def hit_row(
-    position: JournalPosition, hit: Hit, *, message: MessageId, copy: CopyId, link: int | None
-) -> dict[str, object]:
-    """A hit as a row of the table. A dict and no value: tens of thousands of them pass in a second."""
-    return {
-        "collector": position.collector,
-        "segment": position.segment,
-        "offset": position.offset,
-        "message_id": message,
-        "copy_id": copy,
-        "link": link,
-        "at": hit.at,
-        "method": hit.method,
-        "address": hit.address,
-        "user_agent": hit.user_agent,
-        "accept": hit.accept,
-        "accept_language": hit.accept_language,
-        "referer_host": hit.referer_host,
-        "prefetch": hit.prefetch,
-        "sec_fetch": hit.sec_fetch,
-    }
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A hit and what its token says."""
+
+    position: JournalPosition
+    hit: Hit
+    message: MessageId
+    copy: CopyId
+    link: int | None
 
 
-def add_hits(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
     """Keep hits; those that are kept already, by their place in the journal, stay as they are."""
-    if rows:
-        statement = insert(hits, connection.dialect)
-        connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["collector", "segment", "offset"]), list(rows)
-        )
+    _ADD_HITS.run(
+        connection,
+        [
+            (
+                each.position.collector,
+                each.position.segment,
+                each.position.offset,
+                each.message,
+                each.copy,
+                each.link,
+                _stored(each.hit.at),
+                each.hit.method,
+                each.hit.address,
+                each.hit.user_agent,
+                each.hit.accept,
+                each.hit.accept_language,
+                each.hit.referer_host,
+                each.hit.prefetch,
+                each.hit.sec_fetch,
+            )
+            for each in shipped
+        ],
+    )
 
 
 def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
@@ -160,12 +179,28 @@ def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
 # --- for the judge ----------------------------------------------------------------------------------------------------
 
 
-def marked(connection: Connection, limit: int) -> list[Mark]:
-    """Messages to judge, longest waiting first. On PostgreSQL they are locked until the transaction ends."""
-    rows = connection.execute(
-        select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit).with_for_update(skip_locked=True)
-    )
+def marked(connection: Connection, limit: int, *, until: datetime | None = None) -> list[Mark]:
+    """Messages to judge, earliest hit first. On PostgreSQL they are locked until the transaction ends.
+
+    until: leave alone those whose earliest hit is later.
+    """
+    query = select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit).with_for_update(skip_locked=True)
+    if until is not None:
+        query = query.where(marks.c.since <= until)
+    rows = connection.execute(query)
     return [Mark(message=row.message_id, since=row.since, seq=row.seq) for row in rows]
+
+
+def hits_waiting(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> dict[MessageId, int]:
+    """How many hits `hits_since` would give for each message."""
+    rows = connection.execute(
+        select(hits.c.message_id, func.count())
+        .select_from(marks)
+        .join(hits, and_(hits.c.message_id == marks.c.message_id, hits.c.at >= _ahead(before)))
+        .where(marks.c.message_id.in_(ids))
+        .group_by(hits.c.message_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def clear(connection: Connection, done: Sequence[Mark]) -> None:
@@ -264,43 +299,38 @@ def last_opens(
 
 def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
     """Write events as they are now."""
-    if not changes:
-        return
-    statement = insert(events, connection.dialect)
-    kept = {"hit_id", "message_id", "copy_id", "kind", "link", "at"}
-    upsert = statement.on_conflict_do_update(
-        index_elements=["hit_id"],
-        set_={name: column for name, column in statement.excluded.items() if name not in kept},
-    )
-    connection.execute(upsert, [_event_row(change.event) for change in changes])
+    _PUT_EVENTS.run(connection, [_event_row(change.event) for change in changes])
 
 
-def _event_row(event: Event) -> dict[str, object]:
+def _event_row(event: Event) -> tuple[object, ...]:
     verdict, agent, network = event.verdict, event.agent, event.network
-    return {
-        "hit_id": event.hit,
-        "message_id": event.message,
-        "copy_id": event.copy,
-        "kind": event.kind,
-        "link": event.link,
-        "at": event.at,
-        "finding": verdict.finding,
-        "confidence": verdict.confidence,
-        "reasons": reasons_text(event),
-        "rules": verdict.rules,
-        "client": agent.client,
-        "client_kind": agent.kind,
-        "device": agent.device,
-        "system": agent.system,
-        "network": network.kind,
-        "operator": network.operator,
-        "first_of_reading": event.first_of_reading,
-    }
+    return (
+        event.hit,
+        event.message,
+        event.copy,
+        event.kind,
+        event.link,
+        _stored(event.at),
+        verdict.finding,
+        verdict.confidence,
+        reasons_text(verdict.reasons),
+        verdict.rules,
+        agent.client,
+        agent.kind,
+        agent.device,
+        agent.system,
+        network.kind,
+        network.operator,
+        event.first_of_reading,
+    )
 
 
-def reasons_text(event: Event) -> str:
+def reasons_text(reasons: Sequence[Reason]) -> str:
     """The reasons as they are stored: JSON [[code, words], ...]."""
-    return msgspec.json.encode([(reason.code, reason.words) for reason in event.verdict.reasons]).decode()
+    return _JSON.encode([(reason.code, reason.words) for reason in reasons]).decode()
+
+
+_JSON = msgspec.json.Encoder()
 
 
 @dataclass(slots=True)
@@ -369,7 +399,7 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
     proven = _readings(connection, unclear)
     looked_up = _signals(connection, [id for id in before if moved[id].lost])
     grew: dict[CopyId, int] = {}
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for id, row in before.items():
         move = moved[id]
         readings = proven.get(id, 0) if id in unclear else row.opens + move.readings
@@ -381,19 +411,9 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
             first_at, last_at = _least(row.first_at, move.first_at), _greatest(row.last_at, move.last_at)
             confidence = _greatest(row.confidence, move.confidence)
         grew[id] = opens - row.opens
-        rows.append(
-            {
-                "key": id,
-                "opens": opens,
-                "clicks": clicks,
-                "raw": row.raw + move.raw,
-                "machine": row.machine + move.machine,
-                "confidence": confidence,
-                "first_at": first_at,
-                "last_at": last_at,
-            }
-        )
-    _update_all(connection, update(copies).where(c.id == bindparam("key")), rows)
+        counts = (opens, clicks, row.raw + move.raw, row.machine + move.machine)
+        rows.append((*counts, confidence, _stored(first_at), _stored(last_at), id))
+    _SET_COPIES.run(connection, rows)
     return grew
 
 
@@ -438,7 +458,7 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
     before = _rows_by_id(connection, select(*columns), m.id, by_message)
     lost = [id for id, ids in by_message.items() if any(moved[copy].lost for copy in ids)]
     looked_up = _ends_of_copies(connection, lost)
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for id, row in before.items():
         moves = [moved[copy] for copy in by_message[id]]
         if id in looked_up:
@@ -448,18 +468,18 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
             for move in moves:
                 first_at, last_at = _least(first_at, move.first_at), _greatest(last_at, move.last_at)
         rows.append(
-            {
-                "key": id,
-                "opens": row.opens + sum(grew[copy] for copy in by_message[id]),
-                "clicks": row.clicks + sum(move.clicks for move in moves),
-                "raw": row.raw + sum(move.raw for move in moves),
-                "machine": row.machine + sum(move.machine for move in moves),
-                "first_at": first_at,
-                "last_at": last_at,
-                "signal_at": last_at or row.received_at,
-            }
+            (
+                row.opens + sum(grew[copy] for copy in by_message[id]),
+                row.clicks + sum(move.clicks for move in moves),
+                row.raw + sum(move.raw for move in moves),
+                row.machine + sum(move.machine for move in moves),
+                _stored(first_at),
+                _stored(last_at),
+                _stored(last_at or row.received_at),
+                id,
+            )
         )
-    _update_all(connection, update(messages).where(m.id == bindparam("key")), rows)
+    _SET_MESSAGES.run(connection, rows)
 
 
 # --- from scratch -----------------------------------------------------------------------------------------------------
@@ -489,17 +509,17 @@ def _recount_copies(connection: Connection) -> int:
         .group_by(e.copy_id)
         .subquery()
     )
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     kept = (c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at)
     for row in connection.execute(
         select(c.id, *kept, *list(found.c)[1:]).select_from(copies).outerjoin(found, found.c.copy_id == c.id)
     ):
         id, *rest = row
         now, (readings, clicks, *others) = tuple(rest[:7]), [value or 0 for value in rest[7:11]] + rest[11:]
-        right = (_shown(readings, clicks), clicks, *others)
+        right: tuple[Any, ...] = (_shown(readings, clicks), clicks, *others)
         if now != right:
-            rows.append({"key": id, **dict(zip((column.name for column in kept), right, strict=True))})
-    _update_all(connection, update(copies).where(c.id == bindparam("key")), rows)
+            rows.append((*right[:5], _stored(right[5]), _stored(right[6]), id))
+    _SET_COPIES.run(connection, rows)
     return len(rows)
 
 
@@ -552,19 +572,18 @@ def _recount_messages(connection: Connection) -> int:
         .subquery()
     )
     kept = (m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at)
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for row in connection.execute(
         select(m.id, m.received_at, m.signal_at, *kept, *list(found.c)[1:])
         .select_from(messages)
         .outerjoin(found, found.c.message_id == m.id)
     ):
         id, received_at, signal_at, *rest = row
-        right = (*(value or 0 for value in rest[6:10]), *rest[10:])
+        right: tuple[Any, ...] = (*(value or 0 for value in rest[6:10]), *rest[10:])
         signal = right[-1] or received_at
         if (*rest[:6], signal_at) != (*right, signal):
-            values = dict(zip((column.name for column in kept), right, strict=True))
-            rows.append({"key": id, **values, "signal_at": signal})
-    _update_all(connection, update(messages).where(m.id == bindparam("key")), rows)
+            rows.append((*right[:4], _stored(right[4]), _stored(right[5]), _stored(signal), id))
+    _SET_MESSAGES.run(connection, rows)
     return len(rows)
 
 
@@ -621,16 +640,70 @@ def _rows_by_id(
     return found
 
 
-def _update_all(connection: Connection, statement: Update, rows: list[dict[str, object]]) -> None:
-    """Set every named column of each row; "key" says which row."""
-    if rows:
-        names = [name for name in rows[0] if name != "key"]
-        connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
-
-
 def _shown(readings: int, clicks: int) -> int:
     """How often a copy was opened: its readings, or the one that its clicks prove."""
     return readings or min(clicks, 1)
+
+
+class _ManyRows:
+    """A statement for many rows, compiled once for each database.
+
+    SQLAlchemy looks at every value of every row on its way, which costs more than the database does. So rows go to the
+    driver as it takes them: tuples in the order of `columns`, times as integers.
+    """
+
+    def __init__(self, make: Callable[[Dialect], ClauseElement], columns: Sequence[str]) -> None:
+        self._make = make
+        self._columns = tuple(columns)
+        self._compiled: dict[str, tuple[str, Callable[[tuple[object, ...]], tuple[object, ...]]]] = {}
+
+    def run(self, connection: Connection, rows: list[tuple[object, ...]]) -> None:
+        if not rows:
+            return
+        dialect = connection.dialect
+        if dialect.name not in self._compiled:
+            kind: Any = type(dialect)
+            positional = kind(paramstyle="qmark" if dialect.name == "sqlite" else "format")
+            compiled: Any = self._make(dialect).compile(dialect=positional, column_keys=list(self._columns))
+            order = [self._columns.index(name) for name in compiled.positiontup]
+            self._compiled[dialect.name] = str(compiled), itemgetter(*order)
+        sql, ordered = self._compiled[dialect.name]
+        connection.exec_driver_sql(sql, [ordered(row) for row in rows])
+
+
+def _add_hits(dialect: Dialect) -> ClauseElement:
+    return insert(hits, dialect).on_conflict_do_nothing(index_elements=["collector", "segment", "offset"])
+
+
+def _put_events(dialect: Dialect) -> ClauseElement:
+    statement = insert(events, dialect)
+    kept = {"hit_id", "message_id", "copy_id", "kind", "link", "at"}
+    new = {name: column for name, column in statement.excluded.items() if name not in kept}
+    return statement.on_conflict_do_update(index_elements=["hit_id"], set_=new)
+
+
+_COUNTS = ("opens", "clicks", "raw", "machine")
+_ADD_HITS = _ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
+_PUT_EVENTS = _ManyRows(_put_events, events.c.keys())
+_SET_COPIES = _ManyRows(
+    lambda _: update(copies).where(copies.c.id == bindparam("key")),
+    (*_COUNTS, "confidence", "first_at", "last_at", "key"),
+)
+_SET_MESSAGES = _ManyRows(
+    lambda _: update(messages).where(messages.c.id == bindparam("key")),
+    (*_COUNTS, "first_at", "last_at", "signal_at", "key"),
+)
+
+
+@overload
+def _stored(at: datetime) -> int: ...
+@overload
+def _stored(at: None) -> None: ...
+@overload
+def _stored(at: datetime | None) -> int | None: ...
+def _stored(at: datetime | None) -> int | None:
+    """A time as the database keeps it."""
+    return None if at is None else (at - EPOCH) // MICROSECOND
 
 
 _Number = TypeVar("_Number", float, datetime)
