@@ -89,8 +89,11 @@ def put(connection: Connection, *new: Event, before: dict[int, Event] | None = N
     changes = []
     for event in new:
         old = (before or {}).get(event.hit)
-        was = old and events.Judged(old.verdict.finding, old.verdict.confidence, "", "2026.11", old.first_of_reading)
-        changes.append(events.Changed(event, was))
+        was = old.verdict if old else None
+        judged = (
+            events.Judged(was.finding, was.confidence, "", was.rules, old.first_of_reading) if old and was else None
+        )
+        changes.append(events.Changed(event, judged))
     events.put_events(connection, changes)
     events.count(connection, changes)
 

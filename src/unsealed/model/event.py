@@ -130,4 +130,4 @@ class Event:
     agent: Agent
     network: Network
     address: str = field(default="", repr=False)
-    first_of_reading: bool = False  # a counted event that begins a reading session
+    first_of_reading: bool = False  # a counted open that begins a reading
