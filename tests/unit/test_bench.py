@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import socket
 from email import message_from_bytes, policy
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
-from bench import messages, postfix, run
+from bench import messages, run
 from bench.hits import fire, pixel_path
 from bench.sender import send
 from bench.sink import Sink
@@ -134,20 +132,3 @@ def test_the_facts_name_no_host_and_no_path() -> None:
     assert {"processor", "memory", "kernel", "Python", "file system"} <= set(re.findall(r"^\| (.+?) \|", facts, re.M))
     assert socket.gethostname() not in facts
     assert str(Path.cwd()) not in facts
-
-
-@pytest.mark.skipif(shutil.which("postfix") is None, reason="postfix is not installed")
-def test_postfix_relays_to_the_sink_and_leaves_nothing_behind() -> None:
-    if why := postfix.missing():
-        pytest.skip(why)
-    mails = [messages.letter(2_000, number=number) for number in range(5)]
-    with Sink() as sink:
-        with postfix.relay(sink.port) as port:
-            send(port, mails, connections=2)
-            deadline = monotonic() + 20
-            while sink.taken() < len(mails) and monotonic() < deadline:
-                sleep(0.02)
-
-            assert len(mails) == sink.taken()
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
