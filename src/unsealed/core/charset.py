@@ -52,7 +52,7 @@ class View:
 
     def read(self, found: str) -> str:
         """What a slice of `text` says in the charset of the body."""
-        if found.isascii():
+        if found.isascii() and "\x1b" not in found:
             return found
         if self.codec:
             return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -35,12 +35,13 @@ _WATCHED = (
 )
 # Repetitions are bounded, because the engine remembers something of each: memory, not meaning.
 _SKIP = re.compile(
-    r"(?:[^<]++|<(?:(?!" + _WATCHED + r")/?[a-zA-Z][^\t\n\f\r />]*+" + _ATTRIBUTES + r">"
-    r"|!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>|(?![a-zA-Z/!?]))){0,200}+",
+    r"(?:[^<]++|(?:<(?![a-zA-Z/!?]))++|<(?:(?!" + _WATCHED + r")/?[a-zA-Z][^\t\n\f\r />]*+" + _ATTRIBUTES + r">"
+    r"|!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>)){0,200}+",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<(/?[a-zA-Z][^\t\n\f\r />]*+)(" + _ATTRIBUTES + r")>")
 _ATTRIBUTE = re.compile(rf"[\t\n\f\r /]*+({_NAME})(?:{_VALUE.replace('(?:[^', '([^')}|{_NO_VALUE})")
+_OPENING = re.compile(r"<(?=/?[a-zA-Z])")
 _LETTER = re.compile(r"/?[a-zA-Z]")
 _COMMENT_END = re.compile(r"--!?>")
 _CONDITION = re.compile(r"<!--\[if[^\]>]*+\]>", re.IGNORECASE)
@@ -143,7 +144,7 @@ def scan(text: str) -> Page:
                 break
             condition = _CONDITION.match(text, at, end)
             if condition and "href" in text[at:end].lower():
-                _conditional(text, condition.end(), end, anchors)
+                _conditional(text, condition.end(), end - len("-->"), anchors)
             at = end
             continue
         tag = _TAG.match(text, at)
@@ -296,13 +297,7 @@ def strip_url(value: str) -> str:
 
 def _conditional(text: str, at: int, end: int, anchors: list[Anchor]) -> None:
     """The links inside a conditional comment, which Outlook reads as markup."""
-    while 0 <= (at := text.find("<", at, end)):
-        tag = _TAG.match(text, at, end)
-        if tag is None:
-            if _LETTER.match(text, at + 1):
-                return  # a tag that never closes swallows the rest
-            at += 1
-            continue
+    while (opening := _OPENING.search(text, at, end)) and (tag := _TAG.match(text, opening.start(), end)):
         name = tag[1].lower()
         if name in ("a", "area") or name.startswith("v:"):
             anchors.append(_anchor(text, tag, name, conditional=True))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
-from unsealed.core.links import LEFT_REASONS, Decision, Rules, own_token, plain
+from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Decision, Rules, own_token, plain
 from unsealed.core.token import safe_destination, seal_click, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
@@ -35,6 +35,7 @@ __all__ = [
     "make_copy",
     "report",
     "survey",
+    "survey_outgoing",
     "undo",
 ]
 
@@ -86,15 +87,23 @@ def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyI
     return _fill(raw, _plan(raw, switches, tracking, copy), switches, tracking, copy, recipient)
 
 
+def survey_outgoing(outgoing: Outgoing, *, tracking: Tracking) -> Survey:
+    """`survey`, with what the envelope says on top: a message without sender, or with more than 1,000 recipients, goes
+    out as it came."""
+    unchanged = _unchanged_by_envelope(outgoing)
+    if unchanged:
+        return Survey(unchanged=unchanged)
+    return survey(outgoing.raw, switches=outgoing.switches, tracking=tracking)
+
+
 def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId]) -> tuple[Survey, list[Copy]]:
     """The decisions and one copy for each recipient, in their order; the message is read once.
 
     ids: one for each recipient.
     """
-    if not outgoing.envelope_from:
-        plan = _Plan(survey=Survey(unchanged="null-sender"))
-    elif len(outgoing.recipients) > mime.ADDRESSES:
-        plan = _Plan(survey=Survey(unchanged="too-many-addresses"))
+    unchanged = _unchanged_by_envelope(outgoing)
+    if unchanged:
+        plan = _Plan(survey=Survey(unchanged=unchanged))
     else:
         plan = _plan(outgoing.raw, outgoing.switches, tracking, ids[0] if ids else _SURVEYED)
     copies = [
@@ -129,9 +138,8 @@ def report(found: Survey) -> dict[str, object]:
     """The decisions as JSON-able values, with the reasons in words."""
     return {
         "instrumented": not found.unchanged,
-        "unchanged": {"code": found.unchanged, "words": UNCHANGED_REASONS[found.unchanged]}
-        if found.unchanged
-        else None,
+        "unchanged": found.unchanged or None,
+        "words": UNCHANGED_REASONS.get(found.unchanged, ""),
         "pixel": {"place": found.pixel, "offset": found.pixel_offset} if found.pixel else None,
         "links": [
             {
@@ -185,6 +193,7 @@ class _Work:
     page: html.Page | None = None  # None: plain text
     spots: list[_Spot] = field(default_factory=list)
     places: list[int] = field(default_factory=list)  # where a line may be broken
+    quotes: list[tuple[int, int]] | None = None  # quoted parts, once they were asked for
 
 
 @dataclass(slots=True, kw_only=True)
@@ -264,39 +273,35 @@ class _Planner:
         work = self._open(part)
         self.works.append(work)
         _refuse_armour(work.body.decoded, 0, len(work.body.decoded))
-        seen = work.view
-        page = work.page = html.scan(seen.text)
-        quotes: list[tuple[int, int]] | None = None
+        page = work.page = html.scan(work.view.text)
         for picture in page.pictures:
             source = html.strip_url(html.unescape_attribute(picture.source))
             claims = own_token(self.tracking.base_url, "/o/", source, self.tracking.keys)
             if claims is not None and claims.link is None:
-                work.spots.append(_Spot(seen.offset(picture.start), seen.offset(picture.end), b""))
+                work.spots.append(_Spot(work.view.offset(picture.start), work.view.offset(picture.end), b""))
         for anchor in page.anchors:
-            if anchor.href is None:
-                continue
-            start, end, quote = anchor.href
-            value = seen.read(seen.source[start:end])
-            destination = html.strip_url(html.unescape_attribute(value))
-            shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
-            quoted = False
-            if self.rules.at_home(destination):
-                quotes = html.quoted_ranges(seen.text) if quotes is None else quotes
-                behind = bisect_right(quotes, (anchor.start, len(seen.text)))
-                quoted = behind > 0 and anchor.start < quotes[behind - 1][1]
-            decision = self.rules.decide(destination, text=shown, attributes=anchor.attributes, quoted=quoted)
-            spot = self._decided(work, decision, start, end, LinkPart.HTML, shown)
-            if spot:
-                work.places += [seen.offset(at) for at in (anchor.before, anchor.behind) if at is not None]
-            elif decision.reason == "unwrapped":
-                plain_link = html.escape_attribute(decision.destination, quote)
-                work.spots.append(_Spot(seen.offset(start), seen.offset(end), seen.encode(plain_link)))
-            elif "+notrack" in value.lower() and decision.reason == "opt-out":
-                mark = seen.text.lower().find("+notrack", start, end)
-                if mark >= 0:
-                    # Postal's spelling is no scheme of any browser: without the mark the link would be dead.
-                    work.spots.append(_Spot(seen.offset(mark), seen.offset(mark + len("+notrack")), b""))
+            if anchor.href is not None:
+                self._anchor(work, anchor, anchor.href)
         work.spots.sort(key=lambda spot: spot.start)
+
+    def _anchor(self, work: _Work, anchor: html.Anchor, href: html.Value) -> None:
+        seen, (start, end, quote) = work.view, href
+        value = seen.read(seen.source[start:end])
+        # A browser reads NUL as U+FFFD, never as an end.
+        destination = html.strip_url(html.unescape_attribute(value).replace("\0", "\ufffd"))
+        shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
+        quoted = self.rules.at_home(destination) and _is_quoted(work, anchor.start)
+        decision = self.rules.decide(destination, text=shown, attributes=anchor.attributes, quoted=quoted)
+        if decision.reason in ("not-web", "placeholder"):
+            decision = Decision(decision.reason, value)
+        if self._decided(work, decision, start, end, LinkPart.HTML, shown):
+            work.places += [seen.offset(at) for at in (anchor.before, anchor.behind) if at is not None]
+        elif decision.reason == "unwrapped":
+            written = seen.encode(html.escape_attribute(decision.destination, quote))
+            work.spots.append(_Spot(seen.offset(start), seen.offset(end), written))
+        elif decision.reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, start, end)):
+            # Postal's spelling is the scheme of no browser: without its mark the link would be dead.
+            work.spots.append(_Spot(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
 
     def _text(self, part: mime.Part, *, tracked: bool) -> None:
         try:
@@ -403,6 +408,14 @@ def _plan(raw: bytes, switches: Switches, tracking: Tracking, copy: CopyId) -> _
         return _Plan(survey=Survey(unchanged=untouchable.reason))
 
 
+def _unchanged_by_envelope(outgoing: Outgoing) -> str:
+    if outgoing.switches.off:
+        return "off"
+    if not outgoing.envelope_from:
+        return "null-sender"
+    return "too-many-addresses" if len(outgoing.recipients) > mime.ADDRESSES else ""
+
+
 def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
     if any(found.name in _SIGNATURES for found in head):
         raise Untouchable("dkim-signed")
@@ -416,7 +429,7 @@ def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
 
 def _refuse_armour(text: bytes, start: int, end: int) -> None:
     """Signed or encrypted inside a text part, without MIME (RFC 9580 §7)."""
-    if text.find(b"-----BEGIN PGP ", start, end) >= 0 and (found := _PGP.search(text, start, end)):
+    if text.find(b"-----BEGIN PGP ", start, end) >= 0 and (found := _PGP.search(text, max(start - 1, 0), end)):
         raise Untouchable("signed" if found[1] else "encrypted")
 
 
@@ -474,6 +487,13 @@ def _click_url(tracking: Tracking, switches: Switches, copy: CopyId, position: i
 
 def _pixel_url(tracking: Tracking, switches: Switches, copy: CopyId) -> str:
     return f"{tracking.base_url}/o/{seal_pixel(tracking.keys, tracking.key_id, copy, switches.opens)}.gif"
+
+
+def _is_quoted(work: _Work, at: int) -> bool:
+    if work.quotes is None:
+        work.quotes = html.quoted_ranges(work.view.text)
+    behind = bisect_right(work.quotes, (at, len(work.view.text)))
+    return behind > 0 and at < work.quotes[behind - 1][1]
 
 
 def _grown(work: _Work) -> int:

@@ -40,7 +40,7 @@ LEFT_REASONS: dict[str, str] = {
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
-_NO_TRACK_SCHEME = re.compile(r"https?\+notrack://", re.IGNORECASE)
+NO_TRACK_MARK = re.compile(r"[\x00-\x20]*https?(\+notrack)://", re.IGNORECASE)
 # Patterns without IGNORECASE are matched against lower-case text, which is three times as fast.
 _PLACEHOLDER_SIGN = re.compile(r"[{}\[|<@%#]")
 _PLACEHOLDER = re.compile(
@@ -135,7 +135,7 @@ class Rules:
         return Decision(self._left(destination, text, attributes), destination)
 
     def _not_web(self, destination: str) -> str:
-        if _NO_TRACK_SCHEME.match(destination):
+        if NO_TRACK_MARK.match(destination):
             return "opt-out"
         if not _SCHEME.match(destination) and _has_placeholder(destination):
             return "placeholder"

@@ -119,7 +119,7 @@ def bodies(part: Part) -> list[Part]:
     an attached message or a report.
     """
     found: list[Part] = []
-    _collect(part, found)
+    _collect(part, found, alternative=False)
     return found
 
 
@@ -251,19 +251,20 @@ def _refuse_sealed(kind: str, parameters: dict[str, str]) -> None:
         raise Untouchable("encrypted")
 
 
-def _collect(part: Part, found: list[Part]) -> None:
+def _collect(part: Part, found: list[Part], *, alternative: bool) -> None:
     if part.attachment:
         return
     if part.type in ("text/html", "text/plain"):
-        if not (part.named and found):
+        # A named part behind the body is a file; an alternative with a name is still the body.
+        if alternative or not (part.named and found):
             found.append(part)
     elif part.type == "multipart/related":
         wanted = part.parameters.get("start", "")
         root = next((child for child in part.children if wanted and child.content_id == wanted), part.children[0])
-        _collect(root, found)
+        _collect(root, found, alternative=alternative)
     else:
         for child in part.children:
-            _collect(child, found)
+            _collect(child, found, alternative=part.type == "multipart/alternative")
 
 
 def _unfold(raw: bytes, found: Field) -> str:

@@ -103,9 +103,17 @@ def test_m06_glued_attributes_and_tags_over_many_lines_are_read(run: Run, letter
 
 def test_m07_what_is_no_web_address_is_left_and_listed(run: Run, letter: Letter) -> None:
     values = [
-        "mailto:a@b.example", "tel:+123", "sms:+123", "cid:1@x", "data:text/html,x", "javascript:x()",
-        "ftp://x.example/", "x-apple-data-detectors://0", "#top", "",
-    ]  # fmt: skip
+        "mailto:a@b.example",
+        "tel:+123",
+        "sms:+123",
+        "cid:1@x",
+        "data:text/html,x",
+        "javascript:x()",
+        "ftp://x.example/",
+        "x-apple-data-detectors://0",
+        "#top",
+        "",
+    ]
     result = run(letter("".join(f'<a href="{value}">go</a>' for value in values) + "<a href>go</a>"))
 
     assert result.changes == [PIXEL]
@@ -121,9 +129,17 @@ def test_m08_case_is_kept_in_the_destination(run: Run, letter: Letter) -> None:
 
 def test_m09_placeholders_are_left_with_a_warning(run: Run, letter: Letter) -> None:
     values = [
-        "{{url}}", "{% url %}", "%%URL%%", "*|URL|*", "[URL]", "https://x.example/{{id}}", "https://x.example/%%ID%%",
-        "https://x.example/?u=*|ID|*", "https://x.example/[id]", "https://{{host}}/a",
-    ]  # fmt: skip
+        "{{url}}",
+        "{% url %}",
+        "%%URL%%",
+        "*|URL|*",
+        "[URL]",
+        "https://x.example/{{id}}",
+        "https://x.example/%%ID%%",
+        "https://x.example/?u=*|ID|*",
+        "https://x.example/[id]",
+        "https://{{host}}/a",
+    ]
     result = run(letter("".join(f'<a href="{value}">go</a>' for value in values)))
 
     assert result.changes == [PIXEL]
@@ -312,11 +328,11 @@ def test_m27_the_header_stays_octet_for_octet(run: Run) -> None:
 def test_m28_a_link_across_a_soft_break_is_joined(run: Run, letter: Letter) -> None:
     lines = [
         b'<p>Gr=C3=BC=C3=9Fe <a class=3D"k" href=3D"https://x.example/a-long-path/with?que=',
-        b'ry=3D1&amp;b=3D=',
+        b"ry=3D1&amp;b=3D=",
         b'2" id=3D"i">go</a> and more text of this line, caf=C3=A9</p>',
         b"<p>a line that stays as it is, =3D included, and its soft =",
         b"break too</p>",
-    ]  # fmt: skip
+    ]
     result = run(letter(b"\r\n".join(lines), encoding="quoted-printable"))
 
     assert result.tracked == ["https://x.example/a-long-path/with?query=1&b=2"]

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from unsealed.core.instrument import Tracking
+from unsealed.core.links import LEFT_REASONS, Decision, Rules, host_of, own_token, plain, visible_host
+from unsealed.core.token import seal_click, seal_pixel
+from unsealed.model.message import CopyId
+from unsealed.model.policy import Level, VisibleUrl
+
+Decide = Callable[..., Decision]
+
+
+@pytest.fixture
+def rules(tracking: Tracking) -> Rules:
+    return Rules(
+        base_url=tracking.base_url,
+        keys=tracking.keys,
+        clicks=True,
+        visible_urls=VisibleUrl.LEAVE,
+        excluded_domains=frozenset({"bank.example", "xn--bcher-kva.example"}),
+        list_unsubscribe=frozenset({"https://x.example/u/17"}),
+    )
+
+
+def reason(rules: Rules, destination: str, text: str = "go", **attributes: str) -> str:
+    named = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return rules.decide(destination, text=text, attributes=named, quoted=False).reason
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "https://x.example/",
+        "http://x.example",
+        "https://x.example/a?b=1&c=2#d",
+        "https://x.example/%7B%20%2F",
+        "https://x.example/?a[]=1&b[x]=2",
+        "https://[2001:db8::1]/a",
+        "https://optout.example/",
+        "https://password.example/reset-of-the-year",
+        "https://x.example/tokens?page=2",
+        "https://x.example/blog/how-to-stay-secure?key=ab",
+        "https://x.example/100%25-off",
+        "https://x.example/%ABC%20x",
+    ],
+)
+def test_ordinary_links_are_tracked(destination: str, rules: Rules) -> None:
+    assert reason(rules, destination) == ""
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "",
+        "#",
+        "/a",
+        "//x.example/a",
+        "x.example/a",
+        "www.x.example",
+        "mailto:a@b.example?body={{x}}",
+        "http:",
+        "http://",
+        "https:x.example",
+        "https:/x.example",
+        "https:///x",
+        "java script:x",
+        "file:///etc",
+        "ws://x.example/",
+        "HTTPS:\\\\x",
+    ],
+)
+def test_other_addresses_are_not_web(destination: str, rules: Rules) -> None:
+    assert reason(rules, destination) == "not-web"
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "{{url}}",
+        "{url}",
+        "${url}",
+        "#{url}",
+        "%%url%%",
+        "%url%",
+        "%{url}",
+        "{% url %}",
+        "*|URL|*",
+        "[url]",
+        "[[url]]",
+        "<%= url %>",
+        "@@url@@",
+        "https://x.example/{{a}}/b",
+        "https://x.example/?e=[email]",
+        "https://x.example/{id}",
+        "https://%host%/a",
+    ],
+)
+def test_placeholders_are_known(destination: str, rules: Rules) -> None:
+    assert reason(rules, destination) == "placeholder"
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "https://x.example/unsubscribe?u=1",
+        "https://x.example/Unsub/1",
+        "https://x.example/?action=opt-out",
+        "https://x.example/optout",
+        "https://x.example/abmelden",
+        "https://x.example/newsletter/abbestellen",
+        "https://x.example/email-preferences/1",
+        "https://x.example/manage-subscription",
+    ],
+)
+def test_unsubscribe_addresses_are_left(destination: str, rules: Rules) -> None:
+    assert reason(rules, destination) == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unsubscribe",
+        "click here to unsubscribe",
+        "Abmelden",
+        "Newsletter abbestellen",
+        "Se d\u00e9sabonner",
+        "Darse de baja",
+        "Cancelar inscri\u00e7\u00e3o",
+        "Annulla l'iscrizione",
+        "Afmelden",
+        "Wypisz si\u0119",
+        "Отписаться",
+        "退订",
+        "配信停止",
+    ],
+)
+def test_unsubscribe_words_are_known_in_many_languages(text: str, rules: Rules) -> None:
+    assert reason(rules, "https://x.example/l/1", text) == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "https://x.example/reset-password/abc",
+        "https://x.example/password_reset?t=1",
+        "https://x.example/users/password/edit?reset_password_token=abcdef",
+        "https://x.example/magic-link/abc",
+        "https://x.example/verify-email?code=123456",
+        "https://x.example/confirm?confirmation_token=abc",
+        "https://x.example/account/activate?key=abcdef123",
+        "https://x.example/invite/accept?token=abcdef",
+        "https://x.example/login?token=abcdef123",
+        "https://x.example/auth/callback?code=abcdef123",
+        "https://x.example/?oobCode=abcdef&mode=resetPassword",
+        "https://x.example/sign-in/link/abc",
+        "https://x.example/one-time/abc",
+        "https://x.example/otp?x=1",
+    ],
+)
+def test_one_time_addresses_are_left(destination: str, rules: Rules) -> None:
+    assert reason(rules, destination) == "one-time"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Reset your password", "Confirm your email", "Passwort zur\u00fccksetzen", "Log in with this link", "Magic link"],
+)
+def test_one_time_words_are_left(text: str, rules: Rules) -> None:
+    assert reason(rules, "https://x.example/l/1", text) == "one-time"
+
+
+def test_the_address_of_list_unsubscribe_is_left(rules: Rules) -> None:
+    assert reason(rules, "https://x.example/u/17") == "list-unsubscribe"
+    assert reason(rules, "https://x.example/u/18") == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("bank.example", "excluded-domain"),
+        ("a.b.Bank.Example", "excluded-domain"),
+        ("bank.example.", "excluded-domain"),
+        ("bank.example:8443", "excluded-domain"),
+        ("b\u00fccher.example", "excluded-domain"),
+        ("shop.B\u00dcCHER.example", "excluded-domain"),
+        ("notbank.example", ""),
+        ("bank.example.net", ""),
+        ("a\u0300" * 70 + ".example", "excluded-domain"),  # has no comparable form
+    ],
+)
+def test_domains_are_excluded_by_label(host: str, expected: str, rules: Rules) -> None:
+    assert reason(rules, f"https://{host}/") == expected
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"data-unsealed": "off"},
+        {"data-track": "OFF"},
+        {"clicktracking": "off"},
+        {"data-skip-click": ""},
+        {"data-dont-track": "true"},
+        {"data-pm-no-track": ""},
+        {"ses:no-track": ""},
+        {"mc:disable-tracking": ""},
+        {"data-msys-clicktrack": " 0 "},
+        {"disable-tracking": "true"},
+        {"disable-tracking": ""},
+    ],
+)
+def test_opt_out_marks_of_all_services_are_honoured(mark: dict[str, str], rules: Rules) -> None:
+    found = rules.decide("https://x.example/", text="go", attributes=mark, quoted=False)
+
+    assert found.reason == "opt-out"
+
+
+@pytest.mark.parametrize(
+    "mark", [{"clicktracking": "on"}, {"data-track": ""}, {"disable-tracking": "false"}, {"class": "off"}]
+)
+def test_other_attributes_are_no_opt_out(mark: dict[str, str], rules: Rules) -> None:
+    assert rules.decide("https://x.example/", text="go", attributes=mark, quoted=False).reason == ""
+
+
+def test_postal_spelling_of_an_opt_out_is_honoured(rules: Rules) -> None:
+    assert reason(rules, "https+notrack://x.example/") == "opt-out"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://y.example/a", "visible-url"),
+        ("HTTP://Y.EXAMPLE", "visible-url"),
+        ("www.y.example", "visible-url"),
+        ("y.example", "visible-url"),
+        ("\u2192 y.example/a?b \u203a", "visible-url"),
+        ("(y.example)", "visible-url"),
+        ("y.example:8080", "visible-url"),
+        ("b\u00fccher.example", "visible-url"),
+        ("xn--bcher-kva.example", "visible-url"),
+        ("sub.xn--p1ai", "visible-url"),
+        ("Visit https://y.example today", "visible-url"),
+        ("Visit www.y.example today", "visible-url"),
+        ("https://www.sender.example/a", ""),  # the same site as the click host
+        ("shop.sender.example", ""),
+        ("Read more", ""),
+        ("Report.pdf", ""),
+        ("index.html", ""),
+        ("y.pdf/a", "visible-url"),
+        ("3.14", ""),
+        ("e.g. this", ""),
+        ("Version 1.2", ""),
+        ("Hello. World", ""),
+        ("", ""),
+    ],
+)
+def test_a_visible_address_of_another_site_is_left(text: str, expected: str, rules: Rules) -> None:
+    assert reason(rules, "https://x.example/", text) == expected
+    assert reason(replace(rules, visible_urls=VisibleUrl.TRACK), "https://x.example/", text) == ""
+
+
+@pytest.mark.parametrize(
+    ("base", "shown", "expected"),
+    [
+        ("https://t.firm.co.uk", "www.firm.co.uk", ""),
+        ("https://t.firm.co.uk", "other.co.uk", "visible-url"),
+        ("http://127.0.0.1:8026", "127.0.0.2.example", "visible-url"),
+        ("http://localhost:8026", "y.example", "visible-url"),
+        ("http://[::1]:8026", "y.example", "visible-url"),
+    ],
+)
+def test_sites_are_compared_by_registrable_domain(base: str, shown: str, expected: str, rules: Rules) -> None:
+    assert reason(replace(rules, base_url=base), "https://x.example/", shown) == expected
+
+
+def test_own_links_are_left_and_unwrapped_in_quotes(rules: Rules, tracking: Tracking) -> None:
+    token = seal_click(tracking.keys, tracking.key_id, CopyId(1), Level.FULL, 3, "https://x.example/old")
+    own = f"{tracking.base_url}/c/{token}"
+
+    assert rules.decide(own, text="", attributes={}, quoted=False) == Decision("own-link", own)
+    assert rules.decide(own, text="", attributes={}, quoted=True) == Decision("unwrapped", "https://x.example/old")
+    assert (
+        rules.decide(own.replace("https://t", "HTTPS://T"), text="", attributes={}, quoted=True).reason == "unwrapped"
+    )
+
+
+@pytest.mark.parametrize("path", ["", "/", "/c/", "/c/x", "/o/x.gif", "/c/" + "A" * 60, "?x", "#x", "/other"])
+def test_other_addresses_of_the_tracking_host_are_left(path: str, rules: Rules, tracking: Tracking) -> None:
+    assert reason(rules, tracking.base_url + path) == "own-host"
+
+
+@pytest.mark.parametrize(
+    "other", ["https://t.sender.example.net/", "https://t.sender.example:81/", "http://t.sender.example/"]
+)
+def test_hosts_that_only_look_alike_are_others(other: str, rules: Rules) -> None:
+    assert reason(rules, other) == ""
+
+
+def test_switched_off_links_say_so_last(rules: Rules) -> None:
+    off = replace(rules, clicks=False)
+
+    assert reason(off, "https://x.example/") == "clicks-off"
+    assert reason(off, "mailto:x") == "not-web"
+
+
+def test_unreadable_characters_are_unsafe(rules: Rules) -> None:
+    assert reason(rules, "https://x.example/\ufffd") == "unsafe"
+
+
+def test_own_pixels_are_known_by_their_token(tracking: Tracking) -> None:
+    token = seal_pixel(tracking.keys, tracking.key_id, CopyId(9), Level.FULL)
+    base = tracking.base_url
+    found = own_token(base, "/o/", f"{base}/o/{token}.gif?x", tracking.keys)
+
+    assert found is not None
+    assert found.copy == CopyId(9)
+    assert own_token(base, "/o/", f"{base}/o/{token}", tracking.keys) is None
+    assert own_token(base, "/o/", f"https://other.example/o/{token}.gif", tracking.keys) is None
+    assert own_token(base, "/o/", f"{base}/o/{token[:-1]}.gif", tracking.keys) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://X.example:8443/a", "x.example"),
+        ("x.example?b", "x.example"),
+        ("https://[2001:DB8::1]:1/", "[2001:db8::1]"),
+        ("https://x.example.", "x.example"),
+        ("www.x.example today", "www.x.example"),
+    ],
+)
+def test_the_host_of_an_address_is_read(address: str, expected: str) -> None:
+    assert host_of(address) == expected
+
+
+def test_a_text_without_address_shows_no_host() -> None:
+    assert visible_host("Read more") is None
+
+
+def test_visible_text_is_plain_and_short() -> None:
+    assert plain("Tom &amp;\u00a0Jerry &#8250;") == "Tom & Jerry \u203a"
+    assert len(plain("x" * 900)) == 200
+
+
+def test_every_reason_has_plain_words() -> None:
+    assert all(words and words[0].islower() and not words.endswith(".") for words in LEFT_REASONS.values())
