@@ -15,7 +15,7 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,18 +72,20 @@ def program() -> Callable[[str], str]:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """`free_port()` is a TCP port on 127.0.0.1 that nothing listens on, another one at each call."""
-    given: set[int] = set()
+    """`free_port()` is a TCP port on 127.0.0.1 that nothing listens on, another one at each call.
+
+    Below the range from which the system serves outgoing connections, and from another place in each process, so that
+    nobody takes the port between this call and its use.
+    """
+    ports = itertools.count(os.getpid() * 101)
 
     def port() -> int:
         while True:
-            with closing(socket.socket()) as probe:
-                probe.bind(("127.0.0.1", 0))
-                number = int(probe.getsockname()[1])
-            if number not in given:
-                given.add(number)
+            number = 10_240 + next(ports) % 22_000
+            with closing(socket.socket()) as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", number))
                 return number
 
     return port

@@ -1,0 +1,112 @@
+"""What an operator does beside a server that works: look after it, copy it, turn its keys."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.walk
+
+SENDER = "mara@tidewater.example"
+LETTER = (
+    b"From: mara@tidewater.example\r\nTo: ines@harbourline.example\r\nSubject: Depots\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/html\r\n\r\n<html><body><a href='https://tidewater.example/plan'>plan</a></body></html>\r\n"
+)
+
+
+@pytest.fixture
+def sent(installation: Any, until: Callable[..., Any]) -> Callable[[], Any]:
+    """A server with a user; `sent()` sends a letter and gives what the API says about all messages."""
+    installation.start()
+    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
+    password = installation.command("app-password", SENDER)
+    token = installation.command("api-token", SENDER)
+
+    def messages() -> Any:
+        answer = installation.get(installation.web, "/api/v1/messages", Authorization=f"Bearer {token}")
+        return answer.json["messages"]
+
+    def send() -> Any:
+        before = len(messages())
+        installation.send(SENDER, password, SENDER, ["ines@harbourline.example"], LETTER)
+        until(lambda: len(messages()) > before and messages()[0]["state"] == "delivered", "the letter in the sandbox")
+        return messages()
+
+    return send
+
+
+def check(installation: Any) -> tuple[int, str]:
+    doors = {"WEB": installation.web, "TRACK": installation.track, "SMTP": installation.smtp}
+    listen = {f"UNSEALED_{door}_LISTEN": f"127.0.0.1:{port}" for door, port in doors.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "unsealed.app", "check", "--data", str(installation.data)],
+        env=os.environ | listen,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_check_finds_nothing_wrong_with_a_server_that_works(installation: Any, sent: Callable[[], Any]) -> None:
+    sent()
+
+    status, said = check(installation)
+
+    assert (0, []) == (status, [line for line in said.splitlines() if line.startswith("fail")])
+    assert 3 == said.count("Unsealed listens here")
+    assert "collector" in said
+
+
+def test_a_copy_made_beside_a_working_server_is_a_server_of_its_own(
+    installation: Any, sent: Callable[[], Any], tmp_path: Path
+) -> None:
+    before = sent()
+    said = installation.command("backup", str(tmp_path / "copy"))
+    assert "mark: main " in said
+    sent()
+    installation.stop()
+
+    installation.data = tmp_path / "copy"
+    installation.start()
+    token = installation.command("api-token", SENDER)
+    answer = installation.get(installation.web, "/api/v1/messages", Authorization=f"Bearer {token}")
+
+    assert [each["id"] for each in before] == [each["id"] for each in answer.json["messages"]]
+    installation.stop()
+
+
+def test_old_links_open_and_new_mail_has_the_new_key_after_a_rotation(
+    installation: Any, sent: Callable[[], Any], until: Callable[..., Any]
+) -> None:
+    from sqlalchemy import select
+
+    from unsealed.store import engine as stores
+    from unsealed.store import schema
+
+    def links() -> list[str]:
+        engine = stores.connect(stores.sqlite_url(installation.data))
+        with stores.reading(engine) as connection:
+            mails = connection.execute(select(schema.sandbox.c.raw).order_by(schema.sandbox.c.at)).scalars().all()
+        engine.dispose()
+        return [found[0].decode() for raw in mails for found in re.finditer(rb"http://[^'\" ]+/c/[\w-]+", raw)]
+
+    sent()
+    installation.command("keys", "rotate")
+    until(
+        lambda: sent() and links()[-1].rsplit("/", 1)[1][:3] != links()[0].rsplit("/", 1)[1][:3], "a token with key 2"
+    )
+
+    answers = [installation.load(link) for link in (links()[0], links()[-1])]
+
+    assert [302, 302] == [answer.status for answer in answers]
+    assert ["https://tidewater.example/plan"] * 2 == [answer.headers["location"] for answer in answers]
+    installation.stop()
