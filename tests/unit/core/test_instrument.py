@@ -32,7 +32,7 @@ from unsealed.model.message import Copy, CopyId, Edit, LinkPart, Outgoing, Recip
 from unsealed.model.policy import OFF, Level, LinkScope, Switches
 
 if TYPE_CHECKING:
-    from conftest import Result
+    from tests.unit.core.conftest import Result
 
 Run = Callable[..., "Result"]
 Letter = Callable[..., bytes]

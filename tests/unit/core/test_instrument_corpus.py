@@ -21,7 +21,7 @@ from unsealed.model.message import CopyId
 from unsealed.model.policy import OFF, Level, LinkScope, Switches, VisibleUrl
 
 if TYPE_CHECKING:
-    from conftest import Result
+    from tests.unit.core.conftest import Result
 
 Run = Callable[..., "Result"]
 Reader = Callable[[str], list[tuple[object, ...]]]

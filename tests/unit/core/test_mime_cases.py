@@ -19,7 +19,7 @@ from unsealed.model.message import AddressKind, CopyId, Outgoing, Recipient, Use
 from unsealed.model.policy import OFF, Level, LinkScope, Switches, VisibleUrl
 
 if TYPE_CHECKING:
-    from conftest import Result
+    from tests.unit.core.conftest import Result
 
 Run = Callable[..., "Result"]
 Letter = Callable[..., bytes]
