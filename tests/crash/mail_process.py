@@ -1,0 +1,50 @@
+"""The mail side as a process of its own, for tests that kill it: mail_process.py DATA SOCKET-FD UPSTREAM-PORT READY-FD.
+
+Submission on the inherited socket, delivery to the upstream, the store and the keys in the data folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from unsealed.core.instrument import Tracking
+from unsealed.flow.deliver import Delivery
+from unsealed.inlets.submit import SubmissionServer
+from unsealed.model.policy import Switches
+from unsealed.outlets.smtp import SmtpOutlet, Tls, Upstream
+from unsealed.store import engine as stores
+from unsealed.store.keyring import load
+from unsealed.store.writer import Writer
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def main(data: Path, listening: socket.socket, upstream_port: int, ready: int) -> None:
+    engine = stores.connect(stores.sqlite_url(data))
+    keys = load(data)
+    writer = Writer(engine)
+    outlet = SmtpOutlet(Upstream(host="127.0.0.1", port=upstream_port, tls=Tls.NONE), clock=now, connections=1)
+    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, idle_s=0.5)
+    server = SubmissionServer(
+        engine,
+        writer,
+        tracking=lambda: Tracking(base_url="https://t.example.org", keys=keys, key_id=keys.newest),
+        defaults=lambda user: Switches(),
+        clock=now,
+        accepted=delivery.wake,
+    )
+    await server.start(plain=[listening])
+    os.write(ready, b"r")
+    await delivery.run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    folder, fd, port, tell = sys.argv[1:]
+    asyncio.run(main(Path(folder), socket.socket(fileno=int(fd)), int(port), int(tell)))
