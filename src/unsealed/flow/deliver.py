@@ -219,10 +219,10 @@ class Delivery:
         words = _words(error)
         if again_at is not None:
             await self._settle(lambda c: self._delayed(c, job, loaded, words, now, again_at))
-            log.info("copy.delayed", copy=public_id(loaded.parcel.copy), attempt=job.attempts, reply=words, next_at=again_at)
+            log.info("copy.delayed", **_logged(job, loaded, error), next_at=again_at)
             return
         await self._settle(lambda c: self._bounced(c, job, loaded, words, now))
-        log.info("copy.bounced", copy=public_id(loaded.parcel.copy), attempt=job.attempts, reply=words)
+        log.info("copy.bounced", **_logged(job, loaded, error))
         self.wake()
 
     def _sent(self, connection: Connection, job: Job, loaded: _Loaded, receipt: Receipt) -> None:
@@ -255,6 +255,12 @@ class Delivery:
             connection,
             [feed.Change(user=user, message=parcel.message, copy=parcel.copy, what="delivery", at=at)],
         )
+
+
+def _logged(job: Job, loaded: _Loaded, error: DeliveryFailed) -> dict[str, object]:
+    # Not the whole answer: next hops like to repeat addresses in it.
+    smtp = f"{error.code or ''} {error.status}".strip()
+    return {"copy": public_id(loaded.parcel.copy), "attempt": job.attempts, "smtp": smtp}
 
 
 def _words(error: DeliveryFailed) -> str:
