@@ -17,7 +17,7 @@ from unsealed.model.event import Finding
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
-from unsealed.store import events, schema
+from unsealed.store import events, messages, schema
 from unsealed.store.journal import Journal, encode_hit
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -59,7 +59,14 @@ class House:
     def fresh_ingest(self) -> Ingest:
         return Ingest(self.engine, keys=KEYS, journal=self.folder, collector="c1", clock=lambda: NOON)
 
-    def message(self, copies: int = 1, *, level: Level = Level.FULL, sent_at: datetime | None = NOON) -> list[CopyId]:
+    def message(
+        self,
+        copies: int = 1,
+        *,
+        level: Level = Level.FULL,
+        sent_at: datetime | None = NOON,
+        delivery: Delivery = Delivery.SENT,
+    ) -> list[CopyId]:
         """A message that was sent at noon; the ids of its copies."""
         message = MessageId(next(self.ids))
         ids = [CopyId(next(self.ids)) for _ in range(copies)]
@@ -94,7 +101,7 @@ class House:
                         "address": f"rob{position}@x.example",
                         "kind": "to",
                         "tracked": True,
-                        "delivery": Delivery.SENT,
+                        "delivery": delivery,
                         "sent_at": sent_at,
                     }
                     for position, id in enumerate(ids)
@@ -310,6 +317,33 @@ def test_the_senders_signed_in_browser_is_not_a_reader(house: House) -> None:
 
     assert [Finding.SELF_OPEN, Finding.HUMAN_OPEN] == house.findings()
     assert (1, 0, 2, 0) == house.counts(copy)
+
+
+def test_hits_before_the_next_hop_confirmed_are_judged_again_when_it_did(house: House) -> None:
+    """A scanner asks while the next hop still thinks about its 250, a quick reader before we have written it down."""
+    (copy,) = house.message(sent_at=None, delivery=Delivery.QUEUED)
+    house.write(a_hit(copy, -6, FIREFOX, OFFICE, link=0), a_hit(copy, 0.2))
+    house.take_in()
+    assert [Finding.SCANNER_CLICK, Finding.SCANNER] == house.findings()
+
+    with house.engine.begin() as connection:
+        messages.sent(connection, copy, reply="250 2.0.0 Ok", at=NOON, final=False)
+    house.take_in()
+
+    assert [Finding.SCANNER_CLICK, Finding.HUMAN_OPEN] == house.findings()
+    assert (1, 0, 2, 1) == house.counts(copy)
+
+
+def test_a_hit_after_an_attempt_that_ended_badly_may_be_a_reader(house: House) -> None:
+    (copy,) = house.message(sent_at=None, delivery=Delivery.QUEUED)
+    house.write(a_hit(copy, -600))
+    with house.engine.begin() as connection:
+        messages.delayed(connection, copy, reply="451 4.3.0", next_at=NOON)
+        messages.sent(connection, copy, reply="250 2.0.0 Ok", at=NOON, final=False)
+
+    house.take_in()
+
+    assert [Finding.HUMAN_OPEN] == house.findings()
 
 
 def test_a_changed_finding_is_told_to_live_pages(house: House) -> None:

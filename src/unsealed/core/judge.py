@@ -41,6 +41,7 @@ class SeenHit:
     link: int | None
     at: datetime
     sent_at: datetime | None  # when the next hop accepted the copy; None: unknown, rules of time are silent
+    waiting: bool = False  # the next hop has not confirmed the copy yet, as far as we know
     method: str
     address: str = field(repr=False)
     user_agent: str
@@ -327,6 +328,9 @@ def trap(hit: SeenHit, scene: Scene) -> Ruling:
 
 def before_delivery(hit: SeenHit, scene: Scene) -> Ruling:
     """3: nobody reads what has not arrived."""
+    if hit.waiting:
+        words = "asked for before the next server confirmed that it has the message"
+        return Decision(_machine(hit), 0.6, "BEFORE_DELIVERY", words)
     age_s = _age_s(hit)
     if age_s is None or age_s >= -CLOCKS_DIFFER_S:
         return None

@@ -31,7 +31,7 @@ from unsealed.core.token import Claims, open_token
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Agent, ClientKind, Device, Event, HitId, HitKind, Network, Reason, Verdict
 from unsealed.model.hit import Hit, JournalPosition
-from unsealed.model.message import CopyId, MessageId, UserId
+from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock, Keys
 from unsealed.store import events
@@ -114,6 +114,7 @@ class Ingest:
         is so new that the rest of the journal had better be shipped first."""
         span = neighbourhood(Context())
         with self._engine.begin() as connection:
+            events.begin_judging(connection)
             until = None if self._newest is None else self._newest - SETTLED
             marks = events.marked(connection, limit, until=until)
             if not marks:
@@ -259,7 +260,9 @@ def _without_words(verdict: Verdict) -> Verdict:
 
 
 def _seen(row: events.AnyRow) -> SeenHit:
-    _, id, copy, link, at, method, address, user_agent, language, prefetch, sent_at = row
+    _, id, copy, link, at, method, address, user_agent, language, prefetch, sent_at, delivery, attempts = row
+    if sent_at is not None and at < sent_at and attempts > 1:
+        sent_at = None  # an earlier attempt may have brought the message although it ended badly
     return SeenHit(
         id=id,
         copy=copy,
@@ -267,6 +270,7 @@ def _seen(row: events.AnyRow) -> SeenHit:
         link=link,
         at=at,
         sent_at=sent_at,
+        waiting=delivery == Delivery.QUEUED,
         method=method,
         address=address,
         user_agent=user_agent,

@@ -57,6 +57,7 @@ COUNTED = tuple(finding.value for finding in Finding if finding.counted)
 MACHINE = tuple(finding.value for finding in Finding if finding.machine)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 _Id = TypeVar("_Id", bound=int)
+JUDGE_LOCK = 0x4A75646765  # "Judge": an advisory lock, on PostgreSQL only
 _CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
 
 
@@ -179,12 +180,34 @@ def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
 # --- for the judge ----------------------------------------------------------------------------------------------------
 
 
+def delivered(connection: Connection, copy: CopyId) -> None:
+    """The next hop has the copy from now on: have its hits judged again that came before anybody could know when.
+
+    Scanners ask while the next hop still thinks about its answer, and a quick reader before our own commit.
+    """
+    h, c = hits.c, copies.c
+    message = select(c.message_id).where(c.id == copy).scalar_subquery()
+    first = (
+        select(h.message_id, type_coerce(func.min(h.at), Moment))
+        .where(h.message_id == message, h.copy_id == copy)
+        .group_by(h.message_id)
+    )
+    if (row := connection.execute(first).one_or_none()) is not None:
+        mark(connection, {row[0]: row[1]})
+
+
+def begin_judging(connection: Connection) -> None:
+    """Be the only one who judges until the transaction ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(JUDGE_LOCK)))
+
+
 def marked(connection: Connection, limit: int, *, until: datetime | None = None) -> list[Mark]:
-    """Messages to judge, earliest hit first. On PostgreSQL they are locked until the transaction ends.
+    """Messages to judge, earliest hit first.
 
     until: leave alone those whose earliest hit is later.
     """
-    query = select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit).with_for_update(skip_locked=True)
+    query = select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit)
     if until is not None:
         query = query.where(marks.c.since <= until)
     rows = connection.execute(query)
@@ -233,8 +256,8 @@ def sessions(connection: Connection, users: Iterable[UserId]) -> Sequence[AnyRow
 
 
 def hits_since(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> Sequence[AnyRow]:
-    """The hits of marked messages from `before` ahead of each mark on, by message and time, each with the time at which
-    its copy was sent. Hits of copies that are gone are left out."""
+    """The hits of marked messages from `before` ahead of each mark on, by message and time, each with what is known
+    about the delivery of its copy. Hits of copies that are gone are left out."""
     h = hits.c
     query: Select[*tuple[Any, ...]] = (
         select(
@@ -249,6 +272,8 @@ def hits_since(connection: Connection, ids: Sequence[MessageId], before: timedel
             h.accept_language,
             h.prefetch,
             copies.c.sent_at,
+            copies.c.delivery,
+            copies.c.attempts,
         )
         .select_from(marks)
         .join(hits, and_(h.message_id == marks.c.message_id, h.at >= _ahead(before)))

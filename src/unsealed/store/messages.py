@@ -24,6 +24,7 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.store import events
 from unsealed.store.schema import copies, links, messages, originals
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
@@ -213,7 +214,7 @@ def refusal(connection: Connection, copy: CopyId) -> Refusal | None:
 
 
 def sent(connection: Connection, copy: CopyId, *, reply: str, at: datetime, final: bool) -> None:
-    """The next hop took the copy. `final`: it lies in the mailbox."""
+    """The next hop took the copy. `final`: it lies in the mailbox. Hits that came earlier are judged again."""
     _move(
         connection,
         copy,
@@ -223,6 +224,7 @@ def sent(connection: Connection, copy: CopyId, *, reply: str, at: datetime, fina
         ended_at=at if final else None,
         next_at=None,
     )
+    events.delivered(connection, copy)
 
 
 def delayed(connection: Connection, copy: CopyId, *, reply: str, next_at: datetime) -> None:

@@ -165,6 +165,13 @@ def test_head_never_counts(agent: str, place: Place, link: int | None) -> None:
     assert not verdict.finding.counted
 
 
+def test_what_is_asked_for_while_the_copy_waits_is_no_reader() -> None:
+    waiting = dataclasses.replace(seen(900, THUNDERBIRD, sent=False), waiting=True)
+
+    assert ["BEFORE_DELIVERY"] == codes(waiting)
+    assert ["scanner"] == findings(waiting)
+
+
 def test_clocks_that_differ_a_little_do_not_put_a_reader_before_delivery() -> None:
     assert ["human_open"] == findings(seen(-0.4, THUNDERBIRD))
 
