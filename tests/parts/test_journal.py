@@ -236,8 +236,11 @@ def test_every_prefix_gives_all_records_before_the_cut(folder: Path, killed: boo
 
 
 @pytest.mark.parametrize("newest", [True, False])
-def test_every_flipped_bit_is_found_and_hides_nothing_before_it(folder: Path, newest: bool) -> None:
+def test_every_flipped_bit_is_found_and_hides_nothing_before_it(
+    folder: Path, newest: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both forms together flip more than 10^5 bits."""
+    monkeypatch.setattr(journal, "_MOMENT_S", 0.0)  # nobody writes here
     records = RECORDS + RECORDS[:14]
     write(folder, records)
     path = segment(folder, 1)
@@ -285,16 +288,42 @@ def test_damage_is_reported_once_and_the_next_segment_is_read(folder: Path) -> N
     assert Reading(records=[], next=first.next) == again
 
 
-def test_zeros_at_the_end_as_a_power_cut_leaves_them_are_damage(folder: Path) -> None:
+@pytest.mark.parametrize("zeros", [1, 7, 8, 5000, 2**20, 3 * 2**20 + 5])
+def test_room_at_the_end_that_a_killed_writer_left_is_no_damage(folder: Path, zeros: int) -> None:
     write(folder, [b"one"])
     with segment(folder, 1).open("ab") as file:
-        file.write(bytes(5000))
+        file.write(bytes(zeros))
+    newest = read(folder, None, ALL)
     write(folder, [b"two"])
+    older = read(folder, newest.next, ALL)
+
+    assert Reading(records=[(at(1, HEADER), b"one")], next=at(1, HEADER + 11)) == newest
+    assert ([(at(2, HEADER), b"two")], ()) == (older.records, older.damage)
+
+
+def test_zeros_in_the_middle_are_damage(folder: Path) -> None:
+    write(folder, [b"one", b"two", b"three"])
+    raw = segment(folder, 1).read_bytes()
+    segment(folder, 1).write_bytes(raw[: HEADER + 11] + bytes(2**20) + raw[HEADER + 22 :])
+    write(folder, [b"four"])
 
     reading = read(folder, None, ALL)
 
-    assert [b"one", b"two"] == [payload for _, payload in reading.records]
+    assert [b"one", b"four"] == [payload for _, payload in reading.records]
     assert [at(1, HEADER + 11)] == [damage.at for damage in reading.damage]
+
+
+def test_room_is_made_ahead_and_cut_off_when_a_segment_is_left(folder: Path) -> None:
+    writer = Journal(folder, "c1", segment_bytes=100)
+    writer.commit([b"x" * 100])
+    alive = segment(folder, 1).stat().st_size
+    assert [b"x" * 100] == payloads(folder)
+    writer.commit([b"y"])
+    left = segment(folder, 1).stat().st_size
+    writer.close()
+
+    assert (alive, left) == (HEADER + 108 + 2**20, HEADER + 108)
+    assert segment(folder, 2).stat().st_size == HEADER + 9
 
 
 def test_an_empty_segment_in_the_middle_is_passed_over(folder: Path) -> None:
