@@ -26,12 +26,16 @@ from unsealed.model.ports import Clock, Keys, Outlet, Parcel, Receipt
 from unsealed.store import engine as stores
 from unsealed.store import feed, jobs, messages
 from unsealed.store.jobs import Job
+from unsealed.store.messages import Derivation
 from unsealed.store.writer import Writer
 
 KINDS = (jobs.COPY, jobs.REPORT)
 LEASE = timedelta(minutes=10)
 IDLE_S = 15.0  # how long at most before looking for jobs that another process wrote
 SETTLE_AGAIN_S = 0.5  # pause when the store does not take a result
+SMALL_BYTES = 100_000  # originals up to here are read together with the lease
+LARGE_AT_ONCE = 3  # of the others so many are held in memory at a time
+GATHER_S = 0.003  # pause while busy, so that several free places are filled with one lease
 PATIENCE_S = 10.0  # how long deliveries under way may take to end when stopping
 
 log = structlog.get_logger()
@@ -74,6 +78,7 @@ class Delivery:
         self._idle_s = idle_s
         self._work = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._renewed_at = clock()
 
     def wake(self) -> None:
@@ -119,12 +124,14 @@ class Delivery:
         if now - self._renewed_at > LEASE / 3:
             await self._writer.run(lambda c: jobs.renew(c, self._owner, now + LEASE))
             self._renewed_at = now
+        if len(self._under_way) > self._concurrency // 2:
+            await asyncio.sleep(GATHER_S)
         free = self._concurrency - len(self._under_way)
         if free <= 0:
             return self._idle_s
-        taken, due = await self._writer.run(lambda c: self._lease(c, now, free))
+        taken, small, due = await self._writer.run(lambda c: self._lease(c, now, free))
         for job in taken:
-            task = asyncio.create_task(self._run_job(job))
+            task = asyncio.create_task(self._run_job(job, small.get(job.subject) if job.kind == jobs.COPY else None))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
         if len(taken) == free:
@@ -133,9 +140,14 @@ class Delivery:
             return self._idle_s
         return min(max((due - self._clock()).total_seconds(), 0.0), self._idle_s)
 
-    def _lease(self, connection: Connection, now: datetime, limit: int) -> tuple[list[Job], datetime | None]:
+    def _lease(
+        self, connection: Connection, now: datetime, limit: int
+    ) -> tuple[list[Job], dict[int, Derivation], datetime | None]:
         taken = jobs.lease(connection, KINDS, owner=self._owner, now=now, until=now + LEASE, limit=limit)
-        return taken, jobs.next_due(connection, KINDS) if len(taken) < limit else None
+        wanted = [CopyId(job.subject) for job in taken if job.kind == jobs.COPY]
+        small = messages.derivations(connection, wanted, at_most_bytes=SMALL_BYTES) if wanted else []
+        due = jobs.next_due(connection, KINDS) if len(taken) < limit else None
+        return taken, {found.copy: found for found in small}, due
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
@@ -144,9 +156,16 @@ class Delivery:
             # The job stays leased and is run again when the lease ends.
             log.error("delivery.unsettled", error=repr(error))
 
-    async def _run_job(self, job: Job) -> None:
+    async def _run_job(self, job: Job, small: Derivation | None) -> None:
+        if small is not None:
+            await self._hand_over(job, small)
+            return
+        async with self._large:
+            await self._hand_over(job, None)
+
+    async def _hand_over(self, job: Job, found: Derivation | None) -> None:
         try:
-            loaded = await asyncio.to_thread(self._load, job)
+            loaded = await asyncio.to_thread(self._load, job, found)
         except BadInput as error:
             words = str(error)
             await self._settle(lambda c: jobs.dead(c, job.id, self._owner, error=words))
@@ -163,11 +182,12 @@ class Delivery:
             await self._settle(lambda c: self._sent(c, job, loaded, receipt))
             log.info("copy.sent", copy=public_id(loaded.parcel.copy), attempt=job.attempts, final=receipt.final)
 
-    def _load(self, job: Job) -> _Loaded:
+    def _load(self, job: Job, found: Derivation | None) -> _Loaded:
         if job.kind == jobs.REPORT:
             return self._load_report(job)
-        with stores.reading(self._engine) as connection:
-            found = messages.derivation(connection, CopyId(job.subject))
+        if found is None:
+            with stores.reading(self._engine) as connection:
+                found = messages.derivation(connection, CopyId(job.subject))
         if found is None:
             raise BadInput("the copy is gone")
         return _Loaded(parcel=parcel_of(found, self._keys), user=found.user)

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from socket import socket
+from time import monotonic
 from typing import Any, cast
 
 import structlog
@@ -48,6 +49,7 @@ from unsealed.store import people
 from unsealed.store.writer import Writer
 
 END = b"\r\n.\r\n"
+OWNED_S = 5.0  # how long it is remembered that an address belongs to a user; so long it may outlive its removal
 READ_BYTES = 2**24  # more than the stream ever holds: one read empties it
 
 log = structlog.get_logger()
@@ -98,7 +100,8 @@ class SubmissionServer:
         self.tls = tls
         self.limits = limits or Limits()
         self.throttle = Throttle()
-        self.buffered = 0  # bytes of mail coming in
+        self.buffered = 0  # bytes of mail coming in or being committed
+        self._owned: dict[tuple[UserId, str], float] = {}  # found so, when
         self._connected: Counter[str] = Counter()
         self._dialogues: set[Dialogue] = set()
         self._servers: list[asyncio.Server] = []
@@ -148,27 +151,42 @@ class SubmissionServer:
             del self._connected[address]
 
     @contextmanager
-    def committing(self) -> Iterator[None]:
+    def committing(self, size_bytes: int) -> Iterator[None]:
         """Around the time from the end of data to the reply."""
         self._committing += 1
+        self.buffered += size_bytes
         self._quiet.clear()
         try:
             yield
         finally:
             self._committing -= 1
+            self.buffered -= size_bytes
             if not self._committing:
                 self._quiet.set()
 
     async def may_send_from(self, user: UserId, address: str) -> bool:
         """Whether the address belongs to the user."""
+        if self._known_owned(user, address):
+            return True
         return await asyncio.to_thread(self._all_owned, user, (address,))
 
+    def _known_owned(self, user: UserId, address: str) -> bool:
+        return monotonic() - self._owned.get((user, address), -OWNED_S) < OWNED_S
+
     def _all_owned(self, user: UserId, addresses: Sequence[str]) -> bool:
+        unknown = [address for address in addresses if not self._known_owned(user, address)]
+        if not unknown:
+            return True
         try:
             with stores.reading(self.engine) as connection:
-                return all(people.may_send_from(connection, user, address) for address in addresses)
+                if not all(people.may_send_from(connection, user, address) for address in unknown):
+                    return False
         except SQLAlchemyError as error:
             raise Unavailable("the store does not answer") from error
+        if len(self._owned) > 10_000:
+            self._owned.clear()
+        self._owned.update({(user, address): monotonic() for address in unknown})
+        return True
 
     async def sign_in(self, address: str, account: str, password: str) -> UserId | None:
         """The user, or None after a wait that grows with the failures.
@@ -506,7 +524,7 @@ class Dialogue(SMTP):
                 await self.push(content)
                 return
             self.committing = True
-            with self.server.committing():
+            with self.server.committing(len(content)):
                 try:
                     reply = await self.server.take(user, envelope.mail_from or "", envelope.rcpt_tos, content)
                 finally:

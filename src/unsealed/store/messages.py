@@ -141,42 +141,49 @@ def add(
 
 def derivation(connection: Connection, copy: CopyId) -> Derivation | None:
     """What the bytes of this copy follow from; None when there is no such copy (any more)."""
-    row = (
-        connection.execute(
-            select(
-                copies.c.message_id,
-                copies.c.address,
-                copies.c.name,
-                copies.c.kind,
-                copies.c.tracked,
-                messages.c.user_id,
-                messages.c.envelope_from,
-                messages.c.switches,
-                messages.c.key_id,
-                messages.c.tracking_url,
-                originals.c.raw,
-            )
-            .join(messages, messages.c.id == copies.c.message_id)
-            .join(originals, originals.c.message_id == copies.c.message_id)
-            .where(copies.c.id == copy)
+    return next(iter(derivations(connection, [copy])), None)
+
+
+def derivations(
+    connection: Connection, wanted: Sequence[CopyId], *, at_most_bytes: int | None = None
+) -> list[Derivation]:
+    """The same for several copies, in no order; only those of messages up to a size, if one is given."""
+    question = (
+        select(
+            copies.c.id,
+            copies.c.message_id,
+            copies.c.address,
+            copies.c.name,
+            copies.c.kind,
+            copies.c.tracked,
+            messages.c.user_id,
+            messages.c.envelope_from,
+            messages.c.switches,
+            messages.c.key_id,
+            messages.c.tracking_url,
+            originals.c.raw,
         )
-        .mappings()
-        .one_or_none()
+        .join(messages, messages.c.id == copies.c.message_id)
+        .join(originals, originals.c.message_id == copies.c.message_id)
+        .where(copies.c.id.in_(wanted))
     )
-    if row is None:
-        return None
-    return Derivation(
-        copy=copy,
-        message=MessageId(row["message_id"]),
-        user=UserId(row["user_id"]),
-        envelope_from=row["envelope_from"],
-        recipient=_recipient(row),
-        tracked=row["tracked"],
-        switches=switches_from(row["switches"]),
-        key_id=row["key_id"],
-        tracking_url=row["tracking_url"],
-        original=row["raw"],
-    )
+    if at_most_bytes is not None:
+        question = question.where(messages.c.size <= at_most_bytes)
+    return [
+        Derivation(
+            copy=CopyId(row["id"]),
+            message=MessageId(row["message_id"]),
+            user=UserId(row["user_id"]),
+            envelope_from=row["envelope_from"],
+            recipient=_recipient(row),
+            tracked=row["tracked"],
+            switches=switches_from(row["switches"]),
+            key_id=row["key_id"],
+            tracking_url=row["tracking_url"],
+            original=row["raw"],
+        )
+        for row in connection.execute(question).mappings()
+    ]
 
 
 def refusal(connection: Connection, copy: CopyId) -> Refusal | None:

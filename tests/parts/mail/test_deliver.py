@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import send
-from unsealed.flow.deliver import Delivery
+from unsealed.flow.deliver import LARGE_AT_ONCE, Delivery
 from unsealed.model.errors import DeliveryFailed, Unavailable
 from unsealed.model.message import Outgoing, public_id
 from unsealed.model.ports import Parcel, Receipt
@@ -207,6 +207,19 @@ async def test_several_at_once_and_not_more(
     assert len(outlet.parcels) == len({parcel.copy for parcel in outlet.parcels}) == 60
 
 
+async def test_of_large_messages_only_a_few_are_in_memory(
+    accept: Any, deliver: Deliver, copies: Any, clock: Any, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unsealed.flow.deliver.SMALL_BYTES", 1_000)
+    outlet = Scripted(clock)
+    outlet.takes_s = 0.01
+    accept(*(f"r{number}@x.example" for number in range(20)), raw=b"From: ann@example.org\r\n\r\n" + b"x\r\n" * 1_000)
+    deliver(outlet)
+    await eventually(lambda: set(states(copies).values()) == {"sent"})
+
+    assert outlet.most_at_once == LARGE_AT_ONCE
+
+
 async def test_a_result_that_cannot_be_written_is_kept_until_it_can(
     accept: Any, deliver: Deliver, copies: Any, clock: Any, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +350,23 @@ async def test_over_smtp_some_are_refused_and_the_others_go(
 
     assert any("RCPT TO:<ann@example.org> NOTIFY=NEVER" in line for line in hop.commands)
     await outlet.close()
+
+
+async def test_nothing_that_was_smuggled_in_reaches_the_next_hop_as_a_second_message(
+    accept: Any, deliver: Deliver, copies: Any, clock: Any, upstream: Any, eventually: Eventually
+) -> None:
+    hop = upstream()
+    outlet = SmtpOutlet(Upstream(host="127.0.0.1", port=await hop.start(), tls=Tls.NONE), clock=clock)
+    body = b"From: ann@example.org\r\n\r\n.\r\n..\r\nMAIL FROM:<ann@example.org>\r\n"
+    accept("bob@x.example", raw=body)
+    deliver(outlet)
+    await eventually(lambda: states(copies) == {"bob@x.example": "sent"})
+    await outlet.close()
+
+    assert hop.messages == [b"From: ann@example.org\r\n\r\n..\r\n...\r\nMAIL FROM:<ann@example.org>\r\n"]
+    assert [line for line in hop.commands if line.startswith("MAIL")] == [
+        f"MAIL FROM:<ann@example.org> SIZE={len(body)} RET=HDRS ENVID={public_id(copies()['bob@x.example']['id'])}"
+    ]
 
 
 async def test_a_copy_is_never_called_sent_before_the_next_hop_says_so(

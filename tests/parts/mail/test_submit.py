@@ -180,6 +180,19 @@ async def test_a_foreign_envelope_sender_is_refused(desk: Desk, ann: Any, sender
     assert await client.say(f"MAIL FROM:<{sender}>") == "550 5.7.1 This sender address does not belong to you"
 
 
+async def test_an_address_that_was_taken_away_stops_working_within_seconds(
+    desk: Desk, ann: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await signed_in(await desk(), ann)
+    assert await client.say("MAIL FROM:<ann@example.org>") == "250 2.1.0 Ok"
+    await client.say("RSET")
+    with engine.begin() as connection:
+        connection.execute(schema.identities.delete())
+    monkeypatch.setattr("unsealed.inlets.submit.OWNED_S", 0.0)
+
+    assert (await client.say("MAIL FROM:<ann@example.org>")).startswith("550 5.7.1 ")
+
+
 @pytest.mark.parametrize(
     "head",
     [
