@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Finding, HitKind
@@ -162,8 +163,8 @@ def test_events_come_latest_first_by_kind_and_by_hand(engine: Engine, mail: Mail
 
     assert len(everything.items) == 13
     assert everything.items == first.items + rest.items
-    assert [event.link_text for event in clicks.items] == ["Pricing", "Depot plan"]
-    assert {event.finding for event in machines.items} == {
+    assert [each.link_text for each in clicks.items] == ["Pricing", "Depot plan"]
+    assert {each.finding for each in machines.items} == {
         Finding.SCANNER,
         Finding.SCANNER_CLICK,
         Finding.MACHINE_PREFETCH,
@@ -192,3 +193,31 @@ def test_the_feed_is_read_behind_an_id(engine: Engine, mail: Mail) -> None:
         assert (row.message, row.what) == (public_id(mail["proposal"]), "human_open")
         assert views.feed_ends(connection) == (row.id, row.id)
         assert views.feed_after(connection, row.id) == []
+
+
+def test_no_question_walks_through_a_table(engine: Engine, mail: Mail) -> None:
+    """What a page costs must not grow with the store: every table is entered by a key."""
+    if engine.dialect.name != "sqlite":  # PostgreSQL rightly reads tables of thirty rows from end to end
+        return
+    asked: list[tuple[str, object]] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    with reading(engine) as connection:
+        page = views.sent(connection, MARA, limit=3, now=NOON)
+        views.sent(connection, MARA, sort="sent", after=page.next, now=NOON)
+        views.sent_count(connection, MARA, state="opened", now=NOON)
+        views.rows(connection, MARA, mail.values())
+        views.message(connection, MARA, mail["proposal"], NOON)
+        views.events(connection, MARA, mail["proposal"], machine=False, limit=2)
+        views.original(connection, MARA, mail["proposal"])
+        views.feed_after(connection, 0, user=MARA)
+        views.feed_ends(connection)
+        plans = [
+            row[3]
+            for statement, parameters in list(asked)
+            if statement.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
+        ]
+
+    walked = re.compile(r"SCAN (messages|copies|links|link_counts|events|hits|originals|feed)\b")
+    assert [plan for plan in plans if walked.match(plan)] == []
+    assert len(plans) > 20

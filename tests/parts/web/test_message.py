@@ -143,7 +143,15 @@ async def test_an_unknown_tab_is_refused(mara: Any, mail: Mail) -> None:
     assert answer.status == 400
 
 
+async def test_the_tab_of_opens_shows_also_what_a_click_proved(mara: Any, mail: Mail) -> None:
+    body = await page(mara, mail["click_only"], "?show=opens")
+
+    assert '>Opens <span class="n">1<' in body
+    assert "Kofi Mensa opened A followed link proves it" in text(body)
+
+
 async def test_a_message_without_a_signal_says_what_that_means(mara: Any, mail: Mail) -> None:
     said = text(await page(mara, mail["silent"], "?show=opens"))
 
     assert "No open seen This is not the same as unread" in said
+    assert "No signal so far. This is not the same as unread" in text(await page(mara, mail["silent"]))

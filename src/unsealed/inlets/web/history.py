@@ -95,6 +95,22 @@ def lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
     return [_with_gap(line, below) for line, below in zip_longest(made, made[1:])]
 
 
+def proven(lines: Sequence[Line], copies: Iterable[CopyRow]) -> list[Line]:
+    """Openings that nobody saw: a copy whose link was followed was open, though its picture was never loaded."""
+    seen = {line.event.copy for line in lines if line.event is not None}
+    return [
+        Line(
+            at=copy.signals.first_at,
+            verb=f"{someone(copy.name, copy.address)} opened",
+            mark="opened",
+            symbol="ticks",
+            detail="A followed link proves it; the picture was never loaded",
+        )
+        for copy in copies
+        if copy.signals.opens and copy.signals.first_at and copy.id not in seen
+    ]
+
+
 def _line(reading: _Reading) -> Line:
     event = reading.events[0]
     who = someone(event.name, event.recipient)

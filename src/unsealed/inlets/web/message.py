@@ -92,6 +92,12 @@ class Story:
         return urlsplit(self.message.tracking_url).netloc
 
     @property
+    def is_silent(self) -> bool:
+        """Tracked and on its way out, and no person was seen."""
+        facts = self.row.facts
+        return facts.tracked and facts.sent_at is not None and not (facts.opens or facts.clicks)
+
+    @property
     def changed(self) -> str:
         """What we changed, in one line."""
         if self.row.unchanged:
@@ -123,6 +129,8 @@ def tell(engine: Engine, user: UserId, number: int | None, where: Where, times: 
     lines = history.lines(events.items, message.copies)
     if where.show == "opens":
         lines = [line for line in lines if line.event is not None and line.event.finding != Finding.DUPLICATE]
+        if events.next is None and not where.events:
+            lines = sorted([*lines, *history.proven(lines, message.copies)], key=lambda line: line.at, reverse=True)
     if not where.show and events.next is None:
         lines.append(history.departure(message))
     signals = message.row.signals

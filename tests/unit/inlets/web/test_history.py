@@ -102,6 +102,15 @@ def test_a_repeat_whose_reading_is_not_shown_stands_alone() -> None:
     assert verbs(history.lines([event(0, REPEATED)], [copy("a", 1)])) == ["The copy of A was loaded again"]
 
 
+def test_a_followed_link_proves_an_opening_that_nobody_saw() -> None:
+    clicked = replace(copy("b", 1), signals=Signals(opens=1, clicks=1, first_at=NOON))
+    lines = history.lines([event(0, OPENED, first=True)], [copy("a", 1), clicked])
+
+    assert [(line.verb, line.detail) for line in history.proven(lines, [copy("a", 1), clicked])] == [
+        ("B opened", "A followed link proves it; the picture was never loaded")
+    ]
+
+
 def test_an_unsure_open_says_maybe() -> None:
     unsure = replace(event(0, OPENED, first=True), confidence=0.55)
 

@@ -138,6 +138,7 @@
       word("Reconnecting");
       if (source && source.readyState === EventSource.CLOSED) { // refused, not broken: the browser gives up by itself
         source = null;
+        page("/sent/rows").catch(() => {}); // signed out meanwhile: leads to the sign-in page
         setTimeout(connect, Math.min(30000, 1000 * 2 ** failures++));
       }
     };
