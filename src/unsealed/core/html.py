@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.entities import html5
-from itertools import count
 from typing import NamedTuple
 
 from unsealed.model.errors import Untouchable
@@ -29,15 +28,20 @@ _NAME = r"(?:=?[^\t\n\f\r />=]++|=)"
 _VALUE = r"[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"(?:[^\"]*+)\"|'(?:[^']*+)'|(?:[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>|\Z)))"
 _NO_VALUE = r"(?![\t\n\f\r ]*+=)"
 _ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_NAME}(?:{_VALUE}|{_NO_VALUE})){{0,2000}}+"
+# Upper and lower case are written out: with IGNORECASE the engine compares half as fast.
 _WATCHED = (
-    r"(?:/(?:body|html)|img|area|a|v:[^\t\n\f\r />]*+|script|style|title|textarea|xmp|iframe|noembed|noframes"
-    r"|plaintext)(?=[\t\n\f\r />])"
+    r"(?:/(?:[bB][oO][dD][yY]|[hH][tT][mM][lL])|[aA](?:[rR][eE][aA])?|[iI](?:[mM][gG]|[fF][rR][aA][mM][eE])"
+    r"|[vV]:[^\t\n\f\r />]*+|[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE])"
+    r"|[tT](?:[iI][tT][lL][eE]|[eE][xX][tT][aA][rR][eE][aA])|[xX][mM][pP]|[nN][oO](?:[eE][mM][bB][eE][dD]"
+    r"|[fF][rR][aA][mM][eE][sS])|[pP][lL][aA][iI][nN][tT][eE][xX][tT])(?=[\t\n\f\r />])"
 )
+_OTHER_TAG = rf"<(?!{_WATCHED})/?[a-zA-Z][^\t\n\f\r />]*+"
+# Attributes as nearly all are written, name="value", and the text behind the tag: the short way for the usual case.
+_USUAL = r"""(?:[^>"'=]++(?<![\t\n\f\r /])="[^"]*+"){0,2000}+[^>"'=]*+>[^<]*+"""
 # Repetitions are bounded, because the engine remembers something of each: memory, not meaning.
 _SKIP = re.compile(
-    r"(?:[^<]++|(?:<(?![a-zA-Z/!?]))++|<(?:(?!" + _WATCHED + r")/?[a-zA-Z][^\t\n\f\r />]*+" + _ATTRIBUTES + r">"
-    r"|!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>)){0,200}+",
-    re.IGNORECASE,
+    rf"(?:{_OTHER_TAG}{_USUAL}|[^<]++|(?:<(?![a-zA-Z/!?]))++|{_OTHER_TAG}{_ATTRIBUTES}>"
+    r"|<(?:!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>)){0,1000}+"
 )
 _TAG = re.compile(r"<(/?[a-zA-Z][^\t\n\f\r />]*+)(" + _ATTRIBUTES + r")>")
 _ATTRIBUTE = re.compile(rf"[\t\n\f\r /]*+({_NAME})(?:{_VALUE.replace('(?:[^', '([^')}|{_NO_VALUE})")
@@ -50,7 +54,7 @@ _RAW_END = {
     for name in ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
 }
 _SCRIPT_TOKEN = re.compile(r"<!--|-->|</?script(?=[\t\n\f\r />])", re.IGNORECASE)
-_LINK_TEXT_END = re.compile(r"</?(?:a|v:[^\t\n\f\r />]{1,40})(?=[\t\n\f\r />])", re.IGNORECASE)
+_LINK_TEXT_END = re.compile(r"</?(?:[aA]|[vV]:[^\t\n\f\r />]{1,40})(?=[\t\n\f\r />])")
 _LINK_TEXT_WINDOW = 4_000
 _MARKUP = re.compile(r"<!--.*?(?:--!?>|\Z)|<[a-zA-Z/!?](?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+(?:>|\Z)", re.DOTALL)
 _ALT = re.compile(r"\balt[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"([^\"]*+)\"|'([^']*+)')", re.IGNORECASE)
@@ -99,11 +103,16 @@ class Anchor(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """An img tag; `source` is its raw src."""
+    """An img tag."""
 
     start: int
     end: int
-    source: str
+    tag: re.Match[str]
+
+    @property
+    def source(self) -> str:
+        """The raw src, "" when there is none."""
+        return _attributes(self.tag.string, self.tag).get("src", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,17 +136,17 @@ def scan(text: str) -> Page:
     pictures: list[Picture] = []
     body_end: int | None = None
     html_end: int | None = None
-    at, stop = 0, len(text)
-    skip = _SKIP.match
-    for stops in count():
-        if len(anchors) > LINKS:
-            raise Untouchable("too-many-links")
-        if stops > _STOPS:
-            raise Untouchable("too-complex")
-        while (found := skip(text, at)) and found.end() > at:
-            at = found.end()
+    at, stop, stops = 0, len(text), 0
+    skip, read_tag = _SKIP.match, _TAG.match
+    while True:
+        begun = at
+        found = skip(text, at)
+        at = found.end() if found else at
         if at >= stop:
             break
+        stops += 1
+        if stops > _STOPS:
+            raise Untouchable("too-complex")
         if text.startswith("<!--", at):
             end = _comment_end(text, at)
             if end < 0:
@@ -147,24 +156,28 @@ def scan(text: str) -> Page:
                 _conditional(text, condition.end(), end - len("-->"), anchors)
             at = end
             continue
-        tag = _TAG.match(text, at)
+        tag = read_tag(text, at)
         if tag is None:
+            if at > begun:
+                continue  # the bound of repetitions was reached in front of something that is no tag
             break
         name, end = tag[1].lower(), tag.end()
-        if name == "/body":
+        if name in ("a", "area") or name.startswith("v:"):
+            anchors.append(_anchor(text, tag, name, conditional=False))
+            if len(anchors) > LINKS:
+                raise Untouchable("too-many-links")
+        elif name == "img":
+            pictures.append(Picture(at, end, tag))
+        elif name == "/body":
             body_end = at
         elif name == "/html":
             html_end = at
-        elif name == "img":
-            pictures.append(Picture(at, end, _attributes(text, tag).get("src", "")))
         elif name in _RAW_END:
             end = _raw_end(text, name, end)
             if end < 0:
                 break
         elif name == "plaintext":
             break
-        else:
-            anchors.append(_anchor(text, tag, name, conditional=False))
         at = end
     return Page(anchors=tuple(anchors), pictures=tuple(pictures), body_end=body_end, html_end=html_end, end=at)
 
@@ -337,10 +350,8 @@ def _attributes(text: str, tag: re.Match[str]) -> dict[str, str]:
 
 def _comment_end(text: str, start: int) -> int:
     """Behind the comment that begins there, -1 when it never ends."""
-    if text.startswith(">", start + 4):
-        return start + 5
-    if text.startswith("->", start + 4):
-        return start + 6
+    if text.startswith((">", "->"), start + 4):
+        return text.index(">", start + 4) + 1
     found = _COMMENT_END.search(text, start + 4)
     return found.end() if found else -1
 

@@ -52,7 +52,7 @@ def _end(text: str, start: int, end: int) -> int:
     found = text[start:end]
     surplus = {close: found.count(close) - found.count(opening) for close, opening in _BRACKETS.items()}
     size = len(found)
-    while size:
+    while True:  # ends at the slashes of the scheme at the latest
         last = found[size - 1]
         if last in _BRACKETS:
             if surplus[last] <= 0:

@@ -133,6 +133,7 @@ def test_other_codecs_are_not_readable(name: str) -> None:
         ("windows-1252", b"\x80", ("\u20ac", "windows-1252")),
         ("utf-8", b"\xff", ("\xff", "")),
         ("utf-8", b"x", ("x", "")),
+        ("cp932", b"\x87\x90", ("\x87\x90", "")),  # would be written with other bytes
         ("iso-2022-jp", "\u3042".encode("iso-2022-jp"), ("\x80" * 5 + "\x1b(B", "")),
     ],
 )

@@ -98,6 +98,7 @@ def same_text(text: str) -> str:
         ("<script><!-- --><script></script><a href=y>", ["y"]),
         ("<script><!--</script><a href=y>", ["y"]),
         ("<script><!--<script>", []),
+        ("<script><!--<script></script><a href=x>", []),
         ("<STYLE><a href=x></style ><a href=y>", ["y"]),
         ("<style></styles><a href=x></style/><a href=y>", ["y"]),
         ("<title><a href=x></title><a href=y>", ["y"]),

@@ -95,8 +95,8 @@ def test_the_same_input_gives_the_same_bytes(letter: Letter, tracking: Tracking)
     assert len(first.raw) == len(other.raw)
 
 
-def test_instrument_makes_the_copies_that_make_copy_makes(letter: Letter, tracking: Tracking) -> None:
-    raw = letter(LINK * 3)
+def test_instrument_makes_the_copies_that_make_copy_makes(letter: Letter, own_link: str, tracking: Tracking) -> None:
+    raw = letter(f"{LINK}<blockquote><a href='{own_link}'>old</a><a href='{own_link}'>old</a></blockquote>{LINK}")
     found, copies = instrument(outgoing(raw, recipients=3), tracking=tracking, ids=[CopyId(3), CopyId(4), CopyId(0)])
 
     assert found == survey(raw, switches=Switches(), tracking=tracking)

@@ -29,6 +29,7 @@ def found(text: str) -> list[str]:
         ("\u898b\u3066https://ex.com/a\u3002\u306f\u3044", ["https://ex.com/a"]),
         ("https://a.example https://b.example\r\nhttps://c.example", [f"https://{x}.example" for x in "abc"]),
         ("https:// http:/x ftp://x mailto:a@b.example www.ex.com", []),
+        ("https://... https://)))", []),
         ("xhttps://ex.com svn+https://ex.com", []),
     ],
 )
