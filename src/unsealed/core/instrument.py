@@ -59,6 +59,7 @@ UNCHANGED_REASONS: dict[str, str] = {
     "report": "the message is a delivery or read report",
     "loop": "the message has passed more than 30 servers",
     "no-html": "the message has no HTML part, and links in plain text are not tracked",
+    "fault": "something went wrong in Unsealed, so the message went out as it came",
 }
 
 _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'

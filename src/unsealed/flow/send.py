@@ -1,7 +1,8 @@
 """A message accepted: surveyed, and kept with its copies, links and jobs in one transaction.
 
 Promises that what `write` was committed with is all that delivery needs: every attempt derives the same bytes of a
-copy from the kept original, also after a rotation of the keys or a change of the settings.
+copy from the kept original, also after a rotation of the keys or a change of the settings. Promises that a bug of ours
+in the changing of messages costs the tracking and never the mail: the message then goes out as it came.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from unsealed.core import header
 from unsealed.core.instrument import Tracking, make_copy, survey
 from unsealed.model.errors import BadInput
-from unsealed.model.message import CopyId, MessageId, Outgoing, Survey
+from unsealed.model.message import CopyId, MessageId, Outgoing, Survey, public_id
 from unsealed.model.ports import Keys, Parcel
 from unsealed.store import engine as stores
 from unsealed.store import feed, jobs, messages
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +45,21 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
     return Planned(
         id=MessageId(secrets.randbits(63)),
         outgoing=outgoing,
-        survey=survey(outgoing.raw, switches=outgoing.switches, tracking=tracking),
+        survey=_surveyed(outgoing, tracking),
         copies=tuple(CopyId(secrets.randbits(63)) for _ in outgoing.recipients),
         message_id=next((header.decoded(item.value) for item in found if item.name == "message-id"), ""),
         subject=header.subject(found),
         key_id=tracking.key_id,
         tracking_url=tracking.base_url,
     )
+
+
+def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:
+    try:
+        return survey(outgoing.raw, switches=outgoing.switches, tracking=tracking)
+    except Exception:
+        log.exception("message.survey_failed")
+        return Survey(unchanged="fault")
 
 
 def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
@@ -94,7 +106,12 @@ def parcel_of(found: messages.Derivation, keys: Keys) -> Parcel:
     raw = found.original
     if found.tracked:
         tracking = Tracking(base_url=found.tracking_url, keys=keys, key_id=found.key_id)
-        raw = make_copy(raw, switches=found.switches, tracking=tracking, copy=found.copy, recipient=found.recipient).raw
+        try:
+            raw = make_copy(
+                raw, switches=found.switches, tracking=tracking, copy=found.copy, recipient=found.recipient
+            ).raw
+        except Exception:
+            log.exception("copy.making_failed", copy=public_id(found.copy))
     return Parcel(
         copy=found.copy,
         message=found.message,

@@ -80,6 +80,20 @@ def test_one_axis_can_be_off(engine: Engine, outgoing: Any, tracking: Tracking, 
     assert b"https://t.example.org/c/" in raw
 
 
+def test_a_bug_in_the_changing_costs_the_tracking_and_never_the_mail(
+    engine: Engine, outgoing: Any, tracking: Tracking, clock: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = send.plan(outgoing(), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+    monkeypatch.setattr("unsealed.flow.send.survey", lambda *args, **kwargs: 1 // 0)
+    monkeypatch.setattr("unsealed.flow.send.make_copy", lambda *args, **kwargs: 1 // 0)
+
+    assert send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw == planned.outgoing.raw
+    send.accept(engine, outgoing(), tracking=tracking, now=clock())
+    assert sorted(row["unchanged"] for row in rows(schema.messages)) == ["", "fault"]
+
+
 def test_a_copy_that_is_not_there_is_named(engine: Engine, tracking: Tracking) -> None:
     with pytest.raises(BadInput):
         send.copy_of(engine, CopyId(7), keys=tracking.keys)

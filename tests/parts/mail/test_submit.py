@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from unsealed.inlets.submit import Limits
 from unsealed.store import schema
@@ -154,6 +154,18 @@ async def test_what_was_piped_in_behind_starttls_is_thrown_away(
     assert (await client.say("RCPT TO:<bob@x.example>")).startswith("503 5.5.1 ")
     await client.say("EHLO client.example")
     assert (await client.say("MAIL FROM:<ann@example.org>")).startswith("530 5.7.0 ")  # signing in is forgotten too
+
+
+async def test_a_handshake_that_fails_ends_that_connection_only(desk: Desk, eventually: Eventually) -> None:
+    open_desk = await desk()
+    client = await open_desk.client()
+    await client.say("EHLO client.example")
+    await client.say("STARTTLS")
+    await client.send(b"EHLO this is no handshake\r\n" * 10)
+
+    assert await client.at_end()
+    await eventually(lambda: not open_desk.server._dialogues)
+    assert await (await open_desk.client()).say("NOOP") == "250 2.0.0 OK"
 
 
 # No relay, no borrowed names
@@ -502,6 +514,20 @@ async def test_a_store_that_fails_is_a_temporary_refusal(
     await client.envelope()
     await client.send(HEAD + b".\r\n")
     assert (await client.reply()).startswith("250 ")
+
+
+async def test_a_full_disk_is_a_temporary_refusal_and_passes(desk: Desk, ann: Any, rows: Rows, engine: Engine) -> None:
+    pages = ["PRAGMA max_page_count=200"]
+    event.listen(engine, "begin", lambda connection: [connection.exec_driver_sql(each) for each in pages])
+    client = await signed_in(await desk(), ann)
+    await client.envelope()
+    await client.send(HEAD + b"x" * 998 + b"\r\n" * 1_000_000 + b".\r\n")
+
+    assert (await client.reply())[:9] == "452 4.3.1"
+    assert rows(schema.messages) == []
+    await client.envelope()
+    await client.send(HEAD + b"small\r\n.\r\n")
+    assert (await client.reply())[:9] == "250 2.0.0"
 
 
 async def test_a_bug_is_a_temporary_refusal(desk: Desk, ann: Any, monkeypatch: pytest.MonkeyPatch) -> None:
