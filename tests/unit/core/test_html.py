@@ -109,12 +109,12 @@ def same_text(text: str) -> str:
         ("<style><a href=x>", []),
         ("<svg><a xlink:href=x></svg>", []),
         ("<b " + "x " * 100 + "><a href=y>", ["y"]),
-        ("<b " + "x " * 1001 + "><a href=y>", []),
+        ("<b " + "x=1 " * 1001 + "><a href=y>", []),
     ],
 )
 def test_links_are_found_as_a_browser_finds_them(text: str, expected: list[str]) -> None:
     assert hrefs(text) == expected
-    if "v:" not in text.lower() and "x x x" not in text and "<!--!>" not in text:
+    if "v:" not in text.lower() and "x=1 x=1" not in text and "<!--!>" not in text:
         assert hrefs(text) == oracle(text)
 
 
