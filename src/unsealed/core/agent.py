@@ -35,11 +35,17 @@ def read_agent(user_agent: str) -> Agent:
                 device = Device.MOBILE  # apps rarely say where they run
             return Agent(client=rule.client, kind=rule.kind, device=device, system=system, rule=rule.name)
     named = _browsers()(text, Domain.USER_AGENT).user_agent
-    if named is None:
-        return Agent(client="", kind=ClientKind.UNKNOWN, device=Device.UNKNOWN, system=_system(low), rule="none")
+    family = "" if named is None else named.family
     system = _system(low)
-    kind = ClientKind.BROWSER if low.startswith(_BROWSER_STARTS) else ClientKind.UNKNOWN
-    return Agent(client=named.family, kind=kind, device=_device(low, system), system=system, rule="ua-parser")
+    # "Mozilla/5.0 (platform) ..." is how browsers begin; apps on Apple's systems name CFNetwork, old phones MIDP.
+    if low.startswith(("mozilla/", "opera/")) and "(" in low:
+        kind, device = ClientKind.BROWSER, _device(low, system)
+    elif "cfnetwork/" in low or "browser" in low or "midp" in low:
+        kind, device = ClientKind.BROWSER, Device.DESKTOP if "x86_64" in low else Device.MOBILE
+        family = family or text.partition("/")[0]
+    else:
+        kind, device = ClientKind.UNKNOWN, Device.UNKNOWN
+    return Agent(client=family, kind=kind, device=device, system=system, rule="ua-parser" if family else "none")
 
 
 @lru_cache(maxsize=16_384)
@@ -54,7 +60,6 @@ def is_stale(user_agent: str) -> bool:
 
 _CHROME = re.compile(r"Chrome/(\d{1,4})")
 _FIREFOX = re.compile(r"Firefox/(\d{1,4})")
-_BROWSER_STARTS = ("mozilla/", "opera/")
 
 
 @cache

@@ -401,6 +401,7 @@ _MAIL_PROGRAMS = (
     AgentRule("mail.seamonkey", "SeaMonkey", DESKTOP, COMPUTER, DD, has=("seamonkey/",)),
     AgentRule("mail.iceape", "SeaMonkey", DESKTOP, COMPUTER, DD, has=("iceape/",)),
     AgentRule("mail.postbox", "Postbox", DESKTOP, COMPUTER, DD, has=("postbox",)),
+    AgentRule("mail.spicebird", "Spicebird", DESKTOP, COMPUTER, DD, has=("spicebird/",)),
     AgentRule("mail.interlink", "Interlink", DESKTOP, COMPUTER, DD, has=("interlink/",)),
     AgentRule("mail.epyrus", "Epyrus", DESKTOP, COMPUTER, DD, has=("epyrus/",)),
     # Electron and WebView
@@ -662,7 +663,7 @@ _MAIL_PROGRAMS = (
         any_of=("horde",),
         pattern=r"horde (?:application|imp)|^horde[/ ]",
     ),
-    AgentRule("webmail.sogo", "SOGo", WEBMAIL, HIDDEN, UPJS, starts="sogo"),
+    AgentRule("webmail.sogo", "SOGo", WEBMAIL, HIDDEN, UPJS, starts="sogo/"),
     AgentRule("webmail.zimbra", "Zimbra", WEBMAIL, HIDDEN, UPJS, has=("zimbra",)),
     AgentRule("webmail.afterlogic", "AfterLogic", WEBMAIL, HIDDEN, UPJS, has=("afterlogic",)),
 )
@@ -743,8 +744,46 @@ _BARE_WEBKIT = (
     ),
 )
 
-# Whatever calls itself a robot. Last, because real products carry such letters too (Cubot phones, "Robot" models).
+# Whatever calls itself a machine. Last, because real products carry such letters too (Cubot phones), and the words of
+# browsers before those of programs.
 _ROBOTS = (
+    AgentRule(
+        "scanner.generic",
+        "security scanner",
+        SCANNER,
+        NONE,
+        CUA,
+        any_of=(
+            "phish",
+            "malware",
+            "antivirus",
+            "safebrowsing",
+            "nikto",
+            "acunetix",
+            "nessus",
+            "openvas",
+            "wpscan",
+            "sqlmap",
+            "masscan",
+            "qualys",
+            "scaninfo@",
+            "mailscanner",
+            "securityscan",
+            "urlscan",
+        ),
+    ),
+    AgentRule(
+        "preview.generic",
+        "link preview",
+        PREVIEW,
+        NONE,
+        CUA,
+        any_of=("linkpreview", "link preview", "urlpreview", "url preview", "web preview", "preview service"),
+    ),
+    AgentRule("preview.whatsapp.bare", "WhatsApp", PREVIEW, NONE, CUA, exact="whatsapp"),
+    AgentRule(
+        "crawler.bot", "robot", CRAWLER, NONE, CUA, any_of=("bot",), pattern=r"bot(?![a-z])|robot", lacks=("cubot",)
+    ),
     AgentRule(
         "crawler.named",
         "robot",
@@ -752,7 +791,6 @@ _ROBOTS = (
         NONE,
         CUA,
         any_of=(
-            "bot",
             "crawl",
             "spider",
             "scraper",
@@ -760,12 +798,60 @@ _ROBOTS = (
             "archiver",
             "validator",
             "monitor",
-            "http",
+            "checker",
+            "synthetic",
+            "uptime",
+            "linkcheck",
+            "ptst/",
+            "indexer",
+            "analyzer",
+            "httrack",
+            "nutch",
         ),
-        pattern=r"(?:bot|crawler|spider|scraper|fetcher|archiver|validator|monitor)(?:[/;,)_ -]|$)"
-        r"|\+https?://|crawl|spider|http[_ -]?client",
-        lacks=("cubot",),
     ),
+    # People's programs do not carry the address of a page about themselves; one component of old browsers does.
+    AgentRule(
+        "crawler.address",
+        "robot",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=("http://", "https://", "www.", "+http"),
+        lacks=("bsalsa.com", "superhuman"),
+    ),
+    AgentRule(
+        "crawler.compatible",
+        "robot",
+        CRAWLER,
+        NONE,
+        CUA,
+        starts="mozilla/5.0 (compatible",
+        lacks=("msie", "konqueror", "opera", "trident", "android", "iphone", "windows nt", "linux"),
+    ),
+    AgentRule(
+        "mail.generic",
+        "mail program",
+        DESKTOP,
+        None,
+        DD,
+        any_of=("mail",),
+        pattern=r"^(?!mozilla/).*mail[a-z]*[/ ]\d",
+        lacks=("android", "iphone", "ipad", "darwin"),
+    ),
+    AgentRule("mail.generic.mobile", "mail app", MOBILE, None, DD, any_of=("mail",), pattern=r"mail[a-z]*/\d"),
+    AgentRule(
+        "library.generic",
+        "HTTP library",
+        CRAWLER,
+        NONE,
+        CUA,
+        any_of=("http", "feed", "fetch", "url", "check", "sdk", "search"),
+        pattern=r"^(?!mozilla/|opera/|dalvik/)(?!.*(?:cfnetwork|browser|midp))",
+    ),
+    # One product and nothing else, no platform: libraries and tools. Mail programs that do so are named above.
+    AgentRule("library.bare", "HTTP library", CRAWLER, NONE, CUA, pattern=r"^[\w.:+-]+/v?\d[\w.+-]*$"),
+    # The plain HTTP stack of Android: some app, and in a mail most likely the mail app.
+    AgentRule("app.android", "Android app", MOBILE, None, DD, starts="dalvik/"),
 )
 
 RULES: tuple[AgentRule, ...] = (

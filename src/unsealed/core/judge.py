@@ -362,6 +362,9 @@ def names_itself(hit: SeenHit, scene: Scene) -> Ruling:
             if hit.kind is HitKind.CLICK:
                 words += ": the link was pasted or forwarded there"
             return Decision(_machine(hit), 0.97, "UA_PREVIEW", words)
+        case ClientKind.CRAWLER if hit.agent.rule in _GUESSED:
+            words = f'"{hit.user_agent[:40]}" looks like a program, not like a mail client'
+            return Decision(_machine(hit), 0.6, "UA_LIBRARY", words)
         case ClientKind.CRAWLER if hit.agent.rule.startswith("library."):
             return Decision(_machine(hit), 0.9, "UA_LIBRARY", f"{hit.agent.client}: a program, not a mail client")
         case ClientKind.CRAWLER:
@@ -597,6 +600,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender", "instant")
+_GUESSED = frozenset({"library.bare", "library.generic"})
 _COMPANIONS = frozenset({ClientKind.LINK_PREVIEW, ClientKind.PREFETCH})
 _MAIL_PROGRAMS = frozenset({ClientKind.DESKTOP_CLIENT, ClientKind.MOBILE_APP, ClientKind.WEBMAIL})
 _READERS = _MAIL_PROGRAMS | {ClientKind.BROWSER}

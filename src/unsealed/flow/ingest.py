@@ -65,7 +65,7 @@ class Ingest:
         self._collector = collector
         self._clock = clock
         self._cursor: JournalPosition | None = None
-        self._reported: tuple[Damage, ...] = ()
+        self._reported = 0  # the newest segment whose damage was told
         self._newest: datetime | None = None  # the newest hit that was shipped, while more are waiting in the journal
 
     def ship(self, limit: int = RECORDS_AT_ONCE) -> int:
@@ -154,10 +154,10 @@ class Ingest:
         return opened
 
     def _report(self, damage: tuple[Damage, ...]) -> None:
-        if damage and damage != self._reported:  # damage of the newest segment is found again at every reading
-            for each in damage:
+        for each in damage:
+            if each.at.segment > self._reported:  # damage of the newest segment is found again at every reading
                 log.error("journal.damaged", collector=self._collector, segment=each.at.segment, why=each.why)
-            self._reported = damage
+                self._reported = each.at.segment
 
     def _presences(self, sessions: Sequence[events.AnyRow]) -> dict[UserId, tuple[Presence, ...]]:
         found: defaultdict[UserId, list[Presence]] = defaultdict(list)

@@ -146,6 +146,7 @@ SIGNED_IN = Context(
         (seen(900, SAFARI, RELAY, link=0), "human_click", "BROWSER_DIRECT", 0.95),
         (seen(900, CHROME, CLOUD, link=0), "human_click", "NET_HOSTING_LATE", 0.55),
         (seen(900, "an agent of its own", PLAIN), "human_open", "DEFAULT", 0.5),
+        (seen(900, "greedyhand/0.1", PLAIN), "scanner", "UA_LIBRARY", 0.6),
     ],
 )
 def test_a_single_hit(hit: SeenHit, finding: str, code: str, confidence: float) -> None:
