@@ -5,8 +5,8 @@ they stand. Linear in the size of the text, on hostile input too: one expression
 not matter, and it stops only at links, pictures, raw text, comments and the ends of body and html.
 
 Links are the href of `a`, `area` and `v:*`, also inside Outlook's downlevel-hidden conditional comments (one level).
-Known limits: a tag of more than a thousand attributes ends the scan; `title` inside inline SVG is read as raw text. The
-end of input inside a tag, a comment or raw text ends the scan before it; nothing behind that point is touched.
+Known limits: a tag of more than a thousand attributes may end the scan; `title` inside inline SVG is read as raw text.
+The end of input inside a tag, a comment or raw text ends the scan before it; nothing behind that point is touched.
 
 Offsets are indexes of the text handed in (core.charset.View.text).
 """
