@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import datetime
+from http.client import HTTPConnection, HTTPResponse
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete
+from starlette.applications import Starlette
 
 from unsealed.inlets.web.live import STREAMS_PER_USER, Live, together
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.view import FeedRow
-from unsealed.store import schema
+from unsealed.store import people, schema
 from unsealed.store.feed import Change, add_feed
 
 MARA = UserId(1)
 KEES = UserId(2)
+SEEDED = UserId(0x5E9D_0000_0000_0001)
 NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
 PATIENCE_S = 10.0
 
@@ -213,3 +218,33 @@ async def test_one_user_cannot_take_all_streams(engine: Engine, listen: Callable
 
     assert not live.has_room(MARA)
     assert live.has_room(KEES)
+
+
+def read_until(answer: HTTPResponse, wanted: bytes) -> list[bytes]:
+    """Lines of a stream up to and with the first that holds `wanted`."""
+    lines: list[bytes] = []
+    while not lines or wanted not in lines[-1]:
+        lines.append(answer.readline())
+        assert lines[-1], "the stream ended"
+    return lines
+
+
+def test_a_stream_over_http_resumes_and_is_given_back_when_the_browser_goes(
+    served: Any, app: Starlette, engine: Engine, clock: Callable[[], datetime]
+) -> None:
+    with engine.begin() as connection:
+        cookie, _ = people.new_session(connection, SEEDED, "127.0.0.1", "test", clock())
+    happen(engine, 1, 2, user=SEEDED)
+    host, port = served.url.removeprefix("http://").split(":")
+    with closing(HTTPConnection(host, int(port), timeout=PATIENCE_S)) as browser:
+        browser.request("GET", "/live?after=0", headers={"Cookie": f"unsealed={cookie}", "Last-Event-ID": "2"})
+        answer = browser.getresponse()
+
+        assert answer.getheader("content-type") == "text/event-stream; charset=utf-8"
+        assert b"id: 2\n" in [line.replace(b"\r", b"") for line in read_until(answer, b"retry:")]
+        assert json.loads(read_until(answer, b"data: {")[-1].removeprefix(b"data: "))["message"] == public_id(2)
+
+    deadline = monotonic() + 2 * PATIENCE_S
+    while app.state.live.listeners and monotonic() < deadline:
+        sleep(0.02)
+    assert app.state.live.listeners == 0

@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from sqlalchemy import Engine, update
-from starlette.applications import Starlette
 
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import people, schema
@@ -76,53 +71,6 @@ NAMELESS = """() => {
 }"""
 
 
-class Served:
-    """The app behind granian, in a thread of its own."""
-
-    def __init__(self, app: Starlette, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._app = app
-        self._port = port
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._server = Server(
-            self._app,
-            address="127.0.0.1",
-            port=self._port,
-            interface=Interfaces.ASGI,
-            websockets=False,
-            log_enabled=False,
-        )
-        serving = asyncio.create_task(self._server.serve())
-        for _ in range(500):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                break
-        self._ready.set()
-        await serving
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._app.state.live.close)
-        self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(30)
-
-
-@pytest.fixture
-def served(app: Starlette, mail: Mail, free_port: Callable[[], int]) -> Iterator[Served]:
-    it = Served(app, free_port())
-    yield it
-    it.stop()
-
-
 @pytest.fixture
 def chromium(program: Callable[[str], str]) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
@@ -136,7 +84,7 @@ def chromium(program: Callable[[str], str]) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(
-    chromium: Browser, served: Served, engine: Engine, clock: Callable[[], datetime]
+    chromium: Browser, served: Any, engine: Engine, clock: Callable[[], datetime]
 ) -> Iterator[Callable[..., Page]]:
     """`visit("/sent", size="phone", theme="dark")`: that page in Mara's browser. It must end without an error."""
     troubles: list[str] = []

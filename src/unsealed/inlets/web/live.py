@@ -69,6 +69,11 @@ class Live:
         for bell in self._bells:
             bell.set()
 
+    @property
+    def listeners(self) -> int:
+        """Streams that are open."""
+        return len(self._bells)
+
     def has_room(self, user: UserId) -> bool:
         mine = sum(each == user for each in self._bells.values())
         return not self._closed and len(self._bells) < STREAMS and mine < STREAMS_PER_USER

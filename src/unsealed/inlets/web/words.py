@@ -433,7 +433,7 @@ def network(event: EventRow) -> str:
         case NetworkClass.MICROSOFT:
             return "Microsoft's network"
         case NetworkClass.SECURITY_VENDOR:
-            return f"{event.operator or 'security vendor'}'s network" if event.operator else "security vendor"
+            return f"network of {event.operator}" if event.operator else "network of a security vendor"
         case NetworkClass.HOSTING:
             return f"hosting network, {event.operator}" if event.operator else "hosting network"
         case NetworkClass.VPN:
