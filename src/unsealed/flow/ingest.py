@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
 RECORDS_AT_ONCE = 10_000  # shipped in one transaction
-HITS_AT_ONCE = 50_000  # judged in one transaction; about 100 MB
+HITS_AT_ONCE = 10_000  # judged in one transaction: other writers of a SQLite store wait about half a second for it
 # While a backlog is shipped, messages that are asked for right now are judged once behind it, not again at every step.
 SETTLED = timedelta(seconds=60)
 
