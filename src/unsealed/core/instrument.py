@@ -16,6 +16,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
@@ -64,6 +65,9 @@ UNCHANGED_REASONS: dict[str, str] = {
 
 _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
 _SURVEYED = CopyId(0)  # for decisions only; tokens of all copies have the same size
+_ADDRESSES_READ = (
+    20_000  # in a text part of which only quoted own links matter; otherwise the limit of links comes first
+)
 _PGP = re.compile(rb"(?:^|\n|>)-----BEGIN PGP (SIGNED )?MESSAGE-----")
 _SIGNATURES = frozenset({"dkim-signature", "arc-message-signature", "arc-seal", "domainkey-signature"})
 _URIS = re.compile(r"<\s*([^<>]*?)\s*>")
@@ -80,7 +84,7 @@ class Tracking:
 
 def survey(raw: bytes, *, switches: Switches, tracking: Tracking) -> Survey:
     """Every decision about a message, without making a copy. Never raises."""
-    return _plan(raw, switches, tracking, _SURVEYED).survey
+    return _plan(raw, switches, tracking, _SURVEYED).survey()
 
 
 def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None) -> Copy:
@@ -104,14 +108,14 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
     """
     unchanged = _unchanged_by_envelope(outgoing)
     if unchanged:
-        plan = _Plan(survey=Survey(unchanged=unchanged))
+        plan = _Plan(unchanged=unchanged)
     else:
         plan = _plan(outgoing.raw, outgoing.switches, tracking, ids[0] if ids else _SURVEYED)
     copies = [
         _fill(outgoing.raw, plan, outgoing.switches, tracking, copy, recipient)
         for copy, recipient in zip(ids, outgoing.recipients, strict=True)
     ]
-    return plan.survey, copies
+    return plan.survey(), copies
 
 
 def undo(output: bytes, edits: Sequence[Edit]) -> bytes:
@@ -197,11 +201,49 @@ class _Work:
     quotes: list[tuple[int, int]] | None = None  # quoted parts, once they were asked for
 
 
+class _Found(NamedTuple):
+    """A link before it becomes a model.message.Link: copies are made more often than surveys are read."""
+
+    offset: int
+    part: LinkPart
+    destination: str
+    text: str
+    reason: str
+
+
 @dataclass(slots=True, kw_only=True)
 class _Plan:
-    survey: Survey
+    """All that is decided about one message, with the changes for the copy that it was planned for."""
+
+    unchanged: str = ""
+    links: list[_Found] = field(default_factory=list)
+    pixel: str = ""
+    pixel_offset: int | None = None
+    warnings: list[str] = field(default_factory=list)
+    html_bytes: int = 0
     copy: CopyId = _SURVEYED  # whose tokens stand in the spots
     works: list[_Work] = field(default_factory=list)
+
+    def survey(self) -> Survey:
+        return Survey(
+            links=tuple(
+                Link(
+                    position=position,
+                    offset=found.offset,
+                    part=found.part,
+                    destination=found.destination,
+                    text=found.text,
+                    tracked=not found.reason,
+                    reason=found.reason,
+                )
+                for position, found in enumerate(self.links)
+            ),
+            pixel=self.pixel,
+            pixel_offset=self.pixel_offset,
+            unchanged=self.unchanged,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            html_bytes=self.html_bytes,
+        )
 
 
 class _Planner:
@@ -212,7 +254,7 @@ class _Planner:
         self.switches = switches
         self.tracking = tracking
         self.copy = copy
-        self.links: list[Link] = []
+        self.links: list[_Found] = []
         self.warnings: list[str] = []
         self.works: list[_Work] = []
         self.rules = Rules(
@@ -240,7 +282,7 @@ class _Planner:
             else:
                 self._text(part, tracked=in_text)
         if not pages and not any(work.spots for work in self.works):
-            return _Plan(survey=Survey(links=tuple(self.links), unchanged="no-html", warnings=tuple(self.warnings)))
+            return _Plan(links=self.links, unchanged="no-html", warnings=self.warnings)
         pixel, pixel_offset = "", None
         size = 0
         carriers = mime.leading(root, pages) if self.switches.opens > Level.OFF else []
@@ -254,16 +296,17 @@ class _Planner:
                 pixel, pixel_offset = place, offset
             self._fit(work)
             size = max(size, _grown(work))
-        found = Survey(
-            links=tuple(self.links),
-            pixel=pixel,
-            pixel_offset=pixel_offset,
-            warnings=tuple(dict.fromkeys(self.warnings)),
-            html_bytes=size,
-        )
         for work in self.works:
             work.view, work.page = replace(work.view, text="", source=""), None  # no longer needed; they can be large
-        return _Plan(survey=found, copy=self.copy, works=[work for work in self.works if work.spots])
+        return _Plan(
+            links=self.links,
+            pixel=pixel,
+            pixel_offset=pixel_offset,
+            warnings=self.warnings,
+            html_bytes=size,
+            copy=self.copy,
+            works=[work for work in self.works if work.spots],
+        )
 
     def _open(self, part: mime.Part) -> _Work:
         body = transfer.body_of(self.raw, part.body, part.end, part.encoding)
@@ -316,9 +359,11 @@ class _Planner:
             return
         self.works.append(work)
         behind = offset = 0
-        for found in text.addresses(letters):
+        for found in islice(text.addresses(letters), _ADDRESSES_READ):
             written = letters[found.start : found.end]
             destination = written if codec else work.view.read(work.view.source[found.start : found.end])
+            if not tracked and not self.rules.at_home(destination):
+                continue
             decision = self.rules.decide(destination, text="", attributes={}, quoted=found.quoted)
             if not tracked and decision.reason != "unwrapped":
                 continue
@@ -350,17 +395,7 @@ class _Planner:
                 reason = "too-long" if safe_destination(destination) else "unsafe"
         if reason == "placeholder":
             self.warnings.append("placeholder")
-        self.links.append(
-            Link(
-                position=position,
-                offset=work.view.offset(start),
-                part=part,
-                destination=destination,
-                text=shown,
-                tracked=not reason,
-                reason=reason,
-            )
-        )
+        self.links.append(_Found(work.view.offset(start), part, destination, shown, reason))
         return spot
 
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
@@ -392,7 +427,7 @@ class _Planner:
                 break
             for number in lost:
                 position = work.spots[number].link
-                self.links[position] = replace(self.links[position], tracked=False, reason="line-limit")
+                self.links[position] = self.links[position]._replace(reason="line-limit")
             work.spots = [spot for number, spot in enumerate(work.spots) if number not in lost]
         work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
         work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
@@ -400,13 +435,13 @@ class _Planner:
 
 def _plan(raw: bytes, switches: Switches, tracking: Tracking, copy: CopyId) -> _Plan:
     if switches.off:
-        return _Plan(survey=Survey(unchanged="off"))
+        return _Plan(unchanged="off")
     try:
         _refuse(raw, mime.head(raw))
         root = mime.split(raw)
         return _Planner(raw, root, switches, tracking, copy).plan(root)
     except Untouchable as untouchable:
-        return _Plan(survey=Survey(unchanged=untouchable.reason))
+        return _Plan(unchanged=untouchable.reason)
 
 
 def _unchanged_by_envelope(outgoing: Outgoing) -> str:
@@ -460,7 +495,7 @@ def _sealed(
     elif spot.pixel:
         new = work.view.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
     elif spot.link >= 0:
-        destination = plan.survey.links[spot.link].destination
+        destination = plan.links[spot.link].destination
         new = work.view.encode(_click_url(tracking, switches, copy, spot.link, destination))
     else:
         new = spot.new
