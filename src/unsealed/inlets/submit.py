@@ -112,7 +112,13 @@ class SubmissionServer:
 
     async def start(self, plain: Sequence[socket] = (), implicit: Sequence[socket] = ()) -> None:
         """Begin to take mail on `plain` sockets (with STARTTLS when there is a certificate) and on sockets where TLS
-        comes first."""
+        comes first.
+
+        Raises:
+            BadInput: permanent; TLS was to come first and there is no certificate.
+        """
+        if implicit and self.tls is None:
+            raise BadInput("TLS from the first byte needs a certificate")
         loop = asyncio.get_running_loop()
         for listening in plain:
             self._servers.append(await loop.create_server(lambda: Dialogue(self), sock=listening))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from unsealed.inlets.submit import Limits
+from unsealed.model.errors import BadInput
 from unsealed.store import schema
 
 HEAD = b"From: ann@example.org\r\nTo: bob@x.example\r\nSubject: hi\r\n\r\n"
@@ -559,6 +561,16 @@ async def test_a_client_that_goes_away_within_the_data_leaves_nothing(
 
     assert rows(schema.messages) == []
     assert open_desk.server.buffered == 0
+
+
+async def test_without_a_certificate_there_is_no_port_for_tls(
+    desk: Desk, listening: Callable[[], socket.socket]
+) -> None:
+    open_desk = await desk(tls=None)
+
+    with pytest.raises(BadInput, match="needs a certificate"):
+        await open_desk.server.start(implicit=[listening()])
+    assert "STARTTLS" not in await (await open_desk.client()).say("EHLO client.example")
 
 
 async def test_stopping_says_good_bye(desk: Desk) -> None:
