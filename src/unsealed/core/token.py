@@ -57,6 +57,9 @@ DICTIONARY = (
     b"&utm_campaign=https://shop.https://blog.https://app.https://docs.https://mail.http://www.https://www..com/https://"
 )
 
+# A window of 4 kB covers the dictionary and costs a fraction of the usual set-up; every inflater reads it. Kept with
+# the dictionary read, and copied for each link.
+_DEFLATE = zlib.compressobj(9, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
 _LINK = 0x08
 _LEVEL = 0x07
 _LEVELS = tuple(Level)
@@ -94,8 +97,7 @@ def seal_click(keys: Keys, key_id: int, copy: CopyId, level: Level, link: int, d
     written = destination.encode()
     if len(written) > MAX_DESTINATION_BYTES:
         raise BadInput(f"the destination is longer than {MAX_DESTINATION_BYTES} bytes")
-    # A window of 4 kB covers the dictionary and costs a fraction of the usual set-up; every inflater reads it.
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
+    deflate = _DEFLATE.copy()
     packed = deflate.compress(written) + deflate.flush()
     token = _seal(keys, key_id, _head(level | _LINK, copy) + _varint(link) + packed)
     if len(token) > MAX_TOKEN_CHARACTERS:
