@@ -182,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run with tiny numbers")
     quick = parser.parse_args().quick
-    rounds, seconds = (1, 1) if quick else (3, 4)
+    rounds, seconds = (1, 1) if quick else (3, 3)
     for needed in ("nginx", "wrk"):
         if shutil.which(needed, path=f"{os.environ['PATH']}:/usr/sbin") is None:
             progress(f"installing {needed} with apt")

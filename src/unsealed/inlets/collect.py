@@ -12,17 +12,20 @@ judged elsewhere.
     GET|HEAD /healthz         200 when all is well, 503 with the reasons otherwise
     anything else             404
 
-Speaks HTTP/1.1 itself instead of standing on a server: it is faster, and no server at hand has the limits that a public
-tracking address needs (measured against granian RSGI with the same token and journal, see docs). One callback parses
-all requests of a packet, no task or future is made for a request, and all who waited for a commit are answered in one
-go. Requests have no body here: one that announces a body is refused and the connection closed, so nothing can be
-smuggled behind it.
+Speaks HTTP/1.1 itself instead of standing on a server at hand. Of 1,500 half-open requests granian still held 658 after
+30 s, and it took 490 kB of headers; here none is left and 32 kB is the end. And it is faster: with the same token,
+journal and group commit, 10,000 tokens and one worker, granian RSGI answered 29,000 pixels a second at 64 connections
+and 42,600 at 256, this 36,600 and 64,700; asked for one token again and again, 57,000 and 131,000 (`make bench`, one
+round on a shared machine with two cores). One callback parses all requests of a packet, no task or future is made for a
+request, and all who waited for a commit are answered in one go. Requests have no body here: one that announces a body
+is refused and the connection closed, so nothing can be smuggled behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import math
 import resource
@@ -105,6 +108,8 @@ async def _serve(settings: CollectSettings, ready: Callable[[], None]) -> None:
         sock = socket.socket(fileno=settings.private_socket)
         sock.setblocking(False)
         servers.append(await loop.create_unix_server(lambda: _Connection(collector, True), sock=sock))
+    gc.collect()
+    gc.freeze()  # what was made until now stays: walking it again and again would hold up answers
     ready()
     try:
         await stop.wait()
