@@ -33,6 +33,8 @@ def read_agent(user_agent: str) -> Agent:
             device = _device(low, system) if rule.device is None else rule.device
             if rule.kind is ClientKind.MOBILE_APP and device is Device.UNKNOWN:
                 device = Device.MOBILE  # apps rarely say where they run
+            if device is Device.HIDDEN:
+                system = ""  # what the proxy says of a system is its own disguise, not the reader's
             return Agent(client=rule.client, kind=rule.kind, device=device, system=system, rule=rule.name)
     named = _browsers()(text, Domain.USER_AGENT).user_agent
     family = "" if named is None else named.family

@@ -124,3 +124,9 @@ def test_the_labelled_agents_come_out_right(shared: Path) -> None:
     assert clients >= 0.95 * len(rows)
     assert devices >= 0.95 * len(rows)
     assert ClientKind.UNKNOWN not in {agent.kind for agent in agents}
+
+
+def test_behind_a_proxy_no_system_is_claimed() -> None:
+    proxied = read_agent("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)")
+
+    assert (Device.HIDDEN, "") == (proxied.device, proxied.system)
