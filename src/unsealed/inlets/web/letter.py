@@ -23,6 +23,7 @@ from unsealed.core import header
 CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 CARRIED_MAX = 512 * 1024  # bytes of one picture
 CARRIED_TOTAL_MAX = 2 * 1024 * 1024
+PAGE_MAX = 8 * 1024 * 1024  # characters: one picture may be shown a thousand times
 HEAD_MAX = 500
 TEXT_MAX = 4 * 1024 * 1024  # characters of a letter shown
 
@@ -38,7 +39,8 @@ OUT_OF_SERVICE = re.compile(
     re.IGNORECASE,
 )
 DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
-REMOTE_PICTURE = re.compile(r"<img\b[^>]*\bsrc\s*=\s*[\"']?\s*https?:", re.IGNORECASE)
+# No "<" inside, so that each tag is looked at once: linear also on a letter of nothing but "<img ".
+REMOTE_PICTURE = re.compile(r"<img\b[^<>]*\bsrc\s*=\s*[\"']?\s*https?:", re.IGNORECASE)
 CID = re.compile(r"\bcid:([^\s\"'<>)]{1,250})", re.IGNORECASE)
 
 # Our own sheet comes first, so that the letter's own style wins. Links lead nowhere from inside the frame.
@@ -145,4 +147,12 @@ def _with_carried(text: str, parsed: Message) -> str:
             continue
         total += len(payload)
         carried[name] = f"data:{part.get_content_type()};base64,{base64.b64encode(payload).decode()}"
-    return CID.sub(lambda found: carried.get(escaping.unescape(found[1]), found[0]), text)
+    room = PAGE_MAX
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal room
+        picture = carried.get(escaping.unescape(found[1]), found[0])
+        room -= len(picture)
+        return picture if room >= 0 else found[0]
+
+    return CID.sub(put, text)

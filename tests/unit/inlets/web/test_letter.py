@@ -99,6 +99,20 @@ def test_a_large_picture_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "data:" not in letter.html(mail('<img src="cid:logo">', logo=PNG)).replace("data:;", "")
 
 
+def test_a_picture_shown_a_thousand_times_does_not_fill_the_memory() -> None:
+    page = letter.html(mail('<img src="cid:logo">' * 10_000, logo=bytes(100_000)))
+
+    assert len(page) < 2 * letter.PAGE_MAX
+
+
+@pytest.mark.parametrize("bomb", ["<img ", "<img src", "src=", "<", "cid:", "<!doctype", "<meta ", "&lt;"])
+def test_a_letter_made_to_be_slow_is_shown_all_the_same(bomb: str) -> None:
+    """Work that grows with the square of the letter would take hours here instead of a second."""
+    page = letter.html(mail(bomb * (2_000_000 // len(bomb))))
+
+    assert isinstance(letter.has_remote_pictures(page), bool)
+
+
 def test_a_doctype_stays_first() -> None:
     assert letter.html(mail("<!DOCTYPE html><p>x")).startswith("<!DOCTYPE html><style>")
     assert letter.html(mail("<p>x")).startswith("<style>")
