@@ -292,7 +292,10 @@ def link_text(text: str, anchor: Anchor, source: str) -> str:
 def unescape_attribute(value: str) -> str:
     """Decode character references by the WHATWG rules for attribute values: a name without semicolon that goes on
     with a letter, a digit or "=" is no reference, so `?a=1&copy=2` keeps its parameter."""
-    return _REFERENCE.sub(_reference, value) if "&" in value else value
+    ampersands = value.count("&")
+    if ampersands == value.count("&amp;"):  # as most links are written
+        return value.replace("&amp;", "&") if ampersands else value
+    return _REFERENCE.sub(_reference, value)
 
 
 def escape_attribute(value: str, quote: str) -> str:
@@ -305,7 +308,8 @@ def escape_attribute(value: str, quote: str) -> str:
 
 def strip_url(value: str) -> str:
     """What the URL standard removes before it reads: C0 and space at the ends; TAB, CR, LF inside."""
-    return _NEWLINES_AND_TABS.sub("", value.strip(_C0_AND_SPACE))
+    value = value.strip(_C0_AND_SPACE)
+    return value if value.isprintable() else _NEWLINES_AND_TABS.sub("", value)
 
 
 def _conditional(text: str, at: int, end: int, anchors: list[Anchor]) -> None:
