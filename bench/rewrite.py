@@ -1,7 +1,7 @@
-"""Rewriting a message: one 55 kB newsletter with 30 links against pytracking and lxml; hostile input; memory.
+"""Rewriting a message: 55 kB newsletters with 30 links against pytracking and lxml; hostile input; memory.
 
-All candidates get the same documents, equally often, and take turns. Ours does more: it leaves every other
-octet alone, keeps every decision, seals destinations, and sees the links that stand for Outlook only.
+All candidates get the same documents, equally often, and take turns; what counts is processor time. Ours does more: it
+leaves every other octet alone, lists every decision, seals destinations, sees the links that stand for Outlook only.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import argparse
 import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 from bench.messages import SENDER, flood, hostile, newsletter, newsletter_html
 from bench.peers import Peers
 from bench.table import Table, middle, number, progress
+from unsealed.core.html import pixel_place, scan, strip_url, unescape_attribute
 from unsealed.core.instrument import Tracking, make_copy, survey
+from unsealed.core.token import seal_click, seal_pixel
 from unsealed.model.message import Copy, CopyId
-from unsealed.model.policy import Switches
+from unsealed.model.policy import Level, Switches
 
 _COPY = CopyId(0x1234567890ABCDEF)
 _SIZES = (50_000, 200_000, 800_000)
@@ -26,9 +28,10 @@ _MEGABYTES = (1, 5, 20)
 
 class _OneKey:
     newest = 1
+    _only = bytes(range(64))
 
     def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64)) if key_id == self.newest else None
+        return self._only if key_id == self.newest else None
 
 
 _TRACKING = Tracking(base_url="https://t.tidewater.example", keys=_OneKey(), key_id=1)
@@ -37,6 +40,24 @@ _TRACKING = Tracking(base_url="https://t.tidewater.example", keys=_OneKey(), key
 def track(raw: bytes) -> Copy:
     """The tracked copy of a message for one recipient."""
     return make_copy(raw, switches=Switches(), tracking=_TRACKING, copy=_COPY, recipient=None)
+
+
+def rewrite(html: bytes) -> bytes:
+    """What pytracking does, with our scanner and tokens: every link and a pixel, no question asked, nothing listed."""
+    text = html.decode("latin-1")
+    found = scan(text)
+    pieces: list[str] = []
+    at = 0
+    for position, anchor in enumerate(found.anchors):
+        if anchor.href is not None:
+            destination = strip_url(unescape_attribute(text[anchor.href.start : anchor.href.end]))
+            token = seal_click(_TRACKING.keys, _TRACKING.key_id, _COPY, Level.FULL, position, destination)
+            pieces += (text[at : anchor.href.start], f"{_TRACKING.base_url}/c/{token}")
+            at = anchor.href.end
+    place, _ = pixel_place(found, text)
+    pixel = seal_pixel(_TRACKING.keys, _TRACKING.key_id, _COPY, Level.FULL)
+    pieces += (text[at:place], f'<img src="{_TRACKING.base_url}/o/{pixel}.gif">', text[place:])
+    return "".join(pieces).encode("latin-1")
 
 
 def page(html: bytes) -> bytes:
@@ -57,12 +78,13 @@ def compared(rounds: int, documents: int) -> Table:
 
     with Peers(pages) as peers:
         for _ in range(rounds):
-            note("Unsealed, HTML", _seconds(track, alone))
+            note("Unsealed, scanner and tokens alone", _seconds(rewrite, pages))
+            note("Unsealed, HTML with every decision", _seconds(track, alone))
             note("pytracking 0.2.2", peers.seconds("pytracking", 1))
             note("pytracking 0.2.2, encrypted", peers.seconds("pytracking, encrypted", 1))
             note("lxml, parse + set + serialise, ready-made links", peers.seconds("lxml", 1))
             note("Unsealed, whole quoted-printable message", _seconds(track, whole))
-            note("Unsealed, the same and every decision listed", _seconds(_decided, whole))
+            note("Unsealed, the same and its survey", _seconds(_decided, whole))
     table = Table(columns=("55 kB, 30 links", "messages/s on one core", "ratio to pytracking", "to it, encrypted"))
     for name, rates in found.items():
         ratios = (
@@ -133,10 +155,10 @@ def _decided(raw: bytes) -> None:
 
 
 def _seconds(call: Callable[[bytes], object], messages: Sequence[bytes]) -> float:
-    begun = perf_counter()
+    begun = process_time()
     for message in messages:
         call(message)
-    return perf_counter() - begun
+    return process_time() - begun
 
 
 def main() -> None:
