@@ -681,6 +681,7 @@ def test_sigterm_answers_what_was_asked_and_ends(collector: Collector) -> None:
         collector.process.join(DEADLINE_S)
         assert collector.process.exitcode == 0
         assert gone(sock)
+        assert collector.private.exists()  # its path belongs to whoever opened the socket
 
     assert len(collector.hits()) == 1
 

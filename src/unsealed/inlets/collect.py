@@ -37,7 +37,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import uvloop
 
@@ -99,7 +99,7 @@ async def _serve(settings: CollectSettings, ready: Callable[[], None]) -> None:
     # Numbers of segments begin with the time in seconds, so that they do not come back when the folder was emptied.
     journal = Journal(settings.journal, settings.collector, first_segment=int(settings.clock().timestamp()))
     collector = _Collector(settings, journal, loop)
-    servers = []
+    servers: list[asyncio.Server] = []
     for number in settings.sockets:
         sock = socket.socket(fileno=number)
         sock.setblocking(False)
@@ -107,7 +107,9 @@ async def _serve(settings: CollectSettings, ready: Callable[[], None]) -> None:
     if settings.private_socket is not None:
         sock = socket.socket(fileno=settings.private_socket)
         sock.setblocking(False)
-        servers.append(await loop.create_unix_server(lambda: _Connection(collector, True), sock=sock))
+        # From Python 3.13 on the end of the server would remove the socket's path, which is not ours.
+        unix = cast(Any, loop).create_unix_server  # its type does not know that argument yet
+        servers.append(await unix(lambda: _Connection(collector, True), sock=sock, cleanup_socket=False))
     gc.collect()
     gc.freeze()  # what was made until now stays: walking it again and again would hold up answers
     ready()
