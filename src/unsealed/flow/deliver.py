@@ -31,7 +31,7 @@ from unsealed.store.writer import Writer
 
 KINDS = (jobs.COPY, jobs.REPORT)
 LEASE = timedelta(minutes=10)
-IDLE_S = 15.0  # how long at most before looking for jobs that another process wrote
+IDLE_S = 2.0  # how long at most before looking for jobs that another process wrote
 SETTLE_AGAIN_S = 0.5  # pause when the store does not take a result
 SMALL_BYTES = 100_000  # originals up to here are read together with the lease
 LARGE_AT_ONCE = 3  # of the others so many are held in memory at a time
