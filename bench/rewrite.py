@@ -22,7 +22,7 @@ from unsealed.model.message import Copy, CopyId
 from unsealed.model.policy import Level, Switches
 
 _COPY = CopyId(0x1234567890ABCDEF)
-_SIZES = (50_000, 200_000, 800_000)
+_SIZES = (100_000, 400_000, 1_600_000)  # all beyond 90 kB, from where the pixel's place is looked for early
 _MEGABYTES = (1, 5, 20)
 
 
@@ -136,6 +136,7 @@ def _large(kind: str, size_bytes: int) -> bytes:
 
 
 def _peak(raw: bytes) -> int:
+    track(newsletter(newsletter_html()))  # what the first message ever costs is not the message's
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
     before = _resident("VmRSS")
     track(raw)
