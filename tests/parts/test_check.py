@@ -502,7 +502,7 @@ def test_authorities_that_cannot_be_read_are_found(configure: Configure, clock: 
 def test_an_upstream_in_clear_on_another_machine_is_found(
     configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_is_local", lambda _: False)
+    monkeypatch.setattr(check, "is_local", lambda _: False)
     with closing(socket.create_server(("127.0.0.1", 0))), serving(smtp()) as port:
         findings = list(check.upstream(configure(upstream=f"smtp://127.0.0.1:{port}?tls=none"), clock))
 

@@ -70,3 +70,11 @@ def test_a_rotation_reaches_a_role_that_runs(tmp_path: Path, monkeypatch: pytest
     assert keys.key(new) is not None
     assert keys.key(old) is not None
     assert new == keys.newest
+
+
+def test_what_is_kept_is_readable_by_this_account_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    prepare(load({"data": tmp_path})).dispose()
+
+    assert {0} == {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}

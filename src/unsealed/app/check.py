@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import http.client
-import ipaddress
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from unsealed.app.config import Listen, Settings
+from unsealed.app.config import Listen, Settings, is_local
 from unsealed.app.wire import now
 from unsealed.model.errors import DeliveryFailed, UnsealedError
 from unsealed.model.ports import Clock
@@ -335,16 +334,14 @@ def addresses(settings: Settings) -> Iterator[Finding]:
     def found(state: State, words: str, remedy: str = "") -> Finding:
         return Finding(state=state, what="tracking address", where=settings.track_url, words=words, remedy=remedy)
 
-    leaves = settings.upstream.url is not None and not _is_local(settings.upstream.url.host)
-    if _is_local(track.hostname or ""):
-        if leaves:
-            yield found(
-                State.FAIL,
-                "mail leaves this machine, but its links would lead to the reader's own",
-                "set track.url to the public https address of the tracking host",
-            )
-        else:
-            yield found(State.OK, "for this machine alone, as the mail")
+    if not settings.links_reach_readers:
+        yield found(
+            State.FAIL,
+            "mail leaves this machine, but its links would lead to the reader's own: nothing is tracked",
+            "set track.url to the public https address of the tracking host",
+        )
+    elif is_local(track.hostname or ""):
+        yield found(State.OK, "for this machine alone, as the mail")
     else:
         unresolved = _unresolved(track.hostname or "")
         if unresolved:
@@ -355,7 +352,7 @@ def addresses(settings: Settings) -> Iterator[Finding]:
             yield found(State.OK, "https, and the name is known")
     if (track.hostname, track.port) == (web.hostname, web.port):
         yield found(State.FAIL, "the pages have the same address", "give the tracking host a name of its own")
-    if web.scheme != "https" and not _is_local(web.hostname or ""):
+    if web.scheme != "https" and not is_local(web.hostname or ""):
         yield Finding(
             state=State.WARN,
             what="web address",
@@ -363,13 +360,6 @@ def addresses(settings: Settings) -> Iterator[Finding]:
             words="passwords and sessions travel in clear",
             remedy="put a proxy with TLS in front and set web.url to https://...",
         )
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _unresolved(host: str) -> str:
@@ -446,5 +436,5 @@ def upstream(settings: Settings, clock: Clock) -> Iterator[Finding]:
         return
     signed_in = ", signed in" if route.user else ""
     yield found(State.OK, f"answers{'' if route.tls is Tls.NONE else ', TLS verified'}{signed_in}")
-    if route.tls is Tls.NONE and not _is_local(route.host):
+    if route.tls is Tls.NONE and not is_local(route.host):
         yield found(State.WARN, "mail and password travel in clear", "use ?tls=starttls or ?tls=implicit")

@@ -93,23 +93,28 @@ def options(
     pass
 
 
+Web = Annotated[str | None, typer.Option(help="HOST:PORT of the pages and the API.", show_default=False)]
+Track = Annotated[str | None, typer.Option(help="HOST:PORT of pixels and links.", show_default=False)]
+Smtp = Annotated[str | None, typer.Option(help="HOST:PORT for mail programs.", show_default=False)]
+Upstream = Annotated[
+    str | None,
+    typer.Option(
+        help="Where mail goes: smtp://[user:password@]host:port[?tls=none|starttls|implicit]. "
+        "Without it mail stays in the built-in sandbox.",
+        show_default=False,
+    ),
+]
+TrackUrl = Annotated[str | None, typer.Option(help="Public base of tracking links, https://...", show_default=False)]
+
+
 @cli.command()
 def serve(
     data: Data = None,
-    web: Annotated[str | None, typer.Option(help="HOST:PORT of the pages and the API.", show_default=False)] = None,
-    track: Annotated[str | None, typer.Option(help="HOST:PORT of pixels and links.", show_default=False)] = None,
-    smtp: Annotated[str | None, typer.Option(help="HOST:PORT for mail programs.", show_default=False)] = None,
-    upstream: Annotated[
-        str | None,
-        typer.Option(
-            help="Where mail goes: smtp://[user:password@]host:port[?tls=none|starttls|implicit]. "
-            "Without it mail stays in the built-in sandbox.",
-            show_default=False,
-        ),
-    ] = None,
-    track_url: Annotated[
-        str | None, typer.Option(help="Public base of tracking links, https://...", show_default=False)
-    ] = None,
+    web: Web = None,
+    track: Track = None,
+    smtp: Smtp = None,
+    upstream: Upstream = None,
+    track_url: TrackUrl = None,
 ) -> None:
     """Start everything: pages, tracking host, submission and delivery."""
     from unsealed.app.serve import run
@@ -118,11 +123,18 @@ def serve(
 
 
 @cli.command()
-def check(data: Data = None) -> None:
-    """Say what is wrong before anything starts, and what to do about it."""
+def check(
+    data: Data = None,
+    web: Web = None,
+    track: Track = None,
+    smtp: Smtp = None,
+    upstream: Upstream = None,
+    track_url: TrackUrl = None,
+) -> None:
+    """Say what is wrong before anything starts, and what to do about it. Takes the options of serve."""
     from unsealed.app.check import show
 
-    raise typer.Exit(show(settings_for(data)))
+    raise typer.Exit(show(settings_for(data, web=web, track=track, smtp=smtp, upstream=upstream, track_url=track_url)))
 
 
 @cli.command()

@@ -107,6 +107,11 @@ class Listen:
         return f"http://{self}"
 
 
+def is_local(host: str) -> bool:
+    """Whether a host name or address means the machine that uses it."""
+    return host == "localhost" or host.endswith(".localhost") or _is_address(host, "is_loopback")
+
+
 def _is_address(host: str, quality: str) -> bool:
     try:
         return bool(getattr(ipaddress.ip_address(host), quality))
@@ -282,7 +287,10 @@ class Smtp(_Section):
         default=None, description="PEM file with the private key of the certificate.", validate_default=True
     )
     max_size: ByteSize = Field(
-        default=ByteSize(25_000_000), gt=0, description="The largest message taken, such as `25 MB`; announced as SIZE."
+        default=ByteSize(50_000_000),
+        gt=0,
+        description="The largest message taken, such as `50 MB`; announced as SIZE. Over 25 MB a message goes out "
+        "as it came, untracked.",
     )
 
     @field_validator("key")
@@ -398,6 +406,12 @@ class Settings(BaseSettings):
     def track_url(self) -> str:
         """Base of pixels and links, without a slash at the end."""
         return self.track.url or self.track.listen.url
+
+    @property
+    def links_reach_readers(self) -> bool:
+        """False where mail leaves this machine and its links would lead to the reader's own: nothing is tracked then."""
+        leaves = self.upstream.url is not None and not is_local(self.upstream.url.host)
+        return not leaves or not is_local(urlsplit(self.track_url).hostname or "")
 
     @classmethod
     def settings_customise_sources(

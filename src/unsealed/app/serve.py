@@ -33,6 +33,7 @@ from unsealed.app.config import Listen, LogFormat, Settings
 from unsealed.app.supervise import Ready, Role, Supervisor
 from unsealed.app.wire import LiveKeys, Welcome, certificate, now, prepare, welcome
 from unsealed.model.errors import Unavailable
+from unsealed.model.policy import OFF
 
 log = structlog.get_logger()
 
@@ -175,12 +176,14 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     writer = Writer(engine)
     outlet = _outlet(settings, writer)
     name = socket.getfqdn() if settings.upstream.url else "localhost"
-    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, host=name)
+    # The collector's name is this machine's own: a lease of another machine is never taken back at our start.
+    owner = f"mail-{settings.track.collector}"[:32]
+    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, owner=owner, host=name)
     server = SubmissionServer(
         engine,
         writer,
         tracking=lambda: Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest),
-        defaults=lambda _user: settings.tracking.switches,
+        defaults=lambda _user: settings.tracking.switches if settings.links_reach_readers else OFF,
         clock=now,
         accepted=delivery.wake,
         host=name,
@@ -370,5 +373,7 @@ def announce(settings: Settings, hello: Welcome | None) -> None:
     if settings.upstream.url is None:
         lines += ["", "No upstream is configured: mail stays in the sandbox, which the pages show."]
     else:
-        lines += ["", f"Mail goes out through {settings.upstream.url}"]
+        lines += ["", f"Mail goes out through {settings.upstream.url.host} port {settings.upstream.url.port}."]
+    if not settings.links_reach_readers:
+        lines += ["NOTHING IS TRACKED: without --track-url https://... links in sent mail would lead nowhere."]
     print("\n".join(lines), flush=True)

@@ -38,6 +38,7 @@ def prepare(settings: Settings) -> Engine:
         raise Unavailable(f"the data folder {settings.data} cannot be made: {error.strerror}") from error
     if not os.access(settings.data, os.W_OK | os.X_OK):
         raise Unavailable(f"the data folder {settings.data} cannot be written by this user")
+    os.umask(0o077)  # what is kept is for this account alone, also in a folder that others may enter
     load(settings.data)
     engine = stores.connect(settings.store_url)
     migrate(engine)

@@ -113,7 +113,7 @@ def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None =
             acts[act] = hit.at
             if last is not None and (gap := (hit.at - last).total_seconds()) <= REPEAT_S:
                 evidence = (*evidence, Reason(code=decision.code, words=decision.words))
-                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {gap:.1f} s")
+                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {_seconds(gap)}")
         if since is None or hit.at >= since:
             verdicts[hit.id] = Verdict(
                 finding=decision.finding,
@@ -201,13 +201,13 @@ class Scene:
             if len(group) > 1:
                 for links, within_s in ((2, 1.0), (3, 3.0)):
                     for race in _races(group, lambda hit: hit.link, links, within_s):
-                        words = f"{race.different} different links within {race.took_s:.1f} s from {race.source}"
+                        words = f"{race.different} different links within {_seconds(race.took_s)} from {race.source}"
                         for hit in race.members:
                             self.burst.setdefault(hit.id, words)
         for group in opens.values():
             if len(group) > 1:
                 for race in _races(group, lambda hit: hit.copy, 2, 2.0):
-                    words = f"the pixels of {race.different} recipients within {race.took_s:.1f} s from one address"
+                    words = f"the pixels of {race.different} recipients within {_seconds(race.took_s)} from one address"
                     for hit in race.members:
                         self.crossing.setdefault(hit.id, words)
         if self.burst:
@@ -274,6 +274,10 @@ def _actor(hit: SeenHit) -> tuple[object, ...]:
 
 def _age_s(hit: SeenHit) -> float | None:
     return None if hit.sent_at is None else (hit.at - hit.sent_at).total_seconds()
+
+
+def _seconds(took_s: float) -> str:
+    return f"{took_s:.1f} s" if took_s >= 0.05 else "a blink"
 
 
 def _after(age_s: float | None) -> str:
@@ -381,7 +385,7 @@ def office_preflight(hit: SeenHit, scene: Scene) -> Ruling:
     if gap is None:
         words = "Office asked whether the link exists, no browser followed"
         return Decision(Finding.MACHINE_PREFETCH, 0.7, "OFFICE_PREFLIGHT", words)
-    words = f"Office asked first, the browser followed after {gap:.1f} s"
+    words = f"Office asked first, the browser followed after {_seconds(gap)}"
     return Decision(Finding.DUPLICATE, 0.85, "OFFICE_PREFLIGHT", words)
 
 

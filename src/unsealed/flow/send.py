@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from unsealed.core import header
-from unsealed.core.instrument import Tracking, make_copy, survey
+from unsealed.core.instrument import Tracking, make_copy, survey_outgoing
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, MessageId, Outgoing, Survey, public_id
 from unsealed.model.ports import Keys, Parcel
@@ -56,7 +56,7 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
 
 def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:
     try:
-        return survey(outgoing.raw, switches=outgoing.switches, tracking=tracking)
+        return survey_outgoing(outgoing, tracking=tracking)
     except Exception:
         log.exception("message.survey_failed")
         return Survey(unchanged="fault")

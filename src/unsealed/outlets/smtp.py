@@ -322,7 +322,8 @@ def _commands(client: aiosmtplib.SMTP, parcel: Parcel, raw: bytes) -> tuple[list
     if client.supports_extension("dsn"):
         if parcel.wants_report:
             mail += [b"RET=HDRS", f"ENVID={public_id(parcel.copy)}".encode()]
-            rcpt.append(b"NOTIFY=SUCCESS,FAILURE,DELAY")
+            # Not SUCCESS: the report would go to the sender's own inbox, one for each copy of each mail.
+            rcpt.append(b"NOTIFY=FAILURE,DELAY")
             if parcel.recipient.isascii():
                 rcpt.append(b"ORCPT=rfc822;" + _xtext(parcel.recipient))
         else:

@@ -180,19 +180,22 @@ def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
 # --- for the judge ----------------------------------------------------------------------------------------------------
 
 
+_FIRST_HIT = (  # asked for every copy that is sent: put together once, because that takes longer than the answer
+    select(hits.c.message_id, type_coerce(func.min(hits.c.at), Moment))
+    .where(
+        hits.c.message_id == select(copies.c.message_id).where(copies.c.id == bindparam("copy")).scalar_subquery(),
+        hits.c.copy_id == bindparam("copy"),
+    )
+    .group_by(hits.c.message_id)
+)
+
+
 def delivered(connection: Connection, copy: CopyId) -> None:
     """The next hop has the copy from now on: have its hits judged again that came before anybody could know when.
 
     Scanners ask while the next hop still thinks about its answer, and a quick reader before our own commit.
     """
-    h, c = hits.c, copies.c
-    message = select(c.message_id).where(c.id == copy).scalar_subquery()
-    first = (
-        select(h.message_id, type_coerce(func.min(h.at), Moment))
-        .where(h.message_id == message, h.copy_id == copy)
-        .group_by(h.message_id)
-    )
-    if (row := connection.execute(first).one_or_none()) is not None:
+    if (row := connection.execute(_FIRST_HIT, {"copy": copy}).one_or_none()) is not None:
         mark(connection, {row[0]: row[1]})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_bug_in_the_changing_costs_the_tracking_and_never_the_mail(
     planned = send.plan(outgoing(), tracking=tracking)
     with engine.begin() as connection:
         send.write(connection, planned, clock())
-    monkeypatch.setattr("unsealed.flow.send.survey", lambda *args, **kwargs: 1 // 0)
+    monkeypatch.setattr("unsealed.flow.send.survey_outgoing", lambda *args, **kwargs: 1 // 0)
     monkeypatch.setattr("unsealed.flow.send.make_copy", lambda *args, **kwargs: 1 // 0)
 
     assert send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw == planned.outgoing.raw
@@ -105,3 +106,14 @@ def test_ids_are_random_and_fit_the_store(outgoing: Any, tracking: Tracking) -> 
     ids = {plan.id for plan in plans} | {plan.copies[0] for plan in plans}
     assert len(ids) == 200
     assert all(0 <= each < 2**63 for each in ids)
+
+
+def test_a_report_without_a_sender_goes_out_as_it_came_and_says_why(
+    engine: Engine, outgoing: Any, tracking: Tracking, clock: Any, rows: Any
+) -> None:
+    planned = send.plan(replace(outgoing(), envelope_from=""), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+
+    assert send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw == planned.outgoing.raw
+    assert [row["unchanged"] for row in rows(schema.messages)] == ["null-sender"]

@@ -132,7 +132,7 @@ async def test_reports_are_asked_for_where_they_are_offered(upstream: Any, outle
     size = len(PARCEL.raw)
     assert [line for line in hop.commands if line[:4] in ("MAIL", "RCPT")] == [
         f"MAIL FROM:<ann@example.org> SIZE={size} RET=HDRS ENVID=00000000000000c0",
-        "RCPT TO:<b+ob@x.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b+2Bob@x.example",
+        "RCPT TO:<b+ob@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bob@x.example",
         f"MAIL FROM:<> SIZE={size}",
         "RCPT TO:<bob@x.example> NOTIFY=NEVER",
     ]

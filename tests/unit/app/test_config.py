@@ -268,3 +268,20 @@ def test_every_setting_says_what_it_is_for() -> None:
 
     assert [] == [field for field in fields if not field.description]
     assert [] == [section for section in sections if hasattr(section, "model_fields") and not section.__doc__]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "track_url", "reached"),
+    [
+        (None, None, True),  # the sandbox
+        ("smtp://127.0.0.1:2500", None, True),
+        ("smtp://localhost:2500", "http://127.0.0.1:8026", True),
+        ("smtp://smtp.example.org:587", None, False),
+        ("smtp://smtp.example.org:587", "http://t.localhost", False),
+        ("smtp://smtp.example.org:587", "https://t.example.org", True),
+    ],
+)
+def test_links_that_would_lead_readers_to_their_own_machine_are_known(
+    upstream: str | None, track_url: str | None, reached: bool
+) -> None:
+    assert reached is load({"upstream": upstream, "track_url": track_url}).links_reach_readers
