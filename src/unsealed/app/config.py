@@ -409,7 +409,7 @@ class Settings(BaseSettings):
 
     @property
     def links_reach_readers(self) -> bool:
-        """False where mail leaves this machine and its links would lead to the reader's own: nothing is tracked then."""
+        """False where mail leaves this machine but its links would not: then nothing is tracked."""
         leaves = self.upstream.url is not None and not is_local(self.upstream.url.host)
         return not leaves or not is_local(urlsplit(self.track_url).hostname or "")
 

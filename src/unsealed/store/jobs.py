@@ -116,11 +116,11 @@ def dead(connection: Connection, job: JobId, owner: str, *, error: str) -> bool:
 
 
 # Runs for every job: put together once, because that takes longer than the answer.
-_HELD = update(jobs).where(jobs.c.id == bindparam("key"), jobs.c.state == "leased", jobs.c.owner == bindparam("holder"))
+_HELD = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.state == "leased", jobs.c.owner == bindparam("holder"))
 
 
 def _move(connection: Connection, job: JobId, owner: str, *, state: str, **changes: object) -> bool:
-    moved = connection.execute(_HELD, {"key": job, "holder": owner, "state": state, "owner": "", **changes})
+    moved = connection.execute(_HELD, {"job": job, "holder": owner, "state": state, "owner": "", **changes})
     return moved.rowcount == 1
 
 
