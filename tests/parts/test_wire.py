@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,3 +79,19 @@ def test_what_is_kept_is_readable_by_this_account_alone(tmp_path: Path) -> None:
     prepare(load({"data": tmp_path})).dispose()
 
     assert {0} == {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("damage", [lambda ring: ring.unlink(), lambda ring: ring.write_text("not a ring")])
+def test_a_role_keeps_its_keys_when_the_file_is_lost(
+    damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr(wire, "monotonic", lambda: seconds[0])
+    keys = LiveKeys(tmp_path)
+    sealing = keys.newest, keys.key(keys.newest)
+
+    damage(tmp_path / keyring.FILE)
+    seconds[0] += 10
+
+    assert sealing == (keys.newest, keys.key(keys.newest))
+    assert keys.key(99) is None

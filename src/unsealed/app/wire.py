@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from time import monotonic
 from sqlalchemy import Engine
 
 from unsealed.app.config import Settings
-from unsealed.model.errors import Unavailable
+from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.store import engine as stores
 from unsealed.store import people
-from unsealed.store.keyring import KeyRing, load
+from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
 
 LOOK_AGAIN_S = 1.0  # how soon a rotation of the keys reaches the running roles
@@ -97,7 +98,7 @@ class LiveKeys:
     _looked_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self._look()
+        self._ring = load(self.data)
 
     @property
     def newest(self) -> int:
@@ -114,4 +115,7 @@ class LiveKeys:
 
     def _look(self) -> None:
         self._looked_at = monotonic()
-        self._ring = load(self.data)
+        # A role keeps the ring that it has when the file is gone or broken: a new ring would open no sent link.
+        with contextlib.suppress(UnsealedError, OSError):
+            if (self.data / FILE).exists():
+                self._ring = load(self.data)
