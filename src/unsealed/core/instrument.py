@@ -478,12 +478,13 @@ def _fill(
         changes = [_sealed(spot, plan, work, switches, tracking, copy) for spot in work.spots]
         edits += _digest(raw, work, changes)
         edits += work.body.splice(changes)
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
+    kept = memoryview(raw)  # slices of it cost no memory
     at = 0
     for edit in edits:
-        pieces += (raw[at : edit.offset], edit.inserted)
+        pieces += (kept[at : edit.offset], edit.inserted)
         at = edit.offset + len(edit.removed)
-    pieces.append(raw[at:])
+    pieces.append(kept[at:])
     return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
 
 
