@@ -25,6 +25,7 @@ from sqlalchemy import text
 from unsealed.app import check
 from unsealed.app.check import Finding, State, run, show
 from unsealed.app.config import Listen, Settings, load
+from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.store import engine as stores
 from unsealed.store import keyring
 from unsealed.store.migrate import migrate
@@ -143,7 +144,7 @@ def test_a_folder_of_somebody_else_is_found(
     assert [("data folder", State.FAIL)] == bad(run(configure(), clock=clock))
 
 
-@pytest.mark.parametrize(("free", "state"), [(99_000_000, State.FAIL), (999_000_000, State.WARN)])
+@pytest.mark.parametrize(("free", "state"), [(9_900_000, State.FAIL), (999_000_000, State.WARN)])
 def test_a_disk_that_is_nearly_full_is_found(
     free: int, state: State, configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +437,22 @@ def test_a_collector_that_is_not_well_is_found(
 
     assert state is found.state
     assert all(reason in found.words for reason in said["reasons"])  # type: ignore[attr-defined]
+
+
+def test_a_collector_on_another_port_is_found_through_the_data_folder(configure: Configure) -> None:
+    settings = configure()
+    settings.data.mkdir()
+    server = healthz(0, 503, {"role": "collect", "ok": False, "reasons": ["the journal cannot be written"]})
+    with closing(socket.socket(socket.AF_UNIX)) as private:
+        private.bind(str(settings.data / COLLECTOR_SOCKET))
+        private.listen()
+        server.socket.close()
+        server.socket = private
+        server.get_request = lambda: (private.accept()[0], ("", 0))  # type: ignore[method-assign]
+        with serving(server):
+            (found,) = check.collector(settings)
+
+    assert (State.FAIL, "the journal cannot be written") == (found.state, found.words)
 
 
 # The upstream

@@ -306,6 +306,17 @@ def test_health_is_green_with_counters_for_this_machine_and_without_for_others(s
 # What is recorded
 
 
+def test_health_is_red_on_a_full_disk_although_hits_are_still_recorded(start: Start) -> None:
+    collector = start(free_bytes=2**62)
+
+    assert 200 == collector.ask(collector.pixel())[0]
+    status, _, body = collector.ask("/healthz")
+
+    assert 503 == status
+    assert ["the disk of the journal is full; what it has set aside will not last"] == json.loads(body)["reasons"]
+    assert 1 == len(collector.hits())
+
+
 def test_every_field_is_recorded_bounded_and_printable(collector: Collector) -> None:
     collector.ask(
         collector.pixel(),

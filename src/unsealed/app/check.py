@@ -29,7 +29,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.app.config import Listen, Settings, is_local
-from unsealed.app.wire import now
+from unsealed.app.wire import COLLECTOR_SOCKET, now
 from unsealed.model.errors import DeliveryFailed, UnsealedError
 from unsealed.model.ports import Clock
 from unsealed.outlets.smtp import SmtpOutlet, Tls
@@ -39,7 +39,7 @@ from unsealed.store.migrate import NEWEST, revision
 
 TIMEOUT_S = 10.0  # for each answer from outside
 LITTLE_SPACE = 1_000_000_000  # bytes: time to act
-NO_SPACE = 100_000_000  # bytes: the journal and the store will stop soon
+NO_SPACE = 10_000_000  # bytes: the journal and the store stop at any moment
 CERTIFICATE_ENDS_SOON = timedelta(days=14)
 EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # this program did not exist before
 FORGETFUL = ("tmpfs", "ramfs", "overlay")  # file systems whose files do not outlive the machine or its container
@@ -270,7 +270,21 @@ def _healthz(base: str) -> tuple[str, dict[str, object]]:
     """Why `base`/healthz does not answer ("" when it does), and what it says."""
     parts = urlsplit(base)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    return _healthz_of(kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S))
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _healthz_of(connection: http.client.HTTPConnection) -> tuple[str, dict[str, object]]:
     try:
         connection.request("GET", "/healthz", headers={"User-Agent": "unsealed check"})
         answer = connection.getresponse()
@@ -389,8 +403,14 @@ def tracking_answers(settings: Settings) -> Iterator[Finding]:
 
 
 def collector(settings: Settings) -> Iterator[Finding]:
-    """How the running collector is; nothing when none runs."""
-    _, said = _healthz(settings.track.listen.url)
+    """How the running collector is; nothing when none runs. Asked through the data folder, because `serve` may have
+    been given another port than this command."""
+    private = settings.data / COLLECTOR_SOCKET
+    where = str(private)
+    _, said = _healthz_of(_UnixConnection(private)) if private.is_socket() else ("", {})
+    if said.get("role") != "collect":
+        where = str(settings.track.listen)
+        _, said = _healthz(settings.track.listen.url)
     if said.get("role") != "collect":
         return
     reasons, misses = said.get("reasons"), said.get("misses", 0)
@@ -402,7 +422,7 @@ def collector(settings: Settings) -> Iterator[Finding]:
         state, remedy = State.WARN, "look into the log for the reason"
     else:
         state, words, remedy = State.OK, f"well; {said.get('hits', 0)} requests recorded since it started", ""
-    yield Finding(state=state, what="collector", where=str(settings.track.listen), words=words, remedy=remedy)
+    yield Finding(state=state, what="collector", where=where, words=words, remedy=remedy)
 
 
 def upstream(settings: Settings, clock: Clock) -> Iterator[Finding]:

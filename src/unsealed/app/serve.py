@@ -31,7 +31,7 @@ import structlog
 
 from unsealed.app.config import Listen, LogFormat, Settings
 from unsealed.app.supervise import Ready, Role, Supervisor
-from unsealed.app.wire import LiveKeys, Welcome, certificate, now, prepare, welcome
+from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, prepare, welcome
 from unsealed.model.errors import Unavailable
 from unsealed.model.policy import OFF
 
@@ -312,10 +312,10 @@ def _one_server(data: Path) -> Any:
 
 @contextlib.contextmanager
 def _sockets(settings: Settings) -> Any:
-    private_path, folder = settings.data / "collect.sock", None
+    private_path, folder = settings.data / COLLECTOR_SOCKET, None
     if len(os.fsencode(private_path)) > UNIX_PATH_BYTES:
         folder = tempfile.mkdtemp(prefix="unsealed-")
-        private_path = Path(folder) / "collect.sock"
+        private_path = Path(folder) / COLLECTOR_SOCKET
     private_path.unlink(missing_ok=True)
     private = socket.socket(socket.AF_UNIX)
     private.bind(str(private_path))

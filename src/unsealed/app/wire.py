@@ -19,6 +19,7 @@ from unsealed.store import people
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
 
+COLLECTOR_SOCKET = "collect.sock"  # in the data folder: the collector's own door
 LOOK_AGAIN_S = 1.0  # how soon a rotation of the keys reaches the running roles
 
 

@@ -28,6 +28,7 @@ import contextlib
 import gc
 import json
 import math
+import os
 import resource
 import signal
 import socket
@@ -62,6 +63,7 @@ class Limits:
     connections_per_address: int = 2048  # of one peer that is not a trusted proxy
     stalled_s: float = 5.0  # a commit that takes longer: answer without it
     red_s: float = 60.0  # how long a miss keeps /healthz red
+    free_bytes: int = 2**20  # less on the disk turns /healthz red, although the journal has made room ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,8 @@ class _Collector:
             reasons.append(self._error or "the journal cannot be written")
         if self._stalled:
             reasons.append("the disk of the journal does not answer")
+        if self._disk_is_full():
+            reasons.append("the disk of the journal is full; what it has set aside will not last")
         if self.now - self._missed_at < self.limits.red_s:
             reasons.append("hits were answered without being recorded in the last minute")
         state: dict[str, object] = {"ok": not reasons, "role": "collect", "reasons": reasons}
@@ -317,6 +321,13 @@ class _Collector:
             self.hits += records
         for connection, answer in waiters:
             connection.answer(answer)
+
+    def _disk_is_full(self) -> bool:
+        try:
+            disk = os.statvfs(self.settings.journal)
+        except OSError:
+            return False  # the journal itself says what is wrong with its folder
+        return disk.f_bavail * disk.f_frsize < self.limits.free_bytes
 
     def _count_misses(self, number: int) -> None:
         if number:
