@@ -41,6 +41,8 @@ _TYPE = re.compile(r"[^\s/;\"]++/[^\s/;\"]++")
 _SIGNED = frozenset({"multipart/signed", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _ENCRYPTED = frozenset({"multipart/encrypted", "application/pgp-encrypted"})
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+# A letter to a thousand people is within the limit: its author does not count among them.
+_ROLES = {"to": "recipient", "cc": "recipient", "bcc": "recipient", "from": "author", "reply-to": "author"}
 
 
 class Field(NamedTuple):
@@ -104,12 +106,13 @@ def field_values(raw: bytes, fields: Iterable[Field], name: str) -> list[str]:
 
 
 def address_count(raw: bytes, fields: Iterable[Field]) -> int:
-    """How many addresses the visible headers name, counted by their commas."""
-    total = 0
+    """How many recipients the visible headers name, or authors when these are more, counted by their commas."""
+    counts = dict.fromkeys(_ROLES.values(), 0)
     for found in fields:
-        if found.name in ("to", "cc", "bcc", "from", "reply-to"):
-            total += 1 + _QUOTED.sub("", raw[found.value : found.end].decode("latin-1")).count(",")
-    return total
+        if found.name in _ROLES:
+            value = _QUOTED.sub("", raw[found.value : found.end].decode("latin-1"))
+            counts[_ROLES[found.name]] += 1 + value.count(",")
+    return max(counts.values())
 
 
 def bodies(part: Part) -> list[Part]:

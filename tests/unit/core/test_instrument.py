@@ -435,6 +435,7 @@ def test_an_odd_text_part_matters_only_when_it_is_tracked(run: Run) -> None:
         (b"Received: x\r\n" * 31 + b"\r\n", "loop"),
         (b"Return-Path: <>\r\n\r\n", "null-sender"),
         (b"To: " + b"a@b.example," * 1000 + b"\r\n\r\n", "too-many-addresses"),
+        (b"From: " + b"a@b.example," * 1000 + b"\r\n\r\n", "too-many-addresses"),
         (b"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\n--b--", "report"),
         (b"no header", "broken-structure"),
         (b"", "no-html"),
@@ -449,6 +450,12 @@ def test_some_messages_go_out_as_they_came(raw: bytes, reason: str, run: Run) ->
     result = run(raw)
 
     assert (result.untouched, result.survey.unchanged) == (True, reason)
+
+
+def test_a_letter_to_a_thousand_people_is_tracked(run: Run) -> None:
+    to = b",\r\n ".join(b"p%d@b.example" % number for number in range(1000))
+
+    assert run(b"From: a@b.example\r\nTo: " + to + b"\r\nContent-Type: text/html\r\n\r\n<p>x").survey.unchanged == ""
 
 
 def test_quoted_pgp_is_no_signature(run: Run, letter: Letter) -> None:

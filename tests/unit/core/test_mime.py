@@ -344,6 +344,12 @@ def test_addresses_are_counted_by_commas_outside_quotes() -> None:
     assert address_count(raw, head(raw)) == 4
 
 
+def test_the_author_does_not_count_among_the_recipients() -> None:
+    raw = b"From: a@b.example\r\nReply-To: a@b.example\r\nTo: c@d.example\r\nBcc: e@f.example, g@h.example\r\n\r\n"
+
+    assert address_count(raw, head(raw)) == 3
+
+
 def test_values_are_unfolded() -> None:
     raw = b"A: b\r\n\tc\r\nX: y\r\na: d\r\n\r\n"
 
