@@ -104,7 +104,7 @@ def letters(decoded: bytes, seen: View) -> tuple[str, str]:
         codec = seen.charset if readable(seen.charset) else "utf-8"
         try:
             text = decoded.decode(codec)
-            if text.encode(codec) == decoded:
+            if codec in ("utf-8", "utf8") or text.encode(codec) == decoded:  # UTF-8 has one spelling; spare the copy
                 return text, codec
         except UnicodeError:
             pass

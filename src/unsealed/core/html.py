@@ -78,6 +78,7 @@ _REFERENCE = re.compile(r"&(?:#([0-9]++|[xX][0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9
 _NEWLINES_AND_TABS = re.compile(r"[\t\n\r]")
 _STOPS = 50_000  # more links, pictures and comments than any letter holds: bound the time
 _TAGS = 500_000
+_SPACE = "\t\n\f\r "
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 
 
@@ -192,7 +193,11 @@ def pixel_place(page: Page, text: str) -> tuple[int, str]:
         return page.body_end, "before </body>"
     if page.html_end is not None:
         return page.html_end, "before </html>"
-    return len(text[: page.end].rstrip("\t\n\f\r ")), "at the end of the content"
+    end = page.end
+    while end and text[end - 1] in _SPACE:  # by blocks: a copy of the text can be large
+        begin = max(end - 4_096, 0)
+        end = begin + len(text[begin:end].rstrip(_SPACE))
+    return end, "at the end of the content"
 
 
 def early_place(text: str, limit: int) -> tuple[int, str] | None:

@@ -286,4 +286,7 @@ class Base64:
         for step in range(0, len(changed), width // 4 * 3):
             inserted += self.newline if step else b""
             inserted += binascii.b2a_base64(changed[step : step + width // 4 * 3], newline=False)
-        return [Edit(offset=keep, removed=raw[keep:end], inserted=bytes(inserted))]
+        changed.release()
+        new = bytes(inserted)
+        del changed, inserted  # each is as large as the message
+        return [Edit(offset=keep, removed=raw[keep:end], inserted=new)]

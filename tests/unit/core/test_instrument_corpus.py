@@ -254,4 +254,4 @@ def test_memory_stays_below_five_times_the_message(name: str, tracking: Tracking
     tracemalloc.stop()
 
     assert copy.edits
-    assert peak < 5 * len(raw)
+    assert peak + len(raw) < 5 * len(raw)  # the message itself was there before
