@@ -171,11 +171,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny numbers")
     quick = parser.parse_args().quick
     print("## Rewriting a message\n")
-    print(
-        "Aims: three times pytracking and 1,000 messages/s for the HTML, 300/s for the whole message. The first row does"
-    )
-    print("what pytracking does and no more; our tokens are sealed, so its like is pytracking's encrypted form. Every")
-    print("document has other links, so that nothing is remembered from one to the next.\n")
+    print("Aims: three times pytracking and 1,000 messages/s for the HTML, 300/s for the whole message. The first row")
+    print("does what pytracking does and no more; our tokens are sealed, so its like is pytracking's encrypted form.")
+    print("Every document has other links, so that nothing is remembered from one to the next.\n")
     print(compared(2, 5).markdown() if quick else compared(9, 100).markdown())
     progress("hostile input")
     sizes = (2_000, 8_000) if quick else _SIZES
