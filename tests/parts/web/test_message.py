@@ -102,7 +102,10 @@ async def test_what_was_changed_is_said(mara: Any, mail: Mail) -> None:
 
 
 async def test_the_delivery_log_shows_what_the_next_server_said(mara: Any, mail: Mail) -> None:
-    assert "552 5.2.2 <piet@verhoef.example>: mailbox full" in text(await page(mara, mail["bounced"]))
+    body = text(await page(mara, mail["bounced"]))
+    assert "552 5.2.2 <piet@verhoef.example>: mailbox full" in body
+    assert "Accepted from your mail program" not in body.partition("Links")[0]  # the history says what became of it
+    assert "1 bounced" in text(await page(mara, mail["partly"])).partition("Links")[0]
     assert "lotte@fennel.example 250 OK , 2nd try" in text(await page(mara, mail["proposal"]))
     assert "451 4.7.1 Greylisted, try later , next try then" in text(await page(mara, mail["waiting"]))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Mail = dict[str, MessageId]
 MARA = UserId(0x5E9D_0000_0000_0001)
 NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
-SIZES = {"desk": (1440, 900), "phone": (390, 844), "small": (320, 640)}
+SIZES = {"desk": (1440, 900), "middle": (1024, 768), "phone": (390, 844), "small": (320, 640)}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 # Text against the nearest painted ground; large text (24 px, or 18.7 px and bold) needs 3:1. WCAG 1.4.3
@@ -92,8 +92,7 @@ def visit(
         cookie, _ = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
 
     def note(said: str) -> None:
-        # Held back as they should be: the letter's own pictures from outside; and a missing page is missing.
-        if "img-src data:" not in said and "status of 404" not in said:
+        if "status of 404" not in said:  # a missing page is missing
             troubles.append(said)
 
     def go(path: str, *, size: str = "desk", theme: Any = "light", scripts: bool = True) -> Page:
@@ -132,13 +131,15 @@ def screens(mail: Mail) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("size", "theme"), [("desk", "light"), ("desk", "dark"), ("phone", "dark"), ("small", "light")]
+    ("size", "theme"), [("desk", "light"), ("desk", "dark"), ("middle", "light"), ("phone", "dark"), ("small", "light")]
 )
 def test_every_screen_fits_and_can_be_read(visit: Callable[..., Page], mail: Mail, size: str, theme: str) -> None:
     page = visit("/sent", size=size, theme=theme)
     root = page.url.removesuffix("/sent")
     for name, path in screens(mail).items():
         page.goto(root + path)
+        if name == "sandbox":
+            page.goto(root + str(page.locator(".copies a.row").first.get_attribute("href")))
         for fold in page.locator(".fold > summary, .line summary >> nth=0").all():
             if fold.is_visible():
                 fold.click()
@@ -148,7 +149,7 @@ def test_every_screen_fits_and_can_be_read(visit: Callable[..., Page], mail: Mai
         assert page.evaluate(CONTRAST) == [], name
         assert page.evaluate(SMALL_TARGETS) == [], name
         assert page.evaluate(NAMELESS) == [], name
-        assert page.locator("h1:visible, h2:visible").count() >= 1, name
+        assert page.locator("h1:visible").count() >= 1, name
 
 
 def test_the_measure_of_contrast_sees_what_is_too_faint(visit: Callable[..., Page]) -> None:
@@ -218,6 +219,18 @@ def test_the_keys_move_open_search_and_never_fire_in_a_field(visit: Callable[...
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     assert page.locator("#detail h1").inner_text() == "Minutes of the steering meeting"
+
+
+def test_over_its_marks_a_row_tells_each_recipients_state(visit: Callable[..., Page], mail: Mail) -> None:
+    page = visit("/sent")
+    row = page.locator(".rows > li", has_text="Harbourline")
+
+    row.locator(".mark").first.hover()
+    row.locator(".card").get_by_text("Loaded by a machine").wait_for()
+
+    assert row.locator(".card li").count() == 3
+    page.keyboard.press("Escape")
+    assert page.locator(".card").count() == 0
 
 
 def test_everything_works_without_scripts(visit: Callable[..., Page], mail: Mail) -> None:

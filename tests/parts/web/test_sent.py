@@ -52,7 +52,7 @@ async def test_each_row_says_state_and_count_in_words(mara: Any, mail: Mail) -> 
     assert "Opened, 1 bounced , last yesterday" in row(body, mail["partly"])
     assert "Bounced: mailbox full" in row(body, mail["bounced"])
     assert "Loaded by a machine" in row(body, mail["machine"])
-    assert "Not tracked , the message is signed" in row(body, mail["untracked"])
+    assert "Not tracked , signed" in row(body, mail["untracked"])
     assert "No signal" in row(body, mail["silent"])
     assert "Delivered" in row(body, mail["delivered"])
     assert "Sending" in row(body, mail["queued"])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 
-from unsealed.inlets.web.words import Times, answered, lasting, many, ordinal, sentence, shortened, someone
+from unsealed.inlets.web.words import Times, answered, bounced, lasting, many, ordinal, sentence, shortened, someone
 from unsealed.model.event import Finding, HitKind
+from unsealed.model.message import Delivery
 from unsealed.model.view import CopyRow, EventRow, MessageView
 
 GAP = timedelta(hours=1)  # from here on silence gets a line of its own
@@ -200,12 +201,22 @@ def departure(message: MessageView) -> Line:
     """How the message went out: the last line of every history."""
     row = message.row
     took = [copy for copy in message.copies if copy.facts.sent_at is not None]
+    refused = [copy for copy in message.copies if copy.facts.delivery == Delivery.BOUNCED]
+    if refused and len(refused) == len(message.copies):
+        at = max((copy.ended_at for copy in refused if copy.ended_at), default=row.at)
+        return Line(
+            at=at,
+            verb=f"Bounced: {bounced(refused[0].reply)}",
+            mark="bounced",
+            symbol="bounce",
+            detail=sentence(answered(refused[0].reply)),
+        )
     if not took:
         return Line(at=row.at, verb="Accepted from your mail program", mark="waiting", symbol="clock")
     if len(took) == len(message.copies):
         whom = {1: someone(took[0].name, took[0].address), 2: "both", 3: "all three"}.get(len(took), f"all {len(took)}")
     else:
-        whom = f"{len(took)} of {len(message.copies)}"
+        whom = f"{len(took)} of {len(message.copies)}" + (f", {len(refused)} bounced" if refused else "")
     lying = all(copy.ended_at is not None and copy.facts.delivery == "delivered" for copy in took)
     return Line(
         at=max(copy.facts.sent_at for copy in took if copy.facts.sent_at),

@@ -19,6 +19,7 @@ from unsealed.model.message import AddressKind, CopyState, Delivery
 from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Signals
 
 BELIEVED = 0.6  # under it we say maybe
+JUST_NOW = "just now"
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
 
 
@@ -68,7 +69,7 @@ class Times:
         """ "just now", "3 min ago", "2 h ago", "yesterday", "Tuesday", "6 Mar"; live.js ages them by the same rule."""
         passed = self.now - at
         if passed < timedelta(minutes=1):
-            return "just now"
+            return JUST_NOW
         if passed < timedelta(hours=1):
             return f"{passed // timedelta(minutes=1)} min ago"
         if self.days(at) == 0 or passed < timedelta(hours=12):
@@ -215,7 +216,7 @@ def message_standing(row: MessageRow, times: Times) -> Standing:
         return Standing(
             state=state,
             mark=shown,
-            said=f"Clicked {shortened(row.last_click.text)}{also}",
+            said=f"Clicked {shortened(row.last_click.text, 32)}{also}",
             aged=row.last_click.at,
         )
     if row.signals.opens:
@@ -234,7 +235,7 @@ def _beside(row: MessageRow, state: CopyState, times: Times) -> str:
     if state == CopyState.DELAYED and row.next_at:
         return f"next try {times.when(row.next_at)}"
     if state == CopyState.NOT_TRACKED and row.unchanged:
-        return shortened(unchanged_reason(row.unchanged).partition(";")[0], 40)
+        return UNCHANGED_SHORT.get(row.unchanged, "")
     return ""
 
 
@@ -465,6 +466,28 @@ def left_reason(code: str) -> str:
 def unchanged_reason(code: str) -> str:
     """Why a message went out as it came."""
     return UNCHANGED_REASONS.get(code, code)
+
+
+UNCHANGED_SHORT = {  # the same for a list, where the recipients need the room
+    "off": "switched off",
+    "signed": "signed",
+    "encrypted": "encrypted",
+    "dkim-signed": "signed by a domain",
+    "odd-encoding": "odd encoding",
+    "broken-structure": "broken structure",
+    "too-large": "too large",
+    "too-many-parts": "too many parts",
+    "too-deep": "nested too deep",
+    "header-too-large": "header too large",
+    "too-many-addresses": "too many addresses",
+    "too-many-links": "too many links",
+    "too-complex": "too complex",
+    "null-sender": "no sender",
+    "report": "a report",
+    "loop": "a mail loop",
+    "no-html": "plain text",
+    "fault": "our fault",
+}
 
 
 def bare(address: str) -> str:

@@ -88,7 +88,7 @@ def shown(message: MessageRow) -> str:
             "Sending, next try 14:25",
         ),
         (row(facts=replace(FACTS, tracked=False)), "Not tracked"),
-        (row(facts=replace(FACTS, tracked=False), unchanged="encrypted"), "Not tracked, the message is encrypted"),
+        (row(facts=replace(FACTS, tracked=False), unchanged="encrypted"), "Not tracked, encrypted"),
         (
             row(facts=replace(FACTS, delivery=Delivery.BOUNCED), bounced=1, reply="552 5.2.2 Full"),
             "Bounced: mailbox full",
@@ -114,6 +114,11 @@ def shown(message: MessageRow) -> str:
 )
 def test_a_row_says_the_state_in_the_words_of_the_product(message: MessageRow, expected: str) -> None:
     assert expected == shown(message)
+
+
+def test_every_reason_to_leave_a_message_alone_has_a_short_form_for_the_list() -> None:
+    assert words.UNCHANGED_SHORT.keys() == words.UNCHANGED_REASONS.keys()
+    assert max(map(len, words.UNCHANGED_SHORT.values())) <= 20
 
 
 def test_no_state_is_ever_called_unread() -> None:

@@ -32,7 +32,8 @@
   const age = (within = document) => {
     const now = Date.now();
     for (const time of all("time[data-ago]", within)) {
-      const words = ago(Date.parse(time.dateTime), now);
+      const since = ago(Date.parse(time.dateTime), now);
+      const words = since && (since === "just now" ? since : time.dataset.ago + since);
       if (words && time.textContent !== words) time.textContent = words;
     }
   };
@@ -194,6 +195,29 @@
   });
   addEventListener("popstate", () => location.reload());
 
+  // ---------------------------------------------------------------- each recipient's state, over the marks of a row
+  let card = null;
+  let wait = 0;
+  const drop = () => { clearTimeout(wait); card?.remove(); card = null; };
+  const lay = async (item) => {
+    let fresh;
+    try { fresh = $(".people", await page(`/sent/detail/${item.dataset.message}`)); } catch { return; }
+    if (!fresh || !item.matches(":hover")) return;
+    drop();
+    card = document.createElement("div");
+    card.className = "card menu";
+    card.append(document.importNode(fresh, true));
+    item.append(card);
+    const pane = item.closest(".pane").getBoundingClientRect();
+    card.classList.toggle("up", card.getBoundingClientRect().bottom > pane.bottom && item.offsetTop > card.offsetHeight);
+  };
+  document.addEventListener("pointerover", (event) => {
+    const item = event.target.closest?.("#list li[data-message]");
+    if (card && item === card.parentElement) return;
+    drop();
+    if (item && event.pointerType === "mouse" && event.target.closest(".mark, .end")) wait = setTimeout(lay, 350, item);
+  });
+
   // Menus close when something else is pressed.
   document.addEventListener("click", (event) => { for (const each of all("details.drop[open]")) if (!each.contains(event.target)) each.open = false; });
 
@@ -236,8 +260,9 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      const drop = $("details.drop[open]");
-      if (drop) { drop.open = false; $("summary", drop).focus(); return; }
+      if (card) { drop(); return; }
+      const menu = $("details.drop[open]");
+      if (menu) { menu.open = false; $("summary", menu).focus(); return; }
       if (event.target.matches("input, textarea")) { event.target.blur(); return; }
       const back = all("[data-back]").find((each) => each.offsetParent);
       if (back && !$("dialog[open]")) back.click();
