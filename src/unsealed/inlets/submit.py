@@ -338,8 +338,8 @@ class Dialogue(SMTP):
 
     async def push(self, status: Any) -> None:
         text = status.decode("utf-8", "replace") if isinstance(status, bytes) else str(status)
-        if self.greeted:
-            text = _BARE.sub(_with_status, text, count=1)
+        if self.greeted and (bare := _BARE.match(text)):
+            text = _with_status(bare) + text[bare.end() :]
         self.greeted = True
         text = text.encode("utf-8", "replace").decode()  # what a client sent comes back only as proper text
         await super().push(text)
