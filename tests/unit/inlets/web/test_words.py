@@ -117,7 +117,7 @@ def test_a_row_says_the_state_in_the_words_of_the_product(message: MessageRow, e
 
 
 def test_every_reason_to_leave_a_message_alone_has_a_short_form_for_the_list() -> None:
-    assert words.UNCHANGED_SHORT.keys() == words.UNCHANGED_REASONS.keys()
+    assert words.UNCHANGED_SHORT.keys() == UNCHANGED_REASONS.keys()
     assert max(map(len, words.UNCHANGED_SHORT.values())) <= 20
 
 
