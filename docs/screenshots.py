@@ -1,7 +1,7 @@
-"""Takes the pictures of the documents from a real installation: `make screenshots`, needs chromium.
+"""Takes the pictures of the documents from a real installation: `make screenshots`, needs chromium and fonts-inter.
 
 Starts `unsealed serve` in a folder that is thrown away, sends real mail through its SMTP port into the sandbox, asks
-for pixels and links as the programs of readers do, and photographs the page. Nothing in the picture is painted.
+for pixels and links as the programs of readers do, and photographs the pages. Nothing in the pictures is painted.
 """
 
 from __future__ import annotations
@@ -38,14 +38,42 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:155.0) Gecko/20100101 Firefox/155.
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 APPLE = "Mozilla/5.0"
 SCANNER = "Barracuda Sentinel (EE)"
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+TABLET = "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 
 HOME, OFFICE, GOOGLE, RELAY = "81.2.69.142", "203.0.113.40", "66.249.84.9", "172.224.226.12"
+
+LETTER = """<html><body>
+<p>Good morning,</p>
+<p>Thank you for showing us round yesterday. Here is what we propose, in the order in which you asked:</p>
+<ul>
+<li>one sensor set per gate, as drawn in <a href="https://tidewater.example/plan">the plan</a>;</li>
+<li>the terms, with the discount for both sites, under <a href="https://tidewater.example/prices">the prices</a>;</li>
+<li>three sites of the same kind, under <a href="https://tidewater.example/references">references</a>.</li>
+</ul>
+<p>If that suits you, please <a href="https://tidewater.example/visit">book a visit</a> before the end of the month.</p>
+<p>With kind regards,<br>Mara Lindqvist</p>
+</body></html>"""
 
 Reader = tuple[str, str, str, str]  # whose copy, what is asked for ("open" or "click"), user agent, address
 
 LETTERS: list[tuple[str, list[str], bool, list[Reader]]] = [  # oldest first; True: plain text only, so not tracked
     ("Minutes of Tuesday", ["Jonas Weber <jonas@northgate.example>", "Aiko Tanaka <aiko@northgate.example>"], True, []),
     ("Your order of spare parts", ["Priya Nair <priya@spindle.example>"], False, []),
+    (
+        "Renewal terms for 2027",
+        ["Hanne Vestergaard <hanne@fjordline.example>"],
+        False,
+        [("hanne", "open", TABLET, HOME)],
+    ),
+    ("Introduction: cold chain audit", ["Tomás Iglesias <tomas@salinas.example>"], False, []),
+    (
+        "Notes from our call on Monday",
+        ["Claire Dubuc <claire@atelier.example>", "Dario Conti <dario@atelier.example>"],
+        False,
+        [("claire", "open", PHONE, HOME), ("dario", "open", THUNDERBIRD, OFFICE), ("dario", "click", FIREFOX, OFFICE)],
+    ),
+    ("Thursday's site visit", ["Yusuf Demirel <yusuf@northgate.example>"], False, [("yusuf", "click", FIREFOX, HOME)]),
     (
         "Invitation: open day at the yard",
         ["Tom Adeyemi <tom@icehouse.example>", "Lotte Brandsma <lotte@fennel.example>"],
@@ -164,8 +192,7 @@ def send(port: int, app_password: str, subject: str, to: list[str], plain: bool)
     letter.set_content("Dear all,\n\nplease find the plan below.\n\nMara\n")
     if not plain:
         letter.add_alternative(
-            "<html><body><p>Dear all,</p><p>please find <a href='https://tidewater.example/plan'>the plan</a> and "
-            "<a href='https://tidewater.example/prices'>the prices</a>.</p><p>Mara</p></body></html>",
+            LETTER,
             subtype="html",
         )
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
@@ -198,15 +225,43 @@ def shoot(chromium: str, web: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1.5)
+        desk = browser.new_context(
+            viewport={"width": 1440, "height": 900}, device_scale_factor=1.5, reduced_motion="reduce"
+        )
+        page = desk.new_page()
         page.goto(f"{web}/sign-in")
         page.fill("input[name=email]", SENDER)
         page.fill("input[name=password]", PASSWORD)
         page.press("input[name=password]", "Enter")
         page.wait_for_url(f"{web}/sent")
-        page.get_by_text("Proposal for the Harbourline depots").first.click()
-        page.get_by_text("What we changed").first.wait_for()
+        page.locator(".row", has_text="Proposal for the Harbourline depots").click()
+        page.locator("#detail h1", has_text="Proposal for the Harbourline depots").wait_for()
+        page.get_by_text("Live", exact=True).wait_for()
+        page.mouse.move(0, 0)
         page.screenshot(path=IMAGES / "sent.png")
+
+        page.get_by_role("link", name="Open in full").click()
+        page.locator(".message.full summary.event").first.click()
+        page.screenshot(path=IMAGES / "message.png")
+
+        page.goto(f"{web}/sandbox")
+        page.locator(".copies .row", has_text="Introduction: cold chain audit").click()
+        for number, program in enumerate(["Link scanner", "Thunderbird"]):
+            page.locator(".judge").get_by_text("Live", exact=True).wait_for()
+            page.get_by_role("button", name=program).click()
+            page.locator(".hit").nth(number).wait_for()
+        page.mouse.move(0, 0)
+        page.screenshot(path=IMAGES / "sandbox.png")
+
+        phone = browser.new_context(
+            viewport={"width": 390, "height": 844},
+            device_scale_factor=2,
+            color_scheme="dark",
+            storage_state=desk.storage_state(),
+        )
+        page = phone.new_page()
+        page.goto(f"{web}/sent")
+        page.screenshot(path=IMAGES / "phone.png")
         browser.close()
 
 

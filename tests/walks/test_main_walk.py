@@ -104,6 +104,18 @@ def shoot(page: Page, name: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
+def shoot_in_dark_and_on_a_phone(page: Page, name: str) -> None:
+    desk = page.viewport_size
+    assert desk is not None
+    page.emulate_media(color_scheme="dark")
+    shoot(page, f"{name}-dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shoot(page, f"{name}-phone-dark")
+    page.emulate_media(color_scheme="light")
+    shoot(page, f"{name}-phone")
+    page.set_viewport_size(desk)
+
+
 def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     doors: Any, sink: Any, page: Page, program: Callable[[str], str], tmp_path: Path, until: Callable[..., Any]
 ) -> None:
@@ -145,6 +157,7 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     assert (302, LINKS[1]) == (clicked.status, clicked.headers["location"])
     row.get_by_text(re.compile("^Clicked")).first.wait_for(timeout=5_000)
     shoot(page, "sent-after")
+    shoot_in_dark_and_on_a_phone(page, "sent")
 
     # Pages and API say the same.
     found = ask("/messages")["messages"]
@@ -160,6 +173,9 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     page.goto(f"http://127.0.0.1:{installation.web}/message/{queue_id[1]}")
     page.get_by_text("Ines Marchetti").first.wait_for()
     shoot(page, "message")
+    shoot_in_dark_and_on_a_phone(page, "message")
+    page.goto(f"http://127.0.0.1:{installation.web}/settings")
+    shoot(page, "settings")
 
 
 def test_nothing_is_lost_while_the_upstream_is_away_and_when_everything_is_killed(
