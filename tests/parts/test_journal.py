@@ -338,6 +338,23 @@ def test_an_empty_segment_in_the_middle_is_passed_over(folder: Path) -> None:
     assert reading.next == at(3, HEADER)
 
 
+def test_a_writer_that_is_met_in_the_middle_twice_has_damaged_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = write(folder, [b"one"], [b"two"], [b"three"])
+    file = segment(folder, one.segment)
+    whole = file.read_bytes()
+    # A reader may see the later page of a write before the earlier one.
+    stages = [whole[:start] + bytes(8) + whole[start + 8 :] for start in (two.offset, three.offset)] + [whole]
+    file.write_bytes(stages.pop(0))
+    monkeypatch.setattr(time, "sleep", lambda _: file.write_bytes(stages.pop(0)))
+
+    reading = read(folder, None, ALL)
+
+    assert ([b"one", b"two", b"three"], ()) == ([payload for _, payload in reading.records], reading.damage)
+    assert [] == stages
+
+
 # Faults of the disk
 
 

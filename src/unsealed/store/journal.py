@@ -325,10 +325,12 @@ def read(folder: Path, after: JournalPosition | None, limit: int) -> Reading:
                 collector = collector or _collector(file) or folder.name
                 at = JournalPosition(collector=collector, segment=number, offset=start)
                 end, fault = _scan(file, at, limit, records)
-                if number == numbers[-1] and fault not in ("", _UNFINISHED):
+                again = -1
+                while number == numbers[-1] and fault not in ("", _UNFINISHED) and end != again:
                     # Somebody may be writing there just now, and copies in one go: what is still wrong after a moment
-                    # is wrong.
+                    # is wrong. What is wrong further on may be the next that is being written.
                     time.sleep(_MOMENT_S)
+                    again = end
                     at = JournalPosition(collector=collector, segment=number, offset=end)
                     end, fault = _scan(file, at, limit, records)
         except FileNotFoundError:
