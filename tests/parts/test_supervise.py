@@ -24,14 +24,25 @@ def steady(ready):
 def broken(ready):
     raise SystemExit("cannot start")
 
-roles = {"steady": (Role(name="steady", body=steady),), "broken": (Role(name="broken", body=broken),)}
-sys.exit(Supervisor(roles[sys.argv[1]]).run(lambda: print("announced", flush=True)))
+def slow(ready):
+    print("slow", os.getpid(), flush=True)
+    if sys.stdin.readline():
+        ready()
+    signal.pause()
+
+bodies = {"steady": steady, "broken": broken, "slow": slow}
+role = Role(name=sys.argv[1], body=bodies[sys.argv[1]])
+sys.exit(Supervisor((role,)).run(lambda: print("announced", flush=True)))
 """
 
 
 def start(which: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, which], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", SCRIPT, which],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
 
 
@@ -70,6 +81,18 @@ def test_a_role_that_is_killed_is_started_again() -> None:
         parent.terminate()
         assert 0 == parent.wait(20)
         assert gone(second)
+
+
+def test_a_role_that_is_killed_before_it_was_ready_is_started_again() -> None:
+    with start("slow") as parent:
+        os.kill(int(line(parent.stdout, "slow").split()[1]), signal.SIGKILL)
+        line(parent.stdout, "slow")
+        assert parent.stdin is not None
+        print("go", file=parent.stdin, flush=True)
+
+        line(parent.stdout, "announced")
+        parent.terminate()
+        assert 0 == parent.wait(20)
 
 
 def test_no_role_outlives_a_parent_that_is_killed() -> None:

@@ -61,8 +61,8 @@ class Supervisor:
     def run(self, announce: Callable[[], None]) -> int:
         """Run until SIGTERM or SIGINT; returns the exit status. `announce` is called once, when all roles are ready.
 
-        A role that dies before the first announcement ends everything with status 1: a configuration that cannot
-        start must say so instead of trying for ever.
+        A role that ends by itself before the first announcement ends everything with status 1: a configuration that
+        cannot start must say so instead of trying for ever. One that was killed is started again, as at any time.
         """
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
@@ -74,7 +74,7 @@ class Supervisor:
         for role in self.roles:
             self._start(role, FIRST_PAUSE_S)
         while not self._stopping:
-            if not announced and all(running.ready == -1 for running in self._running.values()):
+            if not announced and not self._due and all(each.ready == -1 for each in self._running.values()):
                 announced = True
                 announce()
             waiting = [running.ready for running in self._running.values() if running.ready != -1]
@@ -82,8 +82,8 @@ class Supervisor:
             if wake in readable:
                 os.read(wake, 4096)
             self._hear(set(readable))
-            died = self._bury()
-            if died and not announced:
+            ended = self._bury()
+            if ended and not announced:
                 status = 1
                 break
             self._revive()
@@ -117,19 +117,21 @@ class Supervisor:
                 log.info("role.ready", role=running.role.name, pid=running.pid)
 
     def _bury(self) -> bool:
-        died = False
+        """Note the dead, to start them again; whether one of them ended by itself."""
+        ended = False
         for pid in list(self._running):
-            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            dead, status = os.waitpid(pid, os.WNOHANG)
+            if dead == 0:
                 continue
             running = self._running.pop(pid)
             if running.ready != -1:
                 os.close(running.ready)
-            died = True
+            ended = ended or os.WIFEXITED(status)
             steady = monotonic() - running.since > STEADY_AFTER_S
             pause_s = FIRST_PAUSE_S if steady else running.pause_s
             self._due.append((monotonic() + pause_s, running.role, min(2 * pause_s, LONGEST_PAUSE_S)))
             log.error("role.died", role=running.role.name, pid=pid, again_in_s=pause_s)
-        return died
+        return ended
 
     def _revive(self) -> None:
         for entry in [entry for entry in self._due if entry[0] <= monotonic()]:
