@@ -41,6 +41,7 @@ BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
+JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 UNIX_PATH_BYTES = 100  # the system takes 107
@@ -128,7 +129,7 @@ def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 def judge(settings: Settings, ready: Ready) -> None:
     """The far side of the journal."""
     from unsealed.flow.ingest import Ingest
-    from unsealed.store import feed
+    from unsealed.store import feed, jobs
 
     stop = _until_sigterm()
     engine = _engine(settings)
@@ -146,6 +147,7 @@ def judge(settings: Settings, ready: Ready) -> None:
             if monotonic() >= trim_at:
                 with engine.begin() as connection:
                     feed.trim(connection, now() - FEED_KEPT)
+                    jobs.trim(connection, now() - JOBS_KEPT)
                 trim_at = monotonic() + TRIM_EVERY_S
             worked = ingest.ship()
             if worked or monotonic() >= look_at:

@@ -2,7 +2,7 @@
 
     ready   on disk, waits for its time
     leased  one worker holds it; when the lease runs out it is ready again
-    done    finished
+    done    finished; forgotten some time later
     dead    given up
 
 Promises that a job is written once for its key, that at most one worker holds it, and that only the holder of the
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from unsealed.store.engine import insert
 from unsealed.store.schema import jobs
@@ -28,6 +28,7 @@ COPY = "copy"  # hand copies.id over to the next hop
 REPORT = "report"  # tell the sender that copies.id bounced
 
 ERROR_CHARACTERS = 500
+TRIMMED_AT_ONCE = 10_000  # other writers of a SQLite store wait for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,17 @@ def later(connection: Connection, job: JobId, owner: str, *, due_at: datetime, e
 def dead(connection: Connection, job: JobId, owner: str, *, error: str) -> bool:
     """Given up."""
     return _move(connection, job, owner, state="dead", error=_cut(error))
+
+
+def trim(connection: Connection, before: datetime) -> int:
+    """Forget jobs that were finished before that time, the oldest first; how many, TRIMMED_AT_ONCE at most."""
+    old = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "done", jobs.c.due_at < before)
+        .order_by(jobs.c.due_at, jobs.c.id)
+        .limit(TRIMMED_AT_ONCE)
+    )
+    return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
 
 # Runs for every job: put together once, because that takes longer than the answer.

@@ -134,3 +134,16 @@ def test_workers_side_by_side_never_get_the_same_job(engine: Engine, clock: Any)
         thread.join()
 
     assert sorted(got[0] + got[1] + got[2]) == list(range(200))
+
+
+def test_finished_jobs_are_forgotten_and_no_others(engine: Engine, clock: Any, rows: Any) -> None:
+    added(engine, clock, 1, 2, 3, 4)
+    finished, given_up, _held = leased(engine, clock, limit=3)
+    with engine.begin() as connection:
+        jobs.done(connection, finished.id, "one")
+        jobs.dead(connection, given_up.id, "one", error="no")
+        early = jobs.trim(connection, clock())
+        late = jobs.trim(connection, clock() + 2 * MINUTE)
+
+    assert (0, 1) == (early, late)
+    assert ["dead", "leased", "ready"] == states(rows)
