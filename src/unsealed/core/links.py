@@ -44,7 +44,8 @@ NO_TRACK_MARK = re.compile(r"[\x00-\x20]*https?(\+notrack)://", re.IGNORECASE)
 # Patterns without IGNORECASE are matched against lower-case text, which is three times as fast.
 _PLACEHOLDER_SIGN = re.compile(r"[{}\[|<@%#]")
 _PLACEHOLDER = re.compile(
-    r"\{\{|\}\}|\{%|%\}|%\{|\$\{|#\{|\*\||\|\*|%%[^%\s]{1,80}%%|%(?![0-9A-Fa-f]{2})\w{1,80}%|<%|@@\w{1,80}@@|"
+    r"\{\{|\}\}|\{%|%\}|%\{|\$\{|#\{|\*\||\|\*|%%[^%\s]{1,80}%%|%(?![0-9A-Fa-f]{2})[\w.]{1,80}%|"
+    r"%[A-Za-z_][\w.]{1,80}%(?![0-9A-Fa-f]{2})|<%|@@\w{1,80}@@|"
     r"(?:^|[/=?&#])\[\[?[A-Za-z_][\w .:|-]{0,80}\]|(?:^|[/=?&#])\{[A-Za-z_][\w .:|-]{0,80}\}"
 )
 # Words of which one stands in everything that the expression below it finds. Most addresses hold none, and asking for
@@ -94,8 +95,10 @@ _ONE_TIME_WORDS = re.compile(
 _AUTHORITY = re.compile(r"(?:[^/?#\s:]*+://)?+([^/?#\s]*+)")
 _TOKEN_END = re.compile(r"[/?#]")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _VISIBLE_URL = re.compile(
-    rf"(?:(?:https?|ftp)://\S+|www\.\S+|(?:{_LABEL}\.){{1,8}}([^\W\d_]{{2,24}}|xn--[a-z0-9-]{{1,59}})\.?(?::\d{{1,5}})?(?:[/?#]\S*)?)",
+    rf"(?:(?:https?|ftp)://\S+|www\.\S+|(?:(?:{_LABEL}\.){{1,8}}([^\W\d_]{{2,24}}|xn--[a-z0-9-]{{1,59}})\.?|{_IPV4})"
+    r"(?::\d{1,5})?(?:[/?#]\S*)?)",
     re.IGNORECASE,
 )
 _URL_INSIDE = re.compile(r"(?:https?://|(?<!\w)www\.)[\w-]", re.IGNORECASE)

@@ -97,6 +97,8 @@ def test_other_addresses_are_not_web(destination: str, rules: Rules) -> None:
         "https://x.example/?e=[email]",
         "https://x.example/{id}",
         "https://%host%/a",
+        "https://x.example/?e=%recipient.id%",
+        "https://x.example/%date%/a",
     ],
 )
 def test_placeholders_are_known(destination: str, rules: Rules) -> None:
@@ -336,8 +338,14 @@ def test_the_host_of_an_address_is_read(address: str, expected: str) -> None:
     assert host_of(address) == expected
 
 
-def test_a_text_without_address_shows_no_host() -> None:
-    assert visible_host("Read more") is None
+@pytest.mark.parametrize("text", ["192.0.2.7", "192.0.2.7:8080", "192.0.2.7/login", "http://192.0.2.7/"])
+def test_a_number_is_a_host_too(text: str) -> None:
+    assert visible_host(text) == "192.0.2.7"
+
+
+@pytest.mark.parametrize("text", ["Read more", "Version 2.0", "1.2.3", "4.5.6.7.8"])
+def test_a_text_without_address_shows_no_host(text: str) -> None:
+    assert visible_host(text) is None
 
 
 def test_visible_text_is_plain_and_short() -> None:
