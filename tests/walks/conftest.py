@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 COMMAND = [sys.executable, "-m", "unsealed.app"]
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
@@ -173,3 +176,33 @@ def installation(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Insta
     if made.process is not None and made.process.poll() is None:
         os.kill(made.process.pid, signal.SIGKILL)
         made.process.wait(30)
+
+
+@pytest.fixture
+def page(program: Callable[[str], str]) -> Iterator[Page]:
+    """A page of a headless Chromium. It must end without an error in the page or in its console."""
+    from playwright.sync_api import sync_playwright
+
+    path = program("chromium")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    troubles: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-component-update"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
+        yield page
+        browser.close()
+    assert [] == troubles
+
+
+@pytest.fixture
+def shoot(page: Page) -> Callable[[str], None]:
+    """`shoot("sent")` keeps a picture of the page where `UNSEALED_TEST_SHOTS` names a folder."""
+
+    def keep(name: str) -> None:
+        if folder := os.environ.get("UNSEALED_TEST_SHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=f"{folder}/{name}.png")
+
+    return keep

@@ -8,7 +8,6 @@ Then the same with the upstream away, and with everything killed in the middle.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -86,38 +85,26 @@ def doors(installation: Any) -> Iterator[Any]:
     installation.stop()
 
 
-@pytest.fixture
-def page(program: Callable[[str], str]) -> Iterator[Page]:
-    from playwright.sync_api import sync_playwright
-
-    path = program("chromium")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-component-update"])
-        yield browser.new_page(viewport={"width": 1440, "height": 900})
-        browser.close()
-
-
-def shoot(page: Page, name: str) -> None:
-    if folder := os.environ.get("UNSEALED_TEST_SHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}.png")
-
-
-def shoot_in_dark_and_on_a_phone(page: Page, name: str) -> None:
+def shoot_in_dark_and_on_a_phone(page: Page, shoot: Callable[[str], None], name: str) -> None:
     desk = page.viewport_size
     assert desk is not None
     page.emulate_media(color_scheme="dark")
-    shoot(page, f"{name}-dark")
+    shoot(f"{name}-dark")
     page.set_viewport_size({"width": 390, "height": 844})
-    shoot(page, f"{name}-phone-dark")
+    shoot(f"{name}-phone-dark")
     page.emulate_media(color_scheme="light")
-    shoot(page, f"{name}-phone")
+    shoot(f"{name}-phone")
     page.set_viewport_size(desk)
 
 
 def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
-    doors: Any, sink: Any, page: Page, program: Callable[[str], str], tmp_path: Path, until: Callable[..., Any]
+    doors: Any,
+    sink: Any,
+    page: Page,
+    shoot: Callable[[str], None],
+    program: Callable[[str], str],
+    tmp_path: Path,
+    until: Callable[..., Any],
 ) -> None:
     installation, password, ask = doors
     installation.upstream = f"smtp://127.0.0.1:{sink.port}"
@@ -146,7 +133,7 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     page.get_by_role("button", name="Sign in").click()
     row = page.locator("main li, main tr").filter(has_text="Proposal for the Harbourline depots").first
     row.wait_for()
-    shoot(page, "sent-before")
+    shoot("sent-before")
     ines = bodies[TO[0]].decode()
     pixel = re.search(PIXEL.pattern.decode(), ines)
     assert pixel is not None
@@ -156,8 +143,8 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     clicked = installation.load(re.findall(CLICK.pattern.decode(), ines)[1])
     assert (302, LINKS[1]) == (clicked.status, clicked.headers["location"])
     row.get_by_text(re.compile("^Clicked")).first.wait_for(timeout=5_000)
-    shoot(page, "sent-after")
-    shoot_in_dark_and_on_a_phone(page, "sent")
+    shoot("sent-after")
+    shoot_in_dark_and_on_a_phone(page, shoot, "sent")
 
     # Pages and API say the same.
     found = ask("/messages")["messages"]
@@ -172,10 +159,10 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     assert {TO[0]} == {each["recipient"] for each in events}
     page.goto(f"http://127.0.0.1:{installation.web}/message/{queue_id[1]}")
     page.get_by_text("Ines Marchetti").first.wait_for()
-    shoot(page, "message")
-    shoot_in_dark_and_on_a_phone(page, "message")
+    shoot("message")
+    shoot_in_dark_and_on_a_phone(page, shoot, "message")
     page.goto(f"http://127.0.0.1:{installation.web}/settings")
-    shoot(page, "settings")
+    shoot("settings")
 
 
 def test_nothing_is_lost_while_the_upstream_is_away_and_when_everything_is_killed(

@@ -47,19 +47,22 @@ ASKS = re.compile(
 )
 STYLE = re.compile(r"<(?:style\b[^<]*|[a-z][^<>]*)", re.IGNORECASE)
 ASKS_IN_STYLE = re.compile(r"\burl\(\s*+([\"']?+)\s*+(?:https?:)?//", re.IGNORECASE)
+# Links lead nowhere from inside the frame, with the keyboard neither.
+LEADS = re.compile(r"(<(?:a|area)\b[^<>]*?(?<=[\s\"'/]))(?=(?:xlink:)?href\s*+=)", re.IGNORECASE)
 DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 # No "<" inside, so that each tag is looked at once: linear also on a letter of nothing but "<img ".
 REMOTE_PICTURE = re.compile(r"<img\b[^<>]*\bsrc\s*+=\s*+[\"']?+\s*+https?:", re.IGNORECASE)
 CID = re.compile(r"\bcid:([^\s\"'<>)]{1,250})", re.IGNORECASE)
 
-# Our own sheet comes first, so that the letter's own style wins. Links lead nowhere from inside the frame.
+# Our own sheet comes first, so that the letter's own style wins.
 SHEET = (
     "<style>:root{color-scheme:light;background:#fff;color:#161a26}"
     "body{margin:24px 32px;overflow-wrap:break-word;"
     "font:16px/1.5625 Charter,'Iowan Old Style','Palatino Linotype',P052,'Noto Serif',Georgia,serif}"
     "img{max-width:100%}x-script{display:none}"
     "img[x-src]:not([width='1'],[height='1']){outline:1px dashed #757c8c;outline-offset:-1px}"
-    "pre{white-space:pre-wrap;font:inherit;margin:0}a{pointer-events:none}"
+    "pre{white-space:pre-wrap;font:inherit;margin:0}"
+    "[x-href]{color:#0000ee;text-decoration:underline}"
     "</style>"
 )
 
@@ -73,7 +76,7 @@ def html(raw: bytes) -> str:
         plain = next((part for part in readable if part.get_content_type() == "text/plain"), None)
         text = "There is no readable text in this letter." if plain is None else _text(plain)[:TEXT_MAX]
         return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
-    text = OUT_OF_SERVICE.sub(r"<\1x-", _text(found)[:TEXT_MAX])
+    text = LEADS.sub(r"\1x-", OUT_OF_SERVICE.sub(r"<\1x-", _text(found)[:TEXT_MAX]))
     if "cid:" in text.lower():
         text = _with_carried(text, parsed)
     # A doctype stays first, or the letter would be laid out in another mode than in a mail program.

@@ -102,6 +102,13 @@ def test_without_pictures_nothing_is_even_asked_for(written: str, expected: str)
     assert written == bytes(letter.response(written, pictures=True).body).decode()
 
 
+def test_links_lead_nowhere_with_the_keyboard_neither() -> None:
+    page = letter.html(mail('<a class=b href="https://x.example">there</a><MAP><AREA HREF=//x></MAP><a\nhref=/y>'))
+
+    assert not re.search(r"[\s\"']href", page, re.IGNORECASE)
+    assert '<a class=b x-href="https://x.example">there</a>' in page
+
+
 def test_the_letter_tells_nobody_where_it_is_read() -> None:
     assert letter.response("x").headers["referrer-policy"] == "no-referrer"
 
@@ -125,7 +132,20 @@ def test_a_picture_shown_a_thousand_times_does_not_fill_the_memory() -> None:
     assert len(page) < 2 * letter.PAGE_MAX
 
 
-BOMBS = ["<img ", "<img src", "src=", "<", "cid:", "<!doctype", "<meta ", "&lt;", "<style", "<td background "]
+BOMBS = [
+    "<img ",
+    "<img src",
+    "src=",
+    "<",
+    "cid:",
+    "<!doctype",
+    "<meta ",
+    "&lt;",
+    "<style",
+    "<td background ",
+    "<a ",
+    "<a href",
+]
 
 
 @pytest.mark.parametrize("bomb", [*BOMBS, "<img src=" + " " * 1_999_000, "<a style=url(" + " " * 1_999_000])
