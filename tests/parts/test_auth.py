@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -300,6 +301,19 @@ async def test_a_store_too_busy_to_write_does_not_keep_pages_back(
         answer = await it.get("/sent")
 
     assert (200, "ines@example.org", ()) == (answer.status, answer.text, answer.cookies)
+
+
+async def test_a_store_that_is_locked_for_long_keeps_no_page_back_for_long(
+    signed_in: Any, engine: Engine, clock: Any
+) -> None:
+    it = signed_in()
+    clock.advance(timedelta(minutes=2))
+
+    with engine.begin():
+        async with asyncio.timeout(5):  # half of what a writer waits for its turn
+            answers = [await it.get("/sent") for _ in range(3)]
+
+    assert [200] * 3 == [answer.status for answer in answers]
 
 
 async def test_a_store_that_is_away_is_said(signed_in: Any, engine: Engine) -> None:

@@ -19,11 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from threading import Lock
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, move_on_after, to_thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -69,6 +70,9 @@ FORM_FIELDS_MAX = 500
 USER_AGENT_MAX = 512
 
 MINUTE = timedelta(minutes=1)
+NOTE_PATIENCE_S = 0.5
+_noting = Lock()
+
 TRIES_PAIR = 5  # failed sign-ins within a minute: of one address for one account,
 TRIES_ADDRESS = 20  # of one address for any account (an office behind one address is not locked out by one colleague),
 TRIES_ACCOUNT = 20  # and for one account from anywhere (a botnet guesses slowly, yet cannot lock the owner out cheaply)
@@ -163,12 +167,8 @@ class Guard:
         session = await run_in_threadpool(look)
         if session is None:
             return None
-        if people.session_is_stale(session, now):
-            try:
-                await run_in_threadpool(note, session)
-                secured.cookie = session_cookie(self._origin, cookie)
-            except SQLAlchemyError as error:  # a store too busy to note it is no reason to keep the page back
-                log.warning("session.not_noted", error=type(error).__name__)
+        if people.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
+            secured.cookie = session_cookie(self._origin, cookie)
         user = session.user
         return Person(id=user.id, email=user.email, name=user.name, csrf=session.csrf, session=session)
 
@@ -408,8 +408,26 @@ async def bearer(request: Request, engine: Engine, clock: Clock) -> UserId | Non
     if found is None:
         return None
     if people.use_is_stale(found, now):
-        try:
-            await run_in_threadpool(note, found)
-        except SQLAlchemyError as error:  # as with sessions: reading goes on while the store is too busy to write
-            log.warning("token.not_noted", error=type(error).__name__)
+        await _noted("token", lambda: note(found))
     return found.user
+
+
+async def _noted(what: str, write: Callable[[], None]) -> bool:
+    """Whether `write` was done. A store too busy to note who was here is no reason to keep the page back: a later
+    request notes it. One at a time, so that those who wait do not use up the connections to the store."""
+
+    def one() -> bool:
+        if not _noting.acquire(blocking=False):
+            return False
+        try:
+            write()
+        except SQLAlchemyError as error:
+            log.warning("presence.not_noted", of=what, error=type(error).__name__)
+            return False
+        finally:
+            _noting.release()
+        return True
+
+    with move_on_after(NOTE_PATIENCE_S):
+        return await to_thread.run_sync(one, abandon_on_cancel=True)
+    return False
