@@ -32,7 +32,7 @@ def rewrite(
     ring = load(settings.data)
     tracking = core.Tracking(base_url=settings.track_url, keys=ring, key_id=ring.newest)
     raw = sys.stdin.buffer.read()
-    copy = core.make_copy(
+    survey, copy = core.surveyed_copy(
         raw,
         switches=switches,
         tracking=tracking,
@@ -40,7 +40,6 @@ def rewrite(
         recipient=Recipient(address=recipient, kind=AddressKind.TO),
     )
     if report is not None:
-        survey = core.survey(raw, switches=switches, tracking=tracking)
         report.write_text(json.dumps(core.report(survey), indent=2) + "\n", encoding="utf-8")
     if edits is not None:
         edits.write_text(json.dumps(core.edits_json(copy.edits), indent=2) + "\n", encoding="utf-8")

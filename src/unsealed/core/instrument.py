@@ -37,6 +37,7 @@ __all__ = [
     "report",
     "survey",
     "survey_outgoing",
+    "surveyed_copy",
     "undo",
 ]
 
@@ -90,6 +91,14 @@ def survey(raw: bytes, *, switches: Switches, tracking: Tracking) -> Survey:
 def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None) -> Copy:
     """The bytes for one recipient. Deterministic; `recipient` is only handed on."""
     return _fill(raw, _plan(raw, switches, tracking, copy), switches, tracking, copy, recipient)
+
+
+def surveyed_copy(
+    raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None
+) -> tuple[Survey, Copy]:
+    """`survey` and `make_copy` at once: the message is read only one time."""
+    plan = _plan(raw, switches, tracking, copy)
+    return plan.survey(), _fill(raw, plan, switches, tracking, copy, recipient)
 
 
 def survey_outgoing(outgoing: Outgoing, *, tracking: Tracking) -> Survey:

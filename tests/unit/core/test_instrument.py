@@ -25,6 +25,7 @@ from unsealed.core.instrument import (
     report,
     survey,
     survey_outgoing,
+    surveyed_copy,
     undo,
 )
 from unsealed.core.token import open_token, seal_click, seal_pixel
@@ -93,6 +94,15 @@ def test_the_same_input_gives_the_same_bytes(letter: Letter, tracking: Tracking)
     assert first == again
     assert first.raw != other.raw
     assert len(first.raw) == len(other.raw)
+
+
+def test_decisions_and_copy_at_once_are_those_made_apart(letter: Letter, tracking: Tracking) -> None:
+    raw = letter(LINK + '<a href="mailto:x@y.example">')
+
+    found, copy = surveyed_copy(raw, switches=Switches(), tracking=tracking, copy=COPY, recipient=None)
+
+    assert copy == make_copy(raw, switches=Switches(), tracking=tracking, copy=COPY, recipient=None)
+    assert found == survey(raw, switches=Switches(), tracking=tracking)
 
 
 def test_instrument_makes_the_copies_that_make_copy_makes(letter: Letter, own_link: str, tracking: Tracking) -> None:
