@@ -64,10 +64,11 @@ class Part:
     end: int
     type: str  # "text/html", lower case
     parameters: dict[str, str] = field(default_factory=dict)  # of Content-Type, RFC 2231 joined and decoded
-    encoding: str = ""  # Content-Transfer-Encoding, lower case; "" when there is none, "?" when two differ
+    encoding: str = ""  # Content-Transfer-Encoding, lower case; "" when there is none, "?" when it is in doubt
     attachment: bool = False  # said so by Content-Disposition
     named: bool = False  # has a file name
     content_id: str = ""
+    headed_only: bool = False  # no empty line behind the header: what is put at `body` would become a header line
     children: tuple[Part, ...] = ()
 
     def walk(self) -> Iterator[Part]:
@@ -150,13 +151,17 @@ def _part(raw: bytes, start: int, end: int, default: str, boundaries: tuple[str,
         match found.name:
             case "content-type":
                 this, its_parameters, its_conflicts = _structured(_unfold(raw, found))
-                this = this if _TYPE.fullmatch(this) else "text/plain"
+                if not _TYPE.fullmatch(this):
+                    if "boundary" in its_parameters:
+                        raise Untouchable("broken-structure")  # parts for one reader, plain text for another
+                    this = "text/plain"
                 _refuse_sealed(this, its_parameters)  # also when it is the second one: some readers take the last
                 if not typed:
                     typed, kind, parameters, conflicts = True, this, its_parameters, its_conflicts
                     named = named or bool(parameters.get("name"))
             case "content-transfer-encoding":
-                encodings.append(_structured(_unfold(raw, found))[0])
+                value = _unfold(raw, found)
+                encodings.append(_structured(value)[0] or ("?" if value.strip(_SPACE) else ""))
             case "content-disposition" if not disposition:
                 disposition, its_parameters, _ = _structured(_unfold(raw, found))
                 named = named or bool(its_parameters.get("filename"))
@@ -183,6 +188,7 @@ def _part(raw: bytes, start: int, end: int, default: str, boundaries: tuple[str,
         attachment=disposition not in ("", "inline"),  # RFC 2183 §2.8: unknown types are attachments
         named=named,
         content_id=content_id,
+        headed_only=bool(fields) and body == end == fields[-1].end,
         children=children,
     )
 
@@ -255,7 +261,7 @@ def _refuse_sealed(kind: str, parameters: dict[str, str]) -> None:
 
 
 def _collect(part: Part, found: list[Part], *, alternative: bool) -> None:
-    if part.attachment:
+    if part.attachment or part.headed_only:
         return
     if part.type in ("text/html", "text/plain"):
         # A named part behind the body is a file; an alternative with a name is still the body.

@@ -338,6 +338,31 @@ def test_limits_are_what_they_say() -> None:
         head(b"A: b\r\n\r\n" + b"x" * 25_000_000)
 
 
+@pytest.mark.parametrize("kind", ["multipart", "multi part/mixed", 'multi"part/mixed"'])
+def test_parts_under_a_type_that_cannot_be_read_are_broken(kind: str) -> None:
+    assert refused(mixed(html()).replace("multipart/mixed", kind, 1).encode()) == "broken-structure"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"Content-Type: text/html", []),
+        (b"Content-Type: text/html\r\n", []),
+        (b"Content-Type: text/html\r\n\r\n", ["text/html"]),
+        (mixed("Content-Type: text/html\r\n", html()).encode(), ["text/html"]),
+        (mixed("Content-Type: text/html", html()).encode(), ["text/html"]),
+        (b"", ["text/plain"]),
+    ],
+)
+def test_a_header_without_the_empty_line_has_no_body(raw: bytes, expected: list[str]) -> None:
+    assert [part.type for part in bodies(split(raw))] == expected
+
+
+@pytest.mark.parametrize("value", ["; quoted-printable", "(base64)", '"'])
+def test_an_encoding_that_cannot_be_read_is_in_doubt(value: str) -> None:
+    assert split(f"Content-Transfer-Encoding: {value}\r\n\r\n".encode()).encoding not in ("", "7bit")
+
+
 def test_addresses_are_counted_by_commas_outside_quotes() -> None:
     raw = b'To: "Miss, Cat" <c@d.example>, e@f.example,\r\n g@h.example\r\nCc: i@j.example\r\nSubject: a, b\r\n\r\n'
 
