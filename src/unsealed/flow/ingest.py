@@ -44,6 +44,7 @@ log = structlog.get_logger()
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
 RECORDS_AT_ONCE = 10_000  # shipped in one transaction
 HITS_AT_ONCE = 10_000  # judged in one transaction: other writers of a SQLite store wait about half a second for it
+HOT_HITS = 2_000  # a message with more is judged apart from others, and after them, so that they do not wait for it
 # While a backlog is shipped, messages that are asked for right now are judged once behind it, not again at every step.
 SETTLED = timedelta(seconds=60)
 
@@ -66,6 +67,7 @@ class Ingest:
         self._clock = clock
         self._cursor: JournalPosition | None = None
         self._reported = 0  # the newest segment whose damage was told
+        self._hot_next = False  # whose turn it is to be judged, a hot message's or that of all others
         self._newest: datetime | None = None  # the newest hit that was shipped, while more are waiting in the journal
 
     def ship(self, limit: int = RECORDS_AT_ONCE) -> int:
@@ -119,7 +121,8 @@ class Ingest:
             marks = events.marked(connection, limit, until=until)
             if not marks:
                 return 0
-            marks = _affordable(marks, events.hits_waiting(connection, [mark.message for mark in marks], 2 * span))
+            waiting = events.hits_waiting(connection, [mark.message for mark in marks], 2 * span)
+            marks, self._hot_next = _affordable(marks, waiting, hot_first=self._hot_next)
             ids = [mark.message for mark in marks]
             owners = events.owners(connection, ids)
             presences = self._presences(events.sessions(connection, {owner.user for owner in owners.values()}))
@@ -189,14 +192,25 @@ def recount(engine: Engine) -> int:
         return events.recount(connection)
 
 
-def _affordable(marks: Sequence[events.Mark], waiting: dict[MessageId, int]) -> list[events.Mark]:
-    """The first marks whose hits fit into HITS_AT_ONCE together; the first one in any case."""
+def _affordable(
+    marks: Sequence[events.Mark], waiting: dict[MessageId, int], *, hot_first: bool
+) -> tuple[list[events.Mark], bool]:
+    """What to judge now, and whether it is a hot message's turn next: the first marks of ordinary messages whose hits
+    fit into HITS_AT_ONCE together, or one hot message, in turns as long as there are both."""
+    hot = [mark for mark in marks if waiting.get(mark.message, 0) > HOT_HITS]
+    if hot and (hot_first or len(hot) == len(marks)):
+        return hot[:1], False
     total = 0
-    for place, mark in enumerate(marks):
-        total += waiting.get(mark.message, 0)
-        if place and total > HITS_AT_ONCE:
-            return list(marks[:place])
-    return list(marks)
+    taken: list[events.Mark] = []
+    for mark in marks:
+        hits = waiting.get(mark.message, 0)
+        if hits > HOT_HITS:
+            continue
+        total += hits
+        if taken and total > HITS_AT_ONCE:
+            break
+        taken.append(mark)
+    return taken, bool(hot)
 
 
 def _changes(
