@@ -303,6 +303,8 @@ def _structured(value: str) -> tuple[str, dict[str, str], frozenset[str]]:
                 conflicts.add(base)
         elif parameters.setdefault(base, text) != text:
             conflicts.add(base)
+        if value[found.end() : found.end() + 1] not in ("", ";", " ", "\t"):
+            conflicts.add(base)  # "b"c is b for one reader and something else for another
     for base, sections in pieces.items():
         text = _joined(sections)
         if parameters.get(base, text) != text:
@@ -331,6 +333,8 @@ def _without_comments(value: str) -> str:
     at = depth = 0
     while at < len(value):
         if value[at] == "(":
+            if not depth:
+                kept.append(" ")  # RFC 5322 §3.2.2: it counts as white space, and joins nothing
             depth += 1
             at += 1
         elif value[at] == ")" and depth:

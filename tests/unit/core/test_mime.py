@@ -92,6 +92,7 @@ def test_a_lone_cr_where_readers_differ_breaks_the_structure(raw: bytes) -> None
         ("", "text/plain"),
         ("text/", "text/plain"),
         ("text/html/x", "text/plain"),
+        ("te(a)xt/html", "text/plain"),
     ],
 )
 def test_the_type_is_read(value: str, expected: str) -> None:
@@ -153,6 +154,7 @@ def test_boundaries_are_read_in_all_spellings(value: str) -> None:
         "multipart/mixed; boundary=",
         'multipart/mixed; boundary=""',
         "multipart/mixed; boundary=b; boundary=c",
+        'multipart/mixed; boundary="b"c',
         "multipart/mixed; boundary=b; boundary*=''c",
         "multipart/mixed; boundary*0=b; boundary*0=c",
         "multipart/mixed; boundary=c",
