@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ def guarded(engine: Engine, clock: Callable[[], datetime]) -> Callable[[str], St
     async def change(request: Request) -> Response:
         return JSONResponse(dict(request.state.form))
 
+    async def from_where(request: Request) -> Response:
+        return PlainTextResponse(auth.client_address(request))
+
     async def letter(_: Request) -> Response:
         return PlainTextResponse("letter", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "private"})
 
@@ -66,6 +70,7 @@ def guarded(engine: Engine, clock: Callable[[], datetime]) -> Callable[[str], St
         return Starlette(
             routes=[
                 Route("/sent", page),
+                Route("/static/from", from_where),
                 Route("/change", change, methods=["POST"]),
                 Route("/letter", letter),
                 Route("/sign-in", page),
@@ -73,7 +78,16 @@ def guarded(engine: Engine, clock: Callable[[], datetime]) -> Callable[[str], St
                 Route("/static/x", page),
                 Route("/healthz", page),
             ],
-            middleware=[Middleware(Guard, engine=engine, clock=clock, origin=origin, refuse=refuse)],
+            middleware=[
+                Middleware(
+                    Guard,
+                    engine=engine,
+                    clock=clock,
+                    origin=origin,
+                    trusted_proxies=[ip_network("10.0.0.0/8")],
+                    refuse=refuse,
+                )
+            ],
         )
 
     return build
@@ -92,6 +106,24 @@ def signed_in(engine: Engine, ines: UserId, now: datetime, guarded: Any, browser
 
 
 # ------------------------------------------------------------------------------------------------------ who sees
+
+
+@pytest.mark.parametrize(
+    ("peer", "chain", "expected"),
+    [
+        ("10.0.0.1", "203.0.113.9, 198.51.100.1", "198.51.100.1"),  # behind our proxy
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),  # a stranger may write what he likes
+        ("", "203.0.113.9", ""),
+    ],
+)
+async def test_a_proxy_of_ours_says_from_where_a_request_comes(
+    guarded: Any, browser: Any, peer: str, chain: str, expected: str
+) -> None:
+    answer = await browser(app=guarded(), address=peer).get("/static/from", x_forwarded_for=chain)
+
+    assert expected == answer.text
 
 
 async def test_a_page_is_for_people_who_are_signed_in(guarded: Any, browser: Any, signed_in: Any) -> None:

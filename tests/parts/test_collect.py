@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.inlets.collect import CollectSettings, Limits, client_address, run
+from unsealed.inlets.collect import CollectSettings, Limits, run
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level
@@ -375,52 +375,6 @@ def test_of_a_referer_only_the_host_is_recorded(collector: Collector, referer: s
     collector.ask(collector.pixel(), Referer=referer)
 
     assert [host] == [hit.referer_host for hit in collector.hits()]
-
-
-PROXIES = tuple(ip_network(network) for network in ("10.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.7/32"))
-
-
-@pytest.mark.parametrize(
-    ("chain", "address"),
-    [
-        ("198.51.100.1", "198.51.100.1"),
-        ("203.0.113.9, 198.51.100.1", "198.51.100.1"),  # the left one is what the client invented
-        ("203.0.113.9, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
-        ("198.51.100.1, 10.0.0.2, 192.0.2.7", "198.51.100.1"),
-        ("198.51.100.1,10.0.0.2", "198.51.100.1"),
-        ("  198.51.100.1  ", "198.51.100.1"),
-        ("198.51.100.1:52100", "198.51.100.1"),
-        ("198.51.100.1:52100, 10.0.0.2:80", "198.51.100.1"),
-        ("2001:db8::1", "2001:db8::1"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("[2001:db8::1]:443", "2001:db8::1"),
-        ('"[2001:db8::1]:443"', "2001:db8::1"),
-        ("2001:DB8:0:0::1", "2001:db8::1"),
-        ("fe80::1%eth0", "fe80::1"),
-        ("198.51.100.1, 2001:db8:ffff::5", "198.51.100.1"),
-        ("::ffff:198.51.100.1", "198.51.100.1"),
-        ("198.51.100.1, ::ffff:10.0.0.9", "198.51.100.1"),  # a proxy in its mapped form
-        ("for=198.51.100.1", "198.51.100.1"),
-        ("For=198.51.100.1;proto=https;by=10.0.0.2", "198.51.100.1"),
-        ('for="[2001:db8::1]:443"', "2001:db8::1"),
-        ("for=203.0.113.9, for=198.51.100.1, for=10.0.0.2", "198.51.100.1"),
-        ("10.0.0.2", "10.0.0.2"),  # all ours: the left-most
-        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
-        ("", "10.0.0.1"),
-        (",", "10.0.0.1"),
-        ("unknown", "10.0.0.1"),
-        ("203.0.113.9, unknown", "10.0.0.1"),
-        ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
-        ("for=_hidden", "10.0.0.1"),
-        ("1.2.3.4.5", "10.0.0.1"),
-        ("0x7f.1", "10.0.0.1"),
-        ("203.0.113.9 198.51.100.1", "10.0.0.1"),
-        ("203.0.113.9, <script>", "10.0.0.1"),
-        ("203.0.113.9," * 1000 + "198.51.100.1", "198.51.100.1"),
-    ],
-)
-def test_the_address_is_the_right_most_one_that_is_not_ours(chain: str, address: str) -> None:
-    assert address == client_address("10.0.0.1", chain, PROXIES)
 
 
 def test_a_stranger_cannot_write_its_address(collector: Collector) -> None:

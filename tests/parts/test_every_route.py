@@ -226,3 +226,11 @@ async def test_hostile_values_never_break_an_answer(visit: Any, app: Starlette, 
                 failed.append((path, cookie[:20], repr(answer.raised)[:120]))
 
     assert [] == failed
+
+
+@pytest.mark.parametrize("path", ["/sent/", "/api/v1/messages/"])
+async def test_no_address_is_made_from_the_host_header(visit: Any, path: str) -> None:
+    it, token = visit(MARA)
+    answer = await it.get(path, host="localhost:1", **token)
+
+    assert (404, None) == (answer.status, answer.headers.get("location"))

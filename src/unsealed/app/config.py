@@ -252,8 +252,9 @@ class Track(_Section):
     )
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_items)] = Field(
         default=(),
-        description="Addresses or networks of your own proxies. The address that is recorded is the right-most entry "
-        "of `X-Forwarded-For` that is not in this list. `*` is refused: every caller could then write the address.",
+        description="Addresses or networks of your own proxies, in front of pixels and links and of the pages. The "
+        "address that is recorded is the right-most entry of `X-Forwarded-For` that is not in this list. `*` is "
+        "refused: every caller could then write the address.",
     )
     connections: int = Field(
         default=4096,

@@ -236,6 +236,7 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         tracking_url=settings.track_url,
         collector_socket=sockets.private_path,
         smtp=SmtpWords(host="127.0.0.1" if smtp.wildcard else smtp.host, port=smtp.port, tls=tls),
+        trusted_proxies=settings.track.trusted_proxies,
         sandbox=settings.upstream.url is None,
     )
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -33,6 +33,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unsealed.core import forwarded
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
@@ -100,13 +101,23 @@ class Person:
 class Guard:
     """ASGI middleware; outermost of ours."""
 
-    def __init__(self, app: ASGIApp, *, engine: Engine, clock: Clock, origin: str, refuse: Refuse) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        engine: Engine,
+        clock: Clock,
+        origin: str,
+        trusted_proxies: Sequence[forwarded.Network],
+        refuse: Refuse,
+    ) -> None:
         """origin: scheme, host and port under which people reach the pages; absolute addresses come from it alone."""
         self._app = app
         self._engine = engine
         self._clock = clock
         self._origin = origin
         self._host = urlsplit(origin).hostname or ""
+        self._trusted = trusted_proxies
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,6 +139,7 @@ class Guard:
         cookie = request.cookies.get(cookie_name(self._origin), "")
         person = None
         request.state.person = None
+        request.state.address = self._address(request)
         if cookie and not path.startswith(("/static/", "/api/")) and path != "/healthz":
             try:
                 person = await self._person(request, cookie, secured)
@@ -152,6 +164,13 @@ class Guard:
         # Whoever points a name of his own at us (DNS rebinding) sends that name as Host.
         host = HOST.fullmatch(request.headers.get("host", "").lower())
         return host is not None and (host["name"].strip("[]") == self._host or is_loopback(host["name"].strip("[]")))
+
+    def _address(self, request: Request) -> str:
+        peer = request.client.host if request.client else ""
+        address = forwarded.read_address(peer)
+        if address is None or not forwarded.is_trusted(address, self._trusted):
+            return peer
+        return forwarded.client_address(peer, ",".join(request.headers.getlist("x-forwarded-for")), self._trusted)
 
     async def _person(self, request: Request, cookie: str, secured: _Secured) -> Person | None:
         now = self._clock()
@@ -271,8 +290,9 @@ async def read_form(request: Request) -> Mapping[str, str] | None:
 
 
 def client_address(request: Request) -> str:
-    """From where the connection comes."""
-    return request.client.host if request.client else ""
+    """From where the request comes; behind proxies of our own, from where those say. `Guard` found it out."""
+    address: str = request.state.address
+    return address
 
 
 def user_agent(request: Request) -> str:

@@ -32,23 +32,20 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import format_datetime
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import uvloop
 
+from unsealed.core.forwarded import Network, client_address, is_trusted, read_address
 from unsealed.core.token import open_token, redirect_location
 from unsealed.model.errors import UnsealedError
 from unsealed.model.ports import Clock, Keys
 from unsealed.store.journal import GroupCommit, Journal, compose_hit, encode_moment, encode_request
 
-Network = IPv4Network | IPv6Network
-_Address = IPv4Address | IPv6Address
 _Kept = TypeVar("_Kept")
 
 
@@ -403,8 +400,8 @@ class _Connection(asyncio.Protocol):
         collector.silent[self] = None
         if not self._private:
             self.address = str(transport.get_extra_info("peername")[0])
-            address = _parse_address(self.address)
-            self._trusted = address is not None and _is_trusted(address, collector.settings.trusted_proxies)
+            address = read_address(self.address)
+            self._trusted = address is not None and is_trusted(address, collector.settings.trusted_proxies)
             if address is not None:
                 self.address = str(address)
         if not self._trusted:
@@ -684,47 +681,6 @@ def _read_headers(block: bytes) -> _Headers:
             sec_fetch=_cut("/".join(sec_fetch)) if any(sec_fetch) else "",
         ),
     )
-
-
-def client_address(peer: str, chain: str, trusted: Sequence[Network]) -> str:
-    """The right-most address of an X-Forwarded-For chain that is not one of our own proxies.
-
-    peer: who connected, trusted already; "" for a unix socket. Entries may carry ports, brackets, quotes and `for=`.
-    Each proxy writes the address it was reached from at the right end, so what lies left of the first stranger may be
-    invented. An entry that is no address ends the search at the proxy that wrote it. When all are ours: the left-most.
-    """
-    nearest = peer
-    for entry in reversed(chain.split(",")):
-        address = _parse_address(entry)
-        if address is None:
-            break
-        nearest = str(address)
-        if not _is_trusted(address, trusted):
-            break
-    return nearest
-
-
-@lru_cache(maxsize=4096)
-def _parse_address(entry: str) -> _Address | None:
-    text = entry.strip()
-    if text[:4].lower() == "for=":
-        text = text[4:].partition(";")[0]
-    text = text.strip('" \t')
-    if text[:1] == "[":
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-def _is_trusted(address: _Address, trusted: Sequence[Network]) -> bool:
-    return any(address in network for network in trusted)
 
 
 def _keep(cache: dict[bytes, _Kept], key: bytes, value: _Kept) -> None:

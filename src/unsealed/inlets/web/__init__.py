@@ -30,9 +30,19 @@ def build(around: Surroundings) -> Starlette:
             *sign_in.routes(around),
             *api.routes(engine=around.engine, clock=around.clock),
         ],
-        middleware=[Middleware(Guard, engine=around.engine, clock=around.clock, origin=around.origin, refuse=refuse)],
+        middleware=[
+            Middleware(
+                Guard,
+                engine=around.engine,
+                clock=around.clock,
+                origin=around.origin,
+                trusted_proxies=around.trusted_proxies,
+                refuse=refuse,
+            )
+        ],
         exception_handlers=HANDLERS,
     )
+    app.router.redirect_slashes = False  # Starlette would put the Host header into the address
     app.state.surroundings = around
     app.state.live = live.Live(around.engine)
     return app

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
+from unsealed.core.forwarded import Network
 from unsealed.model.ports import Clock, Keys
 
 
@@ -31,6 +32,7 @@ class Surroundings:
     tracking_url: str  # base of the tracking links of new mail, without trailing slash
     collector_socket: Path  # private socket of the collector, where the sandbox's loads go
     smtp: SmtpWords
+    trusted_proxies: tuple[Network, ...] = ()  # who may say in X-Forwarded-For from where a request comes
     sandbox: bool = False  # no upstream is configured: copies land in the built-in mailbox
 
 
