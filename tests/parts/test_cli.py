@@ -68,6 +68,13 @@ def test_a_user_gets_a_one_time_link_or_the_password_from_standard_input(data: P
     assert people.password_fits(kept[1], "a long enough secret")
 
 
+def test_the_operator_may_give_a_short_password_and_is_warned(data: Path) -> None:
+    result = run("user", "add", "rob@x.example", "--password-stdin", "--data", data, given=b"s3cret\n")
+
+    assert (0, "rob@x.example added\n") == (result.exit_code, result.stdout)
+    assert "easily guessed" in result.stderr
+
+
 def test_who_forgot_the_password_gets_a_new_link_and_the_old_one_dies(data: Path) -> None:
     first = said("user", "add", "ines@x.example", "--data", data)
     second = said("user", "link", "INES@x.example", "--data", data)

@@ -218,6 +218,8 @@ def add_user(
             typer.echo(welcome_url(settings, people.new_login_link(connection, who, now())))
         else:
             typer.echo(f"{email} added")
+            if len(password) < people.PASSWORD_LETTERS_MIN:
+                typer.echo("warning: a password this short is easily guessed", err=True)
 
 
 @user.command("link")
