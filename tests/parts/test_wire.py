@@ -57,6 +57,14 @@ def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> N
         prepare(load({"data": tmp_path / "file" / "data"}))
 
 
+def test_a_store_that_is_none_is_said_in_words(tmp_path: Path) -> None:
+    settings = load({"data": tmp_path})
+    (tmp_path / "unsealed.db").write_text("not a database\n" * 100)
+
+    with pytest.raises(Unavailable, match="the store cannot be used: file is not a database"):
+        prepare(settings)
+
+
 def test_a_rotation_reaches_a_role_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [1000.0]
     monkeypatch.setattr(wire, "monotonic", lambda: seconds[0])

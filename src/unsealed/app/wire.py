@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from unsealed.app.config import Settings
 from unsealed.model.errors import Unavailable, UnsealedError
@@ -32,7 +33,7 @@ def prepare(settings: Settings) -> Engine:
     """The data folder with its keys, and the store at the newest schema; safe while the server runs.
 
     Raises:
-        Unavailable: temporary; the folder cannot be written.
+        Unavailable: temporary; the folder cannot be written, or the store does not answer.
     """
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,7 +44,11 @@ def prepare(settings: Settings) -> Engine:
     os.umask(0o077)  # what is kept is for this account alone, also in a folder that others may enter
     load(settings.data)
     engine = stores.connect(settings.store_url)
-    migrate(engine)
+    try:
+        migrate(engine)
+    except DBAPIError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise Unavailable(f"the store cannot be used: {reason}; see `unsealed check`") from error
     return engine
 
 
