@@ -221,6 +221,20 @@ def test_the_keys_move_open_search_and_never_fire_in_a_field(visit: Callable[...
     assert page.locator("#detail h1").inner_text() == "Minutes of the steering meeting"
 
 
+def test_an_earlier_key_does_not_part_two_keys_that_belong_together(visit: Callable[..., Page], mail: Mail) -> None:
+    page = visit("/settings")
+    page.clock.install()
+    page.reload()
+
+    page.keyboard.press("x")
+    page.clock.run_for(1_100)
+    page.keyboard.press("g")
+    page.clock.run_for(300)
+    page.keyboard.press("s")
+
+    page.wait_for_url("**/sent")
+
+
 def test_over_its_marks_a_row_tells_each_recipients_state(visit: Callable[..., Page], mail: Mail) -> None:
     page = visit("/sent")
     row = page.locator(".rows > li", has_text="Harbourline")

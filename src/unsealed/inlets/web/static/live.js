@@ -241,6 +241,7 @@
   const help = $("[data-help]");
   let keys = keep(localStorage, "keys") !== "off";
   let before = "";
+  let forget = 0;
   const step = (by) => {
     const list = all(".rows .row");
     if (!list.length) return;
@@ -271,7 +272,8 @@
     if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
     const action = ACTIONS[`${before} ${event.key}`] || ACTIONS[event.key];
     before = event.key;
-    setTimeout(() => { before = ""; }, 1200);
+    clearTimeout(forget); // that of an earlier key must not part "g" from "s"
+    forget = setTimeout(() => { before = ""; }, 1200);
     if (action) { event.preventDefault(); action(); }
   });
   for (const button of all("[data-help-open]")) { button.hidden = false; button.addEventListener("click", () => help.showModal()); }
