@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,23 @@ def test_a_role_that_is_killed_is_started_again() -> None:
         parent.terminate()
         assert 0 == parent.wait(20)
         assert gone(second)
+
+
+def test_a_role_that_is_killed_again_and_again_never_stays_away_for_long() -> None:
+    pauses = []
+    with start("steady") as parent:
+        assert parent.stdout is not None
+        for text in parent.stdout:
+            if text.startswith("steady"):
+                os.kill(int(text.split()[1]), signal.SIGKILL)
+            elif found := re.search(r"again_in_s\W+([\d.]+)", re.sub(r"\x1b\[\d*m", "", text)):
+                pauses.append(float(found[1]))
+                if len(pauses) == 6:
+                    break
+        parent.terminate()
+        parent.communicate(timeout=20)
+
+    assert [0.05, 0.1, 0.2, 0.4, 0.4, 0.4] == pauses
 
 
 def test_a_role_that_is_killed_before_it_was_ready_is_started_again() -> None:

@@ -26,6 +26,7 @@ Ready = Callable[[], None]
 
 FIRST_PAUSE_S = 0.05  # before a role that died is started again; doubles with each death in a row
 LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_KILLED_S = 0.4  # of one that was ready, or was killed: who waits for it is answered within a second
 STEADY_AFTER_S = 30.0  # a role that lived this long starts with the first pause again
 STOP_PATIENCE_S = 10.0  # after SIGTERM; then SIGKILL, which loses nothing that was acknowledged
 
@@ -129,6 +130,8 @@ class Supervisor:
             ended = ended or os.WIFEXITED(status)
             steady = monotonic() - running.since > STEADY_AFTER_S
             pause_s = FIRST_PAUSE_S if steady else running.pause_s
+            if running.ready == -1 or os.WIFSIGNALED(status):
+                pause_s = min(pause_s, LONGEST_PAUSE_KILLED_S)
             self._due.append((monotonic() + pause_s, running.role, min(2 * pause_s, LONGEST_PAUSE_S)))
             log.error("role.died", role=running.role.name, pid=pid, again_in_s=pause_s)
         return ended
