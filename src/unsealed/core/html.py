@@ -77,6 +77,7 @@ _BLOCK_ENDS = frozenset({"/td", "/p", "/div"})
 _REFERENCE = re.compile(r"&(?:#([0-9]++|[xX][0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9]*+)(;?)(?=(.?)))", re.DOTALL)
 _NEWLINES_AND_TABS = re.compile(r"[\t\n\r]")
 _STOPS = 50_000  # more links, pictures and comments than any letter holds: bound the time
+_ODD_ROUNDS = 2_000  # of a thousand pieces each that hold no tag at all, like "</>"
 _TAGS = 500_000
 _SPACE = "\t\n\f\r "
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
@@ -137,7 +138,7 @@ def scan(text: str) -> Page:
     pictures: list[Picture] = []
     body_end: int | None = None
     html_end: int | None = None
-    at, stop, stops = 0, len(text), 0
+    at, stop, stops, odd_rounds = 0, len(text), 0, 0
     skip, read_tag = _SKIP.match, _TAG.match
     while True:
         begun = at
@@ -146,7 +147,7 @@ def scan(text: str) -> Page:
         if at >= stop:
             break
         stops += 1
-        if stops > _STOPS:
+        if stops > _STOPS or odd_rounds > _ODD_ROUNDS:
             raise Untouchable("too-complex")
         if text.startswith("<!--", at):
             end = _comment_end(text, at)
@@ -160,6 +161,7 @@ def scan(text: str) -> Page:
         tag = read_tag(text, at)
         if tag is None:
             if at > begun:
+                odd_rounds += 1
                 continue  # the bound of repetitions was reached in front of something that is no tag
             break
         name, end = tag[1].lower(), tag.end()

@@ -355,6 +355,13 @@ def test_more_pictures_than_any_letter_holds_are_refused() -> None:
         scan("<img>" * 60_000)
 
 
+@pytest.mark.parametrize("piece", ["</>", "< ", "<?x>", "a < b "])
+def test_millions_of_pieces_that_are_no_tags_are_too_complex(piece: str) -> None:
+    assert scan(piece * 200_000).end == len(piece) * 200_000
+    with pytest.raises(Untouchable, match="too-complex"):
+        scan(piece * 3_000_000)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_scanned(raw: bytes) -> None:
     text = raw.decode("latin-1")
