@@ -108,4 +108,13 @@ def test_from_the_printed_link_to_the_first_judged_open(
     press(page, page.locator(".copies .row"))
     page.wait_for_url("**/sandbox/*")
     shoot("sandbox-phone-dark")
+
+    assert page.context.browser is not None
+    plain = page.context.browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
+    quiet = plain.new_page()
+    quiet.goto(page.url)
+    quiet.get_by_role("button", name="Mail scanner").click()
+    assert 4 == quiet.locator(".hit").count()  # the answer comes with its judgement
+    plain.close()
+    page.goto("about:blank")
     installation.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anyio import sleep
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from unsealed.store.engine import reading
 
 COPIES = 50
 JUDGED = 40
+LOOKS, LOOK_EVERY_S = 30, 0.03  # an answer waits for the judgement, which without scripts nothing else would bring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,9 @@ async def load(request: Request) -> Response:
         raise BadInput("choose one of the programs")
     found, base = await _trackers(request)
     around = surroundings(request)
+    before = await _recorded(request)
     await run_in_threadpool(lambda: simulate.load(reader, found, collector=around.collector_socket, base=base))
+    await _until_judged(request, before)
     return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
 
 
@@ -128,8 +132,29 @@ async def click(request: Request) -> Response:
     if reader is None or path is None:
         raise BadInput("choose one of the links")
     around = surroundings(request)
+    before = await _recorded(request)
     await run_in_threadpool(lambda: simulate.request([path], reader, collector=around.collector_socket, base=base))
+    await _until_judged(request, before)
     return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
+
+
+async def _recorded(request: Request) -> int:
+    """How many requests for this copy were judged so far."""
+    number = CopyId(from_public_id(request.path_params["id"]) or 0)
+
+    def look() -> int:
+        with reading(surroundings(request).engine) as connection:
+            copy = views.sandbox_copy(connection, request.state.person.id, number)
+            return copy.signals.raw if copy else 0
+
+    return await run_in_threadpool(look)
+
+
+async def _until_judged(request: Request, before: int) -> None:
+    for _ in range(LOOKS):
+        if await _recorded(request) != before:
+            return
+        await sleep(LOOK_EVERY_S)
 
 
 async def _trackers(request: Request) -> tuple[simulate.Trackers, str]:
