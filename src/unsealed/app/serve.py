@@ -65,6 +65,8 @@ def run(settings: Settings) -> int:
     Raises:
         Unavailable: the data folder or a port cannot be used; says which and what to do.
     """
+    import unsealed.inlets.collect  # noqa: F401  (forked with it, a collector that was killed is back at once)
+
     configure_log(settings)
     with _one_server(settings.data), _sockets(settings) as sockets:
         engine = prepare(settings)
