@@ -82,6 +82,6 @@ def _missing(found: Sequence[Field], envelope_from: str, now: datetime, new_id: 
     lines = [
         ("From", envelope_from),
         ("Date", format_datetime(now)),
-        ("Message-ID", f"<{new_id}@{domain}>"),
+        ("Message-ID", f"<{new_id}@{domain or 'localhost'}>"),
     ]
     return [(name, value) for name, value in lines if name.lower() not in there]

@@ -248,7 +248,7 @@ class SubmissionServer:
             return f"554 5.6.0 {error}"
         if not intake.authors:
             return "550 5.7.1 The From header names no address that could be checked"
-        if not self._all_owned(user, (envelope_from, *intake.authors)):
+        if not self._all_owned(user, ([envelope_from] if envelope_from else []) + [*intake.authors]):
             return "550 5.7.1 An address in the From header does not belong to you"
         return send.plan(intake.outgoing, tracking=self.tracking())
 
@@ -488,7 +488,8 @@ class Dialogue(SMTP):
         if not address.isascii() and not international:
             await self.push("553 5.6.7 This address needs SMTPUTF8")
             return
-        if self.user is None or not address or not await self.server.may_send_from(self.user, address):
+        # Mail programs send receipts with the null sender (RFC 8098 §2.1); whose they are, the From header says.
+        if self.user is None or (address and not await self.server.may_send_from(self.user, address)):
             await self.push("550 5.7.1 This sender address does not belong to you")
             return
         self._envelope.mail_from = address

@@ -187,11 +187,30 @@ async def test_without_signing_in_nothing_is_relayed_from_anywhere(
     assert await client.say("VRFY bob@x.example") == "530 5.7.0 Authentication required"
 
 
-@pytest.mark.parametrize("sender", ["bob@example.org", "", "ann@example.org.evil.example"])
+@pytest.mark.parametrize("sender", ["bob@example.org", "ann@example.org.evil.example"])
 async def test_a_foreign_envelope_sender_is_refused(desk: Desk, ann: Any, sender: str) -> None:
     client = await signed_in(await desk(), ann)
 
     assert await client.say(f"MAIL FROM:<{sender}>") == "550 5.7.1 This sender address does not belong to you"
+
+
+async def test_a_receipt_without_an_envelope_sender_goes_out_as_it_came_for_its_author_alone(
+    desk: Desk, ann: Any, rows: Rows
+) -> None:
+    client = await signed_in(await desk(), ann)
+
+    async def send(head: bytes) -> str:
+        assert await client.say("MAIL FROM:<>") == "250 2.1.0 Ok"
+        await client.say("RCPT TO:<bob@x.example>")
+        await client.say("DATA")
+        await client.send(head + b"To: bob@x.example\r\n\r\nread\r\n.\r\n")
+        return str(await client.reply())
+
+    assert (await send(b"From: bob@example.org\r\n")).startswith("550 5.7.1 ")
+    assert (await send(b"Subject: nobody\r\n")).startswith("550 5.7.1 ")
+    assert (await send(b"From: ann@example.org\r\n")).startswith("250 2.0.0 ")
+    assert [("", "null-sender")] == [(row["envelope_from"], row["unchanged"]) for row in rows(schema.messages)]
+    assert b"@localhost>" in rows(schema.originals)[0]["raw"]
 
 
 async def test_an_address_that_was_taken_away_stops_working_within_seconds(
