@@ -488,8 +488,8 @@ def test_what_arrives_during_a_commit_goes_with_the_next(owner: Owner, folder: P
     assert owner.settled == []
     assert owner.group.busy_s > 0
     owner.go.set()
-    owner.step()
-    owner.step()
+    for _ in ("A is settled", "the next commit begins", "B, C and D are settled"):
+        owner.step()
 
     assert [(["A"], 1, ""), (["B", "C", "D"], 3, "")] == owner.settled
     assert owner.group.busy_s == 0

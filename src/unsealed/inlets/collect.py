@@ -247,7 +247,7 @@ class _Collector:
         self._group.add(payload, (connection, answer))
         if not self._flush_planned:
             self._flush_planned = True
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self.loop.call_soon, self._flush)  # after all that can be read by now
 
     def compose(self, status: bytes, headers: bytes, body: bytes, *, head: bool = False, close: bool = False) -> bytes:
         """A whole answer; `head` leaves out the body and nothing else."""

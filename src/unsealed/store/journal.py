@@ -295,8 +295,11 @@ class GroupCommit(Generic[_Waiter]):
     def _finish(self) -> None:
         waiters, records, error = self._committing, self._records, self._error
         self._committing, self._records, self._since = [], 0, None
-        self.flush()  # the next commit runs while these are answered
         self._settled(waiters, records, error)
+        # Not at once: what the owner has yet to read goes along. A commit costs nearly the same for one record as
+        # for sixty: at 64 clients, fewer and larger ones gave about a tenth more answers.
+        if self._waiters:
+            self._post(self.flush)
 
 
 def read(folder: Path, after: JournalPosition | None, limit: int) -> Reading:
