@@ -1,4 +1,4 @@
-"""Judged events -> readings, states, words.
+"""Judged events -> readings and states.
 
 A reading is a run of counted opens of one copy, each at most READING_GAP after the one before: a preview pane that
 loads the picture eight times is one reading. Clicks have their own count; a click without any counted open proves one
@@ -14,7 +14,6 @@ from unsealed.model.view import CopyFacts
 
 READING_GAP = timedelta(minutes=10)
 NO_SIGNAL_AFTER = timedelta(hours=24)
-BELIEVED_FROM = 0.6  # confidence under which screens say "maybe"
 
 
 def begins_reading(previous: datetime | None, at: datetime) -> bool:
@@ -45,33 +44,3 @@ def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
     if facts.sent_at is not None and now - facts.sent_at >= NO_SIGNAL_AFTER:
         return CopyState.NO_SIGNAL
     return CopyState.DELIVERED if facts.delivery is Delivery.DELIVERED else CopyState.SENT
-
-
-def state_words(state: CopyState, *, opens: int = 0, clicks: int = 0, confidence: float | None = None) -> str:
-    """The state for people: "Opened 3 times", "Maybe opened", "No signal yet"."""
-    match state:
-        case CopyState.OPENED:
-            maybe = confidence is not None and confidence < BELIEVED_FROM
-            return f"{'Maybe opened' if maybe else 'Opened'}{_times(opens)}"
-        case CopyState.CLICKED:
-            return f"Clicked{_times(clicks)}"
-        case CopyState.LOADED_BY_MACHINE:
-            return "Loaded by a machine"
-        case CopyState.NO_SIGNAL:
-            return "No signal yet"
-        case CopyState.NOT_TRACKED:
-            return "Not tracked"
-        case CopyState.QUEUED:
-            return "Waiting to be sent"
-        case CopyState.DELAYED:
-            return "Delayed"
-        case CopyState.SENT:
-            return "Sent"
-        case CopyState.DELIVERED:
-            return "Delivered"
-        case CopyState.BOUNCED:
-            return "Bounced"
-
-
-def _times(count: int) -> str:
-    return f" {count} times" if count > 1 else ""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from unsealed.core.reading import READING_GAP, begins_reading, copy_state, state_words
+from unsealed.core.reading import READING_GAP, begins_reading, copy_state
 from unsealed.model.message import CopyState, Delivery
 from unsealed.model.view import CopyFacts
 
@@ -53,17 +53,3 @@ def test_a_reading_begins_after_ten_quiet_minutes_and_not_before() -> None:
     assert begins_reading(None, NOON)
     assert not begins_reading(NOON - READING_GAP, NOON)
     assert begins_reading(NOON - READING_GAP - timedelta(microseconds=1), NOON)
-
-
-def test_every_state_has_words_and_none_says_not_opened() -> None:
-    words = [state_words(state) for state in CopyState]
-
-    assert len(set(words)) == len(CopyState)
-    assert [] == [each for each in words if "not opened" in each.lower() or "unread" in each.lower()]
-
-
-def test_words_say_how_often_and_how_sure() -> None:
-    assert "Opened 3 times" == state_words(CopyState.OPENED, opens=3, confidence=0.95)
-    assert "Opened" == state_words(CopyState.OPENED, opens=1, confidence=0.6)
-    assert "Maybe opened" == state_words(CopyState.OPENED, opens=1, confidence=0.5)
-    assert "Clicked 2 times" == state_words(CopyState.CLICKED, opens=1, clicks=2, confidence=0.5)
