@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -571,6 +572,7 @@ printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=50)
         referer_host=printable,
         prefetch=printable,
         sec_fetch=printable,
+        device=printable,
     )
 )
 def test_a_hit_comes_back_as_it_was(hit: Hit) -> None:
@@ -593,12 +595,25 @@ def test_the_form_of_a_record_is_what_it_always_was() -> None:
         referer_host="mail.example",
     )
 
-    assert encode_hit(hit) == "11795219200000005\0AQ\0GET\x00192.0.2.1\0ü\0\0\x01\0mail.example\0\0".encode()
+    record = "11795219200000005\0AQ\0GET\x00192.0.2.1\0ü\0\0\x01\0mail.example\0\0".encode()
+
+    assert record == encode_hit(hit)
+    assert hit == decode_hit(record)
+    assert record + b"\0AQEd" == encode_hit(replace(hit, device="AQEd"))
 
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"1", b"\xff", b"2" + b"\0" * 9, b"1x" + b"\0" * 9, b"15" + b"\0" * 8, b"1" + b"9" * 30 + b"\0" * 9],
+    [
+        b"",
+        b"1",
+        b"\xff",
+        b"2" + b"\0" * 9,
+        b"1x" + b"\0" * 9,
+        b"15" + b"\0" * 8,
+        b"15" + b"\0" * 11,
+        b"1" + b"9" * 30 + b"\0" * 9,
+    ],
 )
 def test_what_is_no_hit_is_refused(payload: bytes) -> None:
     with pytest.raises(BadInput):

@@ -1,4 +1,4 @@
-"""Tracking tokens: seal what a pixel or a link stands for, and open it again without any database.
+"""Tracking tokens: seal what a pixel, a link or a sender's own browser stands for; open it again without a database.
 
 Promises that a token opens for ever with the key that sealed it, that it has exactly one spelling, that nothing about
 the recipient or the destination can be read in it, and that no other string opens. The same input gives the same token.
@@ -10,11 +10,13 @@ Layout, before base64url without padding:
 
     claims of a pixel   flags u8 | copy u64
     claims of a link    flags u8 | copy u64 | position varint | destination, UTF-8, raw deflate with DICTIONARY
+    claims of a device  flags u8 | device u64 | where the browser returns to, as a destination; nothing in a cookie
 
-    flags               bits 0 to 2: model.policy.Level; bit 3: a link; the others are zero
+    flags               of pixels and links: bits 0 to 2: model.policy.Level; bit 3: a link; of devices: bit 4 alone
 
-Integers are big-endian, the varint is LEB128. Version and key id are authenticated too (associated data). A pixel token
-has 36 characters. This module never changes what version 1 means: mail lives longer than programs.
+Integers are big-endian, the varint is LEB128. Version and key id are authenticated too (associated data). The tokens of
+a pixel and of a cookie have 36 characters. This module never changes what version 1 means: mail lives longer than
+programs.
 """
 
 from __future__ import annotations
@@ -60,11 +62,12 @@ DICTIONARY = (
 # A window of 4 kB covers the dictionary and costs a fraction of the usual set-up; every inflater reads it. Kept with
 # the dictionary read, and copied for each link.
 _DEFLATE = zlib.compressobj(9, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
-_LINK = 0x08
 _LEVEL = 0x07
+_LINK = 0x08
+_DEVICE = 0x10
 _LEVELS = tuple(Level)
-_COPY_END = 9  # flags and copy id
-_SHORTEST = 2 + 16 + _COPY_END
+_ID_END = 9  # flags and id
+_SHORTEST = 2 + 16 + _ID_END
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +95,19 @@ def seal_click(keys: Keys, key_id: int, copy: CopyId, level: Level, link: int, d
     Raises:
         BadInput: permanent; the destination is not safe or too long (leave the link alone), or no such key.
     """
-    if not safe_destination(destination):
-        raise BadInput("not a destination that a redirect may lead to")
-    written = destination.encode()
-    if len(written) > MAX_DESTINATION_BYTES:
-        raise BadInput(f"the destination is longer than {MAX_DESTINATION_BYTES} bytes")
-    deflate = _DEFLATE.copy()
-    packed = deflate.compress(written) + deflate.flush()
-    token = _seal(keys, key_id, _head(level | _LINK, copy) + _varint(link) + packed)
-    if len(token) > MAX_TOKEN_CHARACTERS:
-        raise BadInput(f"the token would be longer than {MAX_TOKEN_CHARACTERS} characters")
-    return token
+    return _seal(keys, key_id, _head(level | _LINK, copy) + _varint(link) + _deflated(destination))
+
+
+def seal_device(keys: Keys, key_id: int, device: int, back: str) -> str:
+    """The token of one of the sender's own browsers, 36 characters without `back`.
+
+    device: 0 to 2**63 - 1.
+    back: where a browser that shows this token is sent; "" for the token that it keeps.
+
+    Raises:
+        BadInput: permanent; `back` is not safe or too long, or no such key.
+    """
+    return _seal(keys, key_id, _head(_DEVICE, device) + (_deflated(back) if back else b""))
 
 
 def open_token(keys: Keys, token: str) -> Claims:
@@ -111,25 +116,31 @@ def open_token(keys: Keys, token: str) -> Claims:
     Raises:
         BadToken: permanent; not sealed by this installation, another spelling, or an unsafe destination.
     """
-    raw = _decode(token)
-    key = keys.key(raw[1])
-    if key is None:
-        raise BadToken
-    try:
-        claims = _cipher(key).decrypt(raw[2:], [raw[:2]])
-    except InvalidTag:
-        raise BadToken from None
+    claims = _unseal(keys, token)
     flags = claims[0]
     level = flags & _LEVEL
     if flags & ~(_LINK | _LEVEL) or level >= len(_LEVELS):
         raise BadToken
-    copy = CopyId(int.from_bytes(claims[1:_COPY_END], "big"))
+    copy = CopyId(int.from_bytes(claims[1:_ID_END], "big"))
     if not flags & _LINK:
-        if len(claims) != _COPY_END:
+        if len(claims) != _ID_END:
             raise BadToken
         return Claims(copy=copy, level=_LEVELS[level])
-    link, start = _read_varint(claims, _COPY_END)
+    link, start = _read_varint(claims, _ID_END)
     return Claims(copy=copy, level=_LEVELS[level], link=link, destination=_inflate(claims[start:]))
+
+
+def open_device(keys: Keys, token: str) -> tuple[int, str]:
+    """The browser that the token names, and where it returns to.
+
+    Raises:
+        BadToken: permanent; not the token of a device that this installation sealed.
+    """
+    claims = _unseal(keys, token)
+    if claims[0] != _DEVICE:
+        raise BadToken
+    packed = claims[_ID_END:]
+    return int.from_bytes(claims[1:_ID_END], "big"), _inflate(packed) if packed else ""
 
 
 def key_of(token: str) -> int:
@@ -185,8 +196,8 @@ _HOST_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 _COMMON = re.compile(r"(?ai)https?://[a-z0-9_-][a-z0-9._-]*+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*+)?")
 
 
-def _head(flags: int, copy: CopyId) -> bytes:
-    return bytes([flags]) + copy.to_bytes(8, "big")
+def _head(flags: int, copy_or_device: int) -> bytes:
+    return bytes([flags]) + copy_or_device.to_bytes(8, "big")
 
 
 def _seal(keys: Keys, key_id: int, claims: bytes) -> str:
@@ -194,7 +205,21 @@ def _seal(keys: Keys, key_id: int, claims: bytes) -> str:
     if key is None:
         raise BadInput(f"there is no key {key_id}")
     head = bytes([VERSION, key_id])
-    return _encode(head + _cipher(key).encrypt(claims, [head])).decode()
+    token = _encode(head + _cipher(key).encrypt(claims, [head])).decode()
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise BadInput(f"the token would be longer than {MAX_TOKEN_CHARACTERS} characters")
+    return token
+
+
+def _unseal(keys: Keys, token: str) -> bytes:
+    raw = _decode(token)
+    key = keys.key(raw[1])
+    if key is None:
+        raise BadToken
+    try:
+        return _cipher(key).decrypt(raw[2:], [raw[:2]])
+    except InvalidTag:
+        raise BadToken from None
 
 
 @lru_cache(maxsize=256)  # one for each key id
@@ -218,6 +243,16 @@ def _decode(token: str) -> bytes:
     if len(raw) < _SHORTEST or raw[0] != VERSION or _encode(raw) != written:
         raise BadToken
     return raw
+
+
+def _deflated(destination: str) -> bytes:
+    if not safe_destination(destination):
+        raise BadInput("not a destination that a redirect may lead to")
+    written = destination.encode()
+    if len(written) > MAX_DESTINATION_BYTES:
+        raise BadInput(f"the destination is longer than {MAX_DESTINATION_BYTES} bytes")
+    deflate = _DEFLATE.copy()
+    return deflate.compress(written) + deflate.flush()
 
 
 def _inflate(packed: bytes) -> str:

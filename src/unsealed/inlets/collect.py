@@ -46,6 +46,8 @@ from unsealed.model.errors import UnsealedError
 from unsealed.model.ports import Clock, Keys
 from unsealed.store.journal import GroupCommit, Journal, compose_hit, encode_moment, encode_request
 
+DEVICE_COOKIE: Final = b"unsealed_me"
+
 _Kept = TypeVar("_Kept")
 
 
@@ -149,7 +151,9 @@ _ROBOTS: Final = b"User-agent: *\nDisallow: /\n"
 _PREFETCH: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 _SEC_FETCH: Final = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"sec-fetch-user")
 _NAME: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 §5.6.2
+_TOKEN: Final = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _FIELD_BYTES: Final = 512
+_DEVICE_BYTES: Final = 128
 _KEPT: Final = 4096  # entries of a cache; it is emptied when full
 _KEPT_BYTES: Final = 2048  # larger ones are not kept
 _IS_PIXEL: Final = b""  # what a pixel's token opens to
@@ -679,6 +683,7 @@ def _read_headers(block: bytes) -> _Headers:
             referer_host=_host_of(get(b"referer", b"")),
             prefetch=_visible(next((headers[name] for name in _PREFETCH if name in headers), b"")),
             sec_fetch=_cut("/".join(sec_fetch)) if any(sec_fetch) else "",
+            device=_device_of(get(b"cookie", b"")),
         ),
     )
 
@@ -725,6 +730,15 @@ def _host_of(referer: bytes) -> str:
     else:
         host = host.partition(b":")[0]
     return _visible(host.lower())
+
+
+def _device_of(cookies: bytes) -> str:
+    """What the cookie of a sender's own browser says; "" when there is none that we could have set."""
+    for cookie in cookies.split(b";"):
+        name, _, value = cookie.strip(b" \t").partition(b"=")
+        if name == DEVICE_COOKIE:
+            return value.decode() if len(value) <= _DEVICE_BYTES and not value.translate(None, _TOKEN) else ""
+    return ""
 
 
 def _path_of_absolute(target: bytes) -> bytes:

@@ -21,6 +21,7 @@ class Hit:
     referer_host: str = ""
     prefetch: str = ""  # first of Sec-Purpose, Purpose, X-Purpose, X-Moz that is present
     sec_fetch: str = ""  # Sec-Fetch-Site/Mode/Dest/User as they stood, joined by "/"
+    device: str = ""  # the token in the cookie of a browser of the sender's, not verified; at most 128 characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

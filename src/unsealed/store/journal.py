@@ -54,6 +54,7 @@ _FIRST = _HEAD.size + _CRC.size  # where the first frame stands
 _SUFFIX = ".journal"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIELDS_WITHOUT_DEVICE = 10
 
 _Waiter = TypeVar("_Waiter")
 
@@ -367,7 +368,7 @@ def encode_hit(hit: Hit) -> bytes:
     """The payload of a hit: "1", then its fields with NUL between them, time as microseconds since 1970 first.
 
     An absent Accept-Language is written as one byte 0x01, which no field can hold: their control characters were made
-    visible.
+    visible. The device stands last and is left out when there is none, as in all records of earlier versions.
     """
     request = encode_request(
         user_agent=hit.user_agent,
@@ -376,6 +377,7 @@ def encode_hit(hit: Hit) -> bytes:
         referer_host=hit.referer_host,
         prefetch=hit.prefetch,
         sec_fetch=hit.sec_fetch,
+        device=hit.device,
     )
     return compose_hit(encode_moment(hit.at), hit.token, hit.method, hit.address, request)
 
@@ -391,11 +393,19 @@ def encode_moment(at: datetime) -> int:
 
 
 def encode_request(
-    *, user_agent: str, accept: str, accept_language: str | None, referer_host: str, prefetch: str, sec_fetch: str
+    *,
+    user_agent: str,
+    accept: str,
+    accept_language: str | None,
+    referer_host: str,
+    prefetch: str,
+    sec_fetch: str,
+    device: str,
 ) -> str:
     """The fields of a hit that are the same each time a program asks in the same words."""
     language = "\x01" if accept_language is None else accept_language
-    return f"{user_agent}\0{accept}\0{language}\0{referer_host}\0{prefetch}\0{sec_fetch}"
+    known = f"{user_agent}\0{accept}\0{language}\0{referer_host}\0{prefetch}\0{sec_fetch}"
+    return f"{known}\0{device}" if device else known
 
 
 def decode_hit(payload: bytes) -> Hit:
@@ -405,11 +415,12 @@ def decode_hit(payload: bytes) -> Hit:
         BadInput: permanent; not the payload of a hit, or one of a later version.
     """
     try:
-        at, token, method, address, user_agent, accept, language, referer_host, prefetch, sec_fetch = (
-            payload.decode().split("\0")
-        )
-        if at[:1] != "1":
+        fields = payload.decode().split("\0")
+        if fields[0][:1] != "1":
             raise BadInput("a record of a later version")
+        if len(fields) == _FIELDS_WITHOUT_DEVICE:
+            fields.append("")
+        at, token, method, address, user_agent, accept, language, referer_host, prefetch, sec_fetch, device = fields
         return Hit(
             at=_EPOCH + int(at[1:]) * _MICROSECOND,
             token=token,
@@ -421,6 +432,7 @@ def decode_hit(payload: bytes) -> Hit:
             referer_host=referer_host,
             prefetch=prefetch,
             sec_fetch=sec_fetch,
+            device=device,
         )
     except (ValueError, OverflowError) as error:
         raise BadInput("not the record of a hit") from error

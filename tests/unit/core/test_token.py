@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import random
@@ -20,10 +21,12 @@ from unsealed.core.token import (
     MAX_TOKEN_CHARACTERS,
     Claims,
     key_of,
+    open_device,
     open_token,
     redirect_location,
     safe_destination,
     seal_click,
+    seal_device,
     seal_pixel,
 )
 from unsealed.model.errors import BadInput, BadToken
@@ -96,6 +99,36 @@ def test_a_click_token_gives_back_the_destination_exactly_as_written(
     assert set(token) <= set(ALPHABET)
 
 
+@given(device=st.integers(0, 2**63 - 1), key_id=key_ids, back=st.just("") | destinations)
+def test_a_device_token_gives_back_what_was_sealed_and_is_neither_pixel_nor_link(
+    device: int, key_id: int, back: str
+) -> None:
+    token = seal_device(RING, key_id, device, back)
+
+    assert (device, back) == open_device(RING, token)
+    assert set(token) <= set(ALPHABET)
+    assert back or len(token) == 36
+    assert not opens(token)
+
+
+@given(copy=copies, level=levels, link=st.integers(0, 2**20), destination=destinations)
+def test_neither_pixel_nor_link_is_taken_for_a_device(copy: CopyId, level: Level, link: int, destination: str) -> None:
+    for token in seal_pixel(RING, 1, copy, level), seal_click(RING, 1, copy, level, link, destination):
+        with pytest.raises(BadToken):
+            open_device(RING, token)
+
+
+def test_no_changed_token_of_a_device_opens() -> None:
+    token = seal_device(RING, 1, 7, "https://x.example/settings")
+    changes = {token[:at] + letter + token[at + 1 :] for at in range(len(token)) for letter in ALPHABET} - {token}
+    opened = []
+    for changed in changes | {token + "=", token[:-1], token[1:], f" {token}", f"{token}\n"}:
+        with contextlib.suppress(BadToken):
+            opened.append(open_device(RING, changed))
+
+    assert opened == []
+
+
 @pytest.mark.parametrize("pin", PINNED["tokens"], ids=lambda pin: pin["token"][:12])
 def test_a_token_that_was_sent_opens_for_ever(pin: dict[str, str | int]) -> None:
     ring = Ring({int(key_id): base64.b64decode(key) for key_id, key in PINNED["keys"].items()})
@@ -112,9 +145,21 @@ def test_a_token_that_was_sent_opens_for_ever(pin: dict[str, str | int]) -> None
         assert pin["token"] == seal_pixel(ring, key_of(str(pin["token"])), claims.copy, claims.level)
 
 
-def test_there_are_pins_of_both_kinds() -> None:
+@pytest.mark.parametrize("pin", PINNED["devices"], ids=lambda pin: pin["token"][:12])
+def test_a_browser_that_was_given_a_token_is_known_for_ever(pin: dict[str, str | int]) -> None:
+    ring = Ring({int(key_id): base64.b64decode(key) for key_id, key in PINNED["keys"].items()})
+
+    device, back = open_device(ring, str(pin["token"]))
+
+    assert (pin["device"], pin["back"]) == (device, back)
+    if not back:
+        assert pin["token"] == seal_device(ring, key_of(str(pin["token"])), device, "")
+
+
+def test_there_are_pins_of_each_kind() -> None:
     assert len([pin for pin in PINNED["tokens"] if pin["link"] is None]) >= 10
     assert len([pin for pin in PINNED["tokens"] if pin["link"] is not None]) >= 30
+    assert len(PINNED["devices"]) >= 10
 
 
 def test_a_million_forged_tokens_do_not_open() -> None:
@@ -231,6 +276,22 @@ def packed(destination: bytes) -> bytes:
 @pytest.mark.parametrize(
     "claims",
     [
+        bytes([0x10]) + bytes(8) + b"junk",
+        bytes([0x10]) + bytes(8) + packed(b"javascript:alert(1)"),
+        bytes([0x11]) + bytes(8),  # a level
+        bytes([0x18]) + bytes(8) + b"\x00" + packed(b"https://x.example/"),  # a link as well
+        bytes([0x30]) + bytes(8),  # a flag of a later version
+    ],
+)
+def test_claims_of_a_device_are_checked_again_when_they_are_opened(claims: bytes) -> None:
+    assert open_device(RING, sealed(bytes([0x10]) + bytes(8) + packed(b"https://x.example/")))
+    with pytest.raises(BadToken):
+        open_device(RING, sealed(claims))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
         HEAD + b"x",  # a pixel with more behind it
         bytes([5]) + bytes(8),  # no such level
         bytes([0x14]) + bytes(8),  # a flag of a later version
@@ -274,6 +335,12 @@ def test_a_redirect_never_leads_to(url: str) -> None:
     assert not safe_destination(url)
     with pytest.raises(BadInput):
         seal_click(RING, 1, COPY, Level.FULL, 0, url)
+
+
+@pytest.mark.parametrize("url", filter(None, TRICKS["refused"]))
+def test_a_browser_never_returns_to(url: str) -> None:
+    with pytest.raises(BadInput):
+        seal_device(RING, 1, 1, url)
 
 
 @pytest.mark.parametrize("url", TRICKS["allowed"])
