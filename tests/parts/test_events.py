@@ -119,21 +119,24 @@ def test_a_hit_is_kept_once_with_all_its_facts(store: Engine) -> None:
         prefetch="prefetch",
         sec_fetch="cross-site/no-cors/image/",
     )
-    shipped = events.Shipped(JournalPosition(collector="c1", segment=2**40, offset=7), hit, MESSAGE, COPY, None)
+    shipped = events.Shipped(
+        JournalPosition(collector="c1", segment=2**40, offset=7), hit, MESSAGE, COPY, None, device=2**62
+    )
     with store.begin() as connection:
         events.add_hits(connection, [shipped])
         events.add_hits(connection, [shipped, shipped])
         (row,) = connection.execute(select(schema.hits)).all()
 
-    kept = {name: getattr(hit, name) for name in Hit.__slots__ if name != "token"}
+    kept = {name: getattr(hit, name) for name in Hit.__slots__ if name not in ("token", "device")}
     assert kept == {name: getattr(row, name) for name in kept}
-    assert ("c1", 2**40, 7, MESSAGE, COPY, None) == (
+    assert ("c1", 2**40, 7, MESSAGE, COPY, None, 2**62) == (
         row.collector,
         row.segment,
         row.offset,
         row.message_id,
         row.copy_id,
         row.link,
+        row.device,
     )
 
 

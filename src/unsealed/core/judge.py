@@ -20,7 +20,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from unsealed.core.agent import is_stale
-from unsealed.model.event import Agent, ClientKind, Finding, HitId, HitKind, Network, NetworkClass, Reason, Verdict
+from unsealed.model.event import (
+    NOWHERE,
+    Agent,
+    ClientKind,
+    Correction,
+    Finding,
+    HitId,
+    HitKind,
+    Network,
+    NetworkClass,
+    Place,
+    Reason,
+    Verdict,
+)
 from unsealed.model.message import CopyId
 
 RULES_VERSION = "2026.11"
@@ -49,6 +62,10 @@ class SeenHit:
     network: Network
     language: bool | None = None  # Accept-Language was there, was absent, or nobody knows
     prefetch: str = ""
+    own_device: bool = False  # the request carried the cookie of a browser that the sender called "me"
+    recipient: str = ""  # whose copy, in lower case; "": shared or not known
+    referer: str = ""  # host that showed the picture or the link
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,8 @@ class Context:
     shared_addresses: frozenset[str] = frozenset()  # known to be used by recipients too
     views: tuple[datetime, ...] = ()  # when the sender's own client reported a view of the thread, in order of time
     traps: frozenset[int] = frozenset()  # positions of hidden links
+    agents: frozenset[str] = frozenset()  # user agents of the sender's own browsers
+    corrections: tuple[Correction, ...] = ()  # newest first; the first that fits holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,54 @@ class Network:
     operator: str = ""
 
 
+class PlaceState(StrEnum):
+    KNOWN = "known"
+    PROXY = "proxy"  # a proxy stands between: its place says nothing about the reader's, so none is kept
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Roughly where a request came from. Country, region and city are "" unless the state is KNOWN."""
+
+    state: PlaceState = PlaceState.UNKNOWN
+    country: str = ""  # ISO 3166-1 alpha-2, such as "DE"
+    region: str = ""
+    city: str = ""
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """What an address says: whose network, and where."""
+
+    network: Network
+    place: Place = NOWHERE
+
+
+class Answer(StrEnum):
+    """What the sender says that an event was."""
+
+    ME = "me"
+    MACHINE = "machine"
+    THEM = "them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What the sender said about one event, and which other hits it holds for: same agent, same network, same
+    recipient (or recipient's domain)."""
+
+    id: int
+    answer: Answer
+    user_agent: str  # exactly
+    network: str = field(repr=False)  # key of core.judge.network_key
+    recipient: str = ""  # an address, "@domain", or "" for all recipients
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One judged hit."""
@@ -129,5 +177,5 @@ class Event:
     verdict: Verdict
     agent: Agent
     network: Network
-    address: str = field(default="", repr=False)
+    place: Place = NOWHERE
     first_of_reading: bool = False  # a counted open that begins a reading

@@ -134,6 +134,7 @@ class Shipped:
     message: MessageId
     copy: CopyId
     link: int | None
+    device: int | None = None  # verified id of a sender's device cookie
 
 
 def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
@@ -157,6 +158,7 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
                 each.hit.referer_host,
                 each.hit.prefetch,
                 each.hit.sec_fetch,
+                each.device,
             )
             for each in shipped
         ],
@@ -331,7 +333,7 @@ def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
 
 
 def _event_row(event: Event) -> tuple[object, ...]:
-    verdict, agent, network = event.verdict, event.agent, event.network
+    verdict, agent, network, place = event.verdict, event.agent, event.network, event.place
     return (
         event.hit,
         event.message,
@@ -350,6 +352,10 @@ def _event_row(event: Event) -> tuple[object, ...]:
         network.kind,
         network.operator,
         event.first_of_reading,
+        place.state,
+        place.country,
+        place.region,
+        place.city,
     )
 
 

@@ -116,6 +116,9 @@ def add(
                 "kind": recipient.kind.value,
                 "tracked": tracked,
                 "delivery": Delivery.QUEUED.value,
+                "user_id": outgoing.user,
+                "mailbox": recipient.address.lower(),
+                "domain": recipient.address.lower().rpartition("@")[2],
             }
             for position, (copy, recipient) in enumerate(zip(copy_ids, outgoing.recipients, strict=True))
         ],

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -112,6 +113,26 @@ credentials = Table(  # app passwords (SMTP) and API tokens: looked up by id par
     Column("used_at", Moment),
 )
 
+devices = Table(  # the browsers of which a user said "this is me"; a row that is gone is not believed
+    "devices",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random, sealed into the cookie
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_agent", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment),  # the last hit with its cookie
+)
+
+own_addresses = Table(  # from where a user signed in or submitted mail
+    "own_addresses",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),  # brought up to date at most once a minute
+)
+Index("ix_own_addresses_address", own_addresses.c.address)
+
 settings = Table(
     "settings",
     metadata,
@@ -185,8 +206,14 @@ copies = Table(
     Column("confidence", Float),  # best confidence of a counted event
     Column("first_at", Moment),
     Column("last_at", Moment),
+    # for questions about contacts
+    Column("user_id", BigInteger, nullable=False, server_default="0"),  # of the message
+    Column("mailbox", Text, nullable=False, server_default=""),  # the address in lower case
+    Column("domain", Text, nullable=False, server_default=""),  # of the address, in lower case
     UniqueConstraint("message_id", "position"),
 )
+Index("ix_copies_user_mailbox", copies.c.user_id, copies.c.mailbox, copies.c.sent_at)
+Index("ix_copies_user_domain", copies.c.user_id, copies.c.domain, copies.c.sent_at)
 
 links = Table(
     "links",
@@ -199,6 +226,7 @@ links = Table(
     Column("text", Text, nullable=False),
     Column("tracked", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("trap", Boolean, nullable=False, server_default=false()),  # hidden: only machines follow it
 )
 
 link_counts = Table(  # clicks by copy and link
@@ -248,6 +276,7 @@ hits = Table(  # raw facts, shipped from a journal
     Column("referer_host", Text, nullable=False),
     Column("prefetch", Text, nullable=False),
     Column("sec_fetch", Text, nullable=False),
+    Column("device", BigInteger),  # the id in a sender's device cookie, verified; it may be of any user, or gone
     UniqueConstraint("collector", "segment", "offset"),
 )
 Index("ix_hits_message_at", hits.c.message_id, hits.c.at)
@@ -258,6 +287,7 @@ marks = Table(  # messages to be judged (again); cleared only if `seq` did not m
     Column("message_id", BigInteger, primary_key=True, autoincrement=False),
     Column("since", Moment, nullable=False),  # earliest hit not judged yet
     Column("seq", BigInteger, nullable=False),
+    Column("rejudging", BigInteger),  # part of judging history again: what changes is listed there; new hits go first
 )
 
 events = Table(  # one per hit; can be computed again
@@ -280,9 +310,67 @@ events = Table(  # one per hit; can be computed again
     Column("network", String(24), nullable=False),
     Column("operator", Text, nullable=False),
     Column("first_of_reading", Boolean, nullable=False),
+    Column("place", String(8), nullable=False, server_default="unknown"),  # model.event.PlaceState
+    Column("country", String(2), nullable=False, server_default=""),
+    Column("region", Text, nullable=False, server_default=""),
+    Column("city", Text, nullable=False, server_default=""),
 )
 Index("ix_events_message_at", events.c.message_id, events.c.at, events.c.hit_id)
 Index("ix_events_copy_at", events.c.copy_id, events.c.at)
+
+corrections = Table(  # what a sender said about an event: holds for history and future until it is undone
+    "corrections",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("message_id", BigInteger, nullable=False),  # where it was said
+    Column("hit_id", BigInteger, nullable=False),
+    Column("answer", String(8), nullable=False),  # model.event.Answer
+    Column("user_agent", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("words", Text, nullable=False),  # for the list in the settings: "Thunderbird on Windows, 192.0.2.0/24"
+    Column("created_at", Moment, nullable=False),
+    Column("undone_at", Moment),
+)
+
+rejudgings = Table(  # judging history again, message by message, while the server works
+    "rejudgings",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger),  # whose messages; NULL: everybody's
+    Column("cause", String(16), nullable=False),  # "rules", "data", "correction", "undo", "command"
+    Column("words", Text, nullable=False),  # "rules 2026.11 -> 2026.12"
+    Column("user_agent", Text),  # only messages with a hit of this agent; NULL: all
+    Column("since", Moment),  # only messages with hits since then; NULL: all
+    Column("position", BigInteger, nullable=False),  # id of the last message that was marked; -1: none yet
+    Column("messages", Integer, nullable=False, server_default="0"),
+    Column("changed", Integer, nullable=False, server_default="0"),  # events that are not what they were
+    Column("created_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+)
+
+revisions = Table(  # what judging again changed
+    "revisions",
+    metadata,
+    Column("rejudging_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("before", String(24), nullable=False),
+    Column("after", String(24), nullable=False),
+)
+Index("ix_revisions_hit", revisions.c.hit_id)
+
+audit = Table(  # who changed what; never changed, never shown to others than the account
+    "audit",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("what", String(32), nullable=False),  # "corrected", "correction undone", "device added", ...
+    Column("words", Text, nullable=False),
+)
+Index("ix_audit_user", audit.c.user_id, audit.c.id)
 
 cursors = Table(  # how far each journal has been shipped
     "cursors",
