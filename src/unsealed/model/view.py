@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
-from unsealed.model.message import AddressKind, Delivery, Link, Survey
+from unsealed.model.event import NOWHERE, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
+from unsealed.model.message import AddressKind, CopyId, Delivery, Link, Survey
 from unsealed.model.policy import Level
 
 Item = TypeVar("Item")
@@ -152,9 +152,36 @@ class EventRow:
     link_text: str
     destination: str
     first_of_reading: bool
-    method: str = ""  # how the request looked; "" once the raw facts have expired
+    place: Place = NOWHERE
+    method: str = ""  # how the request looked; "" once the raw facts have expired, or where the level keeps none
     user_agent: str = ""
     accept_language: str = ""
+    referer_host: str = ""
+    was: Finding | None = None  # what it was called before it was judged again; None: always the same
+    was_cause: str = ""  # why it was judged again, in words
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the sender said what it was."""
+        return bool(self.reasons) and self.reasons[0].code == "CORRECTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Counted events of one copy that came from the same program, device, network and place, as one."""
+
+    copy: CopyId
+    client: str
+    kind: ClientKind
+    device: Device
+    system: str
+    network: NetworkClass
+    operator: str
+    place: Place
+    first_at: datetime
+    last_at: datetime
+    readings: int
+    clicks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
