@@ -92,7 +92,7 @@ def test_from_the_printed_link_to_the_first_judged_open(
         press(page, page.get_by_role("button", name=program))
         page.locator(".hit").nth(number - 1).wait_for()
         assert verdict in page.locator(".hit .verdict").first.inner_text()
-    press(page, page.get_by_role("button", name="Person"))
+    press(page, page.get_by_role("button", name="Click", exact=True))
     page.locator(".hit").nth(2).wait_for()
     assert "Clicked new menu" in page.locator(".hit .verdict").first.inner_text()
     shoot("sandbox")

@@ -13,9 +13,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.inlets.web import sandbox, simulate
+from unsealed.inlets.web import looks, sandbox
 from unsealed.inlets.web.surroundings import Surroundings
-from unsealed.model.errors import Unavailable
 from unsealed.model.message import CopyId, MessageId, public_id
 from unsealed.model.policy import Level
 from unsealed.store import schema
@@ -43,6 +42,8 @@ class Asked(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -99,19 +100,13 @@ def copy(engine: Engine, mail: Mail, around: Surroundings) -> CopyId:
     return number
 
 
-def test_a_copys_own_picture_and_links_are_found_and_no_others(around: Surroundings) -> None:
-    raw, pixel, links = tracked(around, CopyId(42))
-
-    found = simulate.trackers(raw, CopyId(42), BASE, around.keys)
-
-    assert found == simulate.Trackers(pixel=pixel, links=dict(enumerate(links)))
-
-
 async def test_the_mailbox_shows_the_letter_and_what_can_be_done_with_it(mara: Any, copy: CopyId) -> None:
     body = (await mara.get(f"/sandbox/{public_id(copy)}")).text
 
     assert "The copy for Ines Marchetti" in body
-    assert re.findall(r'name="as" value="([^"]+)"', body) == [*simulate.READERS, *simulate.CLICKERS]
+    others = [name for group, names in looks.READERS.items() if group != "Usual" for name in names]
+    assert re.findall(r'name="as" value="([^"]+)"', body) == [*looks.READERS["Usual"], "you"]
+    assert re.findall(r'<option value="([a-z-]+)">', body) == [*others, *looks.CLICKERS, "you"]
     assert re.findall(r'<option value="(\d)">([^<]+)<', body) == [("0", "Pricing"), ("1", "Depot plan")]
     assert "Remote pictures are off." in body
     assert f'src="/sandbox/{public_id(copy)}/letter" title="The letter as it arrived" sandbox=""' in body
@@ -129,7 +124,7 @@ async def test_pictures_from_outside_load_only_when_asked_for(mara: Any, copy: C
     )
 
 
-@pytest.mark.parametrize("name", simulate.READERS)
+@pytest.mark.parametrize("name", [name for names in looks.READERS.values() for name in names])
 async def test_loading_is_a_real_request_with_the_looks_of_that_program(
     mara: Any, copy: CopyId, collector: Collector, around: Surroundings, name: str
 ) -> None:
@@ -137,17 +132,18 @@ async def test_loading_is_a_real_request_with_the_looks_of_that_program(
 
     answer = await mara.post(f"/sandbox/{public_id(copy)}/load", {"as": name})
 
+    look = looks.reader(name)
+    assert look is not None
     assert (answer.status, answer.headers["location"]) == (303, f"/sandbox/{public_id(copy)}?as={name}")
-    assert [path for path, _ in collector.asked] == ([pixel, *links] if name == "link-scanner" else [pixel])
+    assert [path for path, _ in collector.asked] == ([pixel, *links] if look.follows_links else [pixel])
     _, headers = collector.asked[0]
-    reader = simulate.READERS[name]
     assert headers["Host"] == "127.0.0.1:8026"
-    assert headers["X-Forwarded-For"] == reader.address
-    assert headers["User-Agent"] == reader.headers["User-Agent"]
-    assert ("Accept-Language" in headers) == ("Accept-Language" in reader.headers)
+    assert headers["X-Forwarded-For"] == look.address
+    assert headers.get("User-Agent", "") == look.agent
+    assert headers.get("Accept-Language", "") == look.language
 
 
-@pytest.mark.parametrize("name", simulate.CLICKERS)
+@pytest.mark.parametrize("name", looks.CLICKERS)
 async def test_clicking_follows_one_link(
     mara: Any, copy: CopyId, collector: Collector, around: Surroundings, name: str
 ) -> None:
@@ -156,7 +152,17 @@ async def test_clicking_follows_one_link(
     answer = await mara.post(f"/sandbox/{public_id(copy)}/click", {"as": name, "link": "1"})
 
     assert answer.status == 303
-    assert [path for path, _ in collector.asked] == [links[1]]
+    assert [path for path, _ in collector.asked] == [links[1]] * (2 if looks.CLICKERS[name].asks_first else 1)
+
+
+@pytest.mark.parametrize(("act", "form"), [("load", {}), ("click", {"link": "0"})])
+async def test_you_are_the_browser_that_asks(
+    mara: Any, copy: CopyId, collector: Collector, act: str, form: dict[str, str]
+) -> None:
+    await mara.post(f"/sandbox/{public_id(copy)}/{act}", {"as": "you", **form})
+
+    ((_, headers),) = collector.asked
+    assert (headers["X-Forwarded-For"], headers["User-Agent"]) == ("127.0.0.1", mara.user_agent)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +194,6 @@ async def test_a_collector_that_does_not_answer_is_said(mara: Any, copy: CopyId)
 
     assert answer.status == 503
     assert "The collector does not answer; nothing was loaded." in answer.text
-
-
-def test_a_missing_collector_is_temporary(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable):
-        simulate.request(["/o/x.gif"], simulate.READERS["gmail"], collector=tmp_path / "none", base=BASE)
 
 
 async def test_the_judgement_stands_beside_the_letter(mara: Any, copy: CopyId) -> None:

@@ -1,37 +1,40 @@
-"""The looks of the simulated programs, judged by the rules that real ones meet."""
-
 from __future__ import annotations
+
+from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
-from unsealed.core.agent import read_agent
-from unsealed.core.network import read_network
-from unsealed.inlets.web.simulate import CLICKERS, READERS
-from unsealed.model.event import ClientKind, NetworkClass
+from unsealed.core.token import seal_click, seal_pixel
+from unsealed.inlets.web import looks, simulate
+from unsealed.inlets.web.surroundings import Surroundings
+from unsealed.model.errors import Unavailable
+from unsealed.model.message import CopyId
+from unsealed.model.policy import Level
+
+BASE = "http://127.0.0.1:8026"
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "network"),
-    [
-        ("thunderbird", ClientKind.DESKTOP_CLIENT, NetworkClass.UNKNOWN),
-        ("gmail", ClientKind.IMAGE_PROXY, NetworkClass.GOOGLE_PROXY),
-        ("outlook", ClientKind.DESKTOP_CLIENT, NetworkClass.UNKNOWN),
-        ("phone", ClientKind.MOBILE_APP, NetworkClass.UNKNOWN),
-        ("mail-scanner", ClientKind.SCANNER, NetworkClass.SECURITY_VENDOR),
-        ("link-scanner", ClientKind.BROWSER, NetworkClass.MICROSOFT),
-    ],
-)
-def test_a_reader_looks_like_what_it_is_called(name: str, kind: ClientKind, network: NetworkClass) -> None:
-    reader = READERS[name]
+def test_a_copys_own_picture_and_links_are_found_and_no_others(around: Surroundings) -> None:
+    own, other = CopyId(42), CopyId(7)
+    pixel, foreign = (f"/o/{seal_pixel(around.keys, 0, copy, Level.FULL)}.gif" for copy in (own, other))
+    links = {
+        position: f"/c/{seal_click(around.keys, 0, own, Level.FULL, position, f'https://tidewater.example/{position}')}"
+        for position in (0, 1)
+    }
+    mail = EmailMessage()
+    mail.set_content("text")
+    mail.add_alternative(
+        f'<a href="{BASE}{links[0]}">Pricing</a><a href="{BASE}{links[1]}">Plan</a><img src="{BASE}{pixel}">'
+        f'<blockquote><img src="{BASE}{foreign}"><img src="{BASE}/o/forged.gif"></blockquote>',
+        subtype="html",
+    )
 
-    assert read_agent(reader.headers["User-Agent"]).kind == kind
-    assert read_network(reader.address).kind == network
+    found = simulate.trackers(mail.as_bytes(), own, BASE, around.keys)
 
-
-def test_apples_relay_shows_the_bare_agent_from_its_own_network() -> None:
-    assert READERS["apple"].headers["User-Agent"] == "Mozilla/5.0"
-    assert read_network(READERS["apple"].address).kind == NetworkClass.APPLE_RELAY
+    assert found == simulate.Trackers(pixel=pixel, links=links)
 
 
-def test_a_person_clicks_with_a_browser() -> None:
-    assert read_agent(CLICKERS["person"].headers["User-Agent"]).kind == ClientKind.BROWSER
+def test_a_missing_collector_is_temporary(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        simulate.request(["/o/x.gif"], looks.READERS["Usual"]["gmail"], collector=tmp_path / "none", base=BASE)

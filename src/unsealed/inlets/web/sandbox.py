@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.web import history, letter, simulate
+from unsealed.inlets.auth import client_address, user_agent
+from unsealed.inlets.web import history, letter, looks, simulate
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.inlets.web.where import Where
@@ -61,8 +62,8 @@ async def page(request: Request) -> Response:
         where=where,
         asked=asked,
         shown=shown,
-        readers=simulate.READERS,
-        clickers=simulate.CLICKERS,
+        readers=looks.READERS,
+        clickers=looks.CLICKERS,
         loaded_as=request.query_params.get("as", ""),
         pictures=request.query_params.get("pictures") == "on",
         feed_at=feed_at,
@@ -112,13 +113,13 @@ async def source(request: Request) -> Response:
 async def load(request: Request) -> Response:
     """POST: let a known program open the copy. Form: as."""
     name = request.state.form.get("as", "")
-    reader = simulate.READERS.get(name)
-    if reader is None:
+    look = _own(request) if name == "you" else looks.reader(name)
+    if look is None:
         raise BadInput("choose one of the programs")
     found, base = await _trackers(request)
     around = surroundings(request)
     before = await _recorded(request)
-    await run_in_threadpool(lambda: simulate.load(reader, found, collector=around.collector_socket, base=base))
+    await run_in_threadpool(lambda: simulate.load(look, found, collector=around.collector_socket, base=base))
     await _until_judged(request, before)
     return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
 
@@ -126,16 +127,20 @@ async def load(request: Request) -> Response:
 async def click(request: Request) -> Response:
     """POST: let somebody follow one link of the copy. Form: as, link (its position)."""
     name, position = request.state.form.get("as", ""), request.state.form.get("link", "")
-    reader = simulate.CLICKERS.get(name)
+    look = _own(request) if name == "you" else looks.CLICKERS.get(name)
     found, base = await _trackers(request)
     path = found.links.get(int(position)) if position.isdecimal() and len(position) < 6 else None
-    if reader is None or path is None:
+    if look is None or path is None:
         raise BadInput("choose one of the links")
     around = surroundings(request)
     before = await _recorded(request)
-    await run_in_threadpool(lambda: simulate.request([path], reader, collector=around.collector_socket, base=base))
+    await run_in_threadpool(lambda: simulate.request([path], look, collector=around.collector_socket, base=base))
     await _until_judged(request, before)
     return RedirectResponse(f"/sandbox/{request.path_params['id']}?as={name}", 303)
+
+
+def _own(request: Request) -> looks.Look:
+    return looks.own(client_address(request), user_agent(request), request.headers.get("accept-language", ""))
 
 
 async def _recorded(request: Request) -> int:
