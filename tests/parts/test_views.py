@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import Finding, HitKind
+from unsealed.model.event import Finding, HitId, HitKind
 from unsealed.model.message import Delivery, MessageId, UserId, public_id
-from unsealed.store import views
+from unsealed.model.policy import Level
+from unsealed.store import schema, views
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -221,3 +222,58 @@ def test_no_question_walks_through_a_table(engine: Engine, mail: Mail) -> None:
     walked = re.compile(r"SCAN (messages|copies|links|link_counts|events|hits|originals|feed)\b")
     assert [plan for plan in plans if walked.match(plan)] == []
     assert len(plans) > 20
+
+
+def test_sightings_group_the_counted_events_of_a_copy_by_what_they_came_from(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        seen = views.sightings(connection, mail["proposal"])
+
+    assert [(each.client, each.readings, each.clicks) for each in seen] == [
+        ("Gmail Image Proxy", 1, 0),
+        ("Safari", 0, 1),
+        ("Thunderbird", 2, 0),
+        ("Firefox", 0, 1),
+    ]
+    assert len({each.copy for each in seen}) == 1
+    assert all(each.first_at <= each.last_at for each in seen)
+
+
+def test_an_event_tells_what_it_was_before_it_was_judged_again(engine: Engine, mail: Mail) -> None:
+    with engine.begin() as connection:
+        last, *_ = views.events(connection, MARA, mail["proposal"]).items
+        hit = HitId(int(last.id, 16))
+        for number, words in ((1, "rules 2026.10 -> 2026.11"), (2, "you corrected an event")):
+            connection.execute(
+                schema.rejudgings.insert(),
+                {"id": number, "cause": "rules", "words": words, "position": -1, "created_at": NOON},
+            )
+        connection.execute(
+            schema.revisions.insert(),
+            [
+                {
+                    "rejudging_id": number,
+                    "hit_id": hit,
+                    "message_id": mail["proposal"],
+                    "before": "scanner",
+                    "after": now,
+                }
+                for number, now in ((1, "scanner"), (2, "human_open"))
+            ],
+        )
+
+        found = views.event(connection, MARA, hit)
+        assert found is not None
+        assert (found.was, found.was_cause) == (Finding.SCANNER, "you corrected an event")
+        assert views.events(connection, MARA, mail["proposal"]).items[0] == found
+        assert views.event(connection, OTHER, hit) is None
+
+
+def test_below_the_full_level_an_event_shows_nothing_of_the_request(engine: Engine, mail: Mail) -> None:
+    with engine.begin() as connection:
+        before = views.events(connection, MARA, mail["proposal"]).items
+        connection.execute(schema.messages.update().values(opens_level=Level.IDENTIFIED))
+        after = views.events(connection, MARA, mail["proposal"]).items
+
+    assert any(each.user_agent for each in before if each.kind is HitKind.OPEN)
+    assert not any(each.user_agent or each.accept_language for each in after if each.kind is HitKind.OPEN)
+    assert any(each.accept_language for each in after if each.kind is HitKind.CLICK)

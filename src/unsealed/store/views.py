@@ -1,8 +1,8 @@
 """The questions that screens and the API ask; the reading side of the store.
 
 Promises that every answer holds rows of the asking user only, that lists are read by key and not by counting rows off,
-and that no answer walks through `events`: counts come from the rollups beside them. Cursors are opaque and only good
-for the same question with the same order. Writes nothing.
+and that no answer walks through all of `events`: counts come from the rollups beside them. Cursors are opaque and
+only good for the same question with the same order. Writes nothing.
 
 Functions take a connection, so that the answers of one page come from one moment (`engine.reading`).
 """
@@ -28,7 +28,17 @@ from sqlalchemy import (
 )
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
+from unsealed.model.event import (
+    ClientKind,
+    Device,
+    Finding,
+    HitId,
+    HitKind,
+    NetworkClass,
+    Place,
+    PlaceState,
+    Reason,
+)
 from unsealed.model.message import (
     AddressKind,
     CopyId,
@@ -54,6 +64,7 @@ from unsealed.model.view import (
     MessageView,
     Page,
     SandboxRow,
+    Sighting,
     Signals,
 )
 from unsealed.store.schema import (
@@ -66,6 +77,8 @@ from unsealed.store.schema import (
     links,
     messages,
     originals,
+    rejudgings,
+    revisions,
     sandbox,
 )
 from unsealed.store.schema import events as event_table
@@ -442,24 +455,7 @@ def events(
     Raises:
         BadInput: unknown cursor.
     """
-    query = (
-        select(
-            event_table,
-            copies.c.address,
-            copies.c.name,
-            links.c.text,
-            links.c.destination,
-            hits.c.method,
-            hits.c.user_agent,
-            hits.c.accept_language,
-        )
-        .join(messages, messages.c.id == event_table.c.message_id)
-        .join(copies, copies.c.id == event_table.c.copy_id)
-        .outerjoin(links, and_(links.c.message_id == event_table.c.message_id, links.c.position == event_table.c.link))
-        .outerjoin(hits, hits.c.id == event_table.c.hit_id)
-        .where(event_table.c.message_id == message_id, messages.c.user_id == user)
-        .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
-    )
+    query = _events().where(event_table.c.message_id == message_id, messages.c.user_id == user)
     if kind is not None:
         query = query.where(event_table.c.kind == kind)
     if copy is not None:
@@ -470,10 +466,61 @@ def events(
     found = connection.execute(query.limit(_bounded(limit) + 1)).all()
     page = found[: _bounded(limit)]
     cursor = _cursor(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
-    return Page(items=tuple(_event_row(row) for row in page), next=cursor)
+    return Page(items=_event_rows(connection, page), next=cursor)
 
 
-def _event_row(row: Row[Any]) -> EventRow:
+def event(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
+    """One judged request; None when there is none of this user."""
+    found = connection.execute(_events().where(event_table.c.hit_id == hit, messages.c.user_id == user)).all()
+    return next(iter(_event_rows(connection, found)), None)
+
+
+def _events() -> Select[Any]:
+    return (
+        select(
+            event_table,
+            copies.c.address,
+            copies.c.name,
+            messages.c.opens_level,
+            messages.c.clicks_level,
+            links.c.text,
+            links.c.destination,
+            hits.c.method,
+            hits.c.user_agent,
+            hits.c.accept_language,
+            hits.c.referer_host,
+        )
+        .join(messages, messages.c.id == event_table.c.message_id)
+        .join(copies, copies.c.id == event_table.c.copy_id)
+        .outerjoin(links, and_(links.c.message_id == event_table.c.message_id, links.c.position == event_table.c.link))
+        .outerjoin(hits, hits.c.id == event_table.c.hit_id)
+        .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
+    )
+
+
+def _event_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[EventRow, ...]:
+    before = _before(connection, [row.hit_id for row in found])
+    return tuple(_event_row(row, before.get(row.hit_id)) for row in found)
+
+
+def _before(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    """What these were called before they were last judged again, where that changed it."""
+    if not ids:
+        return {}
+    query = (
+        select(revisions.c.hit_id, revisions.c.before, rejudgings.c.words)
+        .join(rejudgings, rejudgings.c.id == revisions.c.rejudging_id)
+        .where(revisions.c.hit_id.in_(ids), revisions.c.before != revisions.c.after)
+        .order_by(revisions.c.rejudging_id)
+    )
+    rows: Sequence[Any] = connection.execute(query).all()
+    return {row.hit_id: row for row in rows}
+
+
+def _event_row(row: Row[Any], before: Any) -> EventRow:
+    # Below the full level nothing of the request is shown, also while the raw facts are still there.
+    level = row.opens_level if row.kind == HitKind.OPEN else row.clicks_level
+    kept = level >= Level.FULL
     return EventRow(
         id=public_id(row.hit_id),
         message=public_id(row.message_id),
@@ -496,10 +543,61 @@ def _event_row(row: Row[Any]) -> EventRow:
         link_text=row.text or "",
         destination=row.destination or "",
         first_of_reading=row.first_of_reading,
+        place=_place(row),
         method=row.method or "",
-        user_agent=row.user_agent or "",
-        accept_language=row.accept_language or "",
+        user_agent=(kept and row.user_agent) or "",
+        accept_language=(kept and row.accept_language) or "",
+        referer_host=(kept and row.referer_host) or "",
+        was=None if before is None else Finding(before.before),
+        was_cause="" if before is None else before.words,
     )
+
+
+def _place(row: Row[Any]) -> Place:
+    return Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
+
+
+SIGHTINGS_FROM = 5_000  # events: what a hot message came from is told by its newest
+
+
+def sightings(connection: Connection, message_id: int) -> list[Sighting]:
+    """What the counted events of a message came from, grouped by copy, program, network and place, first seen first."""
+    newest = (
+        select(event_table)
+        .where(event_table.c.message_id == message_id, event_table.c.finding.in_(COUNTED))
+        .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
+        .limit(SIGHTINGS_FROM)
+        .subquery()
+    ).c
+    same = (newest.copy_id, newest.client, newest.client_kind, newest.device, newest.system)
+    there = (newest.network, newest.operator, newest.place, newest.country, newest.region, newest.city)
+    first_at = func.min(newest.at).label("first_at")
+    columns: list[Any] = [
+        *same,
+        *there,
+        first_at,
+        func.max(newest.at).label("last_at"),
+        func.sum(case((newest.first_of_reading, 1), else_=0)).label("readings"),
+        func.sum(case((newest.kind == HitKind.CLICK, 1), else_=0)).label("clicks"),
+    ]
+    query: Select[Any] = select(*columns).group_by(*same, *there).order_by(first_at)
+    return [
+        Sighting(
+            copy=CopyId(row.copy_id),
+            client=row.client,
+            kind=ClientKind(row.client_kind),
+            device=Device(row.device),
+            system=row.system,
+            network=NetworkClass(row.network),
+            operator=row.operator,
+            place=_place(row),
+            first_at=row.first_at,
+            last_at=row.last_at,
+            readings=int(row.readings),
+            clicks=int(row.clicks),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def original(connection: Connection, user: UserId, message_id: int) -> bytes | None:
