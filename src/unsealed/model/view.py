@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from unsealed.model.event import NOWHERE, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
+from unsealed.model.event import NOWHERE, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
 from unsealed.model.message import AddressKind, CopyId, Delivery, Link, Survey
 from unsealed.model.policy import Level
 
@@ -128,6 +128,22 @@ class MessageView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFacts:
+    """What came back from the newest copies to one recipient, or to one company: numbers of copies."""
+
+    copies: int = 0  # tracked and accepted by the next hop long enough ago to have been read
+    with_pixel: int = 0
+    with_links: int = 0  # with at least one tracked link
+    opened: int = 0  # a person's program or proxy loaded the pixel
+    clicked: int = 0  # a person followed a link
+    clicked_unloaded: int = 0  # a person followed a link, and the pixel was never loaded by anybody
+    prefetched: int = 0  # loaded ahead by the reader's mail provider
+    scanned_pixels: int = 0  # the pixel loaded by a scanner
+    scanned_links: int = 0  # a link followed by a scanner
+    silent: int = 0  # nothing came back at all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One judged request, with the recipient and the link it belongs to."""
 
@@ -207,3 +223,51 @@ class FeedRow:
     message: str
     copy: str | None
     what: str  # "accepted", "delivery", or a Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRow:
+    """What the sender said about an event; it holds for what came from there before and since."""
+
+    id: int
+    answer: Answer
+    words: str  # for what it holds: "Thunderbird on Windows, 192.0.2.0/24, for rob@x.example"
+    message: str  # where it was said
+    event: str
+    at: datetime
+    changed: int  # events of the past whose finding it changed
+    judging: bool = False  # history is still being judged again: `changed` grows
+    undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejudgingRow:
+    """History judged again."""
+
+    id: int
+    cause: str  # store.corrections.Cause
+    words: str  # "rules 2026.11 -> 2026.12"
+    messages: int  # looked at so far
+    changed: int  # events whose finding changed so far
+    at: datetime
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """A browser of which the sender said "this is me"."""
+
+    id: str
+    user_agent: str
+    at: datetime  # when it was said
+    seen_at: datetime | None = None  # the last picture or link it asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """Somebody changed something."""
+
+    id: int
+    at: datetime
+    what: str  # store.audit.What
+    words: str

@@ -10,7 +10,7 @@ A mark says that a message has hits that were not judged yet, and from when on. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar, overload
@@ -165,18 +165,27 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
     )
 
 
-def mark(connection: Connection, since: Mapping[MessageId, datetime]) -> None:
-    """Have messages judged (again) from the given times on."""
+def mark(
+    connection: Connection, since: Mapping[MessageId, datetime], *, rejudging: int | None = None, urgent: bool = False
+) -> None:
+    """Have messages judged (again) from the given times on.
+
+    rejudging: as a part of that rejudging, behind all that is new, unless it is `urgent`.
+    """
     if not since:
         return
     statement = insert(marks, connection.dialect)
     earlier = statement.excluded.since
-    upsert = statement.on_conflict_do_update(
-        index_elements=["message_id"],
-        set_={"since": case((earlier < marks.c.since, earlier), else_=marks.c.since), "seq": marks.c.seq + 1},
-    )
-    # In the order of ids: two collectors that are shipped at once wait for each other instead of deadlocking.
-    connection.execute(upsert, [{"message_id": id, "since": at, "seq": 1} for id, at in sorted(since.items())])
+    moved: dict[str, object] = {
+        "since": case((earlier < marks.c.since, earlier), else_=marks.c.since),
+        "seq": marks.c.seq + 1,
+    }
+    if rejudging is not None:
+        moved["rejudging"] = rejudging
+    upsert = statement.on_conflict_do_update(index_elements=["message_id"], set_=moved)
+    seq = 0 if rejudging is not None and not urgent else 1
+    rows = [{"message_id": id, "since": at, "seq": seq, "rejudging": rejudging} for id, at in sorted(since.items())]
+    connection.execute(upsert, rows)  # in the order of ids: who marks at the same time waits instead of deadlocking
 
 
 # --- for the judge ----------------------------------------------------------------------------------------------------
@@ -229,6 +238,43 @@ def hits_waiting(connection: Connection, ids: Sequence[MessageId], before: timed
         .group_by(hits.c.message_id)
     )
     return {row[0]: row[1] for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a correction of an event is made of."""
+
+    message: MessageId
+    address: str = field(repr=False)
+    user_agent: str
+    recipient: str  # in lower case; "": a shared copy
+    level: Level  # what may be shown of it
+    trap: bool  # the link is hidden
+
+
+def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
+    """The raw facts of an event of that user; None when there is none such, or they are no longer kept."""
+    h, m, links = hits.c, messages.c, schema.links
+    row = connection.execute(
+        select(
+            h.message_id, h.link, h.address, h.user_agent, copies.c.mailbox, m.opens_level, m.clicks_level, links.c.trap
+        )
+        .select_from(hits)
+        .join(messages, and_(m.id == h.message_id, m.user_id == user))
+        .join(copies, copies.c.id == h.copy_id)
+        .outerjoin(links, and_(links.c.message_id == h.message_id, links.c.position == h.link))
+        .where(h.id == hit)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Facts(
+        message=row.message_id,
+        address=row.address,
+        user_agent=row.user_agent,
+        recipient=row.mailbox,
+        level=Level(row.opens_level if row.link is None else row.clicks_level),
+        trap=bool(row.trap),
+    )
 
 
 def clear(connection: Connection, done: Sequence[Mark]) -> None:

@@ -330,6 +330,7 @@ corrections = Table(  # what a sender said about an event: holds for history and
     Column("network", Text, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("words", Text, nullable=False),  # for the list in the settings: "Thunderbird on Windows, 192.0.2.0/24"
+    Column("rejudging_id", BigInteger, nullable=False),  # which applied it to history
     Column("created_at", Moment, nullable=False),
     Column("undone_at", Moment),
 )
@@ -339,7 +340,7 @@ rejudgings = Table(  # judging history again, message by message, while the serv
     metadata,
     Column("id", Serial, primary_key=True),
     Column("user_id", BigInteger),  # whose messages; NULL: everybody's
-    Column("cause", String(16), nullable=False),  # "rules", "data", "correction", "undo", "command"
+    Column("cause", String(16), nullable=False),  # store.corrections.Cause
     Column("words", Text, nullable=False),  # "rules 2026.11 -> 2026.12"
     Column("user_agent", Text),  # only messages with a hit of this agent; NULL: all
     Column("since", Moment),  # only messages with hits since then; NULL: all
