@@ -18,11 +18,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import assert_never
 
 from unsealed.core.agent import is_stale
+from unsealed.core.reliability import company_of
 from unsealed.model.event import (
     NOWHERE,
     Agent,
+    Answer,
     ClientKind,
     Correction,
     Finding,
@@ -88,6 +93,7 @@ class Context:
     views: tuple[datetime, ...] = ()  # when the sender's own client reported a view of the thread, in order of time
     traps: frozenset[int] = frozenset()  # positions of hidden links
     agents: frozenset[str] = frozenset()  # user agents of the sender's own browsers
+    mailboxes: frozenset[str] = frozenset()  # the sender's own mail addresses, in lower case: whose domain is shared
     corrections: tuple[Correction, ...] = ()  # newest first; the first that fits holds
 
 
@@ -141,6 +147,63 @@ def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None =
                 rules=RULES_VERSION,
             )
     return verdicts
+
+
+def network_key(address: str, network: Network) -> str:
+    """What a correction remembers of where a request came from.
+
+    "operator:Example Ltd" where one actor answers with many addresses; otherwise the network around the address, /24 of
+    IPv4 or /56 of IPv6, which is what a household or an office keeps while its address changes; "local" for this
+    machine and private addresses; the text itself when it is no address.
+    """
+    if network.kind in _MANY_ADDRESSES_ONE_ACTOR:
+        return f"operator:{network.operator or network.kind.value}"
+    if network.kind is NetworkClass.LOCAL:
+        return "local"
+    return _prefix(address)
+
+
+@lru_cache(maxsize=16_384)
+def _prefix(address: str) -> str:
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is None:
+            return str(ip_network((parsed, 56), strict=False))
+        parsed = parsed.ipv4_mapped
+    return str(ip_network((parsed, 24), strict=False))
+
+
+def correction_scope(answer: Answer, hit: SeenHit) -> tuple[str, str, str]:
+    """user_agent, network and recipient of the correction that the sender's answer about this hit makes: which other
+    hits it holds for.
+
+    "That was me" holds for all recipients, "a machine" for the recipient's company, "them" for the recipient. What says
+    nothing of a device, such as Gmail's image proxy, is the same for every reader in the world: there the answer never
+    reaches beyond the recipient, and "me" not beyond this one hit (network "hit:<id>"). So it is with an unknown
+    recipient, and with "them" about a request that says itself that nobody looks yet.
+    """
+    network = network_key(hit.address, hit.network)
+    everybodys = hit.agent.kind in _NO_DEVICE or network.startswith("operator:")
+    this_one = f"hit:{hit.id}"
+    match answer:
+        case Answer.ME:
+            return hit.user_agent, this_one if everybodys else network, ""
+        case Answer.MACHINE:
+            company = company_of(hit.recipient)
+            rented = hit.network.kind in _MACHINE_NETWORKS and hit.agent.kind not in _NO_DEVICE
+            if everybodys and not hit.recipient:
+                network = this_one
+            whole_company = company and (rented or not everybodys)
+            return hit.user_agent, network, f"@{company}" if whole_company else hit.recipient
+        case Answer.THEM:
+            if (everybodys and not hit.recipient) or _says_ahead(hit) or hit.agent.kind is ClientKind.PREFETCH:
+                network = this_one
+            return hit.user_agent, network, hit.recipient
+        case _:
+            assert_never(answer)
 
 
 def neighbourhood(context: Context) -> timedelta:
@@ -277,11 +340,11 @@ def _near(times: list[datetime] | None, at: datetime, within_s: float) -> bool:
 
 def _is_proof(hit: SeenHit) -> bool:
     """HEAD, declared prefetches and previews come along with a person's own act: no evidence against the person."""
-    return (
-        hit.method != "HEAD"
-        and hit.agent.kind not in _COMPANIONS
-        and not (hit.prefetch and any(word in hit.prefetch.lower() for word in _PREFETCH_WORDS))
-    )
+    return hit.method != "HEAD" and hit.agent.kind not in _COMPANIONS and not _says_ahead(hit)
+
+
+def _says_ahead(hit: SeenHit) -> bool:
+    return bool(hit.prefetch) and any(word in hit.prefetch.lower() for word in _PREFETCH_WORDS)
 
 
 def _actor(hit: SeenHit) -> tuple[object, ...]:
@@ -632,6 +695,8 @@ _PROVIDERS = frozenset(
 )
 # Networks that answer with many addresses for one actor.
 _MANY_ADDRESSES = _PROVIDERS | {NetworkClass.APPLE_RELAY}
+_MANY_ADDRESSES_ONE_ACTOR = _MANY_ADDRESSES | {NetworkClass.SECURITY_VENDOR, NetworkClass.HOSTING}
+_NO_DEVICE = frozenset({ClientKind.IMAGE_PROXY, ClientKind.PREFETCH})
 _MACHINE_NETWORKS = frozenset({NetworkClass.MICROSOFT, NetworkClass.SECURITY_VENDOR, NetworkClass.HOSTING})
 _WHERE_PEOPLE_ARE = frozenset(
     {
