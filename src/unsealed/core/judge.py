@@ -22,7 +22,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import assert_never
 
-from unsealed.core.agent import is_stale
+from unsealed.core.agent import is_stale, read_agent
 from unsealed.core.reliability import company_of
 from unsealed.model.event import (
     NOWHERE,
@@ -176,32 +176,36 @@ def _prefix(address: str) -> str:
     return str(ip_network((parsed, 24), strict=False))
 
 
-def correction_scope(answer: Answer, hit: SeenHit) -> tuple[str, str, str]:
-    """user_agent, network and recipient of the correction that the sender's answer about this hit makes: which other
-    hits it holds for.
+def correction_scope(
+    answer: Answer, *, hit: HitId, user_agent: str, address: str, network: Network, recipient: str, prefetch: str
+) -> tuple[str, str, str]:
+    """user_agent, network and recipient of the correction that the sender's answer about a hit makes: which other hits
+    it holds for.
 
     "That was me" holds for all recipients, "a machine" for the recipient's company, "them" for the recipient. What says
     nothing of a device, such as Gmail's image proxy, is the same for every reader in the world: there the answer never
     reaches beyond the recipient, and "me" not beyond this one hit (network "hit:<id>"). So it is with an unknown
     recipient, and with "them" about a request that says itself that nobody looks yet.
+
+    recipient: whose copy, in lower case; "" when it is shared. prefetch: as in SeenHit.
     """
-    network = network_key(hit.address, hit.network)
-    everybodys = hit.agent.kind in _NO_DEVICE or network.startswith("operator:")
-    this_one = f"hit:{hit.id}"
+    kind = read_agent(user_agent).kind
+    key = network_key(address, network)
+    one_device = kind not in _NO_DEVICE
+    everybodys = not one_device or network.kind in _MANY_ADDRESSES_ONE_ACTOR
+    this_one = f"hit:{hit}"
     match answer:
         case Answer.ME:
-            return hit.user_agent, this_one if everybodys else network, ""
+            return user_agent, this_one if everybodys else key, ""
         case Answer.MACHINE:
-            company = company_of(hit.recipient)
-            rented = hit.network.kind in _MACHINE_NETWORKS and hit.agent.kind not in _NO_DEVICE
-            if everybodys and not hit.recipient:
-                network = this_one
-            whole_company = company and (rented or not everybodys)
-            return hit.user_agent, network, f"@{company}" if whole_company else hit.recipient
+            company = company_of(recipient)
+            at_work = one_device and network.kind in _MACHINE_NETWORKS  # a gateway, not a provider's proxy
+            if company and (at_work or not everybodys):
+                recipient = f"@{company}"
+            return user_agent, this_one if everybodys and not recipient else key, recipient
         case Answer.THEM:
-            if (everybodys and not hit.recipient) or _says_ahead(hit) or hit.agent.kind is ClientKind.PREFETCH:
-                network = this_one
-            return hit.user_agent, network, hit.recipient
+            ahead = kind is ClientKind.PREFETCH or _says_ahead(prefetch)
+            return user_agent, this_one if ahead or (everybodys and not recipient) else key, recipient
         case _:
             assert_never(answer)
 
@@ -340,11 +344,11 @@ def _near(times: list[datetime] | None, at: datetime, within_s: float) -> bool:
 
 def _is_proof(hit: SeenHit) -> bool:
     """HEAD, declared prefetches and previews come along with a person's own act: no evidence against the person."""
-    return hit.method != "HEAD" and hit.agent.kind not in _COMPANIONS and not _says_ahead(hit)
+    return hit.method != "HEAD" and hit.agent.kind not in _COMPANIONS and not _says_ahead(hit.prefetch)
 
 
-def _says_ahead(hit: SeenHit) -> bool:
-    return bool(hit.prefetch) and any(word in hit.prefetch.lower() for word in _PREFETCH_WORDS)
+def _says_ahead(prefetch: str) -> bool:
+    return bool(prefetch) and any(word in prefetch.lower() for word in _PREFETCH_WORDS)
 
 
 def _actor(hit: SeenHit) -> tuple[object, ...]:
