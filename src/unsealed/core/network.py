@@ -1,68 +1,140 @@
-"""Address -> network class and operator.
+"""Address -> network class and operator, and whether its place may be told.
 
-Promises an answer for every text, from the ranges of core.network_ranges: loopback and private addresses are LOCAL,
-what no range holds is UNKNOWN, an ordinary address. Does not know places or routing tables.
+Promises an answer for every text. What the files of store.places say comes in as a value; this module decides what it
+means. The first of these that knows the address decides:
+
+    1  the operator's own list of ranges
+    2  loopback and private ranges
+    3  Apple's relay list; without one, the round ranges of the relay
+    4  the providers' ranges of core.network_ranges, which are always there
+    5  the routing table, where the system stands in core.network_systems under its number
+    6  the clouds' lists of their own ranges
+    7  the routing table, by the words in the system's name
+    8  the round ranges of the largest clouds
+
+So no list of data centres makes hosting of Gmail's proxy (AS15169) or of Outlook (AS8075). What nothing knows is
+UNKNOWN, an ordinary address.
+
+Never a place for what stands between: the place of a proxy, a rented machine or a VPN says nothing about the reader.
+Of a mobile carrier only the country: its customers of a whole country come out at a few places.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Callable
 from functools import cache, lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from unsealed.core.network_ranges import RANGES
-from unsealed.model.event import Network, NetworkClass
+from unsealed.core.network_systems import HOSTING_WORDS, LINE_WORDS, MOBILE_WORDS, SYSTEMS
+from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place, PlaceState
+from unsealed.model.ranges import AddressFacts, Range, RangeTable, build_table, unwrap
+
+PROXY_CLASSES = frozenset(
+    {
+        NetworkClass.GOOGLE_PROXY,
+        NetworkClass.APPLE_RELAY,
+        NetworkClass.MICROSOFT,
+        NetworkClass.YAHOO_PROXY,
+        NetworkClass.WEBMAIL_PROXY,
+        NetworkClass.SECURITY_VENDOR,
+        NetworkClass.SSE_PROXY,
+        NetworkClass.HOSTING,
+        NetworkClass.VPN,
+    }
+)
 
 _UNKNOWN = Network()
 _HERE = Network(kind=NetworkClass.LOCAL)
+_RELAY = Network(kind=NetworkClass.APPLE_RELAY, operator="iCloud Private Relay")
+_HIDDEN = Place(state=PlaceState.PROXY)
+# Built-in ranges that give way to what files know better
+_ROUND = frozenset({NetworkClass.HOSTING, NetworkClass.APPLE_RELAY, NetworkClass.UNKNOWN})
+_BY_NUMBER = {
+    int(number): Network(kind=kind, operator=operator)
+    for kind, operator, numbers in SYSTEMS
+    for number in numbers.split()
+}
 
 
 @lru_cache(maxsize=65_536)
-def read_network(address: str) -> Network:
-    """The network of an address as text; "" (a local socket) is LOCAL, what cannot be read is UNKNOWN."""
+def locate(address: str) -> Located:
+    """What the built-in ranges say of an address as text; "" (a local socket) is LOCAL, what cannot be read UNKNOWN."""
     if not address:
-        return _HERE
-    try:
-        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    except ValueError:
-        return _UNKNOWN
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    starts, networks = _table(parsed.version)
-    place = bisect_right(starts, int(parsed)) - 1
-    return networks[place] if place >= 0 else _UNKNOWN
+        return Located(network=_HERE)
+    numbers = _numbers(address)
+    if numbers is None:
+        return Located(network=_UNKNOWN)
+    return locate_known(AddressFacts(*numbers), lambda: NOWHERE)
+
+
+def read_network(address: str) -> Network:
+    """The network of an address, by the built-in ranges alone."""
+    return locate(address).network
+
+
+def locate_known(facts: AddressFacts, place: Callable[[], Place]) -> Located:
+    """What an address says, given all that the files know of it.
+
+    place: asked only when the place may be told.
+    """
+    network = _network(facts)
+    if network.kind in PROXY_CLASSES:
+        return Located(network=network, place=_HIDDEN)
+    if network.kind is NetworkClass.LOCAL:
+        return Located(network=network)
+    found = place()
+    if network.kind is NetworkClass.MOBILE_CARRIER and found.city + found.region:
+        found = Place(state=found.state, country=found.country)
+    return Located(network=network, place=found)
+
+
+def _network(facts: AddressFacts) -> Network:
+    if facts.own is not None:
+        return facts.own
+    table, networks = _built_in()
+    built_in = networks[table.find(facts.version, facts.number)]
+    if built_in.kind is NetworkClass.LOCAL:
+        return built_in
+    if facts.relay:
+        return _RELAY
+    if built_in.kind not in _ROUND or (built_in.kind is NetworkClass.APPLE_RELAY and facts.relay is None):
+        return built_in
+    known = _BY_NUMBER.get(facts.system) or facts.cloud
+    if known is not None:
+        return known
+    if facts.system:
+        return _system_by_name(facts.organisation)
+    return built_in if built_in.kind is NetworkClass.HOSTING else _UNKNOWN
+
+
+@lru_cache(maxsize=65_536)
+def _system_by_name(name: str) -> Network:
+    kind = NetworkClass.UNKNOWN
+    if MOBILE_WORDS.search(name):
+        kind = NetworkClass.MOBILE_CARRIER
+    elif HOSTING_WORDS.search(name) and not LINE_WORDS.search(name):
+        kind = NetworkClass.HOSTING
+    return Network(kind=kind, operator=name)
 
 
 @cache
-def _table(version: int) -> tuple[list[int], list[Network]]:
-    """Where each stretch of the address space begins, and whose it is. Narrower ranges cut pieces out of wider ones."""
-    ranges = []
+def _built_in() -> tuple[RangeTable, tuple[Network, ...]]:
+    ranges: list[Range] = []
+    networks = [_UNKNOWN]  # the value NOBODY
     for kind, operator, written in RANGES:
-        network = Network(kind=kind, operator=operator)
+        networks.append(Network(kind=kind, operator=operator))
         for text in written.split():
             parsed = ip_network(text)
-            if parsed.version == version:
-                ranges.append((int(parsed.network_address), int(parsed.broadcast_address) + 1, network))
-    ranges.sort(key=lambda item: (item[0], -item[1]))
-    starts: list[int] = [0]
-    networks: list[Network] = [_UNKNOWN]
-    around: list[tuple[int, Network]] = []  # the ranges that are open here, widest first, each with its end
+            first, last = int(parsed.network_address), int(parsed.broadcast_address)
+            ranges.append(Range(parsed.version, first, last, len(networks) - 1))
+    return build_table(ranges), tuple(networks)
 
-    def change(at: int, network: Network) -> None:
-        if starts[-1] == at:
-            networks[-1] = network
-        else:
-            starts.append(at)
-            networks.append(network)
 
-    def close(until: int) -> None:
-        while around and around[-1][0] <= until:
-            end, _ = around.pop()
-            change(end, around[-1][1] if around else _UNKNOWN)
-
-    for begin, end, network in ranges:
-        close(begin)
-        around.append((end, network))
-        change(begin, network)
-    close(2**129)
-    return starts, networks
+def _numbers(address: str) -> tuple[int, int] | None:
+    """Version and number of an address as text, a zone (RFC 4007) left out; None when it is none."""
+    text = address.partition("%")[0]
+    try:
+        return unwrap(6, int(IPv6Address(text))) if ":" in text else (4, int(IPv4Address(text)))
+    except ValueError:
+        return None

@@ -7,7 +7,7 @@ words. Counts are rollups: `opens` are readings by people, `raw` every request r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from unsealed.model.event import NOWHERE, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
@@ -201,6 +201,15 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pasted:
+    """A chat program fetched a preview of a link of a copy: somebody pasted it there."""
+
+    copy: CopyId
+    client: str
+    at: datetime  # the first time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRow:
     """A copy in the built-in mailbox."""
 
@@ -271,3 +280,19 @@ class AuditRow:
     at: datetime
     what: str  # store.audit.What
     words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFileRow:
+    """A file of facts about addresses, or what is built in of them."""
+
+    name: str  # "country", "routes-ipv4"; unique
+    holds: str  # in plain words: "the country of an address"
+    source: str  # where it came from: an address, or the name of the file that was added
+    licence: str  # "" when unknown
+    credit: str = ""  # what the licence wants shown beside places; "" when nothing
+    credit_url: str = ""  # where the credit links to
+    as_of: date  # the day that the data speaks of
+    added_at: datetime | None = None  # None: it came with the program
+    rows: int = 0
+    trouble: str = ""  # why it is not used; "" when it is

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from unsealed.core.network import read_network
-from unsealed.model.event import NetworkClass
+from unsealed.core.network import PROXY_CLASSES, locate, locate_known, read_network
+from unsealed.model.event import NOWHERE, Network, NetworkClass, Place, PlaceState
+from unsealed.model.ranges import AddressFacts
+
+BERLIN = Place(state=PlaceState.KNOWN, country="DE", region="Berlin", city="Berlin")
+
+
+def facts(address: str, **known: Any) -> AddressFacts:
+    parsed = ip_address(address)
+    return AddressFacts(parsed.version, int(parsed), **known)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +37,9 @@ from unsealed.model.event import NetworkClass
         ("::1", NetworkClass.LOCAL),
         ("192.168.1.7", NetworkClass.LOCAL),
         ("fe80::1%eth0", NetworkClass.LOCAL),
+        ("64:ff9b::66.249.84.77", NetworkClass.GOOGLE_PROXY),  # behind a NAT64 of ours
+        ("2002:42f9:544d::1", NetworkClass.GOOGLE_PROXY),  # 6to4
+        ("66.249.84.077", NetworkClass.UNKNOWN),  # is it octal? nobody sends it
         ("", NetworkClass.LOCAL),
         ("not an address", NetworkClass.UNKNOWN),
         ("0.0.0.0", NetworkClass.UNKNOWN),
@@ -56,3 +69,62 @@ def test_the_networks_of_the_public_scenarios_are_known(shared: Path) -> None:
     }
 
     assert set() == wrong
+
+
+@pytest.mark.parametrize("kind", sorted(PROXY_CLASSES))
+def test_no_place_is_told_of_what_stands_between(kind: NetworkClass) -> None:
+    def asked() -> Place:
+        raise AssertionError("the place of a proxy was looked up")
+
+    located = locate_known(facts("203.0.113.9", own=Network(kind=kind, operator="Example")), asked)
+
+    assert Place(state=PlaceState.PROXY) == located.place
+
+
+def test_the_place_of_an_ordinary_address_is_told_as_it_is_known() -> None:
+    assert BERLIN == locate_known(facts("203.0.113.9"), lambda: BERLIN).place
+    assert NOWHERE == locate("203.0.113.9").place
+    assert NOWHERE == locate_known(facts("192.168.0.7"), lambda: BERLIN).place
+
+
+def test_of_a_mobile_carrier_only_the_country_is_told() -> None:
+    located = locate_known(facts("203.0.113.9", system=21928), lambda: BERLIN)
+
+    assert NetworkClass.MOBILE_CARRIER == located.network.kind
+    assert Place(state=PlaceState.KNOWN, country="DE") == located.place
+
+
+GATEWAY = Network(kind=NetworkClass.CORPORATE, operator="Example AG")
+CLOUD = Network(kind=NetworkClass.HOSTING, operator="Example Cloud")
+
+
+@pytest.mark.parametrize(
+    ("known", "kind"),
+    [
+        (facts("66.249.84.77", own=GATEWAY, relay=True), NetworkClass.CORPORATE),  # the operator knows best
+        (facts("10.0.0.1", own=GATEWAY), NetworkClass.CORPORATE),
+        (facts("10.0.0.1", relay=True), NetworkClass.LOCAL),
+        (facts("203.0.113.9", relay=True, system=13335), NetworkClass.APPLE_RELAY),
+        (facts("203.0.113.9", relay=False, system=13335), NetworkClass.HOSTING),
+        (facts("203.0.113.9", relay=None, system=13335), NetworkClass.HOSTING),
+        (facts("172.226.56.12", relay=None), NetworkClass.APPLE_RELAY),  # the round range, for want of a list
+        (facts("172.226.56.12", relay=False), NetworkClass.UNKNOWN),  # the list does not hold it
+        (facts("172.226.56.12", relay=False, system=36183), NetworkClass.HOSTING),
+        (facts("172.226.56.12", relay=None, system=36183), NetworkClass.APPLE_RELAY),
+        (facts("66.249.84.77", cloud=CLOUD), NetworkClass.GOOGLE_PROXY),
+        (facts("203.0.113.9", cloud=CLOUD, system=15169), NetworkClass.GOOGLE_PROXY),
+        (facts("203.0.113.9", cloud=CLOUD, system=8075), NetworkClass.MICROSOFT),
+        (facts("203.0.113.9", cloud=CLOUD, system=64512, organisation="Example Telecom"), NetworkClass.HOSTING),
+        (facts("203.0.113.9", system=64512, organisation="Example Telecom"), NetworkClass.UNKNOWN),
+        (facts("54.70.12.9", system=64512, organisation="Example Telecom"), NetworkClass.UNKNOWN),  # sold on
+        (facts("54.70.12.9"), NetworkClass.HOSTING),
+    ],
+)
+def test_the_first_that_knows_an_address_decides(known: AddressFacts, kind: NetworkClass) -> None:
+    assert kind == locate_known(known, lambda: NOWHERE).network.kind
+
+
+def test_an_ordinary_network_has_the_name_of_its_system() -> None:
+    located = locate_known(facts("203.0.113.9", system=64512, organisation="Example Telecom"), lambda: NOWHERE)
+
+    assert Network(kind=NetworkClass.UNKNOWN, operator="Example Telecom") == located.network
