@@ -73,7 +73,8 @@ def webview_android(rng: Random) -> str:
     model = rng.choice(("SM-S911B", "SM-A546B", "Pixel 8", "Pixel 7a", "M2101K6G", "CPH2451"))
     build = f"{rng.choice('TUPA')}P1A.{rng.randint(210000, 250999)}.0{rng.randint(10, 40)}"
     return (
-        f"Mozilla/5.0 (Linux; Android {rng.randint(11, 16)}; {model} Build/{build}; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+        f"Mozilla/5.0 (Linux; Android {rng.randint(11, 16)}; {model} Build/{build}; wv) "
+        "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
         f"Chrome/{_chrome_version(rng)}.0.{rng.randrange(4000, 7500)}.{rng.randrange(30, 220)} Mobile Safari/537.36"
     )
 

@@ -582,8 +582,8 @@ class _Story:
                 self._ask(at, carrier, sender.phone, Truth.OWN, "own phone on the road")
             case "gmail":
                 self._ask(at, self._within(GOOGLE), clients.gmail_proxy(rng), Truth.OWN, "own Gmail")
-            case _:
-                self._ask(at, self._within(APPLE), clients.APPLE_PRIVACY, Truth.OWN, "own Apple Mail")
+            case _:  # the sender's Apple Mail loads ahead, whether or not the sender looks
+                self._ask(at, self._within(APPLE), clients.APPLE_PRIVACY, Truth.PREFETCH, "own Apple Mail ahead")
 
     # people
 
