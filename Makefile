@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help install run test check walks e2e crash bench docs screenshots lock clean
+.PHONY: help install run test check walks e2e crash bench accuracy docs screenshots lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z0-9]+):.*##[[:space:]]*(.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,9 @@ crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
 
 bench: $(VENV)/.installed-dev  ## measure, side by side with others
 	@$(BIN)/python -m bench.run
+
+accuracy: $(VENV)/.installed-dev  ## how often the judge is right, on simulated mail; writes the tables into docs
+	@$(BIN)/python -m bench.accuracy --write
 
 docs: $(VENV)/.installed-dev  ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py
