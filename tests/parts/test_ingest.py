@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
 
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.flow import ingest
+from unsealed.flow import judging
 from unsealed.flow.ingest import Ingest, recount
 from unsealed.model.event import Finding
 from unsealed.model.hit import Hit
@@ -583,7 +583,7 @@ def test_while_a_backlog_is_shipped_the_newest_messages_wait_and_none_is_forgott
 def test_messages_with_many_hits_are_judged_in_several_transactions(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "HITS_AT_ONCE", 3)
+    monkeypatch.setattr(judging, "HITS_AT_ONCE", 3)
     copies = [house.message()[0] for _ in range(4)]
     house.write(*(a_hit(copy, 100 + number) for copy in copies for number in range(2)))
     house.ingest.ship()
@@ -593,7 +593,7 @@ def test_messages_with_many_hits_are_judged_in_several_transactions(
 
 
 def test_others_do_not_wait_behind_a_hot_message(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "HOT_HITS", 3)
+    monkeypatch.setattr(judging, "HOT_HITS", 3)
     hot, first, second = (house.message()[0] for _ in range(3))
     house.write(*(a_hit(hot, 100 + number) for number in range(4)), a_hit(first, 110))
     house.ingest.ship()

@@ -7,21 +7,22 @@ at once, and what comes of it equals a judgement from scratch. What changed is l
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import Engine
 
 from unsealed.core.agent import read_agent
+from unsealed.core.judge import RULES_VERSION, correction_scope
 from unsealed.core.network import locate as locate_by_ranges
+from unsealed.flow.judging import Locate
 from unsealed.model.errors import BadInput, Refused
-from unsealed.model.event import Answer, HitId, Located, Network, NetworkClass
+from unsealed.model.event import Answer, HitId
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level
 from unsealed.store import audit, corrections, events
 from unsealed.store.audit import What
 from unsealed.store.corrections import Cause, Said
+from unsealed.store.engine import reading
 from unsealed.store.schema import EPOCH
 
 _SAID = {Answer.ME: "you", Answer.MACHINE: "a machine", Answer.THEM: "them"}
@@ -34,7 +35,7 @@ def correct(
     answer: Answer,
     now: datetime,
     *,
-    locate: Callable[[str], Located] = locate_by_ranges,
+    locate: Locate = locate_by_ranges,
 ) -> int:
     """Remember what the sender says that an event was, for all that came or will come from there; the correction's id.
 
@@ -51,17 +52,24 @@ def correct(
             raise BadInput("there is no such event, or it is so old that what it looked like is no longer kept")
         if answer is Answer.THEM and facts.trap:
             raise Refused("this link is hidden, so that no person can follow it: it was a machine")
-        network = locate(facts.address).network
-        agent, key, recipient = _scope(answer, facts, network)
+        agent, network, recipient = correction_scope(
+            answer,
+            hit=hit,
+            user_agent=facts.user_agent,
+            address=facts.address,
+            network=locate(facts.address).network,
+            recipient=facts.recipient,
+            prefetch=facts.prefetch,
+        )
         said = Said(
             user=user,
             message=facts.message,
             hit=hit,
             answer=answer,
             user_agent=agent,
-            network=key,
+            network=network,
             recipient=recipient,
-            words=_words(facts, key, recipient),
+            words=_words(facts, network, recipient),
         )
         if (former := corrections.undo_about(connection, user, hit, now)) is not None:
             audit.note(connection, user, What.UNDONE, f"no longer {_SAID[former.answer]}: {former.words}", now)
@@ -117,55 +125,46 @@ def step(engine: Engine, now: datetime) -> int:
         return 1
 
 
+def keep_up(engine: Engine, data: str, now: datetime) -> bool:
+    """Begin to judge history again when rules or data are others than those it was judged with; whether it was begun.
+
+    data: the fingerprint of the data about networks and places.
+    """
+    judged_with = {"rules": RULES_VERSION, "data": data}
+    with reading(engine) as connection:
+        if corrections.judged_with(connection) == judged_with:
+            return False
+    with engine.begin() as connection:
+        before = corrections.judge_with(connection, judged_with)
+        if before == judged_with or not events.any_judged(connection):
+            return False
+        rules = "" if before is None else before.get("rules", "")
+        if rules != RULES_VERSION:
+            words = f"rules {rules} -> {RULES_VERSION}" if rules else f"rules {RULES_VERSION}"
+            corrections.begin(connection, cause=Cause.RULES, words=words, now=now)
+        else:
+            corrections.begin(connection, cause=Cause.DATA, words="new data about networks and places", now=now)
+        return True
+
+
 # --- what a correction holds for --------------------------------------------------------------------------------------
 
 
-_MANY_ADDRESSES = frozenset(
-    {
-        NetworkClass.GOOGLE_PROXY,
-        NetworkClass.APPLE_RELAY,
-        NetworkClass.MICROSOFT,
-        NetworkClass.YAHOO_PROXY,
-        NetworkClass.WEBMAIL_PROXY,
-        NetworkClass.SECURITY_VENDOR,
-        NetworkClass.SSE_PROXY,
-    }
-)
-
-
-def _key(address: str, network: Network) -> str:
-    if network.kind is NetworkClass.LOCAL:
-        return "local"
-    if network.kind in _MANY_ADDRESSES and network.operator:
-        return f"operator:{network.operator}"
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 56 if isinstance(parsed, IPv6Address) else 24), strict=False))
-
-
-def _scope(answer: Answer, facts: events.Facts, network: Network) -> tuple[str, str, str]:
-    domain = facts.recipient.rpartition("@")[2]
-    match answer:
-        case Answer.ME:
-            recipient = ""
-        case Answer.MACHINE:
-            recipient = f"@{domain}" if domain else ""
-        case Answer.THEM:
-            recipient = facts.recipient
-    return facts.user_agent, _key(facts.address, network), recipient
-
-
-def _words(facts: events.Facts, key: str, recipient: str) -> str:
+def _words(facts: events.Facts, network: str, recipient: str) -> str:
     """For the list in the settings: "Thunderbird on Windows, 192.0.2.0/24, for rob@x.example"."""
     if facts.level < Level.FULL:  # what is not kept is not shown either
-        what = "the program and network of this event"
+        words = "the program and network of this event"
     else:
         agent = read_agent(facts.user_agent)
-        name = agent.client or "a program without a name"
-        where = "your own network" if key == "local" else key.removeprefix("operator:")
-        what = f"{name} on {agent.system}, {where}" if agent.system else f"{name}, {where}"
+        words = agent.client or "a program without a name"
+        if agent.system:
+            words += f" on {agent.system}"
+        if network == "local":
+            words += ", your own network"
+        elif not network.startswith("hit:"):
+            words += f", {network.removeprefix('operator:')}"
+    if network.startswith("hit:"):
+        return f"{words}, this event only"
     if not recipient:
-        return what
-    return f"{what}, for {f'everybody at {recipient[1:]}' if recipient[:1] == '@' else recipient}"
+        return words
+    return f"{words}, for {f'everybody at {recipient[1:]}' if recipient.startswith('@') else recipient}"

@@ -7,6 +7,7 @@ Does not judge: marks are worked off by flow.ingest. All functions work in the c
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from unsealed.model.event import Answer, Correction, HitId
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.view import CorrectionRow, RejudgingRow
 from unsealed.store.engine import insert
-from unsealed.store.schema import corrections, hits, marks, messages, rejudgings, revisions
+from unsealed.store.schema import corrections, hits, marks, messages, rejudgings, revisions, settings
 
 MESSAGES_LOOKED_AT = 500  # in one step of a rejudging
+JUDGED_WITH = "judged_with"  # in the settings table
 TRIMMED_AT_ONCE = 100  # rejudgings: other writers of a SQLite store wait for it
 
 
@@ -209,6 +211,22 @@ def oldest_unfinished(connection: Connection) -> Unfinished | None:
     if row is None:
         return None
     return Unfinished(id=row.id, user=row.user_id, user_agent=row.user_agent, since=row.since, position=row.position)
+
+
+def judged_with(connection: Connection) -> dict[str, str] | None:
+    """The rules and data that history was judged with, or is being judged with; None: nobody noted it yet."""
+    value = connection.execute(select(settings.c.value).where(settings.c.key == JUDGED_WITH)).scalar_one_or_none()
+    return None if value is None else json.loads(value)
+
+
+def judge_with(connection: Connection, now: dict[str, str]) -> dict[str, str] | None:
+    """Note what history is judged with from now on; what it was until now. Two at once see one another."""
+    row = {"key": JUDGED_WITH, "value": json.dumps(now)}
+    statement = insert(settings, connection.dialect).values(key=JUDGED_WITH, value="null")
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"key": JUDGED_WITH}))  # locks it
+    before = judged_with(connection)
+    connection.execute(update(settings).where(settings.c.key == JUDGED_WITH).values(row))
+    return before
 
 
 def next_messages(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from unsealed.model.errors import Unavailable
@@ -57,6 +57,55 @@ def reading(engine: Engine) -> Connection:
     return engine.connect().execution_options(unsealed_reads=True)
 
 
+class Turn:
+    """The right to do something of which there must be only one, while it lasts: see `alone`."""
+
+    def __init__(self, engine: Engine, connection: Connection | None) -> None:
+        self._engine = engine
+        self._connection = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Ask what there is to do."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        with reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Write what came of it: kept when the turn ends, or nothing at all."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        with self._engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def alone(engine: Engine, name: str) -> Iterator[Turn]:
+    """Be the only one, of all processes of the installation, who has the turn of that name; for one read, much thought
+    and one write.
+
+    PostgreSQL: one transaction that holds an advisory lock. SQLite: a lock on a file beside the store, so that others
+    can write while we think; the write is then a short transaction of its own. The system takes either lock back when
+    the process dies, and no write can come after that.
+
+    Raises:
+        Unavailable: temporary; the turn of somebody else does not end.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+            yield Turn(engine, connection)
+        return
+    with _locked(engine.url.database, name) as locked:
+        if not locked:
+            raise Unavailable(f"another process has not given back its turn to {name}")
+        yield Turn(engine, None)
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself; _begin_sqlite does
     cursor = connection.cursor()
@@ -86,21 +135,30 @@ def _turn(database: str | None) -> Iterator[None]:
     before they look, each time, and they give up. Whoever waits has the turn, so that who has just written must queue.
     It is given back when the lock is there, or by the system when the process dies.
     """
-    file = -1
-    if database and database != ":memory:":
-        with suppress(OSError):  # a disk so full that not even this fits: better unfair than not at all
-            file = os.open(f"{database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if file < 0:
-        yield
+    with _locked(database, "turn"):
+        yield  # when the turn did not come, SQLite's own answer is the one to give
+
+
+@contextmanager
+def _locked(database: str | None, name: str) -> Iterator[bool]:
+    """Hold a file beside the database; False when it cannot be had in time."""
+    if not database or database == ":memory:":
+        yield True
+        return
+    try:
+        file = os.open(f"{database}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # a disk so full that not even this fits
+        yield False
         return
     try:
         deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
-        while monotonic() < deadline:
+        locked = False
+        while not locked and monotonic() < deadline:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                locked = True
             except BlockingIOError:
                 sleep(_LOOK_S)
-        yield  # when the turn did not come, SQLite's own answer is the one to give
+        yield locked
     finally:
         os.close(file)

@@ -9,11 +9,12 @@ A mark says that a message has hits that were not judged yet, and from when on. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import msgspec
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    FromClause,
     Row,
     Select,
     and_,
@@ -29,12 +31,14 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    literal,
+    or_,
     select,
     type_coerce,
     update,
 )
 
-from unsealed.model.event import Event, Finding, HitId, HitKind, Reason
+from unsealed.model.event import Event, Finding, HitId, HitKind
 from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.policy import Level
@@ -57,7 +61,6 @@ COUNTED = tuple(finding.value for finding in Finding if finding.counted)
 MACHINE = tuple(finding.value for finding in Finding if finding.machine)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 _Id = TypeVar("_Id", bound=int)
-JUDGE_LOCK = 0x4A75646765  # "Judge": an advisory lock, on PostgreSQL only
 _CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
 
 
@@ -68,6 +71,7 @@ class Mark:
     message: MessageId
     since: datetime  # the earliest hit that was not judged
     seq: int
+    rejudging: int | None = None  # part of judging history again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +83,24 @@ class Owner:
     clicks_level: Level
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An event as it stands in the store: what decides whether anything changed, and what it was counted as."""
+class Judged(NamedTuple):
+    """An event as it stands in the store: all that judging again may change."""
 
     finding: str
     confidence: float
-    reasons: str
+    reasons: str  # JSON [[code, words], ...]
     rules: str
+    client: str
+    client_kind: str
+    device: str
+    system: str
+    network: str
+    operator: str
     first_of_reading: bool
+    place: str
+    country: str
+    region: str
+    city: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,7 @@ class Changed:
     """An event that is new, or not what it was `before`."""
 
     event: Event
+    now: Judged
     before: Judged | None
 
 
@@ -210,30 +224,42 @@ def delivered(connection: Connection, copy: CopyId) -> None:
         mark(connection, {row[0]: row[1]})
 
 
-def begin_judging(connection: Connection) -> None:
-    """Be the only one who judges until the transaction ends. SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(JUDGE_LOCK)))
-
-
 def marked(connection: Connection, limit: int, *, until: datetime | None = None) -> list[Mark]:
-    """Messages to judge, earliest hit first.
+    """Messages with something new, or that somebody waits for: earliest hit first.
 
     until: leave alone those whose earliest hit is later.
     """
-    query = select(marks).order_by(marks.c.since, marks.c.message_id).limit(limit)
+    query = select(marks).where(or_(marks.c.rejudging.is_(None), marks.c.seq > 0))
     if until is not None:
         query = query.where(marks.c.since <= until)
-    rows = connection.execute(query)
-    return [Mark(message=row.message_id, since=row.since, seq=row.seq) for row in rows]
+    return _marks(connection, query.order_by(marks.c.since, marks.c.message_id).limit(limit))
+
+
+def marked_history(connection: Connection, limit: int) -> list[Mark]:
+    """Messages of which only the past is to be judged again."""
+    query = select(marks).where(marks.c.rejudging.is_not(None), marks.c.seq == 0)
+    return _marks(connection, query.order_by(marks.c.rejudging, marks.c.message_id).limit(limit))
+
+
+def _marks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Mark]:
+    return [
+        Mark(message=row.message_id, since=row.since, seq=row.seq, rejudging=row.rejudging)
+        for row in connection.execute(query)
+    ]
+
+
+def as_marked(since: datetime) -> FromClause:
+    """All messages as though they were marked from that time on; stands in for the marks in a judgement for show."""
+    id, at = messages.c.id.label("message_id"), literal(since, marks.c.since.type).label("since")
+    return select(id, at).subquery()
 
 
 def hits_waiting(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> dict[MessageId, int]:
-    """How many hits `hits_since` would give for each message."""
+    """How many hits `hits_since` would give for each marked message."""
     rows = connection.execute(
         select(hits.c.message_id, func.count())
         .select_from(marks)
-        .join(hits, and_(hits.c.message_id == marks.c.message_id, hits.c.at >= _ahead(before)))
+        .join(hits, and_(hits.c.message_id == marks.c.message_id, hits.c.at >= _ahead(marks, before)))
         .where(marks.c.message_id.in_(ids))
         .group_by(hits.c.message_id)
     )
@@ -247,6 +273,7 @@ class Facts:
     message: MessageId
     address: str = field(repr=False)
     user_agent: str
+    prefetch: str
     recipient: str  # in lower case; "": a shared copy
     level: Level  # what may be shown of it
     trap: bool  # the link is hidden
@@ -257,7 +284,15 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
     h, m, links = hits.c, messages.c, schema.links
     row = connection.execute(
         select(
-            h.message_id, h.link, h.address, h.user_agent, copies.c.mailbox, m.opens_level, m.clicks_level, links.c.trap
+            h.message_id,
+            h.link,
+            h.address,
+            h.user_agent,
+            h.prefetch,
+            copies.c.mailbox,
+            m.opens_level,
+            m.clicks_level,
+            links.c.trap,
         )
         .select_from(hits)
         .join(messages, and_(m.id == h.message_id, m.user_id == user))
@@ -271,16 +306,30 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
         message=row.message_id,
         address=row.address,
         user_agent=row.user_agent,
+        prefetch=row.prefetch,
         recipient=row.mailbox,
         level=Level(row.opens_level if row.link is None else row.clicks_level),
         trap=bool(row.trap),
     )
 
 
+def any_judged(connection: Connection) -> bool:
+    """Whether there is any history at all."""
+    return connection.execute(select(events.c.hit_id).limit(1)).first() is not None
+
+
 def clear(connection: Connection, done: Sequence[Mark]) -> None:
     """Take marks away, except those that moved meanwhile."""
+    if not done:
+        return
     statement = delete(marks).where(marks.c.message_id == bindparam("message"), marks.c.seq == bindparam("seen"))
     connection.execute(statement, [{"message": each.message, "seen": each.seq} for each in done])
+
+
+def advance(connection: Connection, done: Mark, since: datetime) -> None:
+    """A part of the marked history was judged: go on from there, unless the mark moved meanwhile."""
+    where = (marks.c.message_id == done.message, marks.c.seq == done.seq)
+    connection.execute(update(marks).where(*where).values(since=since))
 
 
 def owners(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, Owner]:
@@ -306,9 +355,38 @@ def sessions(connection: Connection, users: Iterable[UserId]) -> Sequence[AnyRow
     ).all()
 
 
-def hits_since(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> Sequence[AnyRow]:
+def traps(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, frozenset[int]]:
+    """The positions of the hidden links of the messages that have any."""
+    links = schema.links.c
+    rows = connection.execute(select(links.message_id, links.position).where(links.message_id.in_(ids), links.trap))
+    found: defaultdict[MessageId, set[int]] = defaultdict(set)
+    for message, position in rows:
+        found[message].add(position)
+    return {message: frozenset(positions) for message, positions in found.items()}
+
+
+def sent_to(
+    connection: Connection, ids: Collection[MessageId], domains: Collection[str]
+) -> Sequence[tuple[MessageId, str]]:
+    """Which of the messages went to which of the domains."""
+    c = copies.c
+    query = select(c.message_id, c.domain).where(c.message_id.in_(ids), c.domain.in_(sorted(domains))).distinct()
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def hits_since(
+    connection: Connection,
+    ids: Sequence[MessageId],
+    before: timedelta,
+    *,
+    among: FromClause = marks,
+    limit: int | None = None,
+) -> Sequence[AnyRow]:
     """The hits of marked messages from `before` ahead of each mark on, by message and time, each with what is known
-    about the delivery of its copy. Hits of copies that are gone are left out."""
+    about the delivery of its copy. Hits of copies that are gone are left out.
+
+    among: the marks, or what stands in for them. limit: no more than so many, the earliest.
+    """
     h = hits.c
     query: Select[*tuple[Any, ...]] = (
         select(
@@ -322,49 +400,58 @@ def hits_since(connection: Connection, ids: Sequence[MessageId], before: timedel
             h.user_agent,
             h.accept_language,
             h.prefetch,
+            h.referer_host,
+            h.device,
+            copies.c.mailbox,
             copies.c.sent_at,
             copies.c.delivery,
             copies.c.attempts,
         )
-        .select_from(marks)
-        .join(hits, and_(h.message_id == marks.c.message_id, h.at >= _ahead(before)))
+        .select_from(among)
+        .join(hits, and_(h.message_id == among.c.message_id, h.at >= _ahead(among, before)))
         .join(copies, copies.c.id == h.copy_id)
-        .where(marks.c.message_id.in_(ids))
+        .where(among.c.message_id.in_(ids))
         .order_by(h.message_id, h.at, h.id)
     )
-    return connection.execute(query).all()
+    return connection.execute(query if limit is None else query.limit(limit)).all()
 
 
-def judged_since(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> dict[HitId, Judged]:
+def judged_since(
+    connection: Connection, ids: Sequence[MessageId], before: timedelta, *, among: FromClause = marks
+) -> dict[HitId, Judged]:
     """The events of marked messages from `before` ahead of each mark on."""
     e = events.c
     rows = connection.execute(
-        select(e.hit_id, e.finding, e.confidence, e.reasons, e.rules, e.first_of_reading)
-        .select_from(marks)
-        .join(events, and_(e.message_id == marks.c.message_id, e.at >= _ahead(before)))
-        .where(marks.c.message_id.in_(ids))
+        select(e.hit_id, *(e[name] for name in Judged._fields))
+        .select_from(among)
+        .join(events, and_(e.message_id == among.c.message_id, e.at >= _ahead(among, before)))
+        .where(among.c.message_id.in_(ids))
     )
     return {row[0]: Judged(*row[1:]) for row in rows}
 
 
 def last_opens(
-    connection: Connection, ids: Sequence[MessageId], before: timedelta, gap: timedelta
+    connection: Connection,
+    ids: Sequence[MessageId],
+    before: timedelta,
+    gap: timedelta,
+    *,
+    among: FromClause = marks,
 ) -> dict[CopyId, datetime]:
     """The last counted open of each copy that lies at most `gap` ahead of the time at which `judged_since` begins."""
     e = events.c
-    begin = _ahead(before)
     rows = connection.execute(
         select(e.copy_id, type_coerce(func.max(e.at), Moment))
-        .select_from(marks)
+        .select_from(among)
         .join(
             events,
             and_(
-                e.message_id == marks.c.message_id,
-                e.at < begin,
-                e.at >= _ahead(before + gap),
+                e.message_id == among.c.message_id,
+                e.at < _ahead(among, before),
+                e.at >= _ahead(among, before + gap),
             ),
         )
-        .where(marks.c.message_id.in_(ids), e.kind == HitKind.OPEN.value, e.finding.in_(COUNTED))
+        .where(among.c.message_id.in_(ids), e.kind == HitKind.OPEN.value, e.finding.in_(COUNTED))
         .group_by(e.copy_id)
     )
     return {row[0]: row[1] for row in rows}
@@ -373,23 +460,13 @@ def last_opens(
 # --- what comes of it -------------------------------------------------------------------------------------------------
 
 
-def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
-    """Write events as they are now."""
-    _PUT_EVENTS.run(connection, [_event_row(change.event) for change in changes])
-
-
-def _event_row(event: Event) -> tuple[object, ...]:
+def judged(event: Event) -> Judged:
+    """The event as it will stand in the store."""
     verdict, agent, network, place = event.verdict, event.agent, event.network, event.place
-    return (
-        event.hit,
-        event.message,
-        event.copy,
-        event.kind,
-        event.link,
-        _stored(event.at),
+    return Judged(
         verdict.finding,
         verdict.confidence,
-        reasons_text(verdict.reasons),
+        _JSON.encode([(reason.code, reason.words) for reason in verdict.reasons]).decode(),
         verdict.rules,
         agent.client,
         agent.kind,
@@ -405,9 +482,16 @@ def _event_row(event: Event) -> tuple[object, ...]:
     )
 
 
-def reasons_text(reasons: Sequence[Reason]) -> str:
-    """The reasons as they are stored: JSON [[code, words], ...]."""
-    return _JSON.encode([(reason.code, reason.words) for reason in reasons]).decode()
+def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
+    """Write events as they are now."""
+    _PUT_EVENTS.run(
+        connection,
+        [
+            (event.hit, event.message, event.copy, event.kind, event.link, _stored(event.at), *change.now)
+            for change in changes
+            for event in (change.event,)
+        ],
+    )
 
 
 _JSON = msgspec.json.Encoder()
@@ -764,7 +848,7 @@ def _put_events(dialect: Dialect) -> ClauseElement:
 
 _COUNTS = ("opens", "clicks", "raw", "machine")
 _ADD_HITS = _ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
-_PUT_EVENTS = _ManyRows(_put_events, events.c.keys())
+_PUT_EVENTS = _ManyRows(_put_events, ("hit_id", "message_id", "copy_id", "kind", "link", "at", *Judged._fields))
 _SET_COPIES = _ManyRows(
     lambda _: update(copies).where(copies.c.id == bindparam("key")),
     (*_COUNTS, "confidence", "first_at", "last_at", "key"),
@@ -806,6 +890,6 @@ def _chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
         yield ids[start : start + _CHUNK]
 
 
-def _ahead(by: timedelta) -> ColumnElement[int]:
+def _ahead(among: FromClause, by: timedelta) -> ColumnElement[int]:
     """That long before the mark. Times are integers in the database."""
-    return type_coerce(marks.c.since, BigInteger) - by // MICROSECOND
+    return type_coerce(among.c.since, BigInteger) - by // MICROSECOND

@@ -19,7 +19,7 @@ from unsealed.model.message import UserId, public_id
 from unsealed.model.view import DeviceRow
 from unsealed.store import audit, corrections
 from unsealed.store.engine import insert
-from unsealed.store.schema import devices, own_addresses
+from unsealed.store.schema import devices, identities, own_addresses
 
 NOTE_EVERY = timedelta(minutes=1)  # how often "last used" is written at most
 AGENT_CHARACTERS = 512
@@ -139,6 +139,17 @@ def used_by_several(connection: Connection, addresses: Collection[str]) -> froze
     o = own_addresses.c
     query = select(o.address).where(o.address.in_(sorted(addresses))).group_by(o.address).having(func.count() > 1)
     return frozenset(connection.execute(query).scalars())
+
+
+def domains_of(connection: Connection, users: Collection[UserId]) -> dict[UserId, frozenset[str]]:
+    """The domains of the addresses from which each user sends."""
+    rows = connection.execute(
+        select(identities.c.user_id, identities.c.address).where(identities.c.user_id.in_(sorted(users)))
+    )
+    found: defaultdict[UserId, set[str]] = defaultdict(set)
+    for user, address in rows:
+        found[user].add(address.rpartition("@")[2])
+    return {user: frozenset(domains) for user, domains in found.items()}
 
 
 def trim(connection: Connection, before: datetime) -> int:

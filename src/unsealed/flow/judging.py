@@ -1,0 +1,366 @@
+"""Marked messages -> events, counts, live feed.
+
+Their hits, and what is known about their senders, go through core.agent, core.network and core.judge; what is new or
+not what it was is written with its counts, and the marks are cleared, in one transaction. Judging again is the same
+step with the mark set again.
+
+Promises that judging in pieces gives the same events as judging everything at once; that only one process judges at a
+time, so that no verdict stands on facts older than those of another; and that others can write to the store while it
+thinks. What is new goes first, history that is judged again comes last and in small portions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
+
+from sqlalchemy import Connection, Engine, FromClause
+
+from unsealed.core.agent import read_agent
+from unsealed.core.judge import Context, Presence, SeenHit, judge, neighbourhood
+from unsealed.core.network import locate as locate_by_ranges
+from unsealed.core.reading import READING_GAP, begins_reading
+from unsealed.core.reliability import company_of
+from unsealed.model.event import (
+    NOWHERE,
+    Agent,
+    ClientKind,
+    Device,
+    Event,
+    HitId,
+    HitKind,
+    Located,
+    Network,
+    Reason,
+    Verdict,
+)
+from unsealed.model.message import CopyId, Delivery, MessageId, UserId
+from unsealed.model.policy import Level
+from unsealed.model.ports import Clock
+from unsealed.store import corrections, events, own
+from unsealed.store.engine import alone
+from unsealed.store.feed import Change, add_feed
+from unsealed.store.schema import marks as all_marks
+
+MESSAGES_AT_ONCE = 1_000  # judged in one transaction
+HITS_AT_ONCE = 10_000  # judged in one transaction
+HISTORY_AT_ONCE = 2_000  # hits of the past judged in one transaction: what is new waits for it
+HOT_HITS = 2_000  # a message with more is judged apart from others, and after them, so that they do not wait for it
+REJUDGED = "rejudged"  # in the feed: pages show what is now, and nobody is told
+
+Locate: TypeAlias = Callable[[str], Located]
+
+_NOT_KEPT = Agent(client="", kind=ClientKind.UNKNOWN, device=Device.UNKNOWN)
+_NO_NETWORK = Network()
+_PRIVATE_WORDS = "what the request looked like is not kept for this message"
+
+
+class Judge:
+    """Judges what is marked. For one thread; several processes may have one each."""
+
+    def __init__(self, engine: Engine, *, clock: Clock, locate: Locate = locate_by_ranges) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._locate = locate
+        self._hot_next = False  # whose turn it is to be judged, a hot message's or that of all others
+
+    def judge(self, limit: int = MESSAGES_AT_ONCE, *, until: datetime | None = None) -> int:
+        """Judge at most `limit` marked messages; how many were judged. 0: nothing is waiting.
+
+        until: leave alone messages of which the earliest new hit is later, and history.
+
+        Raises:
+            Unavailable: temporary; somebody else judges and does not come to an end.
+        """
+        with alone(self._engine, "judge") as turn:
+            with turn.reading() as connection:
+                work = self._work(connection, limit, until)
+            if work is None:
+                return 0
+            changes = work.changes()
+            with turn.writing() as connection:
+                self._write(connection, work, changes)
+            return len(work.marks)
+
+    def _work(self, connection: Connection, limit: int, until: datetime | None) -> Work | None:
+        """What to judge now, with all that is needed for it."""
+        marks = events.marked(connection, limit, until=until)
+        if marks:
+            traps = events.traps(connection, [mark.message for mark in marks])
+            waiting = events.hits_waiting(connection, [mark.message for mark in marks], _window(traps))
+            marks, self._hot_next = _affordable(marks, waiting, hot_first=self._hot_next)
+            return look(connection, marks, self._locate)
+        if until is not None or not (marks := events.marked_history(connection, limit)):
+            return None
+        traps = events.traps(connection, [mark.message for mark in marks])
+        waiting = events.hits_waiting(connection, [mark.message for mark in marks], _window(traps))
+        marks = _fitting(marks, waiting, HISTORY_AT_ONCE)
+        long = waiting.get(marks[0].message, 0) > HISTORY_AT_ONCE
+        return look(connection, marks, self._locate, portion=HISTORY_AT_ONCE if long else None)
+
+    def _write(self, connection: Connection, work: Work, changes: list[events.Changed]) -> None:
+        # Messages may have been erased while we thought.
+        owners = events.owners(connection, [mark.message for mark in work.marks])
+        changes = [change for change in changes if change.event.message in owners]
+        events.put_events(connection, changes)
+        events.count(connection, changes)
+        if work.until is None:
+            events.clear(connection, work.marks)
+        else:
+            events.advance(connection, work.marks[0], work.until + work.span)
+        rejudging = {mark.message: mark.rejudging for mark in work.marks if mark.rejudging is not None}
+        if rejudging:
+            corrections.add_revisions(connection, _revisions(changes, rejudging))
+        add_feed(connection, self._feed(changes, owners, rejudging))
+
+    def _feed(
+        self, changes: Sequence[events.Changed], owners: dict[MessageId, events.Owner], rejudging: dict[MessageId, int]
+    ) -> list[Change]:
+        """One line for each copy and finding: a page that looks again sees all of them."""
+        at = self._clock()
+        lines: dict[tuple[MessageId, CopyId | None, str], None] = {}  # in the order of time
+        for change in changes:
+            event, before = change.event, change.before
+            if before is not None and event.message in rejudging:
+                if change.now != before._replace(rules=change.now.rules):
+                    lines[event.message, None, REJUDGED] = None
+            elif before is None or before.finding != change.now.finding:
+                lines[event.message, event.copy, change.now.finding] = None
+        return [
+            Change(user=owners[message].user, message=message, copy=copy, what=what, at=at)
+            for message, copy, what in lines
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Hits of marked messages, and all that is needed to judge them."""
+
+    marks: Sequence[events.Mark]
+    owners: dict[MessageId, events.Owner]
+    contexts: dict[MessageId, Context]
+    devices: dict[UserId, dict[int, str]]
+    hits: Sequence[events.AnyRow]
+    before: dict[HitId, events.Judged]
+    opened: dict[CopyId, datetime]
+    span: timedelta
+    until: datetime | None  # hits from then on have neighbours that are not here: they wait for the next portion
+    locate: Locate
+
+    def changes(self) -> list[events.Changed]:
+        """The events that are new or not what they were, of each message in the order of time."""
+        begins = {mark.message: mark.since - self.span for mark in self.marks}
+        changes: list[events.Changed] = []
+        for message, rows in groupby(self.hits, itemgetter(0)):
+            owner = self.owners.get(message)
+            if owner is not None:
+                changes.extend(self._of(message, list(rows), owner, begins[message]))
+        return changes
+
+    def _of(
+        self, message: MessageId, rows: list[events.AnyRow], owner: events.Owner, since: datetime
+    ) -> list[events.Changed]:
+        devices = self.devices.get(owner.user, {})
+        hits = [_seen(row, devices, self.locate) for row in rows]
+        verdicts = judge(hits, self.contexts[message], since=since)
+        opened = self.opened
+        changes = []
+        for hit in hits:
+            verdict = verdicts.get(hit.id)
+            if verdict is None or (self.until is not None and hit.at >= self.until):
+                continue
+            first = False
+            if hit.kind is HitKind.OPEN and verdict.finding.counted:
+                first = begins_reading(opened.get(hit.copy), hit.at)
+                opened[hit.copy] = hit.at
+            full = (owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level) >= Level.FULL
+            event = Event(
+                hit=hit.id,
+                message=message,
+                copy=hit.copy,
+                kind=hit.kind,
+                link=hit.link,
+                at=hit.at,
+                verdict=verdict if full else _without_words(verdict),
+                agent=hit.agent if full else _NOT_KEPT,
+                network=hit.network if full else _NO_NETWORK,
+                place=hit.place if full else NOWHERE,
+                first_of_reading=first,
+            )
+            now, old = events.judged(event), self.before.get(hit.id)
+            if now != old:
+                changes.append(events.Changed(event, now, old))
+        return changes
+
+
+def look(
+    connection: Connection,
+    marks: Sequence[events.Mark],
+    locate: Locate,
+    *,
+    among: FromClause = all_marks,
+    portion: int | None = None,
+) -> Work:
+    """All that is needed to judge the marked messages.
+
+    among: the marks, or what stands in for them. portion: of a single message, no more than about so many hits.
+    """
+    ids = [mark.message for mark in marks]
+    traps = events.traps(connection, ids)
+    span = _window(traps) / 2
+    # Hits ahead of the mark may have new neighbours, and they in turn are judged by theirs.
+    hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
+    until = None
+    while portion is not None and len(hits) == portion:
+        until = hits[-1].at - span
+        if until > marks[0].since - span:
+            break
+        portion, until = 2 * portion, None  # nothing but neighbours: the portion was too small
+        hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
+    owners = events.owners(connection, ids)
+    users = {owner.user for owner in owners.values()}
+    devices = own.devices_of(connection, users)
+    return Work(
+        marks=marks,
+        owners=owners,
+        contexts=_contexts(connection, owners, traps, devices),
+        devices=devices,
+        hits=hits,
+        before=events.judged_since(connection, ids, span, among=among),
+        opened=events.last_opens(connection, ids, span, READING_GAP, among=among),
+        span=span,
+        until=until,
+        locate=locate,
+    )
+
+
+def _contexts(
+    connection: Connection,
+    owners: dict[MessageId, events.Owner],
+    traps: dict[MessageId, frozenset[int]],
+    devices: dict[UserId, dict[int, str]],
+) -> dict[MessageId, Context]:
+    """What is known about the sender of each message, and about its links."""
+    users = {owner.user for owner in owners.values()}
+    presences: defaultdict[UserId, list[Presence]] = defaultdict(list)
+    for row in events.sessions(connection, users):
+        presence = Presence(address=row.address, user_agent=row.user_agent, since=row.created_at, until=row.expires_at)
+        presences[row.user_id].append(presence)
+    addresses = own.addresses_of(connection, users)
+    shared = own.used_by_several(connection, {address for used in addresses.values() for address in used})
+    said = corrections.standing(connection, users)
+    plain = {
+        user: Context(
+            presences=tuple(presences[user]),
+            addresses=addresses.get(user, {}),
+            shared_addresses=shared.intersection(addresses.get(user, {})),
+            agents=frozenset([*(presence.user_agent for presence in presences[user]), *devices.get(user, {}).values()]),
+            corrections=said.get(user, ()),
+        )
+        for user in users
+    }
+    contexts = {message: plain[owner.user] for message, owner in owners.items()}
+    for message in _to_colleagues(
+        connection, {id: owner.user for id, owner in owners.items() if owner.user in addresses}
+    ):
+        contexts[message] = replace(contexts[message], shared_addresses=frozenset(contexts[message].addresses))
+    for message, positions in traps.items():
+        if message in contexts:
+            contexts[message] = replace(contexts[message], traps=positions)
+    return contexts
+
+
+def _to_colleagues(connection: Connection, senders: dict[MessageId, UserId]) -> set[MessageId]:
+    """The messages that went to the sender's own company: its network may be the recipient's as well."""
+    if not senders:
+        return set()
+    domains = {
+        user: {domain for domain in used if company_of(f"@{domain}")}
+        for user, used in own.domains_of(connection, set(senders.values())).items()
+    }
+    wanted = set().union(*domains.values())
+    sent = events.sent_to(connection, list(senders), wanted) if wanted else ()
+    return {message for message, domain in sent if domain in domains.get(senders[message], ())}
+
+
+def _window(traps: dict[MessageId, frozenset[int]]) -> timedelta:
+    """How far ahead of a mark its message must be looked at. Messages are looked at together, so the widest counts."""
+    return 2 * neighbourhood(Context(traps=frozenset().union(*traps.values())))
+
+
+def _affordable(
+    marks: Sequence[events.Mark], waiting: dict[MessageId, int], *, hot_first: bool
+) -> tuple[list[events.Mark], bool]:
+    """What to judge now, and whether it is a hot message's turn next: the first marks of ordinary messages whose hits
+    fit into HITS_AT_ONCE together, or one hot message, in turns as long as there are both."""
+    hot = [mark for mark in marks if waiting.get(mark.message, 0) > HOT_HITS]
+    if hot and (hot_first or len(hot) == len(marks)):
+        return hot[:1], False
+    cool = [mark for mark in marks if waiting.get(mark.message, 0) <= HOT_HITS]
+    return _fitting(cool, waiting, HITS_AT_ONCE), bool(hot)
+
+
+def _fitting(marks: Sequence[events.Mark], waiting: dict[MessageId, int], room: int) -> list[events.Mark]:
+    """The first marks whose hits fit into the room together; one at least."""
+    taken: list[events.Mark] = []
+    for mark in marks:
+        room -= waiting.get(mark.message, 0)
+        if taken and room < 0:
+            break
+        taken.append(mark)
+    return taken
+
+
+def _revisions(changes: Sequence[events.Changed], rejudging: dict[MessageId, int]) -> list[corrections.Revision]:
+    return [
+        corrections.Revision(
+            rejudging=rejudging[change.event.message],
+            hit=change.event.hit,
+            message=change.event.message,
+            before=change.before.finding,
+            after=change.now.finding,
+        )
+        for change in changes
+        if change.event.message in rejudging
+        and change.before is not None
+        and change.before.finding != change.now.finding
+    ]
+
+
+def _without_words(verdict: Verdict) -> Verdict:
+    """Below the full level an event says what it was, and nothing about the device, the network or the place."""
+    reasons = tuple(Reason(code=reason.code, words=_PRIVATE_WORDS) for reason in verdict.reasons)
+    return replace(verdict, reasons=reasons)
+
+
+def _seen(row: events.AnyRow, devices: dict[int, str], locate: Locate) -> SeenHit:
+    _, id, copy, link, at, method, address, user_agent, language, prefetch, referer, device, mailbox, *sending = row
+    sent_at, delivery, attempts = sending
+    if sent_at is not None and at < sent_at and attempts > 1:
+        sent_at = None  # an earlier attempt may have brought the message although it ended badly
+    located = locate(address)
+    return SeenHit(
+        id=id,
+        copy=copy,
+        kind=HitKind.OPEN if link is None else HitKind.CLICK,
+        link=link,
+        at=at,
+        sent_at=sent_at,
+        waiting=delivery == Delivery.QUEUED,
+        method=method,
+        address=address,
+        user_agent=user_agent,
+        agent=read_agent(user_agent),
+        network=located.network,
+        language=language is not None,
+        prefetch=prefetch,
+        own_device=device is not None and device in devices,
+        recipient=mailbox,
+        referer=referer,
+        place=located.place,
+    )
