@@ -2,7 +2,8 @@
 
 The hits are a mixture of readers, proxies, prefetches, scanners and clicks, in the order of time. Three shapes: spread
 over many messages and an hour, as people read; the same within ten seconds, as a backlog after a stop looks; and one
-message that is asked for again and again, which must not cost more for each hit when there are more of them.
+message that is asked for again and again, which must not cost more for each hit when there are more of them. That last
+is measured of the judge alone as well: ingest hands it a long history in pieces, `rejudge` and a test may not.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from sqlalchemy import Engine
 
 from bench import DISK
 from bench.table import Table, middle, progress
+from unsealed.core.agent import read_agent
+from unsealed.core.judge import Context, SeenHit, judge
+from unsealed.core.network import read_network
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.flow.ingest import Ingest
+from unsealed.model.event import HitId, HitKind
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level
@@ -156,6 +161,50 @@ def _write(folder: Path, shape: Shape, copies: Sequence[CopyId]) -> None:
     journal.close()
 
 
+def alone(count: int, seconds: float) -> float:
+    """Microseconds of processor time for each hit when one message with so many is judged in one call."""
+    hits = []
+    for number in range(count):
+        reader, address = _READERS[number % 5].format(110 + number % 30), f"203.0.{number % 7}.{number % 11}"
+        match number % 10:
+            case 0 | 1:
+                reader, address = _GMAIL, "66.249.84.77"
+            case 2 | 3:
+                reader, address = _CHROME.format(80), "40.94.16.20"
+            case _:
+                pass
+        link = number % 4 if number % 3 else None
+        hit = SeenHit(
+            id=HitId(number),
+            copy=CopyId(number % 3),
+            kind=HitKind.OPEN if link is None else HitKind.CLICK,
+            link=link,
+            at=_NOON + timedelta(seconds=5 + seconds * number / count),
+            sent_at=_NOON,
+            method="GET",
+            address=address,
+            user_agent=reader,
+            agent=read_agent(reader),
+            network=read_network(address),
+            language=True,
+        )
+        hits.append(hit)
+    context = Context(traps=frozenset({3}), views=tuple(_NOON + timedelta(seconds=at) for at in range(100)))
+    begun = process_time()
+    judge(hits, context)
+    return 1e6 * (process_time() - begun) / count
+
+
+def grown(rounds: int, few: int) -> Table:
+    """What a hit costs when there are ten times as many."""
+    table = Table(columns=("one message, hits within", f"{few:,} hits", f"{10 * few:,} hits", "ratio"))
+    for words, seconds in (("an hour", 3_600.0), ("a minute", 60.0), ("a second", 1.0)):
+        pairs = [(alone(few, seconds), alone(10 * few, seconds)) for _ in range(rounds)]
+        ratio = middle([many / less for less, many in pairs])
+        table.add(words, *(f"{middle([pair[size] for pair in pairs])} µs" for size in (0, 1)), ratio)
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny numbers")
@@ -183,6 +232,8 @@ def main() -> None:
     print("## Ingest: from the journal to counted events\n")
     print(f"Aim: 10,000 hits/s on one core. Ship and judge in turn, {BATCH:,} at once, SQLite with synchronous=FULL.\n")
     print(table.markdown())
+    print("The judge alone, for each hit of one message, in one call; a ratio of 1 is linear:\n")
+    print(grown(rounds, 1_000 if asked.quick else 10_000).markdown())
 
 
 if __name__ == "__main__":

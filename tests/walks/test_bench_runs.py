@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # bench/ is started from the root of the repository
 
-from bench import live, memory, postfix, rewrite, submit
+from bench import ingest, live, memory, postfix, rewrite, submit
 from bench.table import Table
 
 pytestmark = pytest.mark.walk
@@ -59,3 +59,10 @@ def test_the_memory_of_every_process_is_measured() -> None:
 
     assert {"parent", "collect", "judge", "mail", "web", "all"} == {row[0] for row in table.rows}
     assert all(size > 1 for size in figures(table, 1))
+
+
+def test_what_a_hit_costs_in_a_long_history_is_measured() -> None:
+    table = ingest.grown(1, 50)
+
+    assert ["an hour", "a minute", "a second"] == [row[0] for row in table.rows]
+    assert all(len(row) == 4 for row in table.rows)
