@@ -95,7 +95,33 @@ def seal_click(keys: Keys, key_id: int, copy: CopyId, level: Level, link: int, d
     Raises:
         BadInput: permanent; the destination is not safe or too long (leave the link alone), or no such key.
     """
-    return _seal(keys, key_id, _head(level | _LINK, copy) + _varint(link) + _deflated(destination))
+    return seal_packed(keys, key_id, copy, level, pack_click(link, destination))
+
+
+def pack_click(link: int, destination: str) -> bytes:
+    """What the tokens of one link say in every copy: most of the work of sealing it, to be done once for all copies.
+
+    Raises:
+        BadInput: permanent; the destination is not safe or too long (leave the link alone).
+    """
+    packed = _varint(link) + _deflated(destination)
+    if packed_size(packed) > MAX_TOKEN_CHARACTERS:
+        raise BadInput(f"the token would be longer than {MAX_TOKEN_CHARACTERS} characters")
+    return packed
+
+
+def packed_size(packed: bytes) -> int:
+    """How many characters the tokens of that link have."""
+    return ((_SHORTEST + len(packed)) * 4 + 2) // 3
+
+
+def seal_packed(keys: Keys, key_id: int, copy: CopyId, level: Level, packed: bytes) -> str:
+    """The token of one link of one copy: `seal_click` with what `pack_click` returned.
+
+    Raises:
+        BadInput: permanent; no such key.
+    """
+    return _seal(keys, key_id, _head(level | _LINK, copy) + packed)
 
 
 def seal_device(keys: Keys, key_id: int, device: int, back: str) -> str:
@@ -111,23 +137,33 @@ def seal_device(keys: Keys, key_id: int, device: int, back: str) -> str:
 
 
 def open_token(keys: Keys, token: str) -> Claims:
-    """What the token says. No I/O; about 4 µs for a pixel.
+    """What the token says. No I/O; about 3 µs for a pixel.
 
     Raises:
         BadToken: permanent; not sealed by this installation, another spelling, or an unsafe destination.
     """
     claims = _unseal(keys, token)
     flags = claims[0]
-    level = flags & _LEVEL
-    if flags & ~(_LINK | _LEVEL) or level >= len(_LEVELS):
-        raise BadToken
     copy = CopyId(int.from_bytes(claims[1:_ID_END], "big"))
     if not flags & _LINK:
-        if len(claims) != _ID_END:
-            raise BadToken
-        return Claims(copy=copy, level=_LEVELS[level])
-    link, start = _read_varint(claims, _ID_END)
-    return Claims(copy=copy, level=_LEVELS[level], link=link, destination=_inflate(claims[start:]))
+        _check_pixel(claims)
+        return Claims(copy=copy, level=_LEVELS[flags])
+    link, destination = _read_link(claims)
+    return Claims(copy=copy, level=_LEVELS[flags & _LEVEL], link=link, destination=destination)
+
+
+def open_target(keys: Keys, token: str) -> str | None:
+    """Where the token leads, None for a pixel: `open_token` for one who answers requests and judges nothing, in two
+    thirds of the time.
+
+    Raises:
+        BadToken: as `open_token`.
+    """
+    claims = _unseal(keys, token)
+    if claims[0] & _LINK:
+        return _read_link(claims)[1]
+    _check_pixel(claims)
+    return None
 
 
 def open_device(keys: Keys, token: str) -> tuple[int, str]:
@@ -186,14 +222,19 @@ def redirect_location(destination: str) -> bytes:
 
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# For the decoder that refuses foreign characters: what is not of our alphabet becomes one.
+_TO_STANDARD = bytes(byte if byte in _ALPHABET else 0 for byte in range(256)).translate(bytes.maketrans(b"-_", b"+/"))
+# By the length of a token modulo 4: what the decoder wants to see at the end, and last letters without unused bits.
+_PADDING = (b"", b"===", b"==", b"=")
+_LAST = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
 _HEADER_SAFE = bytes(byte for byte in range(0x21, 0x7F) if byte not in b'"<>')
 _PERCENT = [bytes([byte]) if byte in _HEADER_SAFE else b"%%%02X" % byte for byte in range(256)]
 _CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0), ord("\\")]))
 _PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - {"\\"}
 _HOST_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
-# What nearly every link looks like, and safe by each of the rules: told in a quarter of the time.
-_COMMON = re.compile(r"(?ai)https?://[a-z0-9_-][a-z0-9._-]*+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*+)?")
+# What nearly every link looks like, and safe by each of the rules: told in an eighth of the time.
+_COMMON = re.compile(r"[hH][tT][tT][pP][sS]?://[a-zA-Z0-9_-][a-zA-Z0-9._-]*+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*+)?")
 
 
 def _head(flags: int, copy_or_device: int) -> bytes:
@@ -235,14 +276,28 @@ def _decode(token: str) -> bytes:
     if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
         raise BadToken
     written = token.encode()
+    unused = len(written) % 4
     try:
-        raw = a2b_base64(written.translate(_TO_STANDARD) + b"=" * (-len(written) % 4))
+        raw = a2b_base64(written.translate(_TO_STANDARD) + _PADDING[unused], strict_mode=True)
     except ValueError:
         raise BadToken from None
-    # The decoder skips foreign characters and ignores unused last bits: only one spelling is ours.
-    if len(raw) < _SHORTEST or raw[0] != VERSION or _encode(raw) != written:
+    # The decoder ignores unused last bits: only one spelling is ours.
+    if len(raw) < _SHORTEST or raw[0] != VERSION or written[-1] not in _LAST[unused]:
         raise BadToken
     return raw
+
+
+def _check_pixel(claims: bytes) -> None:
+    if len(claims) != _ID_END or claims[0] >= len(_LEVELS):
+        raise BadToken
+
+
+def _read_link(claims: bytes) -> tuple[int, str]:
+    flags = claims[0]
+    if flags & ~(_LINK | _LEVEL) or flags & _LEVEL >= len(_LEVELS):
+        raise BadToken
+    link, start = _read_varint(claims, _ID_END)
+    return link, _inflate(claims[start:])
 
 
 def _deflated(destination: str) -> bytes:

@@ -41,10 +41,10 @@ from typing import Any, Final, TypeVar, cast
 import uvloop
 
 from unsealed.core.forwarded import Network, client_address, is_trusted, read_address
-from unsealed.core.token import open_token, redirect_location
+from unsealed.core.token import open_target, redirect_location
 from unsealed.model.errors import UnsealedError
 from unsealed.model.ports import Clock, Keys
-from unsealed.store.journal import GroupCommit, Journal, compose_hit, encode_moment, encode_request
+from unsealed.store.journal import GroupCommit, Journal, encode_address, encode_asked, encode_moment, encode_request
 
 DEVICE_COOKIE: Final = b"unsealed_me"
 
@@ -130,6 +130,7 @@ _GIF: Final = (
 )
 _NEVER_KEPT: Final = b"Cache-Control: no-cache, no-store, max-age=0, must-revalidate, private\r\n"
 _PIXEL: Final = b"Content-Type: image/gif\r\nCross-Origin-Resource-Policy: cross-origin\r\n" + _NEVER_KEPT
+_END: Final = b"\r\n\r\n"
 _NO_ROBOTS: Final = b"X-Robots-Tag: noindex, nofollow\r\n"
 _PAGE: Final = (
     b"Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
@@ -154,8 +155,9 @@ _NAME: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 _TOKEN: Final = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _FIELD_BYTES: Final = 512
 _DEVICE_BYTES: Final = 128
-_KEPT: Final = 4096  # entries of a cache; it is emptied when full
-_KEPT_BYTES: Final = 2048  # larger ones are not kept
+_KEPT_LINES: Final = 16_384  # entries of a cache; it is emptied when full
+_KEPT_HEADERS: Final = 4096
+_KEPT_BYTES: Final = 1024  # a longer line, location or block is not kept
 _IS_PIXEL: Final = b""  # what a pixel's token opens to
 _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 64 * 1024
@@ -197,8 +199,8 @@ class _Collector:
             journal, settled=self._settled, post=loop.call_soon_threadsafe
         )
         self._flush_planned = False
-        self._moment = 0
-        self._locations: dict[bytes, bytes] = {}
+        self._moment = b""
+        self.known_lines: dict[bytes, tuple[bytes, bytes]] = {}  # location and journal.encode_asked of "GET ..."
         self.known_headers: dict[bytes, _Headers] = {}
         self._stalled = False
         self._error = ""
@@ -207,27 +209,32 @@ class _Collector:
         self._tick()
 
     def open(self, token: bytes) -> bytes | None:
-        """Where the token leads, _IS_PIXEL for a pixel, None for one that is not ours. The same few are asked for
-        again and again, by proxies and by people who read a message twice."""
-        location = self._locations.get(token)
-        if location is None and token.isascii():
-            try:
-                claims = open_token(self.keys, token.decode())
-            except UnsealedError:  # not only BadToken: a key ring that cannot be read must not break the connection
-                return None
-            location = _IS_PIXEL if claims.link is None else redirect_location(claims.destination)
-            if len(location) <= _KEPT_BYTES:
-                _keep(self._locations, token, location)
-        return location
+        """Where the token leads, _IS_PIXEL for a pixel, None for one that is not ours."""
+        if not token.isascii():
+            return None
+        try:
+            destination = open_target(self.keys, token.decode())
+        except UnsealedError:  # not only BadToken: a key ring that cannot be read must not break the connection
+            return None
+        return _IS_PIXEL if destination is None else redirect_location(destination)
+
+    def keep_line(self, line: bytes, location: bytes, asked: bytes) -> None:
+        """The same few are asked for again and again, by proxies and by people who read a message twice."""
+        if len(line) <= _KEPT_BYTES and len(location) <= _KEPT_BYTES:
+            if len(self.known_lines) >= _KEPT_LINES:
+                self.known_lines.clear()
+            self.known_lines[line] = location, asked
 
     def read_headers(self, block: bytes) -> _Headers:
         """Programs ask in the same words each time: what they said is kept."""
-        headers = _read_headers(block)
+        headers = _read_headers(block[:-4])
         if len(block) <= _KEPT_BYTES:
-            _keep(self.known_headers, block, headers)
+            if len(self.known_headers) >= _KEPT_HEADERS:
+                self.known_headers.clear()
+            self.known_headers[block] = headers
         return headers
 
-    def moment(self) -> int:
+    def moment(self) -> bytes:
         """Now, as a journal writes it; the same for all requests that arrived together."""
         if not self._moment:
             self._moment = encode_moment(self.clock())
@@ -244,7 +251,7 @@ class _Collector:
         a token was good."""
         connection.waiting += 1
         if self._stalled:
-            self._moment = 0
+            self._moment = b""
             self._count_misses(1 if payload else 0)
             connection.answer(answer)
             return
@@ -309,7 +316,7 @@ class _Collector:
 
     def _flush(self) -> None:
         self._flush_planned = False
-        self._moment = 0
+        self._moment = b""
         self._group.flush()
 
     def _settled(self, waiters: list[tuple[_Connection, bytes]], records: int, error: str) -> None:
@@ -360,10 +367,12 @@ class _Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_asker",
         "_buffer",
         "_closing",
         "_collector",
         "_forgotten",
+        "_headers",
         "_lingers",
         "_paused",
         "_peer",
@@ -390,6 +399,8 @@ class _Connection(asyncio.Protocol):
         self._closing = False  # with the last answer that waits
         self._lingers = False  # read and forget what still comes, so that the refusal arrives before a reset
         self._forgotten = 0  # bytes
+        self._headers: _Headers | None = None  # of the last request
+        self._asker = b""  # the pieces of its record that say who asked and how
         self.address = ""
         self.deadline = 0.0
         self.waiting = 0  # answers that wait for the disk
@@ -434,13 +445,14 @@ class _Connection(asyncio.Protocol):
             if self._forgotten > _LINGER_BYTES:
                 self._transport.abort()
             return
-        if not self._buffer and data.find(b"\r\n\r\n") == len(data) - 4 and data[0] > 0x20:  # one whole request
-            if len(data) > self._collector.limits.head_bytes:
-                self._refuse(b"431 Request Header Fields Too Large")
-                return
-            self._request(data[:-4])
-            return
         if not self._buffer:
+            line, _, block = data.partition(b"\r\n")
+            headers = self._collector.known_headers.get(block)
+            if (
+                headers is not None and line > b" " and len(data) <= self._collector.limits.head_bytes
+            ):  # one whole request
+                self._request(line, headers)
+                return
             self.deadline = self._collector.loop.time() + self._collector.limits.head_s
         searched = max(0, len(self._buffer) - 3)
         self._buffer += data
@@ -496,8 +508,8 @@ class _Connection(asyncio.Protocol):
 
     def _split(self, searched: int) -> None:
         """Take whole requests out of the buffer, as many as may wait at once."""
-        buffer = self._buffer
-        limit = self._collector.limits.head_bytes
+        collector, buffer = self._collector, self._buffer
+        limit = collector.limits.head_bytes
         start = 0
         while self.waiting < _MAX_WAITING and not self._stuffed:
             end = buffer.find(b"\r\n\r\n", max(start, searched))
@@ -506,11 +518,10 @@ class _Connection(asyncio.Protocol):
                 return
             if end < 0:
                 break
-            head = bytes(buffer[start:end])
-            start = end + 4
-            # RFC 9112 §2.2: empty lines before a request are ignored.
-            if head.strip(b"\r\n"):
-                self._request(head.lstrip(b"\r\n"))
+            start, head = end + 4, bytes(buffer[start : end + 4]).lstrip(b"\r\n")
+            if head:  # RFC 9112 §2.2: empty lines before a request are ignored
+                line, _, block = head.partition(b"\r\n")
+                self._request(line, collector.known_headers.get(block) or collector.read_headers(block))
             if self._closing:
                 return
         else:
@@ -545,13 +556,17 @@ class _Connection(asyncio.Protocol):
 
     # requests
 
-    def _request(self, head: bytes) -> None:
-        """One request head, without the empty line at its end."""
+    def _request(self, line: bytes, headers: _Headers) -> None:
+        """One request: its first line, and what the others say."""
         collector = self._collector
-        line, _, block = head.partition(b"\r\n")
-        headers = collector.known_headers.get(block)
-        if headers is None:
-            headers = collector.read_headers(block)
+        known = collector.known_lines.get(line)
+        if known is not None and headers.usual:
+            if self._silent:
+                self._spoke()
+            self.deadline = math.inf
+            location, asked = known
+            self._record(asked, headers, collector.found + location + _END if location else collector.pixel)
+            return
         words = line.split(b" ")
         if len(words) != 3 or headers.fault:
             self._refuse(b"400 Bad Request")
@@ -573,9 +588,9 @@ class _Connection(asyncio.Protocol):
             path = _path_of_absolute(path)
         kind = path[:3]
         if kind == b"/o/" and path[-4:] == b".gif":
-            self._pixel(method, path[3:-4], headers)
+            self._pixel(method, path[3:-4], line, headers)
         elif kind == b"/c/":
-            self._link(method, path[3:], headers)
+            self._link(method, path[3:], line, headers)
         elif path == b"/healthz" and method in _METHODS:
             fine, body = collector.health(details=self._is_local(headers))
             self._say(b"200 OK" if fine else b"503 Service Unavailable", _JSON, body, method)
@@ -584,22 +599,26 @@ class _Connection(asyncio.Protocol):
         else:
             self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
 
-    def _pixel(self, method: bytes, token: bytes, headers: _Headers) -> None:
+    def _pixel(self, method: bytes, token: bytes, line: bytes, headers: _Headers) -> None:
         collector = self._collector
-        if method == b"GET" and not self._closing:
+        usual = method == b"GET" and not self._closing
+        if usual:
             answer = collector.pixel
         elif method in _METHODS:
             answer = collector.compose(b"200 OK", _PIXEL, _GIF, head=method == b"HEAD", close=self._closing)
         else:
             self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
             return
-        if collector.open(token) == _IS_PIXEL:
-            collector.record(self._hit(token, method, headers), self, answer)
-        else:
+        if collector.open(token) != _IS_PIXEL:
             collector.bad_tokens += 1
             collector.record(b"", self, answer)
+            return
+        asked = encode_asked(token.decode(), method.decode())
+        if usual:
+            collector.keep_line(line, _IS_PIXEL, asked)
+        self._record(asked, headers, answer)
 
-    def _link(self, method: bytes, token: bytes, headers: _Headers) -> None:
+    def _link(self, method: bytes, token: bytes, line: bytes, headers: _Headers) -> None:
         collector = self._collector
         if method not in _METHODS:
             self._say(b"405 Method Not Allowed", _ALLOW, b"", method)
@@ -609,14 +628,20 @@ class _Connection(asyncio.Protocol):
             collector.bad_tokens += 1
             self._say(b"404 Not Found", _PAGE, _NOT_FOUND, method)
             return
-        end = b"\r\nConnection: close\r\n\r\n" if self._closing else b"\r\n\r\n"
-        collector.record(self._hit(token, method, headers), self, collector.found + location + end)
+        asked = encode_asked(token.decode(), method.decode())
+        if method == b"GET" and not self._closing:
+            collector.keep_line(line, location, asked)
+        end = b"\r\nConnection: close\r\n\r\n" if self._closing else _END
+        self._record(asked, headers, collector.found + location + end)
 
-    def _hit(self, token: bytes, method: bytes, headers: _Headers) -> bytes:
-        address = self.address
-        if headers.forwarded is not None and self._trusted:
-            address = client_address(address, headers.forwarded, self._collector.settings.trusted_proxies)
-        return compose_hit(self._collector.moment(), token.decode(), method.decode(), address, headers.request)
+    def _record(self, asked: bytes, headers: _Headers, answer: bytes) -> None:
+        if headers is not self._headers:
+            self._headers = headers
+            address = self.address
+            if headers.forwarded is not None and self._trusted:
+                address = client_address(address, headers.forwarded, self._collector.settings.trusted_proxies)
+            self._asker = encode_address(address) + headers.request
+        self._collector.record(self._collector.moment() + asked + self._asker, self, answer)
 
     def _is_local(self, headers: _Headers) -> bool:
         return self._private or (headers.forwarded is None and self.address in ("127.0.0.1", "::1"))
@@ -642,11 +667,12 @@ class _Connection(asyncio.Protocol):
 class _Headers:
     """What a block of header lines says."""
 
+    usual: bool = False  # without fault, for HTTP/1.1, and the connection is kept
     fault: bool = False  # malformed, ambiguous, or it announces a body
     host: bool = False
     close: bool = False
     forwarded: str | None = None
-    request: str = ""  # journal.encode_request
+    request: bytes = b""  # journal.encode_request
 
 
 def _read_headers(block: bytes) -> _Headers:
@@ -672,9 +698,11 @@ def _read_headers(block: bytes) -> _Headers:
         return _Headers(fault=True)
     language, forwarded = get(b"accept-language"), get(b"x-forwarded-for")
     sec_fetch = [_visible(get(name, b"")) for name in _SEC_FETCH]
+    host, close = b"host" in headers, b"close" in get(b"connection", b"").lower()
     return _Headers(
-        host=b"host" in headers,
-        close=b"close" in get(b"connection", b"").lower(),
+        usual=host and not close,
+        host=host,
+        close=close,
         forwarded=None if forwarded is None else forwarded.decode("latin-1"),
         request=encode_request(
             user_agent=_visible(get(b"user-agent", b"")),
@@ -686,12 +714,6 @@ def _read_headers(block: bytes) -> _Headers:
             device=_device_of(get(b"cookie", b"")),
         ),
     )
-
-
-def _keep(cache: dict[bytes, _Kept], key: bytes, value: _Kept) -> None:
-    if len(cache) >= _KEPT:
-        cache.clear()
-    cache[key] = value
 
 
 def _visible(value: bytes) -> str:

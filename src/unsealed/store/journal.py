@@ -379,17 +379,25 @@ def encode_hit(hit: Hit) -> bytes:
         sec_fetch=hit.sec_fetch,
         device=hit.device,
     )
-    return compose_hit(encode_moment(hit.at), hit.token, hit.method, hit.address, request)
+    return encode_moment(hit.at) + encode_asked(hit.token, hit.method) + encode_address(hit.address) + request
 
 
-def compose_hit(at: int, token: str, method: str, address: str, request: str) -> bytes:
-    """`encode_hit` for one who keeps its parts: what `encode_moment` and `encode_request` gave."""
-    return f"1{at}\0{token}\0{method}\0{address}\0{request}".encode()
+# The pieces of `encode_hit`, for one who keeps those that come again and again.
 
 
-def encode_moment(at: datetime) -> int:
-    """Microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
+def encode_moment(at: datetime) -> bytes:
+    """When: the first piece."""
+    return b"1%d\0" % ((at - _EPOCH) // _MICROSECOND)
+
+
+def encode_asked(token: str, method: str) -> bytes:
+    """What was asked for: the second piece."""
+    return f"{token}\0{method}\0".encode()
+
+
+def encode_address(address: str) -> bytes:
+    """Who asked: the third piece."""
+    return f"{address}\0".encode()
 
 
 def encode_request(
@@ -401,11 +409,11 @@ def encode_request(
     prefetch: str,
     sec_fetch: str,
     device: str,
-) -> str:
-    """The fields of a hit that are the same each time a program asks in the same words."""
+) -> bytes:
+    """The last piece, the same each time a program asks in the same words."""
     language = "\x01" if accept_language is None else accept_language
     known = f"{user_agent}\0{accept}\0{language}\0{referer_host}\0{prefetch}\0{sec_fetch}"
-    return f"{known}\0{device}" if device else known
+    return (f"{known}\0{device}" if device else known).encode()
 
 
 def decode_hit(payload: bytes) -> Hit:
