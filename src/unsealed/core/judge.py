@@ -6,7 +6,8 @@ decision wins. What is then counted goes through REPEAT: the same actor asking a
 
 Promises: the same hits, context and rule set give the same verdicts in any order of arrival; a hit is judged by what
 happened within `neighbourhood` of it, never by anything further away, so that a part of a long history can be judged
-alone; HEAD never counts; time since delivery alone never makes a machine. Costs some microseconds for each hit.
+alone; HEAD never counts, nor does a hidden link; time since delivery alone never makes a machine. Linear in the number
+of hits, some microseconds for each.
 
 Does not know networks or agents by itself: both come with the hit (core.network, core.agent).
 """
@@ -41,10 +42,15 @@ from unsealed.model.event import (
 )
 from unsealed.model.message import CopyId
 
-RULES_VERSION = "2026.11"
+RULES_VERSION = "2026.11.2"
 
 CLOCKS_DIFFER_S = 1.0  # the collector and the mail side may run on different machines, and a 250 takes its time
 REPEAT_S = 5.0
+FOLLOWED_S = 5.0  # from the question of an Office program to the browser that it opens
+TRAP_S = 60.0
+BURST_S = 10.0  # around a burst, what its address asks for
+COMPANION_S = 10.0  # between the requests of one visit of a scanner
+EARLY_S = 60.0
 SELF_KEPT = timedelta(days=7)  # how long an address that the sender used is evidence
 
 
@@ -213,10 +219,11 @@ def correction_scope(
 def neighbourhood(context: Context) -> timedelta:
     """No verdict depends on a hit that is further away than this, before or after.
 
-    A pixel looks 10 s around for a burst, which may have begun 3 s before; a repeat looks 5 s back at a hit that is
-    judged by its own neighbours. Hidden links are looked for 60 s around.
+    A picture of a mail provider looks COMPANION_S around for clicks, each of which may have had a person behind it as
+    long after; a burst may have begun 3 s before the hit that made it one; a repeat looks 5 s back at a hit that is
+    judged by its own neighbours. Hidden links are looked for TRAP_S around.
     """
-    return timedelta(seconds=66 if context.traps else 19)
+    return timedelta(seconds=TRAP_S + REPEAT_S + 1 if context.traps else 2 * COMPANION_S + REPEAT_S + 1)
 
 
 def _decide(hit: SeenHit, scene: Scene) -> tuple[Decision, tuple[Reason, ...]]:
@@ -235,71 +242,146 @@ class Scene:
     """All hits of one message in the order of time, and what stands out when they are seen together."""
 
     def __init__(self, hits: Sequence[SeenHit], context: Context) -> None:
-        self.hits = sorted(hits, key=lambda hit: (hit.at, hit.id))
+        self.hits = sorted(hits, key=_in_time)
         self.context = context
         self.burst: dict[HitId, str] = {}  # members, with the fact in words
         self.crossing: dict[HitId, str] = {}
-        self._burst_at: dict[str, list[datetime]] = defaultdict(list)
+        self._burst_at: dict[tuple[CopyId, str], list[datetime]] = defaultdict(list)
         self._trap_at: dict[str, list[datetime]] = defaultdict(list)
         self._browsed_at: dict[tuple[str, CopyId, int | None], list[datetime]] = defaultdict(list)
-        self._provider_clicks: dict[tuple[CopyId, NetworkClass], list[datetime]] = defaultdict(list)
+        self._scans_at: dict[tuple[CopyId, NetworkClass], list[datetime]] = defaultdict(list)
+        self._presences: dict[str, list[Presence]] = defaultdict(list)
+        self._said: dict[str, list[Correction]] = defaultdict(list)
+        for presence in context.presences:
+            self._presences[presence.address].append(presence)
+        for correction in context.corrections:
+            self._said[correction.user_agent].append(correction)
+        self._agents = context.agents | {presence.user_agent for presence in context.presences}
+        self._companies = {company_of(mailbox) for mailbox in context.mailboxes} - {""}
         self._gather()
 
-    def trap_near(self, hit: SeenHit) -> bool:
-        return _near(self._trap_at.get(hit.address), hit.at, 60.0)
+    def correction(self, hit: SeenHit) -> Correction | None:
+        """The newest thing that the sender said and that holds for this hit."""
+        if not self._said or (said := self._said.get(hit.user_agent)) is None:
+            return None
+        nobody = hit.method == "HEAD" or hit.link in self.context.traps
+        ahead = _says_ahead(hit.prefetch) or hit.agent.kind is ClientKind.PREFETCH
+        here = network_key(hit.address, hit.network)
+        for correction in said:
+            this_one = correction.network == f"hit:{hit.id}"
+            if not this_one and correction.network != here:
+                continue
+            if not _covers(correction.recipient, hit.recipient):
+                continue
+            if correction.answer is Answer.THEM and (nobody or (ahead and not this_one)):
+                continue
+            return correction
+        return None
+
+    def signed_in(self, hit: SeenHit) -> bool:
+        """Whether the sender was signed in then, with this agent from this address."""
+        return any(
+            presence.user_agent == hit.user_agent and presence.since <= hit.at <= presence.until
+            for presence in self._presences.get(hit.address, ())
+        )
+
+    def own_address(self, hit: SeenHit) -> bool:
+        """Whether the sender used this address not long before or after."""
+        used = self.context.addresses.get(hit.address)
+        if used is not None and hit.at <= used + SELF_KEPT:
+            return True
+        return any(
+            presence.since - SELF_KEPT <= hit.at <= presence.until + SELF_KEPT
+            for presence in self._presences.get(hit.address, ())
+        )
+
+    def usual_agent(self, hit: SeenHit) -> bool:
+        return bool(hit.user_agent) and hit.user_agent in self._agents
+
+    def colleague(self, hit: SeenHit) -> bool:
+        """Whether the copy went to somebody else in the sender's own company, who sits behind the same addresses."""
+        if not self._companies or hit.recipient in self.context.mailboxes:
+            return False
+        return company_of(hit.recipient) in self._companies
+
+    def shared(self, hit: SeenHit) -> bool:
+        """Whether the reader of this copy may sit behind the same address as the sender.
+
+        A company's address is the sender's alone as long as the reader is known to be of another company.
+        """
+        if hit.address in self.context.shared_addresses or hit.network.kind in _CROWDED:
+            return True
+        return hit.network.kind is NetworkClass.CORPORATE and not (self.context.mailboxes and hit.recipient)
+
+    def trap_near(self, hit: SeenHit) -> float | None:
+        """Seconds between this hit and one of its address on a hidden link; None: none within a minute."""
+        return _nearest(self._trap_at.get(hit.address), hit.at, TRAP_S)
 
     def burst_near(self, hit: SeenHit) -> bool:
-        return _near(self._burst_at.get(hit.address), hit.at, 10.0)
+        return _nearest(self._burst_at.get((hit.copy, hit.address)), hit.at, BURST_S) is not None
 
-    def clicks_near(self, hit: SeenHit) -> bool:
-        return _near(self._provider_clicks.get((hit.copy, hit.network.kind)), hit.at, 10.0)
+    def scan_near(self, hit: SeenHit) -> bool:
+        """Whether the network followed a link of the same copy by itself. Where a person followed it as well, it was
+        the check that comes with the person's click."""
+        return _nearest(self._scans_at.get((hit.copy, hit.network.kind)), hit.at, COMPANION_S) is not None
 
     def browsed_after(self, hit: SeenHit) -> float | None:
-        """Seconds until a browser asked for the same link from the same address; None when none did within 5 s."""
-        times = self._browsed_at.get((hit.address, hit.copy, hit.link))
-        if not times:
-            return None
-        place = bisect_left(times, hit.at)
-        gap = (times[place] - hit.at).total_seconds() if place < len(times) else REPEAT_S + 1
-        return gap if gap <= 5.0 else None
+        """Seconds until a browser asked for the same link from the same address; None: none did within 5 s."""
+        return _until_next(self._browsed_at.get((hit.address, hit.copy, hit.link)), hit.at, FOLLOWED_S)
 
     def _gather(self) -> None:
         clicks: dict[tuple[object, ...], list[SeenHit]] = defaultdict(list)
         opens: dict[tuple[object, ...], list[SeenHit]] = defaultdict(list)
+        provider_clicks: list[SeenHit] = []
+        people_at: dict[tuple[CopyId, int | None], list[datetime]] = defaultdict(list)
+        traps = self.context.traps
         for hit in self.hits:
-            network = hit.network.kind
+            network, kind = hit.network.kind, hit.agent.kind
+            proof = (
+                hit.method != "HEAD" and kind not in _COMPANIONS and not (hit.prefetch and _says_ahead(hit.prefetch))
+            )
             if hit.kind is HitKind.OPEN:
-                if network not in _NO_CROSSING and hit.agent.kind is not ClientKind.IMAGE_PROXY and _is_proof(hit):
-                    # Two programs behind one address are two people, unless it is a machine's address.
-                    opens[hit.address, "" if network in _MACHINE_NETWORKS else hit.user_agent].append(hit)
+                if proof and network not in _NO_CROSSING and kind is not ClientKind.IMAGE_PROXY:
+                    if network in _MACHINE_NETWORKS:
+                        opens[(hit.address,)].append(hit)
+                    elif kind not in _MAIL_PROGRAMS:
+                        # Two programs behind one address are two people, and so are two mail programs of one make:
+                        # offices install the same for everybody.
+                        opens[hit.address, hit.user_agent].append(hit)
                 continue
-            if hit.link in self.context.traps:
+            if not proof:
+                continue
+            if hit.link in traps and not hit.own_device:
                 self._trap_at[hit.address].append(hit.at)
-            if network in _PROVIDERS:
-                self._provider_clicks[hit.copy, network].append(hit.at)
-            if hit.agent.kind is ClientKind.BROWSER and hit.method != "HEAD":
+            if kind is ClientKind.BROWSER:
                 self._browsed_at[hit.address, hit.copy, hit.link].append(hit.at)
-            if _is_proof(hit):
-                clicks[hit.copy, hit.address].append(hit)
-                if network in _MACHINE_NETWORKS:
-                    clicks[hit.copy, network].append(hit)
+                if network in _WHERE_PEOPLE_ARE:
+                    people_at[hit.copy, hit.link].append(hit.at)
+            clicks[hit.copy, hit.address].append(hit)
+            if network in _PROVIDERS:
+                provider_clicks.append(hit)
+            if network in _FOLLOWED_BY_MACHINES:
+                clicks[hit.copy, network].append(hit)
+        for hit in provider_clicks:
+            if _until_next(people_at.get((hit.copy, hit.link)), hit.at, COMPANION_S) is None:
+                self._scans_at[hit.copy, hit.network.kind].append(hit.at)
         for group in clicks.values():
             if len(group) > 1:
                 for links, within_s in ((2, 1.0), (3, 3.0)):
-                    for race in _races(group, lambda hit: hit.link, links, within_s):
+                    for race in _races(group, _link_of, links, within_s):
                         words = f"{race.different} different links within {_seconds(race.took_s)} from {race.source}"
                         for hit in race.members:
                             self.burst.setdefault(hit.id, words)
         for group in opens.values():
             if len(group) > 1:
-                for race in _races(group, lambda hit: hit.copy, 2, 2.0):
+                for race in _races(group, _copy_of, 2, 2.0):
                     words = f"the pixels of {race.different} recipients within {_seconds(race.took_s)} from one address"
                     for hit in race.members:
                         self.crossing.setdefault(hit.id, words)
         if self.burst:
             for hit in self.hits:
                 if hit.id in self.burst:
-                    self._burst_at[hit.address].append(hit.at)
+                    self._burst_at[hit.copy, hit.address].append(hit.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,16 +417,38 @@ def _races(hits: list[SeenHit], what: Callable[[SeenHit], object], needed: int, 
         told = last + 1
 
 
-def _near(times: list[datetime] | None, at: datetime, within_s: float) -> bool:
+def _nearest(times: Sequence[datetime] | None, at: datetime, within_s: float) -> float | None:
+    """Seconds between `at` and the nearest of the times, before or after; None: none is that near."""
     if not times:
-        return False
-    place = bisect_left(times, at - timedelta(seconds=within_s))
-    return place < len(times) and (times[place] - at).total_seconds() <= within_s
+        return None
+    place = bisect_left(times, at)
+    gap = min(abs((time - at).total_seconds()) for time in times[max(place - 1, 0) : place + 1])
+    return gap if gap <= within_s else None
 
 
-def _is_proof(hit: SeenHit) -> bool:
-    """HEAD, declared prefetches and previews come along with a person's own act: no evidence against the person."""
-    return hit.method != "HEAD" and hit.agent.kind not in _COMPANIONS and not _says_ahead(hit.prefetch)
+def _until_next(times: Sequence[datetime] | None, at: datetime, within_s: float) -> float | None:
+    """Seconds from `at` to the first of the times that is not before; None: none comes that soon."""
+    if not times or (place := bisect_left(times, at)) == len(times):
+        return None
+    gap = (times[place] - at).total_seconds()
+    return gap if gap <= within_s else None
+
+
+def _in_time(hit: SeenHit) -> tuple[datetime, HitId]:
+    return hit.at, hit.id
+
+
+def _link_of(hit: SeenHit) -> object:
+    return hit.link
+
+
+def _copy_of(hit: SeenHit) -> object:
+    return hit.copy
+
+
+def _covers(scope: str, recipient: str) -> bool:
+    """Whether a correction that holds for `scope` holds for this recipient."""
+    return not scope or scope == recipient or (scope.startswith("@") and recipient.endswith(scope))
 
 
 def _says_ahead(prefetch: str) -> bool:
@@ -376,6 +480,10 @@ def _after(age_s: float | None) -> str:
     return f"{age_s / 3600:.0f} h after delivery"
 
 
+def _through_proxy(hit: SeenHit) -> bool:
+    return hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in _PROVIDERS
+
+
 def _machine(hit: SeenHit) -> Finding:
     return Finding.SCANNER if hit.kind is HitKind.OPEN else Finding.SCANNER_CLICK
 
@@ -391,29 +499,55 @@ def _own(hit: SeenHit) -> Finding:
 # --- the rules --------------------------------------------------------------------------------------------------------
 
 
+def corrected(hit: SeenHit, scene: Scene) -> Ruling:
+    """0: the sender said what it was, of this hit or of one like it. Even then HEAD and hidden links are no person."""
+    said = scene.correction(hit)
+    if said is None:
+        return None
+    day = f"{said.at.day} {said.at:%b %Y}"
+    match said.answer:
+        case Answer.ME:
+            return Decision(_own(hit), 1.0, "CORRECTED", f"you said on {day} that this was you")
+        case Answer.MACHINE:
+            return Decision(_machine(hit), 1.0, "CORRECTED", f"you said on {day} that this was a machine")
+        case Answer.THEM:
+            proxied = hit.kind is HitKind.OPEN and _through_proxy(hit)
+            finding = Finding.PROXIED_OPEN if proxied else _person(hit)
+            return Decision(finding, 1.0, "CORRECTED", f"you said on {day} that this was them")
+        case _:
+            assert_never(said.answer)
+
+
+def own_device(hit: SeenHit, scene: Scene) -> Ruling:
+    """1: the sender said "this is me" in this browser, and it showed the cookie."""
+    if hit.own_device:
+        return Decision(_own(hit), 0.99, "SELF_COOKIE", "the browser that you called your own")
+    return None
+
+
 def signed_in(hit: SeenHit, scene: Scene) -> Ruling:
     """1: the sender's own browser, signed in here: the address and the exact agent, never one of them alone, because
-    colleagues sit behind the same address and whole companies run the same browser."""
-    for presence in scene.context.presences:
-        if (
-            presence.user_agent == hit.user_agent
-            and presence.address == hit.address
-            and presence.since <= hit.at <= presence.until
-        ):
-            return Decision(_own(hit), 0.99, "SELF_COOKIE", "the browser in which you are signed in")
-    return None
+    colleagues sit behind the same address and whole companies run the same browser. Where the reader is a colleague
+    even both are not enough: see `own_address`."""
+    if not scene.signed_in(hit) or scene.colleague(hit):
+        return None
+    sure = 0.85 if scene.shared(hit) else 0.99
+    return Decision(_own(hit), sure, "SELF_COOKIE", "the browser in which you are signed in")
 
 
 def trap(hit: SeenHit, scene: Scene) -> Ruling:
     """2: a link that people cannot see."""
-    if not scene.context.traps:
-        return None
     if hit.link is not None and hit.link in scene.context.traps:
         return Decision(Finding.SCANNER_CLICK, 0.99, "HONEYPOT", "followed a link that no person can see")
-    if scene.trap_near(hit):
-        words = "the same address followed a hidden link within a minute"
-        return Decision(_machine(hit), 0.95, "HONEYPOT_NEIGHBOUR", words)
     return None
+
+
+def trap_neighbour(hit: SeenHit, scene: Scene) -> Ruling:
+    """2: whatever else came from the address that followed a hidden link."""
+    if not scene.context.traps or (gap := scene.trap_near(hit)) is None:
+        return None
+    words = f"the same address followed a hidden link, {_seconds(gap)} apart"
+    return Decision(_machine(hit), 0.95, "HONEYPOT_NEIGHBOUR", words)
 
 
 def before_delivery(hit: SeenHit, scene: Scene) -> Ruling:
@@ -440,27 +574,35 @@ def says_prefetch(hit: SeenHit, scene: Scene) -> Ruling:
     return None
 
 
-def names_itself(hit: SeenHit, scene: Scene) -> Ruling:
-    """5: scanners, previews, crawlers and libraries that say who they are."""
-    match hit.agent.kind:
-        case ClientKind.SCANNER:
-            return Decision(
-                _machine(hit), 0.98, "UA_SCANNER", f"{hit.agent.client}, a security scanner, by its own words"
-            )
-        case ClientKind.LINK_PREVIEW:
-            words = f"{hit.agent.client} fetched a preview"
-            if hit.kind is HitKind.CLICK:
-                words += ": the link was pasted or forwarded there"
-            return Decision(_machine(hit), 0.97, "UA_PREVIEW", words)
-        case ClientKind.CRAWLER if hit.agent.rule in _GUESSED:
-            words = f'"{hit.user_agent[:40]}" looks like a program, not like a mail client'
-            return Decision(_machine(hit), 0.6, "UA_LIBRARY", words)
-        case ClientKind.CRAWLER if hit.agent.rule.startswith("library."):
-            return Decision(_machine(hit), 0.9, "UA_LIBRARY", f"{hit.agent.client}: a program, not a mail client")
-        case ClientKind.CRAWLER:
-            return Decision(_machine(hit), 0.95, "UA_CRAWLER", f"{hit.agent.client}, a crawler, by its own words")
-        case _:
-            return None
+def scanner_by_name(hit: SeenHit, scene: Scene) -> Ruling:
+    """5: security products that say who they are."""
+    if hit.agent.kind is not ClientKind.SCANNER:
+        return None
+    return Decision(_machine(hit), 0.98, "UA_SCANNER", f"{hit.agent.client}, a security scanner, by its own words")
+
+
+def preview_by_name(hit: SeenHit, scene: Scene) -> Ruling:
+    """5: chat programs and sites that draw a card for a link. On a link it is news: the link was passed on."""
+    if hit.agent.kind is not ClientKind.LINK_PREVIEW:
+        return None
+    service = SERVICES.get(hit.agent.client, hit.agent.client)
+    if hit.kind is HitKind.OPEN:
+        words = f"{service} fetched a preview of the picture"
+    else:
+        words = f"pasted into {service}, which fetched a preview of the link"
+    return Decision(_machine(hit), 0.97, "UA_PREVIEW", words)
+
+
+def crawler_by_name(hit: SeenHit, scene: Scene) -> Ruling:
+    """5: search engines and programs that are no mail client."""
+    if hit.agent.kind is not ClientKind.CRAWLER:
+        return None
+    if hit.agent.rule in _GUESSED:
+        words = f'"{hit.user_agent[:40]}" looks like a program, not like a mail client'
+        return Decision(_machine(hit), 0.6, "UA_LIBRARY", words)
+    if hit.agent.rule.startswith("library."):
+        return Decision(_machine(hit), 0.9, "UA_LIBRARY", f"{hit.agent.client}: a program, not a mail client")
+    return Decision(_machine(hit), 0.95, "UA_CRAWLER", f"{hit.agent.client}, a crawler, by its own words")
 
 
 def office_preflight(hit: SeenHit, scene: Scene) -> Ruling:
@@ -542,33 +684,37 @@ def gmail_prefetch(hit: SeenHit, scene: Scene) -> Ruling:
 
 def own_view(hit: SeenHit, scene: Scene) -> Ruling:
     """14: the sender's own mail program showed the thread at that moment."""
-    if not scene.context.views or hit.kind is HitKind.CLICK:
+    if not scene.context.views or hit.kind is HitKind.CLICK or not _through_proxy(hit):
         return None
-    proxied = hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in _PROVIDERS
-    if proxied and _near(list(scene.context.views), hit.at, 5.0):
-        return Decision(Finding.SELF_OPEN, 0.75, "SELF_VIEW", "you looked at this thread within the same 5 s")
-    return None
+    gap = _nearest(scene.context.views, hit.at, 5.0)
+    if gap is None:
+        return None
+    return Decision(Finding.SELF_OPEN, 0.75, "SELF_VIEW", f"you looked at this thread yourself, {_seconds(gap)} apart")
 
 
 def own_address(hit: SeenHit, scene: Scene) -> Ruling:
-    """15: an address that the sender uses, unless others use it as well."""
-    context = scene.context
-    used = context.addresses.get(hit.address)
-    recent = used is not None and hit.at <= used + SELF_KEPT
-    recent = recent or any(
-        presence.address == hit.address and presence.since - SELF_KEPT <= hit.at <= presence.until + SELF_KEPT
-        for presence in context.presences
-    )
-    if hit.network.kind is NetworkClass.SENDER:
-        recent = True
-    if not recent or hit.network.kind is NetworkClass.LOCAL:
+    """15: an address that the sender uses. Where the reader may use it as well, the program decides; where both may
+    run the same program, nothing does, and a colleague is not hidden."""
+    network = hit.network.kind
+    if network is not NetworkClass.SENDER and not scene.own_address(hit):
         return None
-    usual = any(presence.user_agent == hit.user_agent for presence in context.presences)
-    if usual or not (hit.address in context.shared_addresses or hit.network.kind in _SHARED_NETWORKS):
-        return Decision(_own(hit), 0.85, "SELF_IP", "from an address that you use yourself")
+    colleague = scene.colleague(hit)
+    if network is NetworkClass.LOCAL and not (colleague and scene.signed_in(hit)):
+        return None  # behind a proxy that hides addresses everybody is local
+    if not colleague:
+        if scene.usual_agent(hit):
+            sure = 0.7 if network in _CROWDED else 0.85
+            return Decision(_own(hit), sure, "SELF_IP", "from an address that you use, with a program that you use")
+        if not scene.shared(hit):
+            sure = 0.7 if network is NetworkClass.CORPORATE else 0.85
+            return Decision(_own(hit), sure, "SELF_IP", "from an address that you use yourself")
     if hit.agent.kind not in _READERS:
         return Evidence("SELF_IP_SHARED", "from a network that you use too")
-    return Decision(_person(hit), 0.5, "SELF_IP_SHARED", "from a network that you use too, with another program")
+    if colleague:
+        words = "from a network that you use too, but the copy is a colleague's"
+    else:
+        words = "from a network that you use too, with another program"
+    return Decision(_person(hit), 0.5, "SELF_IP_SHARED", words)
 
 
 def named_proxy(hit: SeenHit, scene: Scene) -> Ruling:
@@ -594,25 +740,24 @@ def provider_pixel(hit: SeenHit, scene: Scene) -> Ruling:
         return None
     age_s = _age_s(hit)
     who = hit.network.operator or "a mail provider"
-    if scene.clicks_near(hit):
+    if scene.scan_near(hit):
         words = f"from the network of {who}, which followed a link as well within 10 s"
         return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", words)
-    if not hit.user_agent or is_stale(hit.user_agent):
-        words = (
-            f"from the network of {who} with {'an outdated browser' if hit.user_agent else 'no name'}, as scanners do"
-        )
-        return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", words)
+    # Outlook on a desktop in the cloud comes from there, too, and calls itself an old Internet Explorer.
+    if hit.agent.kind not in _MAIL_PROGRAMS and (not hit.user_agent or is_stale(hit.user_agent)):
+        what = "an outdated browser" if hit.user_agent else "no name"
+        return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", f"from the network of {who} with {what}, as scanners do")
     if age_s is not None and age_s < 10.0:
         words = f"from the network of {who} {_after(age_s)}: most likely loaded ahead"
         return Decision(Finding.MACHINE_PREFETCH, 0.7, "PROXY_BY_NET", words)
-    sure = 0.7 if age_s is None or age_s >= 60.0 else 0.55
-    return Decision(
-        Finding.PROXIED_OPEN, sure, "PROXY_BY_NET", f"one picture through the network of {who}, {_after(age_s)}"
-    )
+    sure = 0.7 if age_s is None or age_s >= EARLY_S else 0.55
+    words = f"one picture through the network of {who}, {_after(age_s)}"
+    return Decision(Finding.PROXIED_OPEN, sure, "PROXY_BY_NET", words)
 
 
 def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
-    """19: rented machines with no name or an old one."""
+    """19: rented machines with no name or an old one. Old browsers that name a language are perhaps a remote desktop:
+    later, and on a link, that is no proof."""
     if hit.network.kind is not NetworkClass.HOSTING or hit.agent.kind in _MAIL_PROGRAMS:
         return None
     if hit.user_agent and not is_stale(hit.user_agent):
@@ -620,8 +765,24 @@ def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
     age_s = _age_s(hit)
     what = "an outdated browser" if hit.user_agent else "no agent"
     words = f"{what} on a rented machine, {_after(age_s)}"
-    early = age_s is not None and age_s < 60.0
-    return Decision(_machine(hit), 0.8 if early else 0.6, "NET_HOSTING_EARLY" if early else "NET_HOSTING_STALE", words)
+    if age_s is not None and age_s < EARLY_S:
+        return Decision(_machine(hit), 0.8, "NET_HOSTING_EARLY", words)
+    if hit.kind is HitKind.CLICK and hit.user_agent and hit.language:
+        return Evidence("NET_HOSTING_STALE", words)
+    return Decision(_machine(hit), 0.6, "NET_HOSTING_STALE", words)
+
+
+def no_language(hit: SeenHit, scene: Scene) -> Ruling:
+    """19: browsers name a language when they follow a link. Programs on rented machines that play a browser do not;
+    mail programs and proxies that load pictures need not."""
+    if hit.language is not False or hit.agent.kind is not ClientKind.BROWSER:
+        return None
+    age_s = _age_s(hit)
+    early = age_s is not None and age_s < EARLY_S
+    if hit.network.kind is NetworkClass.HOSTING and (early or hit.kind is HitKind.CLICK):
+        words = f"a browser that names no language, on a rented machine, {_after(age_s)}"
+        return Decision(_machine(hit), 0.7 if early else 0.6, "NO_LANGUAGE", words)
+    return Evidence("NO_LANGUAGE", "a browser that names no language") if hit.kind is HitKind.CLICK else None
 
 
 def direct(hit: SeenHit, scene: Scene) -> Ruling:
@@ -636,13 +797,14 @@ def direct(hit: SeenHit, scene: Scene) -> Ruling:
     elif network not in _WHERE_PEOPLE_ARE:
         return None
     age_s = _age_s(hit)
+    sure = 0.95
     if network is NetworkClass.VPN:
         sure = 0.75
-    else:
-        sure = 0.7 if age_s is not None and age_s < 10.0 else 0.95
+    if (age_s is not None and age_s < 10.0) or (hit.language is False and not program and hit.kind is HitKind.CLICK):
+        sure = 0.7
     code = "CLIENT_DIRECT" if program else "BROWSER_DIRECT"
     act = "opened in" if hit.kind is HitKind.OPEN else "followed in"
-    return Decision(_person(hit), sure, code, f"{act} {hit.agent.client}, {_after(age_s)}")
+    return Decision(_person(hit), sure, code, f"{act} {hit.agent.client or 'a browser'}, {_after(age_s)}")
 
 
 def hosting_person(hit: SeenHit, scene: Scene) -> Ruling:
@@ -650,10 +812,10 @@ def hosting_person(hit: SeenHit, scene: Scene) -> Ruling:
     if hit.network.kind is not NetworkClass.HOSTING or hit.agent.kind not in _READERS:
         return None
     age_s = _age_s(hit)
-    if hit.language is False and hit.kind is HitKind.CLICK:
-        return Evidence("NO_LANGUAGE", "a browser that names no language")
-    if age_s is not None and age_s < 60.0:
+    if age_s is not None and age_s < EARLY_S:
         return Evidence("SOON_FROM_HOSTING", f"from a rented machine, {_after(age_s)}")
+    if hit.agent.kind is ClientKind.BROWSER and is_stale(hit.user_agent):
+        return None
     words = f"{hit.agent.client} on a rented machine, {_after(age_s)}: perhaps a person behind a VPN"
     return Decision(_person(hit), 0.55, "NET_HOSTING_LATE", words)
 
@@ -665,11 +827,16 @@ def unsure(hit: SeenHit, scene: Scene) -> Ruling:
 
 
 RULES: tuple[Rule, ...] = (
+    corrected,
+    own_device,
     signed_in,
     trap,
+    trap_neighbour,
     before_delivery,
     says_prefetch,
-    names_itself,
+    scanner_by_name,
+    preview_by_name,
+    crawler_by_name,
     office_preflight,
     burst,
     crossing,
@@ -684,11 +851,35 @@ RULES: tuple[Rule, ...] = (
     named_proxy,
     provider_pixel,
     hosting_machine,
+    no_language,
     direct,
     hosting_person,
     unsure,
 )
 
+# What people call the services whose previews have other names.
+SERVICES = {
+    "Slackbot": "Slack",
+    "Slack Image Proxy": "Slack",
+    "Skype URI Preview": "Teams or Skype",
+    "Microsoft Preview": "Microsoft Teams",
+    "Discordbot": "Discord",
+    "TelegramBot": "Telegram",
+    "Twitterbot": "X (Twitter)",
+    "LinkedInBot": "LinkedIn",
+    "facebookexternalhit": "Facebook",
+    "facebookcatalog": "Facebook",
+    "Facebot": "Facebook",
+    "Apple Messages": "Messages",
+    "Snap URL Preview Service": "Snapchat",
+    "Yahoo Link Preview": "Yahoo",
+    "redditbot": "Reddit",
+    "vkShare": "VK",
+    "OdklBot": "OK.ru",
+    "Bluesky Cardyb": "Bluesky",
+    "link preview": "a chat",
+    "fediverse server": "the fediverse",
+}
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender", "instant")
 _GUESSED = frozenset({"library.bare", "library.generic"})
 _COMPANIONS = frozenset({ClientKind.LINK_PREVIEW, ClientKind.PREFETCH})
@@ -714,9 +905,9 @@ _WHERE_PEOPLE_ARE = frozenset(
         NetworkClass.SENDER,
     }
 )
-_SHARED_NETWORKS = frozenset(
+# Strangers behind one address.
+_CROWDED = frozenset(
     {
-        NetworkClass.CORPORATE,
         NetworkClass.SSE_PROXY,
         NetworkClass.VPN,
         NetworkClass.MOBILE_CARRIER,
@@ -724,6 +915,8 @@ _SHARED_NETWORKS = frozenset(
         *_MANY_ADDRESSES,
     }
 )
-# Many people behind one address: two of them opening within 2 s prove nothing.
-_NO_CROSSING = _SHARED_NETWORKS - {NetworkClass.HOSTING, NetworkClass.CORPORATE} | {NetworkClass.LOCAL}
+# Two of them opening within 2 s prove nothing.
+_NO_CROSSING = _CROWDED - {NetworkClass.HOSTING} | {NetworkClass.LOCAL}
+# Several addresses of one of these that follow links at once are one machine.
+_FOLLOWED_BY_MACHINES = _MACHINE_NETWORKS | _PROVIDERS
 _SAFARI = frozenset({"Safari", "Mobile Safari", "Apple Mail"})
