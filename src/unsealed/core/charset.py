@@ -14,6 +14,7 @@ import array
 import re
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from unsealed.model.errors import Untouchable
 
@@ -25,6 +26,7 @@ _READABLE = re.compile(
 _ODD = re.compile(
     r"(?:\w+-){0,4}utf-?7(?:-imap)?|hz(?:-gb-2312)?|scsu|bocu-1|ebcdic.*|(?:ibm|cp)-?0*(?:37|273|424|500|875|1026|1140)"
 )
+_LONGEST_NAME = 40  # no codec has a longer one
 _WIDE = re.compile(r"utf-?(16|32)(le|be)?|(?:iso-10646-)?ucs-?([24])")
 _DOUBLE_BYTE = re.compile(rb"\x1b\$[^\x1b]*+(?:\x1b(?!\([BJ])[^\x1b]*+)*+|\x0e[^\x0f]*+")
 
@@ -64,6 +66,11 @@ class View:
 
 def readable(charset: str) -> bool:
     """Whether Python's codec of that name is a charset in which ASCII is ASCII."""
+    return len(charset) <= _LONGEST_NAME and _is_readable(charset)
+
+
+@lru_cache(maxsize=64)
+def _is_readable(charset: str) -> bool:
     if not _READABLE.fullmatch(charset):
         return False
     try:

@@ -16,12 +16,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
-from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Decision, Rules, own_token, plain
-from unsealed.core.token import safe_destination, seal_click, seal_pixel
+from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Decision, Rules, may_opt_out, own_token, plain
+from unsealed.core.token import pack_click, packed_size, safe_destination, seal_packed, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
 from unsealed.model.policy import Level, LinkScope, Switches
@@ -65,7 +66,9 @@ UNCHANGED_REASONS: dict[str, str] = {
 }
 
 _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
-_SURVEYED = CopyId(0)  # for decisions only; tokens of all copies have the same size
+_ANY = CopyId(0)  # tokens of all copies have the same size
+_REMEMBERED = 32  # plans, for the copies of one message are made shortly after it was surveyed, and one after another
+_REMEMBERED_BYTES = 100_000
 _ADDRESSES_READ = (
     20_000  # in a text part of which only quoted own links matter; otherwise the limit of links comes first
 )
@@ -85,19 +88,19 @@ class Tracking:
 
 def survey(raw: bytes, *, switches: Switches, tracking: Tracking) -> Survey:
     """Every decision about a message, without making a copy. Never raises."""
-    return _plan(raw, switches, tracking, _SURVEYED).survey()
+    return _plan(raw, switches, tracking).survey()
 
 
 def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None) -> Copy:
     """The bytes for one recipient. Deterministic; `recipient` is only handed on."""
-    return _fill(raw, _plan(raw, switches, tracking, copy), switches, tracking, copy, recipient)
+    return _fill(raw, _plan(raw, switches, tracking), switches, tracking, copy, recipient)
 
 
 def surveyed_copy(
     raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None
 ) -> tuple[Survey, Copy]:
     """`survey` and `make_copy` at once: the message is read only one time."""
-    plan = _plan(raw, switches, tracking, copy)
+    plan = _plan(raw, switches, tracking)
     return plan.survey(), _fill(raw, plan, switches, tracking, copy, recipient)
 
 
@@ -119,7 +122,7 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
     if unchanged:
         plan = _Plan(unchanged=unchanged)
     else:
-        plan = _plan(outgoing.raw, outgoing.switches, tracking, ids[0] if ids else _SURVEYED)
+        plan = _plan(outgoing.raw, outgoing.switches, tracking)
     copies = [
         _fill(outgoing.raw, plan, outgoing.switches, tracking, copy, recipient)
         for copy, recipient in zip(ids, outgoing.recipients, strict=True)
@@ -192,8 +195,9 @@ class _Spot(NamedTuple):
 
     start: int
     end: int
-    new: bytes  # for the copy that was planned
+    new: bytes  # of links and pixels: as long as in every copy
     link: int = -1  # position of a tracked link
+    packed: bytes = b""  # what its tokens say in every copy
     pixel: bool = False
 
 
@@ -222,7 +226,7 @@ class _Found(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class _Plan:
-    """All that is decided about one message, with the changes for the copy that it was planned for."""
+    """All that is decided about one message: what is the same for all its copies. Never changed once it is made."""
 
     unchanged: str = ""
     links: list[_Found] = field(default_factory=list)
@@ -230,7 +234,6 @@ class _Plan:
     pixel_offset: int | None = None
     warnings: list[str] = field(default_factory=list)
     html_bytes: int = 0
-    copy: CopyId = _SURVEYED  # whose tokens stand in the spots
     works: list[_Work] = field(default_factory=list)
 
     def survey(self) -> Survey:
@@ -258,11 +261,11 @@ class _Plan:
 class _Planner:
     """Collects the decisions about one message, part by part."""
 
-    def __init__(self, raw: bytes, root: mime.Part, switches: Switches, tracking: Tracking, copy: CopyId) -> None:
+    def __init__(self, raw: bytes, root: mime.Part, switches: Switches, tracking: Tracking) -> None:
         self.raw = raw
         self.switches = switches
         self.tracking = tracking
-        self.copy = copy
+        self.click_size = len(f"{tracking.base_url}/c/")
         self.links: list[_Found] = []
         self.warnings: list[str] = []
         self.works: list[_Work] = []
@@ -313,7 +316,6 @@ class _Planner:
             pixel_offset=pixel_offset,
             warnings=self.warnings,
             html_bytes=size,
-            copy=self.copy,
             works=[work for work in self.works if work.spots],
         )
 
@@ -325,7 +327,8 @@ class _Planner:
     def _html(self, part: mime.Part) -> None:
         work = self._open(part)
         self.works.append(work)
-        _refuse_armour(work.body.decoded, 0, len(work.body.decoded))
+        if not isinstance(work.body, transfer.Verbatim):
+            _refuse_armour(work.body.decoded, 0, len(work.body.decoded))
         page = work.page = html.scan(work.view.text)
         for picture in page.pictures:
             source = html.strip_url(html.unescape_attribute(picture.source))
@@ -344,14 +347,19 @@ class _Planner:
         destination = html.strip_url(html.unescape_attribute(value).replace("\0", "\ufffd"))
         shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
         quoted = self.rules.at_home(destination) and _is_quoted(work, anchor.start)
-        decision = self.rules.decide(destination, text=shown, attributes=anchor.attributes, quoted=quoted)
+        attributes = anchor.attributes if may_opt_out(seen.text[anchor.start : anchor.end]) else {}
+        decision = self.rules.decide(destination, text=shown, attributes=attributes, quoted=quoted)
         if decision.reason in ("not-web", "placeholder"):
             decision = Decision(decision.reason, value)
-        if self._decided(work, decision, start, end, LinkPart.HTML, shown):
-            work.places += [seen.offset(at) for at in (anchor.before, anchor.behind) if at is not None]
+        span = seen.offset(start), seen.offset(end)
+        if self._decided(work, decision, span, LinkPart.HTML, shown):
+            if anchor.before is not None:
+                work.places.append(seen.offset(anchor.before))
+            if anchor.behind is not None:
+                work.places.append(seen.offset(anchor.behind))
         elif decision.reason == "unwrapped":
             written = seen.encode(html.escape_attribute(decision.destination, quote))
-            work.spots.append(_Spot(seen.offset(start), seen.offset(end), written))
+            work.spots.append(_Spot(*span, written))
         elif decision.reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, start, end)):
             # Postal's spelling is the scheme of no browser: without its mark the link would be dead.
             work.spots.append(_Spot(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
@@ -381,36 +389,34 @@ class _Planner:
                 offset += len(letters[behind:start].encode(codec))
                 behind = start
                 start, end = offset, offset + len(written.encode(codec))
+            span = work.view.offset(start), work.view.offset(end)
             if decision.reason == "unwrapped":
-                span = work.view.offset(start), work.view.offset(end)
                 work.spots.append(_Spot(*span, work.view.encode(decision.destination)))
-            self._decided(work, decision, start, end, LinkPart.TEXT, "")
+            self._decided(work, decision, span, LinkPart.TEXT, "")
 
-    def _decided(
-        self, work: _Work, decision: Decision, start: int, end: int, part: LinkPart, shown: str
-    ) -> _Spot | None:
-        """List the link; when it is to be tracked, seal it and return the change."""
+    def _decided(self, work: _Work, decision: Decision, span: tuple[int, int], part: LinkPart, shown: str) -> bool:
+        """List the link, and add the change when it is to be tracked; whether it is."""
         position = len(self.links)
         if position >= html.LINKS:
             raise Untouchable("too-many-links")
         reason, destination = decision
-        spot: _Spot | None = None
         if not reason:
             try:
-                url = _click_url(self.tracking, self.switches, self.copy, position, destination)
-                spot = _Spot(work.view.offset(start), work.view.offset(end), work.view.encode(url), position)
-                work.spots.append(spot)
+                packed = pack_click(position, destination)
             except BadInput:
                 reason = "too-long" if safe_destination(destination) else "unsafe"
-        if reason == "placeholder":
+            else:
+                size = self.click_size + packed_size(packed)
+                work.spots.append(_Spot(*span, bytes(size * work.view.unit), position, packed))
+        elif reason == "placeholder":
             self.warnings.append("placeholder")
-        self.links.append(_Found(work.view.offset(start), part, destination, shown, reason))
-        return spot
+        self.links.append(_Found(span[0], part, destination, shown, reason))
+        return not reason
 
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
         """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
         seen = work.view
-        pixel = seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, self.copy)))
+        pixel = seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, _ANY)))
         at, place = html.pixel_place(page, seen.text)
         if _grown(work) + len(pixel) > CLIPPING_BYTES:
             self.warnings.append("clipped")
@@ -442,15 +448,23 @@ class _Planner:
         work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
 
 
-def _plan(raw: bytes, switches: Switches, tracking: Tracking, copy: CopyId) -> _Plan:
+def _plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
+    make = _remembered_plan if len(raw) <= _REMEMBERED_BYTES else _new_plan
+    return make(raw, switches, tracking)
+
+
+def _new_plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
     if switches.off:
         return _Plan(unchanged="off")
     try:
         _refuse(raw, mime.head(raw))
         root = mime.split(raw)
-        return _Planner(raw, root, switches, tracking, copy).plan(root)
+        return _Planner(raw, root, switches, tracking).plan(root)
     except Untouchable as untouchable:
         return _Plan(unchanged=untouchable.reason)
+
+
+_remembered_plan = lru_cache(maxsize=_REMEMBERED)(_new_plan)
 
 
 def _unchanged_by_envelope(outgoing: Outgoing) -> str:
@@ -484,7 +498,7 @@ def _fill(
     """Make the copy: seal its tokens, splice, and list the edits."""
     edits: list[Edit] = []
     for work in plan.works:
-        changes = [_sealed(spot, plan, work, switches, tracking, copy) for spot in work.spots]
+        changes = [_sealed(spot, work.view, switches, tracking, copy) for spot in work.spots]
         edits += _digest(raw, work, changes)
         edits += work.body.splice(changes)
     pieces: list[bytes | memoryview] = []
@@ -497,18 +511,13 @@ def _fill(
     return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
 
 
-def _sealed(
-    spot: _Spot, plan: _Plan, work: _Work, switches: Switches, tracking: Tracking, copy: CopyId
-) -> transfer.Change:
-    if copy == plan.copy:
-        new = spot.new
+def _sealed(spot: _Spot, seen: charset.View, switches: Switches, tracking: Tracking, copy: CopyId) -> transfer.Change:
+    new = spot.new
+    if spot.packed:
+        token = seal_packed(tracking.keys, tracking.key_id, copy, switches.clicks, spot.packed)
+        new = seen.encode(f"{tracking.base_url}/c/{token}")
     elif spot.pixel:
-        new = work.view.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
-    elif spot.link >= 0:
-        destination = plan.links[spot.link].destination
-        new = work.view.encode(_click_url(tracking, switches, copy, spot.link, destination))
-    else:
-        new = spot.new
+        new = seen.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
     return transfer.Change(spot.start, spot.end, new)
 
 
@@ -524,11 +533,6 @@ def _digest(raw: bytes, work: _Work, changes: Sequence[transfer.Change]) -> list
             offset = found.value + value.find(written)
             edits.append(Edit(offset=offset, removed=written, inserted=digest))
     return edits
-
-
-def _click_url(tracking: Tracking, switches: Switches, copy: CopyId, position: int, destination: str) -> str:
-    token = seal_click(tracking.keys, tracking.key_id, copy, switches.clicks, position, destination)
-    return f"{tracking.base_url}/c/{token}"
 
 
 def _pixel_url(tracking: Tracking, switches: Switches, copy: CopyId) -> str:

@@ -96,7 +96,7 @@ class Verbatim:
         while first < len(changes):
             begin = self.decoded.rfind(b"\n", 0, changes[first].start) + 1
             stop, last = -1, first - 1
-            while last + 1 < len(changes) and (stop < 0 or changes[last + 1].start < stop):
+            while last + 1 < len(changes) and (stop < 0 or changes[last + 1].start <= stop):
                 last += 1
                 if changes[last].end > stop:
                     found = self.decoded.find(b"\n", changes[last].end)

@@ -162,6 +162,14 @@ def test_a_line_is_broken_where_it_may_be() -> None:
     assert body.breaks([Change(600, 601, b"Z" * 90), Change(904, 905, b"Z" * 2000)], [500]) == ([], {1})
 
 
+def test_a_change_at_the_end_of_a_line_counts_for_that_line() -> None:
+    for end in b"", b"\r\nB":
+        body = body_of(b"A" * 900 + end, 0, 900 + len(end), "7bit")
+        changes = [Change(600, 601, b"Z" * 60), Change(900, 900, b"Z" * 60)]
+        assert isinstance(body, Verbatim)
+        assert body.breaks(changes, [500, 900]) == ([500], set())
+
+
 def test_changes_that_fit_on_no_line_are_named() -> None:
     body = Verbatim(b"x" * 900 + b"\n", 0, 901)
 
