@@ -743,14 +743,16 @@ def provider_pixel(hit: SeenHit, scene: Scene) -> Ruling:
     if scene.scan_near(hit):
         words = f"from the network of {who}, which followed a link as well within 10 s"
         return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", words)
+    late = age_s is None or age_s >= EARLY_S
     # Outlook on a desktop in the cloud comes from there, too, and calls itself an old Internet Explorer.
-    if hit.agent.kind not in _MAIL_PROGRAMS and (not hit.user_agent or is_stale(hit.user_agent)):
+    if hit.agent.kind not in _MAIL_PROGRAMS and (is_stale(hit.user_agent) if hit.user_agent else not late):
         what = "an outdated browser" if hit.user_agent else "no name"
         return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", f"from the network of {who} with {what}, as scanners do")
-    if age_s is not None and age_s < 10.0:
+    loads_ahead = hit.network.operator.startswith(_LOAD_AHEAD)
+    if age_s is not None and age_s < (EARLY_S if loads_ahead else 10.0):
         words = f"from the network of {who} {_after(age_s)}: most likely loaded ahead"
         return Decision(Finding.MACHINE_PREFETCH, 0.7, "PROXY_BY_NET", words)
-    sure = 0.7 if age_s is None or age_s >= EARLY_S else 0.55
+    sure = 0.7 if late and hit.user_agent and not loads_ahead else 0.55
     words = f"one picture through the network of {who}, {_after(age_s)}"
     return Decision(Finding.PROXIED_OPEN, sure, "PROXY_BY_NET", words)
 
@@ -773,8 +775,9 @@ def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
 
 
 def no_language(hit: SeenHit, scene: Scene) -> Ruling:
-    """19: browsers name a language when they follow a link. Programs on rented machines that play a browser do not;
-    mail programs and proxies that load pictures need not."""
+    """19: browsers name a language when they follow a link. Programs that play a browser often do not, and then it
+    takes one thing more to call them so: a rented machine, or a browser that hardly anybody runs. Mail programs
+    and proxies that load pictures need not name one."""
     if hit.language is not False or hit.agent.kind is not ClientKind.BROWSER:
         return None
     age_s = _age_s(hit)
@@ -782,7 +785,12 @@ def no_language(hit: SeenHit, scene: Scene) -> Ruling:
     if hit.network.kind is NetworkClass.HOSTING and (early or hit.kind is HitKind.CLICK):
         words = f"a browser that names no language, on a rented machine, {_after(age_s)}"
         return Decision(_machine(hit), 0.7 if early else 0.6, "NO_LANGUAGE", words)
-    return Evidence("NO_LANGUAGE", "a browser that names no language") if hit.kind is HitKind.CLICK else None
+    if hit.kind is HitKind.OPEN:
+        return None
+    if is_stale(hit.user_agent):
+        words = f"an outdated browser that names no language, {_after(age_s)}"
+        return Decision(Finding.SCANNER_CLICK, 0.7, "NO_LANGUAGE", words)
+    return Evidence("NO_LANGUAGE", "a browser that names no language")
 
 
 def direct(hit: SeenHit, scene: Scene) -> Ruling:
@@ -888,6 +896,7 @@ _READERS = _MAIL_PROGRAMS | {ClientKind.BROWSER}
 _PROVIDERS = frozenset(
     {NetworkClass.MICROSOFT, NetworkClass.WEBMAIL_PROXY, NetworkClass.GOOGLE_PROXY, NetworkClass.YAHOO_PROXY}
 )
+_LOAD_AHEAD = "Proton"  # "pre-loads" what it does not strip; on arrival or on opening, it does not say
 # Networks that answer with many addresses for one actor.
 _MANY_ADDRESSES = _PROVIDERS | {NetworkClass.APPLE_RELAY}
 _MANY_ADDRESSES_ONE_ACTOR = _MANY_ADDRESSES | {NetworkClass.SECURITY_VENDOR, NetworkClass.HOSTING}
