@@ -154,6 +154,14 @@ def instrument(
     rewrite(settings_for(data), recipient=recipient, opens=opens, links=links, report=report, edits=edits)
 
 
+@cli.command()
+def agent() -> None:
+    """Say what user agents are: one a line on standard input, one JSON object a line on standard output."""
+    from unsealed.app.agent import answer
+
+    answer(sys.stdin.buffer, sys.stdout.buffer)
+
+
 @cli.command("app-password")
 def app_password(email: Email, data: Data = None) -> None:
     """Make a password for mail programs and print it, once."""
@@ -182,6 +190,23 @@ def recount(data: Data = None) -> None:
     with opened(data) as (_, engine):
         wrong = rebuild(engine)
     typer.echo(f"{wrong} counts were wrong and are right now" if wrong else "all counts were right")
+
+
+@cli.command()
+def rejudge(
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only what came since that day, such as 2026-11-21.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    data: Data = None,
+) -> None:
+    """Judge history again by today's rules and data, and say what changed; also while the server runs."""
+    from unsealed.app.rejudge import read_since, rehearse, run
+    from unsealed.app.wire import now
+
+    day = None if since is None else read_since(since, now())
+    with opened(data) as (settings, engine):
+        (rehearse if dry_run else run)(settings, engine, day)
 
 
 @cli.command()

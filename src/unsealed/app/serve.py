@@ -20,7 +20,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,9 +31,11 @@ import structlog
 
 from unsealed.app.config import Listen, LogFormat, Settings
 from unsealed.app.supervise import Ready, Role, Supervisor
-from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, prepare, welcome
+from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, places, prepare, welcome
 from unsealed.model.errors import Unavailable
+from unsealed.model.event import Located
 from unsealed.model.policy import OFF
+from unsealed.model.view import DataFileRow
 
 log = structlog.get_logger()
 
@@ -43,7 +45,10 @@ JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing n
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
+DATA_EVERY_S = 10.0  # between two looks whether data about networks and places, or rules, are new
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
+ADDRESSES_KEPT = timedelta(days=30)  # of senders, after the last use; what they say they say for a week
+REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
 UNIX_PATH_BYTES = 100  # the system takes 107
 
 
@@ -129,35 +134,38 @@ def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 
 
 def judge(settings: Settings, ready: Ready) -> None:
-    """The far side of the journal."""
+    """The far side of the journal; and history judged again, when nothing new waits."""
     from unsealed.core.agent import read_agent
+    from unsealed.flow import rejudge
     from unsealed.flow.ingest import Ingest
-    from unsealed.store import feed, jobs
 
     stop = _until_sigterm()
-    read_agent("Mozilla/5.0 (none)")  # its tables take 0.2 s to load: not while the first reader's event waits
-    engine = _engine(settings)
+    read_agent("Mozilla/5.0 (X11; Linux)")  # its tables take 0.2 s to load: not while the first reader's event waits
+    engine, known = _engine(settings), places(settings)
     ingest = Ingest(
         engine,
         keys=LiveKeys(settings.data),
         journal=settings.data / "journal" / settings.track.collector,
         collector=settings.track.collector,
         clock=now,
+        locate=known.look_up,
     )
     ready()
-    pause_s, look_at, trim_at = JUDGE_IDLE_S, 0.0, 0.0
+    pause_s, look_at, trim_at, data_at = JUDGE_IDLE_S, 0.0, 0.0, 0.0
     while not stop():
         try:
             if monotonic() >= trim_at:
-                with engine.begin() as connection:
-                    feed.trim(connection, now() - FEED_KEPT)
-                    jobs.trim(connection, now() - JOBS_KEPT)
+                _trim(engine)
                 trim_at = monotonic() + TRIM_EVERY_S
+            if monotonic() >= data_at:
+                known.refresh()
+                rejudge.keep_up(engine, known.fingerprint, now())
+                data_at = monotonic() + DATA_EVERY_S
             worked = ingest.ship()
             if worked or monotonic() >= look_at:
-                judged = ingest.judge()
+                # Marks that others set, such as a correction, can wait a second.
+                judged = ingest.judge() or int(not worked and rejudge.step(engine, now()))
                 worked += judged
-                # Marks that others set, such as a correction, can wait a second; idle looks would take the write lock.
                 look_at = 0.0 if judged else monotonic() + JUDGE_LOOK_S
             pause_s = JUDGE_IDLE_S
         except Exception as error:
@@ -167,6 +175,16 @@ def judge(settings: Settings, ready: Ready) -> None:
             log.warning("judge.store_away", error=type(error).__name__, again_in_s=pause_s)
         if not worked:
             sleep(pause_s)
+
+
+def _trim(engine: Any) -> None:
+    from unsealed.store import corrections, feed, jobs, own
+
+    with engine.begin() as connection:
+        feed.trim(connection, now() - FEED_KEPT)
+        jobs.trim(connection, now() - JOBS_KEPT)
+        own.trim(connection, now() - ADDRESSES_KEPT)
+        corrections.trim(connection, now() - REJUDGINGS_KEPT)
 
 
 async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
@@ -230,6 +248,16 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     from unsealed.inlets.web import build
     from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 
+    known = places(settings)
+
+    def locate(address: str) -> Located:
+        known.refresh()  # asked when somebody corrects an event: by the same data as the judge's
+        return known.look_up(address)
+
+    def data_files() -> Sequence[DataFileRow]:
+        known.refresh()
+        return known.files()
+
     smtp = settings.smtp.tls_listen or settings.smtp.listen
     tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"
     around = Surroundings(
@@ -241,6 +269,8 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         collector_socket=sockets.private_path,
         smtp=SmtpWords(host="127.0.0.1" if smtp.wildcard else smtp.host, port=smtp.port, tls=tls),
         trusted_proxies=settings.track.trusted_proxies,
+        locate=locate,
+        data_files=data_files,
         sandbox=settings.upstream.url is None,
     )
 

@@ -14,12 +14,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from unsealed.app.config import Settings
+from unsealed.core.network import locate_known
 from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.store import engine as stores
 from unsealed.store import people
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
+from unsealed.store.places import Places
 
+PLACES = "places"  # in the data folder: files about networks and places
 COLLECTOR_SOCKET = "collect.sock"  # in the data folder: the collector's own door
 LOOK_AGAIN_S = 1.0  # how soon a rotation of the keys reaches the running roles
 
@@ -27,6 +30,11 @@ LOOK_AGAIN_S = 1.0  # how soon a rotation of the keys reaches the running roles
 def now() -> datetime:
     """The clock of the installation: aware UTC."""
     return datetime.now(UTC)
+
+
+def places(settings: Settings) -> Places:
+    """What is known of networks and places: the files of the data folder, and what the product knows by itself."""
+    return Places(settings.data / PLACES, locate=locate_known)
 
 
 def prepare(settings: Settings) -> Engine:

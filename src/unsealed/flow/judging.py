@@ -25,7 +25,6 @@ from unsealed.core.agent import read_agent
 from unsealed.core.judge import Context, Presence, SeenHit, judge, neighbourhood
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.reading import READING_GAP, begins_reading
-from unsealed.core.reliability import company_of
 from unsealed.model.event import (
     NOWHERE,
     Agent,
@@ -217,10 +216,10 @@ def look(
     hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
     until = None
     while portion is not None and len(hits) == portion:
-        until = hits[-1].at - span
-        if until > marks[0].since - span:
+        begin, until = marks[0].since - span, hits[-1].at - span
+        if sum(begin <= row.at < until for row in hits) >= portion / 4:
             break
-        portion, until = 2 * portion, None  # nothing but neighbours: the portion was too small
+        portion, until = 2 * portion, None  # nearly nothing but neighbours: the portion was too small
         hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
     owners = events.owners(connection, ids)
     users = {owner.user for owner in owners.values()}
@@ -253,6 +252,7 @@ def _contexts(
         presences[row.user_id].append(presence)
     addresses = own.addresses_of(connection, users)
     shared = own.used_by_several(connection, {address for used in addresses.values() for address in used})
+    mailboxes = own.mailboxes_of(connection, users)
     said = corrections.standing(connection, users)
     plain = {
         user: Context(
@@ -260,32 +260,16 @@ def _contexts(
             addresses=addresses.get(user, {}),
             shared_addresses=shared.intersection(addresses.get(user, {})),
             agents=frozenset([*(presence.user_agent for presence in presences[user]), *devices.get(user, {}).values()]),
+            mailboxes=mailboxes.get(user, frozenset()),
             corrections=said.get(user, ()),
         )
         for user in users
     }
     contexts = {message: plain[owner.user] for message, owner in owners.items()}
-    for message in _to_colleagues(
-        connection, {id: owner.user for id, owner in owners.items() if owner.user in addresses}
-    ):
-        contexts[message] = replace(contexts[message], shared_addresses=frozenset(contexts[message].addresses))
     for message, positions in traps.items():
         if message in contexts:
             contexts[message] = replace(contexts[message], traps=positions)
     return contexts
-
-
-def _to_colleagues(connection: Connection, senders: dict[MessageId, UserId]) -> set[MessageId]:
-    """The messages that went to the sender's own company: its network may be the recipient's as well."""
-    if not senders:
-        return set()
-    domains = {
-        user: {domain for domain in used if company_of(f"@{domain}")}
-        for user, used in own.domains_of(connection, set(senders.values())).items()
-    }
-    wanted = set().union(*domains.values())
-    sent = events.sent_to(connection, list(senders), wanted) if wanted else ()
-    return {message for message, domain in sent if domain in domains.get(senders[message], ())}
 
 
 def _window(traps: dict[MessageId, frozenset[int]]) -> timedelta:

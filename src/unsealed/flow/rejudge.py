@@ -7,6 +7,9 @@ at once, and what comes of it equals a judgement from scratch. What changed is l
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -14,16 +17,18 @@ from sqlalchemy import Engine
 from unsealed.core.agent import read_agent
 from unsealed.core.judge import RULES_VERSION, correction_scope
 from unsealed.core.network import locate as locate_by_ranges
-from unsealed.flow.judging import Locate
+from unsealed.flow.judging import Locate, look
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.event import Answer, HitId
-from unsealed.model.message import UserId
+from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.store import audit, corrections, events
 from unsealed.store.audit import What
 from unsealed.store.corrections import Cause, Said
 from unsealed.store.engine import reading
 from unsealed.store.schema import EPOCH
+
+REHEARSED_AT_ONCE = 50  # messages
 
 _SAID = {Answer.ME: "you", Answer.MACHINE: "a machine", Answer.THEM: "them"}
 
@@ -44,14 +49,16 @@ def correct(
 
     Raises:
         BadInput: permanent; the user has no such event, or its raw facts are no longer kept.
-        Refused: permanent; it is known to have been a machine, and said to be a person.
+        Refused: permanent; said to be them, and no person can have done it.
     """
     with engine.begin() as connection:
         facts = events.facts(connection, user, hit)
         if facts is None:
-            raise BadInput("there is no such event, or it is so old that what it looked like is no longer kept")
+            raise BadInput("There is no such event, or it is so old that what it looked like is no longer kept.")
         if answer is Answer.THEM and facts.trap:
-            raise Refused("this link is hidden, so that no person can follow it: it was a machine")
+            raise Refused("No person can see the link that this followed, so it was not them. It stays a machine.")
+        if answer is Answer.THEM and facts.method == "HEAD":
+            raise Refused("This asked for nothing that a person could have seen, so it was not them.")
         agent, network, recipient = correction_scope(
             answer,
             hit=hit,
@@ -92,7 +99,7 @@ def undo(engine: Engine, user: UserId, correction: int, now: datetime) -> None:
     with engine.begin() as connection:
         said = corrections.undo(connection, user, correction, now)
         if said is None:
-            raise BadInput("there is no such correction, or it was undone before")
+            raise BadInput("There is no such correction, or it was undone before.")
         words = f"you took back that this was {_SAID[said.answer]}: {said.words}"
         rejudging = corrections.begin(
             connection, cause=Cause.UNDO, words=words, user=user, user_agent=said.user_agent, now=now
@@ -101,15 +108,18 @@ def undo(engine: Engine, user: UserId, correction: int, now: datetime) -> None:
         audit.note(connection, user, What.UNDONE, f"no longer {_SAID[said.answer]}: {said.words}", now)
 
 
-def step(engine: Engine, now: datetime) -> int:
-    """Have the next messages of the oldest unfinished rejudging judged again; how many were looked at.
+def step(engine: Engine, now: datetime) -> bool:
+    """Have the next messages of the oldest unfinished rejudging judged again.
 
-    0: nothing is left to mark, or those that were marked before are still waiting for the judge.
+    False: nothing is left to mark, or those that were marked before are still waiting for the judge.
     """
+    with reading(engine) as connection:
+        if not corrections.any_unfinished(connection):
+            return False
     with engine.begin() as connection:
         rejudging = corrections.oldest_unfinished(connection)
         if rejudging is None or corrections.marks_left(connection, rejudging.id):
-            return 0
+            return False
         position, found = corrections.next_messages(
             connection,
             after=rejudging.position,
@@ -119,10 +129,44 @@ def step(engine: Engine, now: datetime) -> int:
         )
         if position is None:
             corrections.finish(connection, rejudging.id, now)
-            return 1
-        events.mark(connection, dict.fromkeys(found, rejudging.since or EPOCH), rejudging=rejudging.id)
-        corrections.move(connection, rejudging.id, position, len(found))
-        return 1
+        else:
+            events.mark(connection, dict.fromkeys(found, rejudging.since or EPOCH), rejudging=rejudging.id)
+            corrections.move(connection, rejudging.id, position, len(found))
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Rehearsal:
+    """What judging again would change."""
+
+    messages: int = 0
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)  # before, after -> events
+    by_message: Counter[MessageId] = field(default_factory=Counter)
+
+
+def rehearse(engine: Engine, since: datetime | None, *, locate: Locate = locate_by_ranges) -> Iterator[Rehearsal]:
+    """Judge everything again for show: writes nothing and takes no lock. Gives the sum so far, again and again."""
+    found, after = Rehearsal(), -1
+    marks = events.as_marked(since or EPOCH)
+    while True:
+        with reading(engine) as connection:
+            position, messages = corrections.next_messages(connection, after=after, since=since)
+        if position is None:
+            return
+        after = position
+        for start in range(0, len(messages), REHEARSED_AT_ONCE):
+            asked = [
+                events.Mark(message=message, since=since or EPOCH, seq=0)
+                for message in messages[start : start + REHEARSED_AT_ONCE]
+            ]
+            with reading(engine) as connection:
+                work = look(connection, asked, locate, among=marks)
+            found.messages += len(asked)
+            for change in work.changes():
+                if change.before is not None and change.before.finding != change.now.finding:
+                    found.findings[change.before.finding, change.now.finding] += 1
+                    found.by_message[change.event.message] += 1
+            yield found
 
 
 def keep_up(engine: Engine, data: str, now: datetime) -> bool:

@@ -37,7 +37,7 @@ from unsealed.core import forwarded
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
-from unsealed.store import people
+from unsealed.store import own, people
 from unsealed.store.engine import reading
 from unsealed.store.people import Session
 
@@ -423,6 +423,7 @@ async def bearer(request: Request, engine: Engine, clock: Clock) -> UserId | Non
     def note(credential: people.Credential) -> None:
         with engine.begin() as connection:
             people.note_use(connection, credential, now)
+            own.touch_address(connection, credential.user, client_address(request), now)
 
     found = await run_in_threadpool(look)
     if found is None:

@@ -32,7 +32,7 @@ from typing import Any, cast
 
 import structlog
 from aiosmtpd.smtp import MISSING, SMTP, Session
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.envelope import read_path
@@ -45,7 +45,7 @@ from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock
 from unsealed.store import engine as stores
-from unsealed.store import people
+from unsealed.store import own, people
 from unsealed.store.writer import Writer
 
 END = b"\r\n.\r\n"
@@ -206,7 +206,14 @@ class SubmissionServer:
             log.warning("submission.throttled")
             raise Refused("too many failures")
         now = self.clock()
-        user = await self.writer.run(lambda c: people.check_app_password(c, account, password, now))
+
+        def check(connection: Connection) -> UserId | None:
+            user = people.check_app_password(connection, account, password, now)
+            if user is not None:
+                own.touch_address(connection, user, address, now)
+            return user
+
+        user = await self.writer.run(check)
         if user is None:
             await asyncio.sleep(self.throttle.failed(address, account, loop.time()))
             return None

@@ -198,8 +198,13 @@ class Unfinished:
     position: int
 
 
+def any_unfinished(connection: Connection) -> bool:
+    """Whether any rejudging goes on."""
+    return connection.execute(select(rejudgings.c.id).where(rejudgings.c.finished_at.is_(None))).first() is not None
+
+
 def oldest_unfinished(connection: Connection) -> Unfinished | None:
-    """The rejudging whose turn it is; on PostgreSQL nobody else moves it until the transaction ends."""
+    """The rejudging whose turn it is; nobody else moves it until the transaction ends."""
     r = rejudgings.c
     row = connection.execute(
         select(r.id, r.user_id, r.user_agent, r.since, r.position)

@@ -10,7 +10,7 @@ A mark says that a message has hits that were not judged yet, and from when on. 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -273,6 +273,7 @@ class Facts:
     message: MessageId
     address: str = field(repr=False)
     user_agent: str
+    method: str
     prefetch: str
     recipient: str  # in lower case; "": a shared copy
     level: Level  # what may be shown of it
@@ -288,6 +289,7 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
             h.link,
             h.address,
             h.user_agent,
+            h.method,
             h.prefetch,
             copies.c.mailbox,
             m.opens_level,
@@ -306,6 +308,7 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
         message=row.message_id,
         address=row.address,
         user_agent=row.user_agent,
+        method=row.method,
         prefetch=row.prefetch,
         recipient=row.mailbox,
         level=Level(row.opens_level if row.link is None else row.clicks_level),
@@ -363,15 +366,6 @@ def traps(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, f
     for message, position in rows:
         found[message].add(position)
     return {message: frozenset(positions) for message, positions in found.items()}
-
-
-def sent_to(
-    connection: Connection, ids: Collection[MessageId], domains: Collection[str]
-) -> Sequence[tuple[MessageId, str]]:
-    """Which of the messages went to which of the domains."""
-    c = copies.c
-    query = select(c.message_id, c.domain).where(c.message_id.in_(ids), c.domain.in_(sorted(domains))).distinct()
-    return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def hits_since(

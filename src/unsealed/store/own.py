@@ -141,15 +141,13 @@ def used_by_several(connection: Connection, addresses: Collection[str]) -> froze
     return frozenset(connection.execute(query).scalars())
 
 
-def domains_of(connection: Connection, users: Collection[UserId]) -> dict[UserId, frozenset[str]]:
-    """The domains of the addresses from which each user sends."""
-    rows = connection.execute(
-        select(identities.c.user_id, identities.c.address).where(identities.c.user_id.in_(sorted(users)))
-    )
+def mailboxes_of(connection: Connection, users: Collection[UserId]) -> dict[UserId, frozenset[str]]:
+    """The mail addresses from which each user sends, in lower case."""
+    i = identities.c
     found: defaultdict[UserId, set[str]] = defaultdict(set)
-    for user, address in rows:
-        found[user].add(address.rpartition("@")[2])
-    return {user: frozenset(domains) for user, domains in found.items()}
+    for user, address in connection.execute(select(i.user_id, i.address).where(i.user_id.in_(sorted(users)))):
+        found[user].add(address)
+    return {user: frozenset(addresses) for user, addresses in found.items()}
 
 
 def trim(connection: Connection, before: datetime) -> int:

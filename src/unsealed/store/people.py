@@ -29,6 +29,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, or_, selec
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
+from unsealed.store import own
 from unsealed.store.engine import insert
 from unsealed.store.schema import credentials, identities, login_links, sessions, users
 
@@ -408,6 +409,7 @@ def new_session(connection: Connection, user: UserId, address: str, user_agent: 
             expires_at=now + SESSION_LIFE,
         )
     )
+    own.touch_address(connection, user, address, now)
     return cookie, csrf
 
 
@@ -434,6 +436,7 @@ def note_session(connection: Connection, session: Session, address: str, user_ag
         .where(sessions.c.hash == session.hash)
         .values(address=address, user_agent=user_agent, seen_at=now, expires_at=now + SESSION_LIFE)
     )
+    own.touch_address(connection, session.user.id, address, now)
 
 
 def sessions_of(connection: Connection, user: UserId, now: datetime) -> list[Session]:
