@@ -1,0 +1,384 @@
+"""The data folder's files about addresses, and what all of them say of one.
+
+Promises that a look-up never raises, costs a few microseconds and asks nobody outside this machine; that a file is
+taken whole or not at all, also through a power cut; and that one which breaks later is passed over and named, while the
+others work on. Does not decide what the facts mean: that is handed in.
+
+    places/NAME.json              what the file holds, where it came from, its licence, its age; names the data
+    places/NAME.HASH.ranges|mmdb  the data, never changed under its name; deleted when NAME.json names another
+
+The data is on disk before the note that names it, so every note there is names data that is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+import maxminddb
+
+from unsealed.model.errors import BadInput, Unavailable, UnsealedError
+from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place
+from unsealed.model.ranges import NOBODY, AddressFacts, unwrap
+from unsealed.model.view import DataFileRow
+from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
+from unsealed.store.range_file import Ranges, load, pack
+
+CACHED = 65_536  # look-ups remembered; some 20 MB when full
+
+Locate = Callable[[AddressFacts, Callable[[], Place]], Located]  # core.network.locate_known
+
+_HOLDS = {
+    DataKind.OWN: "your own ranges",
+    DataKind.RELAY: "Apple's relay list",
+    DataKind.CLOUD: "ranges of rented machines",
+    DataKind.ROUTES: "whose network an address is in",
+    DataKind.COUNTRY: "the country of an address",
+    DataKind.CITY: "region and city of an address",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """What the licence of data in use wants on every page that shows places."""
+
+    words: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    row: DataFileRow
+    kind: DataKind
+    versions: frozenset[int]
+    data: str  # name of the file with the data
+    size: int  # its bytes
+    sha256: str  # of what came from the source
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """The files in use."""
+
+    own: Ranges | None = None
+    relay: Ranges | None = None
+    clouds: list[Ranges] = field(default_factory=list)
+    routes: dict[int, Ranges] = field(default_factory=dict)  # by version
+    databases: dict[int, list[tuple[str, maxminddb.Reader]]] = field(default_factory=lambda: {4: [], 6: []})
+
+
+class Places:
+    """Where addresses are, by the files of one folder. Without any it still says what `locate` knows by itself."""
+
+    def __init__(self, folder: Path, *, locate: Locate) -> None:
+        self._folder = folder
+        self._locate = locate
+        self._cached = lru_cache(maxsize=CACHED)(self._find)
+        self._load()
+
+    def look_up(self, address: str) -> Located:
+        """What is known of an address as text; "" (a local socket) is LOCAL, what cannot be read UNKNOWN."""
+        return self._cached(address)
+
+    def refresh(self) -> bool:
+        """Take the files as they are now; says whether they changed. Costs one look into the folder when not."""
+        if _names(self._folder) == self._seen:
+            return False
+        before = self.fingerprint
+        self._load()
+        return self.fingerprint != before
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data in use, "" when there are no files: what was judged with another one may be judged again."""
+        return self._fingerprint
+
+    def files(self) -> tuple[DataFileRow, ...]:
+        """The files, those that cannot be used with their trouble."""
+        return tuple(replace(note.row, trouble=self._trouble.get(note.row.name, "")) for note in self._notes)
+
+    def _load(self) -> None:
+        self._seen = _names(self._folder)
+        self._notes = _notes(self._folder)
+        self._trouble: dict[str, str] = {note.row.name: note.row.trouble for note in self._notes}
+        loaded, used = _Loaded(), []
+        # Of two files that know an address the first decides: cities before countries, then the newer.
+        for note in sorted(self._notes, key=lambda note: (note.kind is not DataKind.CITY, -note.row.as_of.toordinal())):
+            if note.row.trouble:
+                continue
+            try:
+                _add(loaded, note, self._folder / note.data)
+                used.append(f"{note.row.name} {note.sha256}\n")
+            except (UnsealedError, OSError, *_BROKEN) as error:
+                self._trouble[note.row.name] = f"cannot be used: {error}"
+        self._loaded = loaded
+        self._fingerprint = hashlib.sha256("".join(used).encode()).hexdigest()[:16] if used else ""
+        self._cached.cache_clear()
+
+    def _find(self, address: str) -> Located:
+        if not address:
+            return Located(network=Network(kind=NetworkClass.LOCAL))
+        text = address.partition("%")[0]
+        try:
+            if ":" in text:
+                version, number = unwrap(6, int.from_bytes(inet_pton(AF_INET6, text)))
+                if version == 4:
+                    text = inet_ntop(AF_INET, number.to_bytes(4))
+            else:
+                version, number = 4, int.from_bytes(inet_pton(AF_INET, text))
+        except (OSError, ValueError):
+            return Located(network=Network())
+        loaded, own, relay, cloud, system, organisation = self._loaded, None, None, None, 0, ""
+        if loaded.own is not None:
+            own = _network_in(loaded.own, version, number)
+        if loaded.relay is not None:
+            relay = loaded.relay.table.find(version, number) != NOBODY
+        for ranges in loaded.clouds:
+            cloud = cloud or _network_in(ranges, version, number)
+        routes = loaded.routes.get(version)
+        if routes is not None:
+            system, organisation = routes.meaning(routes.table.find(version, number))
+        facts = AddressFacts(version, number, own, relay, cloud, system, organisation)
+        return self._locate(facts, lambda: self._place(version, text))
+
+    def _place(self, version: int, text: str) -> Place:
+        readers = self._loaded.databases[version]
+        for name, reader in readers:
+            try:
+                place = read_place(reader.get(text))
+            except _BROKEN as error:
+                self._trouble[name] = f"damaged: {error}"
+                self._loaded.databases[version] = [each for each in readers if each[0] != name]
+                continue
+            if place is not NOWHERE:
+                return place
+        return NOWHERE
+
+
+_BROKEN = (maxminddb.InvalidDatabaseError, ValueError, TypeError, RuntimeError, RecursionError)
+
+
+def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
+    match note.kind:
+        case DataKind.OWN:
+            loaded.own = load(path)
+        case DataKind.RELAY:
+            loaded.relay = load(path)
+        case DataKind.CLOUD:
+            loaded.clouds.append(load(path))
+        case DataKind.ROUTES:
+            ranges = load(path)
+            for version in note.versions:
+                loaded.routes.setdefault(version, ranges)
+        case DataKind.COUNTRY | DataKind.CITY:
+            opened = (note.row.name, maxminddb.open_database(path))
+            for version in note.versions:
+                loaded.databases[version].append(opened)
+
+
+def _network_in(ranges: Ranges, version: int, number: int) -> Network | None:
+    value = ranges.table.find(version, number)
+    return read_meaning(ranges.meaning(value)[1]) if value else None
+
+
+# The folder
+
+
+def data_files(folder: Path) -> tuple[DataFileRow, ...]:
+    """The files, by name, as their notes say; cheap. Of damage only missing and cut data is noticed."""
+    return tuple(note.row for note in _notes(folder))
+
+
+def examine(folder: Path) -> tuple[DataFileRow, ...]:
+    """The same, after every byte of data was read again."""
+    return tuple(
+        replace(note.row, trouble=note.row.trouble or _damage(note, folder / note.data)) for note in _notes(folder)
+    )
+
+
+def credits_for(rows: tuple[DataFileRow, ...]) -> tuple[Credit, ...]:
+    """What pages that show places must show, once each."""
+    return tuple({row.credit: Credit(words=row.credit, url=row.credit_url) for row in rows if row.credit}.values())
+
+
+def keep(
+    folder: Path,
+    path: Path,
+    *,
+    name: str,
+    source: str,
+    dated: date,
+    at: datetime,
+    network: Network | None = None,
+    relay: bool = False,
+) -> DataFileRow:
+    """Take a file among the data files, in place of what it supersedes.
+
+    name: what it was called where it came from. source: where that was, for people.
+    dated: its age, for a file that does not say itself.
+    network, relay: whose the prefixes of a plain list are.
+
+    Raises:
+        BadInput: permanent; it cannot be used, and nothing was changed.
+        Unavailable: temporary; it cannot be read or kept, and nothing was changed.
+    """
+    try:
+        contents = read_contents(path, name, network=network, relay=relay)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with _alone(folder):
+            return _keep(folder, path, contents, sha256, source, dated, at)
+    except OSError as error:
+        raise Unavailable(f"{error.filename or path}: {error.strerror}") from error
+
+
+def _keep(
+    folder: Path, path: Path, contents: Contents, sha256: str, source: str, dated: date, at: datetime
+) -> DataFileRow:
+    data = f"{contents.name}.{sha256[:12]}.{'mmdb' if contents.ranges is None else 'ranges'}"
+    if contents.ranges is None:
+        _write(folder / data, lambda out: shutil.copyfile(path, out))
+    else:
+        packed = pack(contents.ranges)
+        _write(folder / data, lambda out: out.write_bytes(packed))
+    row = DataFileRow(
+        name=contents.name,
+        holds=_HOLDS[contents.kind],
+        source=source,
+        licence=contents.publisher.licence,
+        credit=contents.publisher.credit,
+        credit_url=contents.publisher.credit_url,
+        as_of=contents.as_of or dated,
+        added_at=at,
+        rows=contents.rows,
+    )
+    note = json.dumps(
+        {
+            "version": 1,
+            "kind": contents.kind,
+            "versions": sorted(contents.versions),
+            "data": data,
+            "size": (folder / data).stat().st_size,
+            "sha256": sha256,
+            "source": row.source,
+            "licence": row.licence,
+            "credit": row.credit,
+            "credit_url": row.credit_url,
+            "as_of": row.as_of.isoformat(),
+            "added_at": at.isoformat(),
+            "rows": row.rows,
+        },
+        indent=1,
+    )
+    _write(folder / f"{contents.name}.json", lambda out: out.write_text(note + "\n", encoding="utf-8"))
+    _drop_superseded(folder, contents)
+    return row
+
+
+def _drop_superseded(folder: Path, contents: Contents) -> None:
+    """Delete what the new file replaces: of the same kind, a file for both versions replaces one for each."""
+    notes = _notes(folder)
+    for note in notes:
+        if (
+            note.row.name != contents.name
+            and note.kind is contents.kind
+            and contents.kind in (DataKind.ROUTES, DataKind.COUNTRY, DataKind.CITY)
+            and note.versions <= contents.versions
+        ):
+            (folder / f"{note.row.name}.json").unlink()
+    used = {note.data for note in _notes(folder)}
+    for each in folder.iterdir():
+        if each.suffix in (".ranges", ".mmdb", ".new") and each.name not in used:
+            each.unlink(missing_ok=True)
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Make a file that is there whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    write(new)
+    with new.open("rb+") as file:
+        os.fchmod(file.fileno(), 0o600)
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _notes(folder: Path) -> list[_Note]:
+    return [_note(folder, name.removesuffix(".json")) for name in _names(folder) if name.endswith(".json")]
+
+
+def _note(folder: Path, name: str) -> _Note:
+    path = folder / f"{name}.json"
+    try:
+        said = json.loads(path.read_bytes())
+        if said["version"] != 1:
+            raise BadInput("written by a later version")
+        kind, data, size = DataKind(said["kind"]), Path(said["data"]).name, int(said["size"])
+        trouble = ""
+        try:
+            if (folder / data).stat().st_size != size:
+                trouble = "cut short or changed"
+        except FileNotFoundError:
+            trouble = f"{data} is gone"
+        row = DataFileRow(
+            name=name,
+            holds=_HOLDS[kind],
+            source=str(said["source"]),
+            licence=str(said["licence"]),
+            credit=str(said["credit"]),
+            credit_url=str(said["credit_url"]),
+            as_of=date.fromisoformat(said["as_of"]),
+            added_at=datetime.fromisoformat(said["added_at"]),
+            rows=int(said["rows"]),
+            trouble=trouble,
+        )
+        versions = frozenset({4, 6}) & frozenset(said["versions"])
+        return _Note(row=row, kind=kind, versions=versions, data=data, size=size, sha256=str(said["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError, UnsealedError) as error:
+        row = DataFileRow(
+            name=name, holds="unknown", source="", licence="", as_of=date.min, trouble=f"{path.name}: {error}"
+        )
+        return _Note(row=row, kind=DataKind.OWN, versions=frozenset(), data="", size=0, sha256="")
+
+
+def _damage(note: _Note, path: Path) -> str:
+    try:
+        if path.suffix == ".ranges":
+            load(path)
+            return ""
+        with path.open("rb") as file:
+            return "" if hashlib.file_digest(file, "sha256").hexdigest() == note.sha256 else "changed or damaged"
+    except (BadInput, OSError) as error:
+        return str(error)
