@@ -1,58 +1,94 @@
 """User agent -> client, kind, device.
 
-The ordered rows of core.agent_rules come first: they know what matters to mail. What no row names goes to ua-parser
-with its compiled engine, which knows browsers. Promises the same answer for the same text, mostly from a cache.
+The ordered rows of core.agent_rules decide, all of them in one pass of ua-parser's compiled engine; ua-parser's own
+tables name the browsers. Promises the same answer for the same text, mostly from a cache.
 Does not look at addresses or time: an agent is a claim, and the judge weighs it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache, lru_cache
+from urllib.parse import unquote
 
-from ua_parser import Domain, load_lazy_builtins
+from ua_parser import load_lazy_builtins
+from ua_parser.loaders import UserAgentDict, load_lazy
 from ua_parser.regex import Resolver
+from ua_parser_rs import UserAgentExtractor
 
-from unsealed.core.agent_rules import RULES, STALE_CHROME, STALE_FIREFOX, AgentRule
+from unsealed.core.agent_rules import PLATFORMS, RULES, STALE_CHROME, STALE_FIREFOX, Platform
 from unsealed.model.event import Agent, ClientKind, Device
 
 _NAMELESS = Agent(client="", kind=ClientKind.UNKNOWN, device=Device.UNKNOWN, rule="none")
+_NO_PLATFORM = Platform("", Device.UNKNOWN, "")
+_LETTERS_MAX = 2048  # four times what is kept of a request; bounds the caches too
 
 
-@lru_cache(maxsize=16_384)
 def read_agent(user_agent: str) -> Agent:
-    """What the user agent names. Never raises; about 20 µs on a miss of the cache."""
-    text = user_agent.strip()
-    if not text:
-        return _NAMELESS
+    """What the user agent names. Never raises, whatever the text; about 10 µs on a miss of the cache."""
+    return _read(user_agent[:_LETTERS_MAX])
+
+
+@lru_cache(maxsize=8192)
+def _read(user_agent: str) -> Agent:
+    text = _cleaned(user_agent)
     low = text.lower()
-    for rule, matches in _MATCHERS:
-        if matches(low):
-            system = _system(low)
-            device = _device(low, system) if rule.device is None else rule.device
-            if rule.kind is ClientKind.MOBILE_APP and device is Device.UNKNOWN:
-                device = Device.MOBILE  # apps rarely say where they run
-            if device is Device.HIDDEN:
-                system = ""  # what the proxy says of a system is its own disguise, not the reader's
-            return Agent(client=rule.client, kind=rule.kind, device=device, system=system, rule=rule.name)
-    named = _browsers()(text, Domain.USER_AGENT).user_agent
-    family = "" if named is None else named.family
-    system = _system(low)
-    # "Mozilla/5.0 (platform) ..." is how browsers begin; apps on Apple's systems name CFNetwork, old phones MIDP.
-    if low.startswith(("mozilla/", "opera/")) and "(" in low:
-        kind, device = ClientKind.BROWSER, _device(low, system)
-    elif "cfnetwork/" in low or "browser" in low or "midp" in low:
-        kind, device = ClientKind.BROWSER, Device.DESKTOP if "x86_64" in low else Device.MOBILE
-        family = family or text.partition("/")[0]
-    else:
-        kind, device = ClientKind.UNKNOWN, Device.UNKNOWN
-    return Agent(client=family, kind=kind, device=device, system=system, rule="ua-parser" if family else "none")
+    found = _rules().extract(low)
+    if found is None:
+        return _NAMELESS
+    rule = RULES[int(found.family)]
+    place = _platforms().extract(low)
+    platform = _NO_PLATFORM if place is None else PLATFORMS[int(place.family)]
+    system, device = platform.system, platform.device if rule.device is None else rule.device
+    kind = rule.kind
+    match kind, device:
+        # Mail programs exist for computers and for phones under one name; those for phones rarely say where they run.
+        case ClientKind.MOBILE_APP, Device.DESKTOP if rule.device is None:
+            kind = ClientKind.DESKTOP_CLIENT
+        case ClientKind.MOBILE_APP, Device.UNKNOWN:
+            device = Device.MOBILE
+        case ClientKind.DESKTOP_CLIENT, Device.MOBILE | Device.TABLET:
+            kind = ClientKind.MOBILE_APP
+        case ClientKind.DESKTOP_CLIENT, Device.UNKNOWN:
+            device = Device.DESKTOP
+        case _, Device.HIDDEN | Device.UNKNOWN:
+            system = ""  # what a proxy or a robot says of a system is its own disguise, not the reader's
+        case _:
+            pass
+    client = rule.client or _browser(text)
+    return Agent(client=client, kind=kind, device=device, system=system, rule=rule.name)
 
 
-@lru_cache(maxsize=16_384)
+def _cleaned(text: str) -> str:
+    """The agent as the program meant it: without what logs, proxies and careless programs wrap around it."""
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()  # half a pair of surrogates is not text to the engine
+    text = text.strip(" \t\r\n\"'")
+    if text[:11].lower() == "user-agent:":
+        text = text[11:].lstrip(" \"'")
+    if "%" in text:
+        text = unquote(text)
+    if " " not in text and "+" in text and text[:8].lower() == "mozilla/":
+        text = text.replace("+", " ")
+    return text
+
+
+def _browser(text: str) -> str:
+    """The name that ua-parser knows; else the first word before a slash, which is how apps begin."""
+    if found := _browsers().extract(text):
+        return found.family
+    name = text.partition("/")[0]
+    return "" if name.lower() == "mozilla" or len(name) > 40 else name
+
+
+@lru_cache(maxsize=8192)
 def is_stale(user_agent: str) -> bool:
-    """Whether the agent claims a browser so old that people hardly run it: evidence for a scanner, never proof."""
+    """Whether the agent claims a browser so old that people hardly run it: evidence for a scanner, never proof.
+
+    Mail programs are never stale: Outlook names Internet Explorer for ever, others bring an old Chrome with them.
+    """
+    if read_agent(user_agent).kind is not ClientKind.BROWSER:
+        return False
     if found := _CHROME.search(user_agent):
         return int(found[1]) < STALE_CHROME
     if found := _FIREFOX.search(user_agent):
@@ -65,93 +101,22 @@ _FIREFOX = re.compile(r"Firefox/(\d{1,4})")
 
 
 @cache
-def _browsers() -> Resolver:
+def _browsers() -> UserAgentExtractor:
     # Only on first use: the tables take 0.2 s, and the collector never needs them.
-    return Resolver(load_lazy_builtins())
+    return Resolver(load_lazy_builtins()).ua
 
 
-def _system(low: str) -> str:
-    for word, system in _SYSTEMS:
-        if word in low:
-            return system
-    return ""
+@cache
+def _rules() -> UserAgentExtractor:
+    return _engine([row.pattern for row in RULES])
 
 
-_SYSTEMS = (  # the order matters: iPads say "like Mac OS X", Android says Linux, Windows Phone says Android and iPhone
-    ("windows phone", "Windows Phone"),
-    ("windows", "Windows"),
-    ("ipad", "iPadOS"),
-    ("iphone", "iOS"),
-    ("ipod", "iOS"),
-    ("outlook-ios", "iOS"),
-    ("android", "Android"),
-    ("cros ", "ChromeOS"),
-    ("mac os x", "macOS"),
-    ("macintosh", "macOS"),
-    ("darwin", ""),  # CFNetwork runs on the Mac and on the phone
-    ("linux", "Linux"),
-    ("x11", "Linux"),
-    ("win32", "Windows"),
-    ("win64", "Windows"),
-)
+@cache
+def _platforms() -> UserAgentExtractor:
+    return _engine([row.pattern for row in PLATFORMS])
 
 
-def _device(low: str, system: str) -> Device:
-    match system:
-        case "iPadOS":
-            return Device.TABLET
-        case "iOS" | "Windows Phone":
-            return Device.MOBILE
-        case "Android":
-            # Android browsers say "Mobile" on phones only; apps say nothing of the kind.
-            phone = "mobile" in low or not low.startswith("mozilla/")
-            return Device.TABLET if "tablet" in low or not phone else Device.MOBILE
-        case "Windows" | "macOS" | "Linux" | "ChromeOS":
-            return Device.MOBILE if "mobile" in low and system == "Linux" else Device.DESKTOP
-        case _:
-            return Device.MOBILE if "mobile" in low or "cfnetwork" in low else Device.UNKNOWN
-
-
-def _matcher(rule: AgentRule) -> Callable[[str], bool]:
-    """The cheapest test that decides the row: there are 260 of them, and most are one search for a token."""
-    exact, starts, has, any_of, lacks = rule.exact, rule.starts, rule.has, rule.any_of, rule.lacks
-    search = re.compile(rule.pattern).search if rule.pattern else None
-    if exact:
-        return exact.__eq__
-    if search is None:
-        match (bool(starts), len(has), len(any_of), len(lacks)):
-            case (True, 0, 0, 0):
-                return lambda low: low.startswith(starts)
-            case (False, 1, 0, 0):
-                needed = has[0]
-                return lambda low: needed in low
-            case _:
-                pass
-    elif not (starts or has or lacks):
-        found = search
-        if not any_of:
-            return lambda low: found(low) is not None
-        if len(any_of) == 1:
-            gate = any_of[0]
-            return lambda low: gate in low and found(low) is not None
-
-    def matches(low: str) -> bool:
-        if any_of:
-            for token in any_of:
-                if token in low:
-                    break
-            else:
-                return False
-        for token in has:
-            if token not in low:
-                return False
-        return (
-            low.startswith(starts)
-            and not any(token in low for token in lacks)
-            and (search is None or search(low) is not None)
-        )
-
-    return matches
-
-
-_MATCHERS = tuple((rule, _matcher(rule)) for rule in RULES)
+def _engine(patterns: list[str]) -> UserAgentExtractor:
+    """ua-parser's engine over patterns of ours: the first that matches answers, with its number as the name."""
+    rows: list[UserAgentDict] = [{"regex": each, "family_replacement": str(n)} for n, each in enumerate(patterns)]
+    return Resolver(load_lazy((rows, [], []))).ua
