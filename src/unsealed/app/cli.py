@@ -162,6 +162,23 @@ def agent() -> None:
     answer(sys.stdin.buffer, sys.stdout.buffer)
 
 
+@cli.command()
+def judge(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Stories of requests as JSON; - is standard input.")],
+) -> None:
+    """Say who really opened it: one JSON object for each request of the stories in a file."""
+    from unsealed.app.judge import BadStories, judged
+
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        lines = judged(raw)
+    except OSError as error:
+        stop(f"{file} cannot be read: {error.strerror}")
+    except BadStories as error:
+        stop("\n".join(f"{file}: {fault}" for fault in error.faults))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
 @cli.command("app-password")
 def app_password(email: Email, data: Data = None) -> None:
     """Make a password for mail programs and print it, once."""
