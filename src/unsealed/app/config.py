@@ -40,7 +40,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from unsealed.model.errors import BadInput, UnsealedError
-from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.model.policy import MANY_RECIPIENTS, HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.outlets.smtp import Upstream as NextHop
 from unsealed.outlets.smtp import parse_upstream
 from unsealed.store.engine import sqlite_url
@@ -334,6 +334,11 @@ class TrackingDefaults(_Section):
     excluded_domains: Annotated[tuple[Domain, ...], BeforeValidator(_items)] = Field(
         default=(), description="Links to these domains, their subdomains included, are left alone."
     )
+    hidden_link: HiddenLink = Field(
+        default=HiddenLink.MANY,
+        description="Which messages with tracked links get a hidden one that only machines follow: `never`, `many` "
+        f"(those with {MANY_RECIPIENTS} recipients or more) or `always`. It tells scanners from people.",
+    )
 
     @property
     def switches(self) -> Switches:
@@ -342,6 +347,7 @@ class TrackingDefaults(_Section):
             links=self.links,
             visible_urls=self.visible_urls,
             excluded_domains=frozenset(self.excluded_domains),
+            hidden_link=self.hidden_link,
         )
 
 

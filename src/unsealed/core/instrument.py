@@ -66,6 +66,10 @@ UNCHANGED_REASONS: dict[str, str] = {
 }
 
 _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
+# Nothing to see, to hear or to reach with the keyboard, also where styles are taken away: it is empty.
+_TRAP = '<a href="{}" style="display:none" aria-hidden="true" tabindex="-1"></a>'
+_TRAP_END = _TRAP.partition("{}")[2].removesuffix("</a>")
+_ANCHOR_END = re.compile(r"</[aA](?=[\t\n\f\r />])")
 _ANY = CopyId(0)  # tokens of all copies have the same size
 _REMEMBERED = 32  # plans, for the copies of one message are made shortly after it was surveyed, and one after another
 _REMEMBERED_BYTES = 100_000
@@ -170,9 +174,11 @@ def report(found: Survey) -> dict[str, object]:
                 "words": LEFT_REASONS.get(link.reason, ""),
             }
             for link in found.links
+            if not link.trap
         ],
         "tracked": found.tracked_links,
-        "left": len(found.links) - found.tracked_links,
+        "left": sum(not link.tracked and not link.trap for link in found.links),
+        "hidden_link": any(link.trap and link.tracked for link in found.links),
         "warnings": list(found.warnings),
         "html_bytes": found.html_bytes,
     }
@@ -198,7 +204,7 @@ class _Spot(NamedTuple):
     new: bytes  # of links and pixels: as long as in every copy
     link: int = -1  # position of a tracked link
     packed: bytes = b""  # what its tokens say in every copy
-    pixel: bool = False
+    pixel: bool = False  # with a link: the hidden one stands behind it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,6 +228,7 @@ class _Found(NamedTuple):
     destination: str
     text: str
     reason: str
+    trap: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,6 +254,7 @@ class _Plan:
                     text=found.text,
                     tracked=not found.reason,
                     reason=found.reason,
+                    trap=found.trap,
                 )
                 for position, found in enumerate(self.links)
             ),
@@ -269,6 +277,7 @@ class _Planner:
         self.links: list[_Found] = []
         self.warnings: list[str] = []
         self.works: list[_Work] = []
+        self.trap: tuple[int, bytes] | None = None  # position of the hidden link, and what its tokens say
         self.rules = Rules(
             base_url=tracking.base_url,
             keys=tracking.keys,
@@ -336,9 +345,22 @@ class _Planner:
             if claims is not None and claims.link is None:
                 work.spots.append(_Spot(work.view.offset(picture.start), work.view.offset(picture.end), b""))
         for anchor in page.anchors:
-            if anchor.href is not None:
-                self._anchor(work, anchor, anchor.href)
+            if anchor.href is None:
+                continue
+            if self._is_own_trap(work, anchor, anchor.href):
+                end = anchor.end + len("</a>")
+                work.spots.append(_Spot(work.view.offset(anchor.start), work.view.offset(end), b""))
+                continue
+            self._anchor(work, anchor, anchor.href)
         work.spots.sort(key=lambda spot: spot.start)
+
+    def _is_own_trap(self, work: _Work, anchor: html.Anchor, href: html.Value) -> bool:
+        """Whether it is the hidden link of an older message of this installation."""
+        text = work.view.text
+        if not text.startswith("</a>", anchor.end) or not text.endswith(_TRAP_END, anchor.start, anchor.end):
+            return False
+        destination = html.strip_url(html.unescape_attribute(text[href.start : href.end]))
+        return own_token(self.tracking.base_url, "/c/", destination, self.tracking.keys) is not None
 
     def _anchor(self, work: _Work, anchor: html.Anchor, href: html.Value) -> None:
         seen, (start, end, quote) = work.view, href
@@ -416,7 +438,7 @@ class _Planner:
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
         """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
         seen = work.view
-        pixel = seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, _ANY)))
+        pixel = self._pixel_bytes(seen)
         at, place = html.pixel_place(page, seen.text)
         if _grown(work) + len(pixel) > CLIPPING_BYTES:
             self.warnings.append("clipped")
@@ -424,10 +446,39 @@ class _Planner:
             if early is not None and early[0] < at:
                 at, place = early
         offset = seen.offset(at)
-        work.spots.append(_Spot(offset, offset, pixel, pixel=True))
+        spot = _Spot(offset, offset, pixel, pixel=True)
+        if self.switches.trap and (trap := self._trap(page, seen.text, at, offset)) is not None:
+            position, packed = trap
+            link = seen.encode(_TRAP.format("A" * (self.click_size + packed_size(packed))))
+            spot = _Spot(offset, offset, pixel + link, position, packed, pixel=True)
+        work.spots.append(spot)
         work.spots.sort(key=lambda spot: (spot.start, spot.end))
         work.places.append(offset)
         return place, offset
+
+    def _trap(self, page: html.Page, text: str, at: int, offset: int) -> tuple[int, bytes] | None:
+        """The hidden link, listed behind all others; it leads where the first tracked link leads.
+
+        None where it would have none to hide among, or would stand inside another link and end it.
+        """
+        before = (one for one in reversed(page.anchors) if one.end <= at and one.name == "a" and not one.conditional)
+        opened = next(before, None)
+        if opened is not None and not _ANCHOR_END.search(text, opened.end, at):
+            return None
+        if self.trap is None:
+            first = next((one for one in self.links if one.part is LinkPart.HTML and not one.reason), None)
+            if first is None or len(self.links) >= html.LINKS:
+                return None
+            position = len(self.links)
+            try:
+                self.trap = position, pack_click(position, first.destination)
+            except BadInput:
+                return None  # a larger number, and just too long
+            self.links.append(_Found(offset, LinkPart.HTML, first.destination, "", "", trap=True))
+        return self.trap
+
+    def _pixel_bytes(self, seen: charset.View) -> bytes:
+        return seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, _ANY)))
 
     def _fit(self, work: _Work) -> None:
         """Keep the lines of a 7bit, 8bit or binary body within 998 octets: break them inside tags, or give up links."""
@@ -443,7 +494,13 @@ class _Planner:
             for number in lost:
                 position = work.spots[number].link
                 self.links[position] = self.links[position]._replace(reason="line-limit")
-            work.spots = [spot for number, spot in enumerate(work.spots) if number not in lost]
+            kept = []
+            for number, spot in enumerate(work.spots):
+                if number not in lost:
+                    kept.append(spot)
+                elif spot.pixel:  # without its hidden link
+                    kept.append(_Spot(spot.start, spot.end, self._pixel_bytes(work.view), pixel=True))
+            work.spots = kept
         work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
         work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
 
@@ -512,13 +569,14 @@ def _fill(
 
 
 def _sealed(spot: _Spot, seen: charset.View, switches: Switches, tracking: Tracking, copy: CopyId) -> transfer.Change:
-    new = spot.new
+    if not (spot.packed or spot.pixel):
+        return transfer.Change(spot.start, spot.end, spot.new)
+    written = _PIXEL.format(_pixel_url(tracking, switches, copy)) if spot.pixel else ""
     if spot.packed:
         token = seal_packed(tracking.keys, tracking.key_id, copy, switches.clicks, spot.packed)
-        new = seen.encode(f"{tracking.base_url}/c/{token}")
-    elif spot.pixel:
-        new = seen.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)))
-    return transfer.Change(spot.start, spot.end, new)
+        url = f"{tracking.base_url}/c/{token}"
+        written += _TRAP.format(url) if spot.pixel else url
+    return transfer.Change(spot.start, spot.end, seen.encode(written))
 
 
 def _digest(raw: bytes, work: _Work, changes: Sequence[transfer.Change]) -> list[Edit]:

@@ -8,7 +8,7 @@ in the changing of messages costs the tracking and never the mail: the message t
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -18,6 +18,7 @@ from unsealed.core import header
 from unsealed.core.instrument import Tracking, make_copy, survey_outgoing
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, MessageId, Outgoing, Survey, public_id
+from unsealed.model.policy import MANY_RECIPIENTS, HiddenLink, Switches
 from unsealed.model.ports import Keys, Parcel
 from unsealed.store import engine as stores
 from unsealed.store import feed, jobs, messages
@@ -42,6 +43,7 @@ class Planned:
 def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
     """Decide everything about a message. No I/O; costs CPU in proportion to the message, so keep it off event loops."""
     found = header.fields(outgoing.raw)
+    outgoing = replace(outgoing, switches=_frozen(outgoing))
     return Planned(
         id=MessageId(secrets.randbits(63)),
         outgoing=outgoing,
@@ -52,6 +54,13 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
         key_id=tracking.key_id,
         tracking_url=tracking.base_url,
     )
+
+
+def _frozen(outgoing: Outgoing) -> Switches:
+    many = len(outgoing.recipients) >= MANY_RECIPIENTS
+    wanted = outgoing.switches.hidden_link
+    trap = wanted is HiddenLink.ALWAYS or (wanted is HiddenLink.MANY and many)
+    return replace(outgoing.switches, trap=trap)
 
 
 def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:

@@ -76,6 +76,7 @@ class Link:
     text: str = ""  # visible text, white space folded, at most 200 characters
     tracked: bool = False
     reason: str = ""  # why it was left alone ("" when tracked); codes are core.instrument.LEFT_REASONS
+    trap: bool = False  # the hidden link that was put in; behind all others, and none of those that people see or count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class Survey:
 
     @property
     def tracked_links(self) -> int:
-        return sum(link.tracked for link in self.links)
+        return sum(link.tracked and not link.trap for link in self.links)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,17 @@ class VisibleUrl(StrEnum):
     TRACK = "track"
 
 
+class HiddenLink(StrEnum):
+    """Which messages get a hidden link that only machines follow."""
+
+    NEVER = "never"
+    MANY = "many"  # those with at least MANY_RECIPIENTS
+    ALWAYS = "always"
+
+
+MANY_RECIPIENTS = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
     """The combined, frozen answer to "what is tracked in this message"."""
@@ -42,6 +53,8 @@ class Switches:
     excluded_domains: frozenset[str] = field(
         default_factory=frozenset
     )  # destination domains, subdomains included, lower-case IDNA
+    hidden_link: HiddenLink = HiddenLink.NEVER  # what flow.send makes `trap` of, once the recipients are known
+    trap: bool = False  # a hidden link stands beside the pixel, where there is a tracked link
 
     @property
     def tracks_links(self) -> bool:

@@ -136,6 +136,7 @@ def add(
                     "text": link.text,
                     "tracked": link.tracked,
                     "reason": link.reason,
+                    "trap": link.trap,
                 }
                 for link in survey.links
             ],
@@ -265,6 +266,7 @@ def switches_json(switches: Switches) -> str:
             "links": switches.links.value,
             "visible_urls": switches.visible_urls.value,
             "excluded_domains": sorted(switches.excluded_domains),
+            "trap": switches.trap,
         }
     )
 
@@ -278,6 +280,7 @@ def switches_from(text: str) -> Switches:
         links=LinkScope(kept["links"]),
         visible_urls=VisibleUrl(kept["visible_urls"]),
         excluded_domains=frozenset(kept["excluded_domains"]),
+        trap=kept.get("trap", False),  # messages of earlier versions do not say
     )
 
 

@@ -412,7 +412,8 @@ def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
     )
     for row in connection.execute(latest):
         by.setdefault(row.position, []).append(row.name or row.address)
-    found = connection.execute(select(links).where(links.c.message_id == message_id).order_by(links.c.position))
+    shown = select(links).where(links.c.message_id == message_id, links.c.trap.is_(False))
+    found = connection.execute(shown.order_by(links.c.position))
     return tuple(_link_row(row, counts.get(row.position), by.get(row.position, [])) for row in found)
 
 

@@ -11,8 +11,8 @@ from unsealed.core.instrument import Tracking
 from unsealed.flow import send
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, Outgoing
-from unsealed.model.policy import OFF, Level, Switches
-from unsealed.store import schema
+from unsealed.model.policy import OFF, HiddenLink, Level, Switches
+from unsealed.store import events, schema, views
 
 
 def test_a_message_is_accepted_with_everything_that_follows(
@@ -117,3 +117,37 @@ def test_a_report_without_a_sender_goes_out_as_it_came_and_says_why(
 
     assert send.copy_of(engine, planned.copies[0], keys=tracking.keys).raw == planned.outgoing.raw
     assert [row["unchanged"] for row in rows(schema.messages)] == ["null-sender"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recipients", "expected"),
+    [
+        (HiddenLink.NEVER, 10, False),
+        (HiddenLink.MANY, 9, False),
+        (HiddenLink.MANY, 10, True),
+        (HiddenLink.ALWAYS, 1, True),
+    ],
+)
+def test_the_number_of_recipients_says_whether_there_is_a_hidden_link(
+    wanted: HiddenLink,
+    recipients: int,
+    expected: bool,
+    engine: Engine,
+    outgoing: Any,
+    tracking: Tracking,
+    clock: Any,
+    ann: Any,
+) -> None:
+    to = [f"r{number}@x.example" for number in range(recipients)]
+    planned = send.plan(outgoing(*to, switches=Switches(hidden_link=wanted)), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+    parcel = send.copy_of(engine, planned.copies[-1], keys=tracking.keys)
+    with engine.connect() as connection:
+        traps = events.traps(connection, [planned.id])
+        shown = views.message(connection, ann.user, planned.id, clock())
+
+    assert (b"display:none" in parcel.raw) is expected
+    assert traps == ({planned.id: frozenset({planned.survey.links[-1].position})} if expected else {})
+    assert shown is not None
+    assert [row.link.trap for row in shown.links] == [False] * len(planned.survey.links[: -1 if expected else None])

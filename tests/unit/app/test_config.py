@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unsealed.app.config import ConfigError, Listen, Problem, Settings, load
-from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
+from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.outlets.smtp import Tls, Upstream
 
 PASSWORD = "canary-4711"
@@ -40,7 +40,7 @@ def test_without_any_setting_everything_has_a_default(tmp_path: Path) -> None:
     assert "http://127.0.0.1:8026" == settings.track_url
     assert "http://127.0.0.1:8025" == settings.web_url
     assert settings.upstream.url is None
-    assert Switches() == settings.tracking.switches
+    assert Switches(hidden_link=HiddenLink.MANY) == settings.tracking.switches
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
@@ -237,6 +237,7 @@ def test_tracking_defaults_become_switches(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("UNSEALED_TRACKING_LINKS", "html+text")
     monkeypatch.setenv("UNSEALED_TRACKING_VISIBLE_URLS", "track")
     monkeypatch.setenv("UNSEALED_TRACKING_EXCLUDED_DOMAINS", "Example.org, bücher.example")
+    monkeypatch.setenv("UNSEALED_TRACKING_HIDDEN_LINK", "always")
 
     assert (
         Switches(
@@ -244,6 +245,7 @@ def test_tracking_defaults_become_switches(monkeypatch: pytest.MonkeyPatch) -> N
             links=LinkScope.HTML_AND_TEXT,
             visible_urls=VisibleUrl.TRACK,
             excluded_domains=frozenset({"example.org", "xn--bcher-kva.example"}),
+            hidden_link=HiddenLink.ALWAYS,
         )
         == load().tracking.switches
     )

@@ -162,6 +162,16 @@ def _place(href: str) -> str:
     return strip_url(href) if re.match("https?:", strip_url(href), re.IGNORECASE) else href
 
 
+def _is_ours(name: str, attributes: dict[str, str]) -> bool:
+    """Whether it is our pixel or our hidden link."""
+    pixel = name == "img" and attributes.get("src", "").startswith(BASE + "/o/")
+    return pixel or (
+        name == "a"
+        and attributes.get("href", "").startswith(BASE + "/c/")
+        and [attributes.get(key) for key in ("style", "aria-hidden", "tabindex")] == ["display:none", "true", "-1"]
+    )
+
+
 def by_html5lib(text: str) -> list[tuple[object, ...]]:
     """Elements, attributes and texts in document order, without our pixel and without white space around elements."""
     seen: list[tuple[object, ...]] = []
@@ -178,7 +188,7 @@ def by_html5lib(text: str) -> list[tuple[object, ...]]:
         if isinstance(tag, str):
             name = tag.rpartition("}")[2]
             attributes = {str(key): str(value) for key, value in node.attrib.items()}  # type: ignore[attr-defined]
-            if not (name == "img" and attributes.get("src", "").startswith(BASE + "/o/")):
+            if not _is_ours(name, attributes):
                 if "href" in attributes and name in ("a", "area"):
                     attributes["href"] = _place(attributes["href"])
                 seen.append((name, sorted(attributes.items())))
@@ -205,7 +215,7 @@ def by_lexbor(text: str) -> list[tuple[object, ...]]:
                     seen.append(("text", words))
             elif not (node.tag or "").startswith(("-", "_", "!")):
                 attributes = {name: value or "" for name, value in node.attributes.items()}
-                if not (node.tag == "img" and attributes.get("src", "").startswith(BASE + "/o/")):
+                if not _is_ours(node.tag or "", attributes):
                     if "href" in attributes and node.tag in ("a", "area"):
                         attributes["href"] = _place(attributes["href"])
                     seen.append((node.tag or "", sorted(attributes.items())))

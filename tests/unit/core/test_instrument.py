@@ -607,9 +607,12 @@ def test_hostile_structure_is_taken_in_linear_time(name: str, tracking: Tracking
         max_size=60,
     ),
     encoding=st.sampled_from(["7bit", "quoted-printable", "base64"]),
+    trap=st.booleans(),
 )
 @settings(deadline=None, max_examples=200)
-def test_lines_stay_within_their_limits(pieces: list[str], encoding: str, letter: Letter, tracking: Tracking) -> None:
+def test_lines_stay_within_their_limits(
+    pieces: list[str], encoding: str, trap: bool, letter: Letter, tracking: Tracking
+) -> None:
     body = "".join(pieces).encode()
     written = body
     if encoding == "quoted-printable":
@@ -617,9 +620,76 @@ def test_lines_stay_within_their_limits(pieces: list[str], encoding: str, letter
     elif encoding == "base64":
         written = base64.encodebytes(body)
     raw = letter(written, encoding=encoding)
-    copy = make_copy(raw, switches=Switches(), tracking=tracking, copy=COPY, recipient=None)
+    copy = make_copy(raw, switches=Switches(trap=trap), tracking=tracking, copy=COPY, recipient=None)
 
     limit = 998 if encoding == "7bit" else 76
     before = max(len(line.rstrip(b"\r")) for line in written.split(b"\n"))
     after = max(len(line.rstrip(b"\r")) for line in copy.raw.partition(b"\r\n\r\n")[2].split(b"\n"))
     assert after <= max(limit, before) or before > limit
+
+
+# The hidden link
+
+TRAP = '<a href="-> https://x.example/a" style="display:none" aria-hidden="true" tabindex="-1"></a>'
+
+
+def test_the_hidden_link_stands_beside_the_pixel_and_is_none_of_the_links(run: Run, letter: Letter) -> None:
+    result = run(letter(f"<body>{LINK}<a href='mailto:x@x.example'>x</a></body>"), trap=True)
+    trap = result.survey.links[-1]
+
+    assert result.html.endswith(f"pixel{TRAP}</body>")
+    assert (trap.position, trap.trap, trap.tracked, trap.text) == (2, True, True, "")
+    assert (trap.part, trap.destination, trap.offset) == (LinkPart.HTML, "https://x.example/a", 76)
+    assert [link.trap for link in result.survey.links] == [False, False, True]
+    assert result.survey.tracked_links == 1
+    said = report(result.survey)
+    assert (len(said["links"]), said["tracked"], said["left"], said["hidden_link"]) == (2, 1, 1, True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("html", "switches"),
+    [
+        (LINK, {"trap": False}),
+        (LINK, {"opens": Level.OFF}),
+        (LINK, {"clicks": Level.OFF}),
+        ("<a href='mailto:x@x.example'>x</a>", {}),
+        ("<p>x", {}),
+        ("<a href='https://x.example/a'><b>never ended", {}),
+    ],
+    ids=["not wanted", "no pixel", "clicks off", "no tracked link", "no link", "inside another link"],
+)
+def test_there_is_no_hidden_link(html: str, switches: dict[str, object], run: Run, letter: Letter) -> None:
+    result = run(letter(html), **{"trap": True, **switches})
+
+    assert b"display:none" not in result.copy.raw
+    assert not any(link.trap for link in result.survey.links)
+    assert report(result.survey)["hidden_link"] is False
+
+
+def test_alternatives_carry_the_same_hidden_link(run: Run) -> None:
+    html = f"Content-Type: text/html\r\n\r\n{LINK}\r\n"
+    raw = f"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n{html}--b\r\n{html}--b--\r\n".encode()
+    result = run(raw, trap=True)
+    hidden = [line for line in result.copy.raw.split(b"\r\n") if b"display:none" in line]
+
+    assert len(hidden) == 2
+    assert hidden[0].rpartition(b"<a ")[2] == hidden[1].rpartition(b"<a ")[2]
+    assert [(link.position, link.trap) for link in result.survey.links] == [(0, False), (1, False), (2, True)]
+
+
+def test_the_hidden_link_of_an_older_message_is_taken_out(run: Run, letter: Letter) -> None:
+    first = run(letter(LINK), trap=True)
+    older = first.copy.raw.partition(b"\r\n\r\n")[2].decode()
+    again = run(letter(f"<blockquote>{older}</blockquote>"), trap=True)
+
+    assert again.html.count("display:none") == 0
+    assert [link.reason for link in again.survey.links] == ["unwrapped"]
+
+
+def test_a_hidden_link_that_fits_on_no_line_is_given_up_and_the_pixel_stays(run: Run, letter: Letter) -> None:
+    result = run(letter(f"{LINK}\r\n</body>{'x' * 780}", encoding="7bit"), trap=True)
+
+    assert result.pixels == 1
+    assert b"display:none" not in result.copy.raw
+    assert [(link.trap, link.reason) for link in result.survey.links] == [(False, ""), (True, "line-limit")]
+    assert report(result.survey)["hidden_link"] is False

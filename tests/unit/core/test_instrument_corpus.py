@@ -61,11 +61,13 @@ def off_is_identical(found: Iterable[Named], tracking: Tracking) -> list[str]:
     return [name for name, raw, copy in copies if copy.raw != raw or copy.edits]
 
 
-def differences(found: Iterable[Named], run: Run, structure: Structure, read_html: Reader) -> list[str]:
-    """Where CPython and an HTML parser see more than hrefs and a pixel change."""
+def differences(
+    found: Iterable[Named], run: Run, structure: Structure, read_html: Reader, *, trap: bool = False
+) -> list[str]:
+    """Where CPython and an HTML parser see more than hrefs, a pixel and a hidden link change."""
     seen = []
     for name, raw in found:
-        result = run(raw, **EVERYTHING)
+        result = run(raw, **EVERYTHING, trap=trap)
         if result.untouched:
             continue
         before, after = structure(raw), structure(result.copy.raw)
@@ -102,12 +104,19 @@ def test_independent_readers_see_the_same_in_corpus_messages(
     assert differences(corpus, run, structure, read_html) == []
 
 
+def test_the_hidden_link_changes_nothing_that_independent_readers_see(
+    corpus: list[Named], run: Run, structure: Structure, read_html: Reader
+) -> None:
+    assert differences([*OWN, *corpus], run, structure, read_html, trap=True) == []
+
+
 def test_undo_gives_the_input_for_every_corpus_message_and_switch(corpus: list[Named], run: Run) -> None:
     # `run` undoes the edits of each copy.
     for _, raw in corpus:
         run(raw)
         run(raw, opens=Level.OFF)
         run(raw, clicks=Level.OFF)
+        run(raw, trap=True)
 
 
 def test_signed_and_encrypted_corpus_messages_are_identical_with_a_reason(corpus: list[Named], run: Run) -> None:
@@ -198,6 +207,7 @@ MUTATIONS = st.lists(
     opens=st.sampled_from(Level),
     links=st.sampled_from(LinkScope),
     visible=st.sampled_from(VisibleUrl),
+    trap=st.booleans(),
 )
 @settings(deadline=None, max_examples=400)
 def test_mutated_messages_never_raise_and_are_always_undone(
@@ -206,13 +216,14 @@ def test_mutated_messages_never_raise_and_are_always_undone(
     opens: Level,
     links: LinkScope,
     visible: VisibleUrl,
+    trap: bool,
     tracking: Tracking,
 ) -> None:
     raw = start
     for place, removed, piece in mutations:
         at = int(place * len(raw))
         raw = raw[:at] + piece + raw[at + removed :]
-    switches = Switches(opens=opens, links=links, visible_urls=visible)
+    switches = Switches(opens=opens, links=links, visible_urls=visible, trap=trap)
     begun = process_time()
 
     copy = make_copy(raw, switches=switches, tracking=tracking, copy=CopyId(5), recipient=None)
