@@ -86,7 +86,7 @@ _PREFETCHES = (
     *_rows(
         ClientKind.PREFETCH,
         Device.DESKTOP,
-        ("prefetch.office", "Microsoft Office", DD, r"^microsoft office (?:existence|protocol) discovery"),
+        ("prefetch.office", "Microsoft Office", DD, r"^microsoft .*(?:existence|protocol) discovery"),
     ),
 )
 
@@ -146,7 +146,7 @@ _PREVIEWS = _rows(
     ("preview.facebook", "facebookexternalhit", DD, r"facebookexternalhit|facebookexternalua"),
     ("preview.facebook.catalog", "facebookcatalog", CUA, r"facebookcatalog|facebookscraper|^facebookplatform"),
     ("preview.meta", "Meta", CUA, r"meta-external(?:fetcher|hit)"),
-    ("preview.telegram", "TelegramBot", DD, r"^telegrambot"),
+    ("preview.telegram", "TelegramBot", DD, r"\btelegrambot\b"),
     ("preview.twitter", "Twitterbot", DD, r"twitterbot"),
     ("preview.linkedin", "LinkedInBot", DD, r"linkedinbot"),
     ("preview.whatsapp", "WhatsApp", CUA, r"^whatsapp(?:/|$)"),
@@ -303,10 +303,10 @@ _MAIL_PROGRAMS = (
     *_rows(
         ClientKind.MOBILE_APP,
         None,
-        ("mail.outlook.phone", "Outlook", YAUAA, r"outlook-ios-android"),
-        ("mail.outlook.ios", "Outlook for iOS", DD, r"outlook-ios|^outlook/.*(?:iphone|ipad)"),
-        ("mail.outlook.android", "Outlook for Android", EAS, r"outlook-android|^outlook/.*android"),
         ("mail.outlook.app", "Outlook", DD, r"com\.microsoft\.office\.outlook"),
+        ("mail.outlook.phone", "Outlook", YAUAA, r"outlook-ios-android"),
+        ("mail.outlook.ios", "Outlook for iOS", DD, r"outlook-ios|\boutlook/.*(?:iphone|ipad)"),
+        ("mail.outlook.android", "Outlook for Android", EAS, r"outlook-android|\boutlook/.*android"),
     ),
     *_rows(
         ClientKind.DESKTOP_CLIENT,
@@ -351,7 +351,7 @@ _MAIL_PROGRAMS = (
         ("mail.bluemail", "BlueMail", DD, r"\bblue ?mail\b"),
         ("mail.foxmail", "Foxmail", DD, r"\bfoxmail\b"),
         ("mail.mailmaster", "MailMaster", DD, r"mailmaster"),
-        ("mail.spark", "Spark", YAUAA, r"spark(?:mail|desktop)/|^spark/\d|readdle.*spark"),
+        ("mail.spark", "Spark", YAUAA, r"spark(?:mail| ?desktop)/|^spark/\d|\bspark/\d.*electron|readdle.*spark"),
         ("mail.missive", "Missive", NAME, r"\bmissive/"),
         ("mail.shift", "Shift", NAME, r"shiftdesktop"),
         ("mail.kiwi", "Kiwi for Gmail", NAME, r"kiwi for gmail|kiwiforgmail"),
@@ -405,13 +405,18 @@ _MAIL_PROGRAMS = (
             "mail.apple.phone",
             "Apple Mail",
             EAS,
-            r"^mobilemail|com\.apple\.mobilemail|^apple-(?:iphone|ipad|ipod)\d+c\d+/",
+            r"^mobilemail|^ios/.*\bmail/|com\.apple\.mobilemail|^apple-(?:iphone|ipad|ipod)\d+c\d+/",
         ),
     ),
     *_rows(
         ClientKind.DESKTOP_CLIENT,
         Device.DESKTOP,
-        ("mail.apple.ews", "Apple Mail", UAP, r"^mac ?os ?x/.*\bmail/|exchangewebservices/.*\bmail/"),
+        (
+            "mail.apple.ews",
+            "Apple Mail",
+            UAP,
+            r"^mac ?os ?x/.*\bmail/|exchangewebservices/.*\bmail/|macintosh.*like gecko\) mail/",
+        ),
         ("mail.apple.cf", "Apple Mail", UAP, r"^mail/\d[\d.]* cfnetwork/"),
         ("mail.apple.daemon", "Apple Mail", UAP, r"^com\.apple\.mail"),
     ),
@@ -425,7 +430,7 @@ _MAIL_PROGRAMS = (
             UAP,
             r"yahoomobile(?:mail|messenger)|yahooandroidmail|yahoomobile/[^(]*\(mail",
         ),
-        ("mail.yahoo.app", "Yahoo Mail", DD, r"^yahoo!?[ +_]?mail/|com\.yahoo\.mobile\.client\.android\.mail"),
+        ("mail.yahoo.app", "Yahoo Mail", DD, r"\byahoo!?[ +_]?mail(?:app)?/|com\.yahoo\.mobile\.client\.android\.mail"),
         ("mail.aol", "AOL Mail", NAME, r"\baol[ +_]?mail/|com\.aol\.mobile"),
         ("mail.naver", "Naver Mail", DD, r"navermail"),
         ("mail.daum", "Daum Mail", UAP, r"daummail"),
@@ -454,7 +459,7 @@ _MAIL_PROGRAMS = (
             "mail.gmx",
             "GMX Mail",
             NAME,
-            r"^(?:gmx|web\.?de|mail\.com)[ _-]?mail[/ _]|com\.gmx\.mobile|de\.(?:gmx|web)\.mobile",
+            r"^(?:gmx|web\.?de|mail\.com|1und1)(?:[ _-]?mail)?/\d|com\.gmx\.mobile|de\.(?:gmx|web)\.mobile",
         ),
         ("mail.orange", "Orange Mail", NAME, r"^orange ?mail|com\.orange\.mail"),
         (
@@ -501,6 +506,7 @@ _IN_APP = (
         ("app.pinterest", "Pinterest", DD, r"\[pinterest/|^pinterest(?:/| for )"),
         ("app.yahoojapan", "Yahoo! Japan", DD, r"yjapp-|yahoo! ?japan"),
         ("app.duckduckgo", "DuckDuckGo", UAP, r"\bduckduckgo/\d|\bddg/\d"),
+        ("app.kakao", "KakaoTalk", ISBOT, r"\bkakaotalk[ /]\d"),
         ("app.discord", "Discord", UPJS, r"\bdiscord/\d"),
         ("app.viber", "Viber", ISBOT, r"^viber/"),
         # Google's old transcoding proxy for slow networks: a person behind it.
@@ -650,7 +656,7 @@ _PROGRAMS = _rows(
         "library.bare",
         "HTTP library",
         CUA,
-        r"^[^/]{1,40}/v?\d|^[\w.-]+[ _]v?\d+\.\d|^[a-z0-9-]+\.(?:com|net|org|io|ru|de)\b",
+        r"^[^/]{1,40}/v?\d|^[^/()]{1,40}[ _]v?\d[\d.]*\b|^[a-z0-9-]+\.(?:com|net|org|io|ru|de)\b",
     ),
 )
 
