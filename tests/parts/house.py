@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
 
 from unsealed.core.token import seal_click, seal_pixel
+from unsealed.flow import rejudge
 from unsealed.flow.ingest import Ingest
+from unsealed.model.event import HitId
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
@@ -96,6 +98,9 @@ class House:
                         "message_id": message,
                         "position": position,
                         "address": f"rob{position}@x.example",
+                        "user_id": SENDER,
+                        "mailbox": f"rob{position}@x.example",
+                        "domain": "x.example",
                         "kind": "to",
                         "tracked": True,
                         "delivery": delivery,
@@ -106,6 +111,28 @@ class House:
             )
         return ids
 
+    def message_of(self, copy: CopyId) -> MessageId:
+        with self.engine.connect() as connection:
+            return connection.execute(select(schema.copies.c.message_id).where(schema.copies.c.id == copy)).scalar_one()
+
+    def hide_link(self, copy: CopyId, position: int) -> None:
+        """That link of the copy's message is a trap."""
+        message = self.message_of(copy)
+        with self.engine.begin() as connection:
+            connection.execute(
+                schema.links.insert().values(
+                    message_id=message,
+                    position=position,
+                    offset=0,
+                    part="html",
+                    destination="https://example.org/",
+                    text="",
+                    tracked=True,
+                    reason="",
+                    trap=True,
+                )
+            )
+
     def write(self, *hits: Hit) -> None:
         self.journal.commit([encode_hit(hit) for hit in hits])
 
@@ -114,6 +141,18 @@ class House:
             pass
         while self.ingest.judge():
             pass
+
+    def work_off(self) -> None:
+        """Judge all that waits, and all of history that is to be judged again."""
+        while self.ingest.judge() or rejudge.step(self.engine, NOON):
+            pass
+
+    def hit(self, number: int = -1) -> HitId:
+        """The id of a hit, in the order in which they came."""
+        with self.engine.connect() as connection:
+            return HitId(
+                connection.execute(select(schema.hits.c.id).order_by(schema.hits.c.id)).scalars().all()[number]
+            )
 
     def counts(self, copy: CopyId) -> tuple[int, int, int, int]:
         c = schema.copies.c
