@@ -263,6 +263,18 @@ class RejudgingRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What judging again made of one user's events."""
+
+    findings: tuple[tuple[Finding, Finding, int], ...]  # before, after, events; the most first
+    messages: tuple[tuple[str, str, int], ...]  # id, subject, events: those with most changes
+
+    @property
+    def events(self) -> int:
+        return sum(events for _, _, events in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRow:
     """A browser of which the sender said "this is me"."""
 

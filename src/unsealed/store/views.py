@@ -54,6 +54,7 @@ from unsealed.model.message import (
 )
 from unsealed.model.policy import Level
 from unsealed.model.view import (
+    Changes,
     CopyFacts,
     CopyRow,
     EventRow,
@@ -63,6 +64,7 @@ from unsealed.model.view import (
     MessageRow,
     MessageView,
     Page,
+    Pasted,
     SandboxRow,
     Sighting,
     Signals,
@@ -558,18 +560,17 @@ def _place(row: Row[Any]) -> Place:
     return Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
 
 
-SIGHTINGS_FROM = 5_000  # events: what a hot message came from is told by its newest
+NEWEST = 20_000  # events of a message that are looked at when they are grouped: a hot one costs no more
+
+
+def _newest(message_id: int) -> Any:
+    some = select(event_table).where(event_table.c.message_id == message_id)
+    return some.order_by(event_table.c.at.desc(), event_table.c.hit_id.desc()).limit(NEWEST).subquery().c
 
 
 def sightings(connection: Connection, message_id: int) -> list[Sighting]:
     """What the counted events of a message came from, grouped by copy, program, network and place, first seen first."""
-    newest = (
-        select(event_table)
-        .where(event_table.c.message_id == message_id, event_table.c.finding.in_(COUNTED))
-        .order_by(event_table.c.at.desc(), event_table.c.hit_id.desc())
-        .limit(SIGHTINGS_FROM)
-        .subquery()
-    ).c
+    newest = _newest(message_id)
     same = (newest.copy_id, newest.client, newest.client_kind, newest.device, newest.system)
     there = (newest.network, newest.operator, newest.place, newest.country, newest.region, newest.city)
     first_at = func.min(newest.at).label("first_at")
@@ -581,7 +582,7 @@ def sightings(connection: Connection, message_id: int) -> list[Sighting]:
         func.sum(case((newest.first_of_reading, 1), else_=0)).label("readings"),
         func.sum(case((newest.kind == HitKind.CLICK, 1), else_=0)).label("clicks"),
     ]
-    query: Select[Any] = select(*columns).group_by(*same, *there).order_by(first_at)
+    query: Select[Any] = select(*columns).where(newest.finding.in_(COUNTED)).group_by(*same, *there).order_by(first_at)
     return [
         Sighting(
             copy=CopyId(row.copy_id),
@@ -599,6 +600,52 @@ def sightings(connection: Connection, message_id: int) -> list[Sighting]:
         )
         for row in connection.execute(query)
     ]
+
+
+def pasted(connection: Connection, message_id: int) -> list[Pasted]:
+    """Into which chat programs links of a message were pasted, as far as their previews tell, first seen first."""
+    newest = _newest(message_id)
+    first_at = func.min(newest.at).label("first_at")
+    query: Select[Any] = (
+        select(newest.copy_id, newest.client, first_at)
+        .where(newest.kind == HitKind.CLICK, newest.client_kind == ClientKind.LINK_PREVIEW)
+        .group_by(newest.copy_id, newest.client)
+        .order_by(first_at)
+    )
+    return [
+        Pasted(copy=CopyId(row.copy_id), client=row.client, at=row.first_at)
+        for row in connection.execute(query.limit(PAGE_LIMIT))
+    ]
+
+
+def changes(connection: Connection, user: UserId, rejudging: int, limit: int = 10) -> Changes:
+    """What judging again made of this user's events, and of which messages the most."""
+    mine = (
+        revisions.c.rejudging_id == rejudging,
+        revisions.c.before != revisions.c.after,
+        messages.c.user_id == user,
+    )
+    count = func.count().label("events")
+    whose = messages.c.id == revisions.c.message_id
+    kinds = (
+        select(revisions.c.before, revisions.c.after, count)
+        .join(messages, whose)
+        .where(*mine)
+        .group_by(revisions.c.before, revisions.c.after)
+        .order_by(count.desc(), revisions.c.before, revisions.c.after)
+    )
+    where = (
+        select(messages.c.id, messages.c.subject, count)
+        .join(revisions, whose)
+        .where(*mine)
+        .group_by(messages.c.id, messages.c.subject)
+        .order_by(count.desc(), messages.c.id)
+        .limit(limit)
+    )
+    return Changes(
+        findings=tuple((Finding(row.before), Finding(row.after), row.events) for row in connection.execute(kinds)),
+        messages=tuple((public_id(row.id), row.subject, row.events) for row in connection.execute(where)),
+    )
 
 
 def original(connection: Connection, user: UserId, message_id: int) -> bytes | None:

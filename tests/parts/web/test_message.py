@@ -54,7 +54,7 @@ async def test_the_history_shows_readings_and_folds_machines_away(mara: Any, mai
         "3 loads in 2 min",
         "1 h 53 min without a signal",
         "Ines Marchetti clicked Depot plan",
-        "Gmail, device hidden · place hidden by Google",
+        "Gmail, device hidden · place hidden by Gmail",
         "You looked at the copy of Ines Marchetti",
         "Sent to all three",
     ):
@@ -77,7 +77,7 @@ async def test_tabs_count_and_filter(mara: Any, mail: Mail) -> None:
     clicks = text(await page(mara, mail["proposal"], "?show=clicks"))
 
     tabs = re.findall(r">(\w+) <span class=\"n\">(\d+)<", everything)
-    assert tabs == [("All", "7"), ("Opens", "3"), ("Clicks", "2")]
+    assert tabs == [("All", "7"), ("Opens", "3"), ("Clicks", "2"), ("Requests", "13")]
     assert "clicked Pricing" not in opens[: opens.index("machine loads")]
     assert opens.count("Ines Marchetti opened") == 3
     assert "Ines Marchetti opened" not in clicks

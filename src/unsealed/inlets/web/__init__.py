@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
-from unsealed.inlets.web import live, message, sandbox, sent, sign_in
+from unsealed.inlets.web import live, message, sandbox, sent, settings, sign_in
 from unsealed.inlets.web.page import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
@@ -27,6 +27,7 @@ def build(around: Surroundings) -> Starlette:
             *message.routes,
             *sandbox.routes,
             *live.routes,
+            *settings.routes,
             *sign_in.routes(around),
             *api.routes(engine=around.engine, clock=around.clock),
         ],

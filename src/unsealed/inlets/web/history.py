@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 
-from unsealed.inlets.web.words import Times, answered, bounced, lasting, many, ordinal, sentence, shortened, someone
+from unsealed.inlets.web.words import (
+    BELIEVED,
+    Times,
+    answered,
+    bounced,
+    lasting,
+    many,
+    ordinal,
+    pasted,
+    sentence,
+    shortened,
+    someone,
+)
 from unsealed.model.event import Finding, HitKind
 from unsealed.model.message import Delivery
 from unsealed.model.view import CopyRow, EventRow, MessageView
@@ -30,9 +42,14 @@ class Line:
     mark: str = ""  # class of look.css
     symbol: str = ""
     event: EventRow | None = None  # None: not a request (delivery)
+    others: tuple[EventRow, ...] = ()  # requests that are part of the same reading
     loads: str = ""  # "4 loads in 2 min"
     detail: str = ""
     gap: str = ""  # silence below this line: "1 h 53 min"
+
+    def has(self, event: str) -> bool:
+        """Whether this line tells of the event with that id."""
+        return self.event is not None and event in (self.event.id, *(each.id for each in self.others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +109,25 @@ def _number(lines: Sequence[_Reading], opens: dict[str, int]) -> None:
 
 def lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
     """The history of what people did, latest first."""
-    made = [_line(each) for each in readings(events, {copy.id: copy.signals.opens for copy in copies})]
+    among = sharing(copies)
+    made = [_line(each, among) for each in readings(events, {copy.id: copy.signals.opens for copy in copies})]
     return [_with_gap(line, below) for line, below in zip_longest(made, made[1:])]
+
+
+def sharing(copies: Iterable[CopyRow]) -> int:
+    """How many people a shared copy may stand for."""
+    return sum(bool(copy.address) for copy in copies)
 
 
 def proven(lines: Sequence[Line], copies: Iterable[CopyRow]) -> list[Line]:
     """Openings that nobody saw: a copy whose link was followed was open, though its picture was never loaded."""
     seen = {line.event.copy for line in lines if line.event is not None}
+    copies = list(copies)
+    among = sharing(copies)
     return [
         Line(
             at=copy.signals.first_at,
-            verb=f"{someone(copy.name, copy.address)} opened",
+            verb=f"{sentence(someone(copy.name, copy.address, among))} opened",
             mark="opened",
             symbol="ticks",
             detail="A followed link proves it; the picture was never loaded",
@@ -112,26 +137,34 @@ def proven(lines: Sequence[Line], copies: Iterable[CopyRow]) -> list[Line]:
     ]
 
 
-def _line(reading: _Reading) -> Line:
+def _line(reading: _Reading, among: int) -> Line:
     event = reading.events[0]
-    who = someone(event.name, event.recipient)
+    who = someone(event.name, event.recipient, among)
     loads = ""
     if len(reading.events) > 1:
         span = reading.events[-1].at - event.at
         what = "loads" if event.kind == HitKind.OPEN else "times"
         loads = f"{len(reading.events)} {what} in {lasting(max(span, timedelta(seconds=1)))}"
     verb, mark, symbol = _verb(event, who, reading.number)
-    return Line(at=event.at, verb=verb, mark=mark, symbol=symbol, event=event, loads=loads)
+    return Line(
+        at=event.at, verb=verb, mark=mark, symbol=symbol, event=event, others=tuple(reading.events[1:]), loads=loads
+    )
 
 
 def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
     where = shortened(event.link_text or event.destination)
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
-            opened = "maybe opened" if event.confidence < 0.6 else "opened"
-            return f"{who} {opened}" + (f", {ordinal(number)} time" if number > 1 else ""), "opened", "ticks"
+            guess = event.confidence < BELIEVED
+            times = f", {ordinal(number)} time" if number > 1 else ""
+            return (
+                f"{sentence(who)} {'maybe opened' if guess else 'opened'}{times}",
+                "maybe" if guess else "opened",
+                "ticks",
+            )
         case Finding.HUMAN_CLICK:
-            clicked = "maybe clicked" if event.confidence < 0.6 else "clicked"
+            clicked = "maybe clicked" if event.confidence < BELIEVED else "clicked"
+            who = sentence(who)
             return f"{who} {clicked} {where}", "clicked", "link"
         case Finding.SELF_OPEN:
             return f"You looked at the copy of {who}", "", "eye"
@@ -139,6 +172,8 @@ def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
             return f"You followed {where} in the copy of {who}", "", "link"
         case Finding.DUPLICATE:
             return f"The copy of {who} was loaded again", "machine", "ticks-hollow"
+        case Finding.SCANNER_CLICK if chat := pasted(event):
+            return f"{where} was pasted into {chat}, from the copy of {who}", "machine", "link"
         case Finding.SCANNER_CLICK:
             return f"A machine followed {where} for {who}", "machine", "link"
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
@@ -192,17 +227,37 @@ def bursts(events: Iterable[EventRow]) -> list[Burst]:
     return [Burst(events=tuple(each)) for each in made]
 
 
-def machine_lines(events: Iterable[EventRow]) -> list[Line]:
+def machine_lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
     """What machines did, latest first, one line each."""
-    return [_line(_Reading([event])) for event in events]
+    among = sharing(copies)
+    return [_line(_Reading([event]), among) for event in events]
+
+
+def requests(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
+    """Every request as it came, latest first: what was asked for, and of whose copy."""
+    among = sharing(copies)
+    return [
+        Line(
+            at=event.at,
+            verb=(
+                f"{'Picture' if event.kind == HitKind.OPEN else shortened(event.link_text or event.destination)}, "
+                f"copy of {someone(event.name, event.recipient, among)}"
+            ),
+            mark="" if event.finding.counted else "machine",
+            symbol="image" if event.kind == HitKind.OPEN else "link",
+            event=event,
+        )
+        for event in events
+    ]
 
 
 def departure(message: MessageView) -> Line:
     """How the message went out: the last line of every history."""
     row = message.row
-    took = [copy for copy in message.copies if copy.facts.sent_at is not None]
-    refused = [copy for copy in message.copies if copy.facts.delivery == Delivery.BOUNCED]
-    if refused and len(refused) == len(message.copies):
+    copies = [copy for copy in message.copies if copy.address] or message.copies
+    took = [copy for copy in copies if copy.facts.sent_at is not None]
+    refused = [copy for copy in copies if copy.facts.delivery == Delivery.BOUNCED]
+    if refused and len(refused) == len(copies):
         at = max((copy.ended_at for copy in refused if copy.ended_at), default=row.at)
         return Line(
             at=at,
@@ -213,10 +268,10 @@ def departure(message: MessageView) -> Line:
         )
     if not took:
         return Line(at=row.at, verb="Accepted from your mail program", mark="waiting", symbol="clock")
-    if len(took) == len(message.copies):
+    if len(took) == len(copies):
         whom = {1: someone(took[0].name, took[0].address), 2: "both", 3: "all three"}.get(len(took), f"all {len(took)}")
     else:
-        whom = f"{len(took)} of {len(message.copies)}" + (f", {len(refused)} bounced" if refused else "")
+        whom = f"{len(took)} of {len(copies)}" + (f", {len(refused)} bounced" if refused else "")
     lying = all(copy.ended_at is not None and copy.facts.delivery == "delivered" for copy in took)
     return Line(
         at=max(copy.facts.sent_at for copy in took if copy.facts.sent_at),

@@ -1,35 +1,41 @@
-"""The Message screen: who did what with one message, what we changed in it, how it went out, the letter itself."""
+"""The Message screen: who did what with one message, what we changed in it, how it went out, the letter itself.
+
+What an event was can be corrected beside its reasons; the answer leads back to the same event, and says what it did.
+"""
 
 from __future__ import annotations
 
+from asyncio import sleep
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.flow import send
+from unsealed.flow import rejudge, send
+from unsealed.inlets.auth import local_path
+from unsealed.inlets.copies import Known, known
 from unsealed.inlets.web import history, letter, words
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.surroundings import Surroundings, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
-from unsealed.model.event import Finding, HitKind
+from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, UserId, from_public_id
-from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView, Page
-from unsealed.store import views
+from unsealed.model.view import CopyRow, CorrectionRow, DataFileRow, EventRow, LinkRow, MessageRow, MessageView, Page
+from unsealed.store import corrections, views
 from unsealed.store.engine import reading
 
 PEOPLE_SHOWN = 25  # more stand behind a link
-MACHINES_SHOWN = 50
-EVENTS_SHOWN = 100
-KINDS = {"": None, "opens": HitKind.OPEN, "clicks": HitKind.CLICK}
+LINES_SHOWN = 10  # the same
+EVENTS_SHOWN = 100  # of a page
+LOOKS, LOOK_EVERY_S = 15, 0.1  # how long a page waits for the judge
+KINDS = {"": None, "opens": HitKind.OPEN, "clicks": HitKind.CLICK, "raw": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,19 @@ class Story:
 
     message: MessageView
     copies: Sequence[CopyRow]
+    known: Mapping[str, Known]
     show: str
+    who: CopyRow | None  # only this copy's history
     days: Sequence[history.Day]
+    more: bool  # there are older lines than those
     next: str | None
     machines: Sequence[history.Line]
     machine_kinds: str
     all_count: int
+    among: int  # how many share a copy that is nobody's own
+    open: str  # id of the event that stands open
+    correction: CorrectionRow | None  # what was said just now
+    credits: Sequence[DataFileRow]  # for the places that are shown
     feed_at: int  # id of the feed from which on changes are news
 
     @property
@@ -108,43 +121,79 @@ class Story:
         return ", ".join(parts) or "nothing"
 
 
-def tell(engine: Engine, user: UserId, number: int | None, where: Where, times: words.Times) -> Story | None:
+def tell(around: Surroundings, user: UserId, number: int | None, where: Where, times: words.Times) -> Story | None:
     """Read everything about one message; None when there is none of this user."""
     if number is None:
         return None
     if where.show not in KINDS:
         raise BadInput(f"no such kind of event: {where.show!r}")
-    with reading(engine) as connection:
+    raw = where.show == "raw"
+    with reading(around.engine) as connection:
         feed_at = views.feed_ends(connection)[1]
         message = views.message(connection, user, number, times.now)
         if message is None:
             return None
-        kind = KINDS[where.show]
+        who = next((copy for copy in message.copies if copy.id == where.who), None)
+        only = None if who is None else CopyId(int(who.id, 16))
         events = views.events(
-            connection, user, number, kind=kind, machine=False, after=where.events or None, limit=EVENTS_SHOWN
+            connection,
+            user,
+            number,
+            kind=KINDS[where.show],
+            copy=only,
+            machine=None if raw else False,
+            after=where.events or None,
+            limit=EVENTS_SHOWN,
         )
         machines: Page[EventRow] = Page(items=())
-        if message.row.signals.machine:
-            machines = views.events(connection, user, number, machine=True, limit=MACHINES_SHOWN)
-    lines = history.lines(events.items, message.copies)
-    if where.show == "opens":
-        lines = [line for line in lines if line.event is not None and line.event.finding != Finding.DUPLICATE]
-        if events.next is None and not where.events:
-            lines = sorted([*lines, *history.proven(lines, message.copies)], key=lambda line: line.at, reverse=True)
-    if not where.show and events.next is None:
-        lines.append(history.departure(message))
+        if message.row.signals.machine and not raw:
+            machines = views.events(connection, user, number, copy=only, machine=True, limit=LINES_SHOWN)
+        copies = message.copies if where.people == "all" else message.copies[:PEOPLE_SHOWN]
+        found = known(connection, message, copies, times.now)
+        said = corrections.list_for(connection, user, undone=True) if where.correction else []
+    lines = _lines(events, message, where)
+    machine_lines = history.machine_lines(machines.items, message.copies)
+    opened = next((place for place, line in enumerate(lines) if line.has(where.open)), -1)
+    whole = bool(where.lines or where.events or raw) or len(lines) <= LINES_SHOWN or opened >= LINES_SHOWN
     signals = message.row.signals
     return Story(
         message=message,
-        copies=message.copies if where.people == "all" else message.copies[:PEOPLE_SHOWN],
+        copies=copies,
+        known=found,
         show=where.show,
-        days=history.days(lines, times),
-        next=events.next,
-        machines=history.machine_lines(machines.items),
+        who=who,
+        days=history.days(lines if whole else lines[:LINES_SHOWN], times),
+        more=not whole,
+        next=events.next if whole else None,
+        machines=machine_lines,
         machine_kinds=_kinds(machines.items),
-        all_count=signals.opens + signals.clicks if events.next or where.show else len(lines),
+        all_count=signals.opens + signals.clicks if events.next or where.show or who else len(lines),
+        among=history.sharing(message.copies),
+        open=where.open if opened >= 0 or any(line.has(where.open) for line in machine_lines) else "",
+        correction=next((each for each in said if str(each.id) == where.correction), None),
+        credits=_credits(around, [*events.items, *machines.items]),
         feed_at=feed_at,
     )
+
+
+def _lines(events: Page[EventRow], message: MessageView, where: Where) -> list[history.Line]:
+    if where.show == "raw":
+        return history.requests(events.items, message.copies)
+    lines = history.lines(events.items, message.copies)
+    if where.show == "opens":
+        lines = [line for line in lines if line.event is not None and line.event.finding != Finding.DUPLICATE]
+        if events.next is None and not where.events and not where.who:
+            lines = sorted([*lines, *history.proven(lines, message.copies)], key=lambda line: line.at, reverse=True)
+    if not where.show and not where.who and events.next is None:
+        lines.append(history.departure(message))
+    return lines
+
+
+def _credits(around: Surroundings, events: Sequence[EventRow]) -> Sequence[DataFileRow]:
+    """What the licences of the data want shown beside places."""
+    if not any(event.place.state == PlaceState.KNOWN for event in events):
+        return ()
+    return [each for each in around.data_files() if each.credit and not each.trouble]
 
 
 def _kinds(events: Sequence[EventRow]) -> str:
@@ -158,11 +207,57 @@ async def page(request: Request) -> Response:
     """`/message/{id}`: the screen."""
     where, times = Where.of(request), said(request)
     story = await run_in_threadpool(
-        tell, surroundings(request).engine, request.state.person.id, _number(request), where, times
+        tell, surroundings(request), request.state.person.id, _number(request), where, times
     )
     if story is None:
         raise HTTPException(404, "There is no such message of yours.")
     return render(request, "message.html", story=story, where=where, feed_at=story.feed_at)
+
+
+async def correct(request: Request) -> Response:
+    """`/event/{id}/correct`: remember what the sender says that an event was, and lead back to it."""
+    around, user, form = surroundings(request), request.state.person.id, request.state.form
+    number = _number(request)
+
+    def work() -> tuple[EventRow | None, int]:
+        with reading(around.engine) as connection:
+            event = None if number is None else views.event(connection, user, HitId(number))
+        if event is None or number is None:
+            return None, 0
+        try:
+            answer = Answer(form.get("answer", ""))
+        except ValueError:
+            raise BadInput("an event can be you, them or a machine") from None
+        return event, rejudge.correct(around.engine, user, HitId(number), answer, around.clock(), locate=around.locate)
+
+    event, correction = await run_in_threadpool(work)
+    if event is None:
+        raise HTTPException(404, "There is no such event of yours.")
+    await until_judged(around, user, correction)
+    back = form.get("back", "") or f"/message/{event.message}"
+    return RedirectResponse(back_to(back, open=event.id, correction=str(correction)), 303)
+
+
+async def until_judged(around: Surroundings, user: UserId, correction: int) -> None:
+    """Wait a moment for what a correction changes, so that the next page can say it; a long history goes on alone."""
+
+    def look() -> bool:
+        with reading(around.engine) as connection:
+            said = corrections.list_for(connection, user, undone=True)
+        return any(each.id == correction and each.judging for each in said)
+
+    for _ in range(LOOKS):
+        if not await run_in_threadpool(look):
+            return
+        await sleep(LOOK_EVERY_S)
+
+
+def back_to(wanted: str, *, open: str = "", correction: str = "") -> str:
+    """The page that a form stood in, with that event open."""
+    path, _, query = local_path(wanted).partition("#")[0].partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query) if name not in ("open", "correction")]
+    kept += [(name, value) for name, value in (("open", open), ("correction", correction)) if value]
+    return path + (f"?{urlencode(kept)}" if kept else "") + (f"#e{open}" if open else "")
 
 
 async def letter_frame(request: Request) -> Response:
@@ -211,6 +306,7 @@ def _number(request: Request) -> int | None:
 
 routes = [
     Route("/message/{id}", page),
+    Route("/event/{id}/correct", correct, methods=["POST"]),
     Route("/message/{id}/letter", letter_frame),
     Route("/message/{id}/original.eml", original),
     Route("/copy/{id}/sent.eml", copy_sent),

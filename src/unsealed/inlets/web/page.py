@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -77,7 +77,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.globals.update(static=static, words=words)
-TEMPLATES.filters.update(seen=words.visible)
+TEMPLATES.filters.update(seen=words.visible, host=lambda address: urlsplit(address).netloc)
 
 
 def render(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:

@@ -51,7 +51,7 @@ async def page(request: Request) -> Response:
 
     found, count, everything, feed_at = await run_in_threadpool(look)
     chosen = where.m or (found.items[0].id if found.items else "")
-    story = await run_in_threadpool(tell, around.engine, user, from_public_id(chosen), where, times)
+    story = await run_in_threadpool(tell, around, user, from_public_id(chosen), where, times)
     return render(
         request,
         "sent.html",
@@ -99,7 +99,7 @@ async def detail(request: Request) -> Response:
     where = Where.of(request)
     where = Where("/sent", **dict(where.kept("m")), m=request.path_params["id"])
     story = await run_in_threadpool(
-        tell, around.engine, request.state.person.id, from_public_id(request.path_params["id"]), where, times
+        tell, around, request.state.person.id, from_public_id(request.path_params["id"]), where, times
     )
     if story is None:
         return Response(status_code=404)

@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.core.agent import read_agent
 from unsealed.inlets.auth import Door, Person, client_address, local_path, session_cookie, user_agent
 from unsealed.inlets.web.page import render
+from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import sentence
 from unsealed.model.errors import BadInput, Refused, Unavailable
@@ -295,7 +295,7 @@ class _Pages:
             made=made,
             done=done,
             here=person.session.hash,
-            named=named,
+            named=lambda session: browser_name(session.user_agent),
         )
 
     # Store and cookie
@@ -326,12 +326,6 @@ class _Pages:
     def _with_cookie(self, response: Response, value: str) -> Response:
         response.headers.append("set-cookie", session_cookie(self._around.origin, value))
         return response
-
-
-def named(session: Session) -> str:
-    """The browser of a session: "Firefox on Linux"."""
-    agent = read_agent(session.user_agent)
-    return f"{agent.client or 'A browser'} on {agent.system}" if agent.system else agent.client or "A browser"
 
 
 def _person(request: Request) -> Person:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
 from unsealed.core.forwarded import Network
+from unsealed.core.network import locate
+from unsealed.model.event import Located
 from unsealed.model.ports import Clock, Keys
+from unsealed.model.view import DataFileRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class Surroundings:
     collector_socket: Path  # private socket of the collector, where the sandbox's loads go
     smtp: SmtpWords
     trusted_proxies: tuple[Network, ...] = ()  # who may say in X-Forwarded-For from where a request comes
+    locate: Callable[[str], Located] = locate  # whose network an address is, as the judge sees it
+    data_files: Callable[[], Sequence[DataFileRow]] = tuple  # what that rests on
     sandbox: bool = False  # no upstream is configured: copies land in the built-in mailbox
 
 

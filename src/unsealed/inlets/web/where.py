@@ -18,9 +18,13 @@ class Where:
     sort: str = "signal"
     after: str = ""  # cursor of the list
     m: str = ""  # public id of the chosen message
-    show: str = ""  # tab of the history: "", "opens" or "clicks"
+    show: str = ""  # tab of the history: "", "opens", "clicks" or "raw"
+    who: str = ""  # public id of a copy: only its history
+    lines: str = ""  # "all": more than the newest lines of the history
     events: str = ""  # cursor of the history
     people: str = ""  # "all": every recipient
+    open: str = ""  # public id of an event that stands open
+    correction: str = ""  # what was just said about it
 
     @classmethod
     def of(cls, request: Request) -> Where:

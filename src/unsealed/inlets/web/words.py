@@ -13,11 +13,15 @@ from typing import assert_never
 
 from unsealed.core.instrument import UNCHANGED_REASONS
 from unsealed.core.links import LEFT_REASONS
-from unsealed.core.reading import copy_state
-from unsealed.model.event import ClientKind, Device, Finding, NetworkClass
+from unsealed.core.reading import Silence, copy_state
+from unsealed.core.reliability import Trait
+from unsealed.inlets.copies import Known
+from unsealed.inlets.web.countries import country
+from unsealed.model.event import Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
 from unsealed.model.message import AddressKind, CopyState, Delivery
-from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Signals
+from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Sighting, Signals
 
+CERTAIN = 0.9
 BELIEVED = 0.6  # under it we say maybe
 JUST_NOW = "just now"
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
@@ -120,6 +124,16 @@ def lasting(span: timedelta) -> str:
     return f"{minutes} min" if minutes else f"{seconds} s"
 
 
+def days_old(day: date, today: date) -> str:
+    """ "of today", "5 days old", "7 months old"."""
+    days = (today - day).days
+    if days <= 0:
+        return "of today"
+    if days < 60:
+        return f"{many(days, 'day')} old"
+    return f"{many(round(days / 30.44), 'month')} old"
+
+
 def size(count: int) -> str:
     """ "812 bytes", "49.9 kB", "3.2 MB"."""
     if count < 1_000:
@@ -151,6 +165,7 @@ class Mark:
     kind: str
     symbol: str
     number: str = ""
+    hint: str = ""  # what the mark says, for who points at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,14 +180,16 @@ class Standing:
 
 
 MARKS = {
-    CopyState.NOT_TRACKED: Mark(kind="crossed", symbol="eye-crossed"),
-    CopyState.QUEUED: Mark(kind="waiting", symbol="clock"),
-    CopyState.DELAYED: Mark(kind="waiting", symbol="clock"),
-    CopyState.BOUNCED: Mark(kind="bounced", symbol="bounce"),
-    CopyState.SENT: Mark(kind="sent", symbol="tick"),
-    CopyState.DELIVERED: Mark(kind="delivered", symbol="tick-dot"),
-    CopyState.NO_SIGNAL: Mark(kind="signal", symbol="eye-dashed"),
-    CopyState.LOADED_BY_MACHINE: Mark(kind="machine", symbol="ticks-hollow"),
+    CopyState.NOT_TRACKED: Mark(kind="crossed", symbol="eye-crossed", hint="Nothing is or will be seen"),
+    CopyState.QUEUED: Mark(kind="waiting", symbol="clock", hint="On its way out"),
+    CopyState.DELAYED: Mark(kind="waiting", symbol="clock", hint="Refused for now, will be tried again"),
+    CopyState.BOUNCED: Mark(kind="bounced", symbol="bounce", hint="It did not arrive"),
+    CopyState.SENT: Mark(kind="sent", symbol="tick", hint="The next server has it"),
+    CopyState.DELIVERED: Mark(kind="delivered", symbol="tick-dot", hint="It lies in the mailbox"),
+    CopyState.NO_SIGNAL: Mark(kind="signal", symbol="eye-dashed", hint="Nothing seen; not the same as unread"),
+    CopyState.LOADED_BY_MACHINE: Mark(
+        kind="machine", symbol="ticks-hollow", hint="Machines only: it arrived, no reader was seen"
+    ),
     CopyState.OPENED: Mark(kind="opened", symbol="ticks"),
     CopyState.CLICKED: Mark(kind="clicked", symbol="link"),
 }
@@ -190,18 +207,29 @@ STATES = {
 }
 
 
+def sure(confidence: float) -> str:
+    """How sure we are, in the one word that every screen uses: certain, likely or maybe."""
+    if confidence >= CERTAIN:
+        return "certain"
+    return "likely" if confidence >= BELIEVED else "maybe"
+
+
 def maybe(signals: Signals) -> bool:
     """Whether the best evidence is still a guess."""
     return signals.confidence is not None and signals.confidence < BELIEVED
 
 
 def mark(state: CopyState, signals: Signals) -> Mark:
-    """The mark of a state. Ticks stay once an open is believed, also when a link was followed."""
+    """The mark of a state. Ticks stay once an open is seen, also when a link was followed; only an open that we
+    believe colours them."""
     if signals.opens:
-        number = f"{signals.opens}?" if maybe(signals) else f"{signals.opens}"
-        return Mark(kind="opened", symbol="ticks", number=number)
+        if maybe(signals):
+            return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint="Perhaps a person opened it")
+        word = "certain" if signals.clicks or signals.confidence is None else sure(signals.confidence)
+        return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=f"A person opened it: {word}")
     if signals.clicks:
-        return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}")
+        hint = "A person followed a link: read for certain"
+        return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}", hint=hint)
     return MARKS[state]
 
 
@@ -316,9 +344,9 @@ def shortened(text: str, most: int = 48) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def someone(name: str, address: str) -> str:
-    """A recipient: name, or else address; "someone" for a shared copy."""
-    return name or address or "someone"
+def someone(name: str, address: str, among: int = 0) -> str:
+    """A recipient: name, or else address; "someone (one of 4)" for a copy that `among` people share."""
+    return name or address or (f"someone (one of {among})" if among > 1 else "someone")
 
 
 KINDS = {AddressKind.TO: "To", AddressKind.CC: "Cc", AddressKind.BCC: "Bcc"}
@@ -370,7 +398,8 @@ def verdict(event: EventRow) -> Verdict:
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
             number = "?" if guess else ""
-            return Verdict("Maybe opened" if guess else "Opened", Mark(kind="opened", symbol="ticks", number=number))
+            kind = "maybe" if guess else "opened"
+            return Verdict("Maybe opened" if guess else "Opened", Mark(kind=kind, symbol="ticks", number=number))
         case Finding.HUMAN_CLICK:
             return Verdict(f"{'Maybe clicked' if guess else 'Clicked'} {where}", Mark(kind="clicked", symbol="link"))
         case Finding.SCANNER_CLICK:
@@ -406,13 +435,27 @@ DEVICE_WORDS = {
 }
 
 
+WEBMAILS = frozenset({NetworkClass.GOOGLE_PROXY, NetworkClass.YAHOO_PROXY, NetworkClass.MICROSOFT})
+
+
 def device_symbol(event: EventRow) -> str:
-    return "scanner" if event.client_kind == ClientKind.SCANNER else DEVICE_SYMBOLS[event.device]
+    """The icon of what asked: a device, two of them where webmail hides which, a proxy, a machine, you."""
+    if event.finding in (Finding.SELF_OPEN, Finding.SELF_CLICK):
+        return "you"
+    if event.finding.machine:
+        apple = event.network == NetworkClass.APPLE_RELAY or event.client_kind == ClientKind.IMAGE_PROXY
+        return "proxy" if apple else "scanner"
+    if event.device == Device.HIDDEN and event.client_kind == ClientKind.IMAGE_PROXY and event.network not in WEBMAILS:
+        return "devices" if event.network == NetworkClass.WEBMAIL_PROXY else "proxy"
+    return DEVICE_SYMBOLS[event.device]
+
+
+NAMED = {"Gmail Image Proxy": "Gmail", "Yahoo Mail Proxy": "Yahoo Mail"}
 
 
 def device(event: EventRow) -> str:
     """ "Thunderbird on Linux, desktop", "Gmail, device hidden"."""
-    named = {"Gmail Image Proxy": "Gmail"}.get(event.client, event.client) or "Program unknown"
+    named = NAMED.get(event.client, event.client) or "Program unknown"
     if event.system:
         named += f" on {event.system}"
     if event.client_kind in (ClientKind.SCANNER, ClientKind.LINK_PREVIEW, ClientKind.CRAWLER):
@@ -420,25 +463,53 @@ def device(event: EventRow) -> str:
     return f"{named}, {DEVICE_WORDS[event.device]}"
 
 
+HIDERS = {  # whose proxy stands between us and the reader's place
+    NetworkClass.GOOGLE_PROXY: "Gmail",
+    NetworkClass.APPLE_RELAY: "Apple",
+    NetworkClass.YAHOO_PROXY: "Yahoo",
+    NetworkClass.MICROSOFT: "Microsoft",
+    NetworkClass.SSE_PROXY: "the company’s proxy",
+    NetworkClass.VPN: "a VPN",
+}
+
+
+def place(event: EventRow) -> str:
+    """ "Lisbon, Portugal", "place hidden by Gmail"; "" when it is not known. Never a place behind a proxy."""
+    if event.place.state == PlaceState.KNOWN:
+        return there(event.place)
+    if hider := HIDERS.get(event.network):
+        return f"place hidden by {hider}"
+    if event.place.state == PlaceState.PROXY:
+        return f"place hidden by {event.operator or 'a proxy'}"
+    return ""
+
+
+def there(place: Place) -> str:
+    """A known place: "Portugal", or "Lisbon, Portugal" when a database of cities is there."""
+    return ", ".join(part for part in (place.city or place.region, country(place.country)) if part)
+
+
 def network(event: EventRow) -> str:
-    """From where, as far as it may be said: never a place behind a proxy."""
+    """Whose network a request came from."""
     match event.network:
         case NetworkClass.GOOGLE_PROXY:
-            return "place hidden by Google"
+            return "Google’s network"
         case NetworkClass.APPLE_RELAY:
-            return "place hidden by Apple"
+            return "Apple’s relay"
         case NetworkClass.YAHOO_PROXY:
-            return "place hidden by Yahoo"
-        case NetworkClass.WEBMAIL_PROXY | NetworkClass.SSE_PROXY:
-            return "place hidden by a proxy"
+            return "Yahoo’s network"
         case NetworkClass.MICROSOFT:
-            return "Microsoft's network"
+            return "Microsoft’s network"
+        case NetworkClass.WEBMAIL_PROXY:
+            return f"proxy of {event.operator}" if event.operator else "proxy of a mail provider"
+        case NetworkClass.SSE_PROXY:
+            return f"web proxy of the company, {event.operator}" if event.operator else "web proxy of the company"
         case NetworkClass.SECURITY_VENDOR:
             return f"network of {event.operator}" if event.operator else "network of a security vendor"
         case NetworkClass.HOSTING:
             return f"hosting network, {event.operator}" if event.operator else "hosting network"
         case NetworkClass.VPN:
-            return "VPN"
+            return f"VPN, {event.operator}" if event.operator else "VPN"
         case NetworkClass.MOBILE_CARRIER:
             return "mobile network"
         case NetworkClass.CORPORATE:
@@ -453,6 +524,136 @@ def network(event: EventRow) -> str:
             return event.operator
         case _:
             assert_never(event.network)
+
+
+def where_from(event: EventRow) -> str:
+    """What stands behind the device in a line: of a machine whose network it was, of all others the place."""
+    return network(event) if event.finding.machine else place(event)
+
+
+def seen_as(client: str, system: str, device: Device) -> str:
+    """What a reading came from, short: "Thunderbird on Linux", "Gmail", "a phone"."""
+    named = NAMED.get(client, client)
+    if named:
+        return f"{named} on {system}" if system else named
+    return {Device.DESKTOP: "a computer", Device.MOBILE: "a phone", Device.TABLET: "a tablet"}.get(device, "a program")
+
+
+ANSWERS = {Answer.ME: "you", Answer.MACHINE: "a machine", Answer.THEM: "the recipient"}
+FINDINGS = {
+    Finding.HUMAN_OPEN: "opened by a person",
+    Finding.PROXIED_OPEN: "opened through a proxy",
+    Finding.MACHINE_PREFETCH: "loaded ahead by a machine",
+    Finding.SCANNER: "loaded by a scanner",
+    Finding.SELF_OPEN: "you",
+    Finding.DUPLICATE: "a repeat",
+    Finding.HUMAN_CLICK: "followed by a person",
+    Finding.SCANNER_CLICK: "followed by a machine",
+    Finding.SELF_CLICK: "you",
+}
+
+
+# Previews by chat programs
+
+
+CHATS = {
+    "Slackbot": "Slack",
+    "Slack Image Proxy": "Slack",
+    "facebookexternalhit": "Facebook",
+    "facebookcatalog": "Facebook",
+    "Facebot": "Facebook",
+    "TelegramBot": "Telegram",
+    "Twitterbot": "X",
+    "LinkedInBot": "LinkedIn",
+    "Discordbot": "Discord",
+    "Skype URI Preview": "Teams or Skype",
+    "Microsoft Preview": "a Microsoft program",
+    "vkShare": "VK",
+    "Snap URL Preview Service": "Snapchat",
+    "redditbot": "Reddit",
+}
+
+
+def chat(client: str) -> str:
+    """The chat program behind a preview: "Slack"."""
+    return CHATS.get(client, client)
+
+
+def pasted(event: EventRow) -> str:
+    """ "Slack", when a chat program looked at a link because somebody pasted it there; else ""."""
+    is_paste = event.client_kind == ClientKind.LINK_PREVIEW and event.kind == HitKind.CLICK
+    return chat(event.client) if is_paste else ""
+
+
+# What is known of a recipient beside the counts
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One calm line under a recipient."""
+
+    symbol: str
+    words: str
+
+
+SILENCES = {
+    Silence.OPENS_OFF: "opens were not to be tracked",
+    Silence.PLAIN_TEXT: "a plain-text letter carries no picture",
+    Silence.NO_PIXEL: "the letter has no place for a picture",
+    Silence.LINKS_ONLY: "only a followed link can tell",
+    Silence.PICTURES_BLOCKED_LIKELY: "this reader followed links before without loading pictures",
+    Silence.COMPANY_BLOCKS: "nobody at this company loads pictures",
+    Silence.NOT_LOADED_BEFORE: "earlier letters to this address showed nothing either",
+    Silence.CLIPPED: "Gmail cuts so long a letter before its picture",
+    Silence.PICTURES_MAY_BE_BLOCKED: "many mail programs load no pictures unless asked",
+}
+TRAITS = {
+    Trait.BLOCKS_PICTURES: "follows links without loading pictures, so opens stay unseen",
+    Trait.NEVER_SEEN: "nothing was ever seen of this address",
+    Trait.ALWAYS_PREFETCHED: "pictures are loaded ahead for this address, read or not: only clicks tell",
+    Trait.GATEWAY_FOLLOWS_LINKS: "a scanner opens every link for this address",
+    Trait.GATEWAY_LOADS_PICTURES: "a scanner loads every picture for this address",
+    Trait.RELIABLE: "opens show reliably for this address",
+}
+COMPANY_TRAITS = {
+    Trait.BLOCKS_PICTURES: "this company’s mail programs load no pictures",
+    Trait.NEVER_SEEN: "nothing was ever seen of this company",
+    Trait.ALWAYS_PREFETCHED: "this company’s pictures are loaded ahead, read or not",
+    Trait.GATEWAY_FOLLOWS_LINKS: "this company’s gateway opens every link",
+    Trait.GATEWAY_LOADS_PICTURES: "this company’s gateway loads every picture",
+    Trait.RELIABLE: "opens show reliably at this company",
+}
+_SILENT = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
+
+
+def notes(known: Known, times: Times) -> list[Note]:
+    """What is worth a line under a recipient, the newest knowledge first; often nothing."""
+    found = [
+        Note("forward", f"Perhaps forwarded: {_came_from(each.sighting)}, {times.when(each.sighting.first_at)}")
+        for each in known.readers
+        if each.forwarded
+    ]
+    found += [Note("link", f"Pasted into {chat(each.client)}, {times.when(each.at)}") for each in known.pasted]
+    if known.silence:
+        found.append(
+            Note("eye-dashed", f"Not the same as unread: {'; '.join(SILENCES[each] for each in known.silence)}")
+        )
+    # What the silence says already is not said twice, nor of a person what holds for the whole company.
+    skipped = _SILENT if known.silence else frozenset()
+    company = [each for each in known.company if each not in skipped]
+    own = [each for each in known.traits if each not in skipped and each not in company]
+    if Trait.RELIABLE in own:
+        company = []
+    for traits, said in ((own, TRAITS), (company, COMPANY_TRAITS)):
+        if traits:
+            symbol = "eye" if Trait.RELIABLE in traits else "scanner"
+            found.append(Note(symbol, sentence("; ".join(said[each] for each in traits))))
+    return found
+
+
+def _came_from(sighting: Sighting) -> str:
+    place = f" in {there(sighting.place)}" if sighting.place.state == PlaceState.KNOWN else ""
+    return f"{seen_as(sighting.client, sighting.system, sighting.device)}{place}"
 
 
 # Reasons of the instrumenting side

@@ -151,7 +151,7 @@ def test_what_a_machine_did_at_once_stands_together() -> None:
 
 
 def test_every_finding_has_a_verb() -> None:
-    lines = history.machine_lines([event(0, finding, link=0) for finding in Finding])
+    lines = history.machine_lines([event(0, finding, link=0) for finding in Finding], [])
 
     assert all(line.verb for line in lines)
     assert len(lines) == len(Finding)

@@ -9,11 +9,33 @@ from hypothesis import strategies as st
 
 from unsealed.core.instrument import UNCHANGED_REASONS
 from unsealed.core.links import LEFT_REASONS
+from unsealed.core.reading import Reader, Silence
+from unsealed.core.reliability import Trait
+from unsealed.inlets.copies import Known
 from unsealed.inlets.web import words
-from unsealed.inlets.web.words import Chip, Mark, Times
-from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass, Reason
-from unsealed.model.message import AddressKind, CopyState, Delivery
-from unsealed.model.view import CopyFacts, CopyRow, EventRow, LastClick, MessageRow, Signals
+from unsealed.inlets.web.words import Chip, Times
+from unsealed.model.event import (
+    Answer,
+    ClientKind,
+    Device,
+    Finding,
+    HitKind,
+    NetworkClass,
+    Place,
+    PlaceState,
+    Reason,
+)
+from unsealed.model.message import AddressKind, CopyId, CopyState, Delivery
+from unsealed.model.view import (
+    CopyFacts,
+    CopyRow,
+    EventRow,
+    LastClick,
+    MessageRow,
+    Pasted,
+    Sighting,
+    Signals,
+)
 
 NOW = datetime(2026, 3, 12, 14, 21, tzinfo=UTC)  # a Thursday
 SAID = Times(NOW)
@@ -148,7 +170,29 @@ def test_a_recipient_has_opens_and_clicks_in_one_line(
 
 
 def test_a_click_without_a_seen_open_takes_the_mark_column() -> None:
-    assert words.mark(CopyState.CLICKED, Signals(clicks=2)) == Mark(kind="clicked", symbol="link", number="2")
+    shown = words.mark(CopyState.CLICKED, Signals(clicks=2))
+
+    assert (shown.kind, shown.symbol, shown.number) == ("clicked", "link", "2")
+
+
+def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
+    opened, believed, guess = (
+        words.mark(CopyState.OPENED, Signals(opens=1, confidence=confidence)) for confidence in (0.95, 0.6, 0.55)
+    )
+
+    assert [(each.kind, each.symbol, each.number) for each in (opened, believed, guess)] == [
+        ("opened", "ticks", "1"),
+        ("opened", "ticks", "1"),
+        ("maybe", "ticks", "1?"),
+    ]
+    assert [each.hint.rpartition(" ")[2] for each in (opened, believed)] == ["certain", "likely"]
+    assert words.mark(CopyState.LOADED_BY_MACHINE, Signals(machine=3)).symbol == "ticks-hollow"
+    assert all(words.MARKS[state].hint for state in CopyState if state not in (CopyState.OPENED, CopyState.CLICKED))
+
+
+@pytest.mark.parametrize(("confidence", "word"), [(1, "certain"), (0.9, "certain"), (0.6, "likely"), (0.59, "maybe")])
+def test_one_word_says_how_sure_we_are(confidence: float, word: str) -> None:
+    assert word == words.sure(confidence)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +302,7 @@ def test_device_and_network_always_have_words(network: NetworkClass, device: Dev
     assert words.device(event).startswith("Thunderbird on Linux, ")
     assert words.device_symbol(event)
     assert isinstance(words.network(event), str)
+    assert isinstance(words.place(event), str)
 
 
 def test_no_place_is_said_behind_a_proxy() -> None:
@@ -266,7 +311,118 @@ def test_no_place_is_said_behind_a_proxy() -> None:
     )
 
     assert words.device(hidden) == "Gmail, device hidden"
-    assert words.network(hidden) == "place hidden by Google"
+    assert words.place(hidden) == "place hidden by Gmail"
+    assert words.device_symbol(hidden) == "devices"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"place": Place(state=PlaceState.KNOWN, country="PT", region="Lisbon", city="Lisbon")}, "Lisbon, Portugal"),
+        ({"place": Place(state=PlaceState.KNOWN, country="PT")}, "Portugal"),
+        ({"place": Place(state=PlaceState.UNKNOWN)}, ""),
+        ({"place": Place(state=PlaceState.PROXY), "operator": "Fastmail"}, "place hidden by Fastmail"),
+        ({"place": Place(state=PlaceState.PROXY)}, "place hidden by a proxy"),
+        ({"network": NetworkClass.APPLE_RELAY}, "place hidden by Apple"),
+        ({"network": NetworkClass.SSE_PROXY}, "place hidden by the company’s proxy"),
+    ],
+)
+def test_a_place_is_known_or_hidden_or_nothing(change: dict[str, object], expected: str) -> None:
+    assert expected == words.place(replace(EVENT, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "symbol"),
+    [
+        ({}, "desktop"),
+        ({"device": Device.MOBILE}, "phone"),
+        ({"device": Device.TABLET}, "tablet"),
+        ({"device": Device.UNKNOWN}, "unknown"),
+        ({"device": Device.HIDDEN, "client_kind": ClientKind.WEBMAIL}, "devices"),
+        ({"device": Device.HIDDEN, "client_kind": ClientKind.IMAGE_PROXY}, "proxy"),
+        ({"finding": Finding.SCANNER}, "scanner"),
+        ({"finding": Finding.MACHINE_PREFETCH, "network": NetworkClass.APPLE_RELAY}, "proxy"),
+        ({"finding": Finding.SELF_OPEN, "device": Device.MOBILE}, "you"),
+    ],
+)
+def test_an_icon_shows_what_asked(change: dict[str, object], symbol: str) -> None:
+    assert symbol == words.device_symbol(replace(EVENT, **change))  # type: ignore[arg-type]
+
+
+def test_a_shared_copy_is_someones() -> None:
+    assert words.someone("", "", 4) == "someone (one of 4)"
+    assert words.someone("", "") == words.someone("", "", 1) == "someone"
+    assert words.someone("Ines", "ines@x.example", 4) == "Ines"
+
+
+def known(**changes: object) -> Known:
+    nothing = Known(certain=False, devices=0, readers=(), pasted=(), silence=(), traits=(), company=())
+    return replace(nothing, **changes)  # type: ignore[arg-type]
+
+
+def said(of: Known) -> list[str]:
+    return [note.words for note in words.notes(of, SAID)]
+
+
+SIGHTING = Sighting(
+    copy=CopyId(1),
+    client="Outlook",
+    kind=ClientKind.DESKTOP_CLIENT,
+    device=Device.DESKTOP,
+    system="Windows",
+    network=NetworkClass.RESIDENTIAL,
+    operator="",
+    place=Place(state=PlaceState.KNOWN, country="ES"),
+    first_at=before(hours=1),
+    last_at=NOW,
+    readings=1,
+    clicks=0,
+)
+
+
+def test_a_likely_forward_and_a_paste_stand_under_the_recipient() -> None:
+    readers = (Reader(replace(SIGHTING, client="Thunderbird")), Reader(SIGHTING, forwarded=True))
+    pasted = (Pasted(copy=CopyId(1), client="Slackbot", at=before(minutes=30)),)
+
+    assert said(known(readers=readers, pasted=pasted)) == [
+        "Perhaps forwarded: Outlook on Windows in Spain, 13:21",
+        "Pasted into Slack, 13:51",
+    ]
+
+
+def test_silence_says_why_it_may_be_so_and_nothing_twice() -> None:
+    silent = known(
+        silence=(Silence.NOT_LOADED_BEFORE,), traits=(Trait.NEVER_SEEN,), company=(Trait.GATEWAY_FOLLOWS_LINKS,)
+    )
+
+    assert said(silent) == [
+        "Not the same as unread: earlier letters to this address showed nothing either",
+        "This company’s gateway opens every link",
+    ]
+
+
+def test_what_holds_for_the_company_is_not_said_of_the_person_again() -> None:
+    both = known(traits=(Trait.ALWAYS_PREFETCHED, Trait.GATEWAY_FOLLOWS_LINKS), company=(Trait.GATEWAY_FOLLOWS_LINKS,))
+    calm = known(traits=(Trait.RELIABLE,), company=(Trait.RELIABLE,))
+
+    assert len(said(both)) == 2
+    assert len(said(calm)) == 1
+    assert said(known()) == []
+
+
+def test_every_trait_and_silence_has_words() -> None:
+    assert set(words.SILENCES) == set(Silence)
+    assert set(words.TRAITS) == set(words.COMPANY_TRAITS) == set(Trait)
+    assert set(words.FINDINGS) == set(Finding)
+    assert set(words.ANSWERS) == set(Answer)
+    assert not [each for each in words.SILENCES.values() if "unread" in each or "not opened" in each]
+
+
+def test_an_age_of_data_is_said_in_days_then_in_months() -> None:
+    today = NOW.date()
+    ages = [words.days_old(today - timedelta(days=days), today) for days in (-1, 0, 1, 59, 90)]
+
+    assert ages == ["of today", "of today", "1 day old", "59 days old", "3 months old"]
 
 
 def test_reason_codes_of_the_instrumenting_side_have_words() -> None:

@@ -1,0 +1,162 @@
+"""The settings about judging: whose browser this is, what the sender said about events, what the data rests on.
+
+    /settings/devices   browsers of which the sender said "this is me"
+    /settings/judging   corrections, what judging again changed, who changed what
+    /settings/data      the files that networks and places are told from
+
+Promises that everything said here is undone in one step, and that a browser becomes "you" only through the button: the
+answer leads to the tracking address, which alone can set a cookie there, and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.core.agent import read_agent
+from unsealed.core.judge import RULES_VERSION
+from unsealed.core.token import seal_device
+from unsealed.flow import rejudge
+from unsealed.inlets.auth import CSP, user_agent
+from unsealed.inlets.web.message import back_to, until_judged
+from unsealed.inlets.web.page import render
+from unsealed.inlets.web.surroundings import surroundings
+from unsealed.model.message import UserId, from_public_id
+from unsealed.model.view import AuditRow, Changes, CorrectionRow, RejudgingRow
+from unsealed.store import audit, corrections, own, views
+from unsealed.store.engine import reading
+
+Result = TypeVar("Result")
+
+REJUDGINGS, LINES = 20, 50  # shown
+NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
+DONE = {
+    "added": "This browser is known as yours. What it loads from now on is shown as “you”, and never counted.",
+    "removed": "Removed. What this browser loaded is judged again, as anybody’s.",
+    "undone": "Taken back. What it had changed is judged again.",
+}
+
+
+async def devices(request: Request) -> Response:
+    """`/settings/devices`."""
+    user = _user(request)
+    listed = await _read(request, lambda connection: own.list_devices(connection, user))
+    done = next((words for name, words in DONE.items() if name in request.query_params), "")
+    response = render(
+        request, "settings_devices.html", devices=listed, done=done, here=user_agent(request), named=browser_name
+    )
+    # The button leads through the tracking address: the policy of every other page would stop it there.
+    tracking = urlsplit(surroundings(request).tracking_url)
+    response.headers["Content-Security-Policy"] = CSP.replace(
+        "form-action 'self'", f"form-action 'self' {tracking.scheme}://{tracking.netloc}"
+    )
+    return response
+
+
+async def add_device(request: Request) -> Response:
+    """POST: this browser is the sender's own."""
+    around, user = surroundings(request), _user(request)
+    device = await _write(
+        request, lambda connection: own.add_device(connection, user, user_agent(request), around.clock())
+    )
+    token = seal_device(around.keys, around.keys.newest, device, f"{around.origin}/settings/devices?added")
+    return RedirectResponse(f"{around.tracking_url}/me/{token}", 303)
+
+
+async def remove_device(request: Request) -> Response:
+    """POST: believe a browser no longer. Form: id."""
+    now, user = surroundings(request).clock(), _user(request)
+    number = from_public_id(request.state.form.get("id", ""))
+    if number is None or not await _write(request, lambda c: own.remove_device(c, user, number, now)):
+        raise HTTPException(404, NOT_YOURS)
+    return RedirectResponse("/settings/devices?removed", 303)
+
+
+async def judging(request: Request) -> Response:
+    """`/settings/judging`."""
+    user = _user(request)
+
+    def look(connection: Connection) -> tuple[list[CorrectionRow], list[tuple[RejudgingRow, Changes]], list[AuditRow]]:
+        rejudged = corrections.list_rejudgings(connection, user, limit=REJUDGINGS)
+        return (
+            corrections.list_for(connection, user),
+            [(each, views.changes(connection, user, each.id)) for each in rejudged],
+            audit.lines(connection, user, limit=LINES),
+        )
+
+    said, rejudgings, lines = await _read(request, look)
+    return render(
+        request,
+        "settings_judging.html",
+        corrections=said,
+        rejudgings=rejudgings,
+        audit=lines,
+        rules=RULES_VERSION,
+        done=DONE["undone"] if "undone" in request.query_params else "",
+    )
+
+
+async def undo(request: Request) -> Response:
+    """POST: take back what was said about an event. Form: id, back."""
+    around, user, form = surroundings(request), _user(request), request.state.form
+    given = form.get("id", "")
+    standing = await _read(request, lambda connection: corrections.list_for(connection, user))
+    said = next((each for each in standing if str(each.id) == given), None)
+    if said is None:
+        raise HTTPException(404, NOT_YOURS)
+    await run_in_threadpool(rejudge.undo, around.engine, user, said.id, around.clock())
+    await until_judged(around, user, said.id)
+    if form.get("back"):
+        return RedirectResponse(back_to(form["back"], open=said.event, correction=given), 303)
+    return RedirectResponse("/settings/judging?undone", 303)
+
+
+async def data(request: Request) -> Response:
+    """`/settings/data`."""
+    files = await run_in_threadpool(surroundings(request).data_files)
+    return render(request, "settings_data.html", files=files, today=surroundings(request).clock().date(), done="")
+
+
+def browser_name(agent: str) -> str:
+    """ "Firefox on Linux"."""
+    read = read_agent(agent)
+    return f"{read.client or 'A browser'} on {read.system}" if read.system else read.client or "A browser"
+
+
+def _user(request: Request) -> UserId:
+    user: UserId = request.state.person.id
+    return user
+
+
+async def _read(request: Request, work: Callable[[Connection], Result]) -> Result:
+    def run() -> Result:
+        with reading(surroundings(request).engine) as connection:
+            return work(connection)
+
+    return await run_in_threadpool(run)
+
+
+async def _write(request: Request, work: Callable[[Connection], Result]) -> Result:
+    def run() -> Result:
+        with surroundings(request).engine.begin() as connection:
+            return work(connection)
+
+    return await run_in_threadpool(run)
+
+
+routes = [
+    Route("/settings/devices", devices, methods=["GET"]),
+    Route("/settings/devices", add_device, methods=["POST"]),
+    Route("/settings/devices/remove", remove_device, methods=["POST"]),
+    Route("/settings/judging", judging, methods=["GET"]),
+    Route("/settings/judging/undo", undo, methods=["POST"]),
+    Route("/settings/data", data, methods=["GET"]),
+]
