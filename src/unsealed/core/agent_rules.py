@@ -1,4 +1,4 @@
-r"""The ordered table of user agents that matter to mail: data only, read by core.agent.
+"""The ordered table of user agents that matter to mail: data only, read by core.agent.
 
 The first row that matches names the agent; what matches no row stays without a name.
 Rows name products, never single strings: other versions and platforms of a product match as well. Tokens that circulate
