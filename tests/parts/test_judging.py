@@ -239,10 +239,11 @@ def test_a_long_history_is_judged_again_in_portions(house: House, monkeypatch: p
     )
     house.take_in()
     right = snapshot(house, [copy])
+    message = house.message_of(copy)
     with house.engine.begin() as connection:
         connection.execute(schema.events.update().values(finding="scanner", first_of_reading=False))
         events.recount(connection)
-        events.mark(connection, dict.fromkeys([MessageId(1000)], schema.EPOCH), rejudging=1)
+        events.mark(connection, {message: schema.EPOCH}, rejudging=1)
 
     portions = 0
     while house.ingest.judge():
