@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import mean
@@ -60,7 +60,7 @@ _RIGHT = {
 class Counted:
     """What one way of counting makes of the population."""
 
-    people: int = 0  # acts of people that count
+    people: int = 0  # acts of people that count, or repeat what counts
     machines: int = 0  # requests of machines that count
     own: int = 0  # requests of the sender that count
     shown: int = 0  # copies shown as read
@@ -104,12 +104,14 @@ class Tally:
             asked = request.method == "GET"
             counts = {"unsealed": finding.counted, "plain": asked, "later": asked and request.at >= SOON_S}
             for way, counted in counts.items():
+                total: Counted = getattr(self, way)
                 if counted:
                     opened[way].add(request.copy)
-                    total: Counted = getattr(self, way)
                     total.people += truth.person
                     total.machines += truth.machine
                     total.own += truth is Truth.OWN
+                elif way == "unsealed" and finding is Finding.DUPLICATE:
+                    total.people += truth.person
             if truth.person:
                 traced.add(request.copy)
             if truth is Truth.HIDDEN_READ:
@@ -138,12 +140,7 @@ class Tally:
     @property
     def people_lost(self) -> float:
         """The share of acts of people that are taken for a machine's or for the sender's own."""
-        taken = sum(
-            count
-            for (truth, finding), count in self.matrix.items()
-            if truth.person and not finding.counted and finding is not Finding.DUPLICATE
-        )
-        return taken / self.people
+        return 1 - self.unsealed.people / self.people
 
     @property
     def readers_lost(self) -> float:
@@ -230,66 +227,40 @@ def _fits(truth: Truth, finding: Finding) -> bool | None:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def shown(shares: Iterable[float]) -> str:
+def shown(shares: Iterable[float], *, span: bool = True) -> str:
     """Shares of one as per cent: the mean, the lowest and the highest."""
     values = [100 * share for share in shares]
-    digits = 2 if mean(values) < 2 else 1
-    return f"{mean(values):.{digits}f} % ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    digits = 2 if 0 < mean(values) < 2 else 1
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return f"{mean(values):.{digits}f} %" + (f" ({low} to {high})" if span else "")
 
 
-def beside(tallies: Sequence[Tally], built_in: Sequence[Tally]) -> Table:
-    """The judge beside two simple counters."""
-    table = Table(
-        columns=(
-            "",
-            "Unsealed",
-            "Unsealed, built-in tables only",
-            "every request counts",
-            "all but the first 60 s",
-        )
-    )
+def beside(*columns: tuple[str, Sequence[Tally], str], span: bool = True) -> Table:
+    """Ways of counting side by side. columns: title, the tallies, the field of Tally that holds the way."""
+    table = Table(columns=("", *(title for title, _, _ in columns)))
 
-    def row(words: str, unsealed: str, share: str, of: str) -> None:
-        """unsealed: a property of Tally, or "" for the plain way; share and of: fields of Counted, of Tally."""
+    def row(words: str, share: Callable[[Tally, Counted], float]) -> None:
+        cells = [shown((share(each, getattr(each, way)) for each in found), span=span) for _, found, way in columns]
+        table.add(words, *cells)
 
-        def cell(found: Sequence[Tally], way: str) -> str:
-            if unsealed and way == "unsealed":
-                return shown(getattr(tally, unsealed) for tally in found)
-            shares = []
-            for tally in found:
-                counted = getattr(tally, way)
-                total = getattr(counted if of == "shown" else tally, of)
-                value = getattr(counted, share) / total
-                shares.append(1 - value if share == "people" else value)
-            return shown(shares)
-
-        table.add(
-            words,
-            cell(tallies, "unsealed"),
-            cell(built_in, "unsealed"),
-            cell(tallies, "plain"),
-            cell(tallies, "later"),
-        )
-
-    row("what people did, taken for something else", "people_lost", "people", "people")
-    row("readers who left a trace and are not shown", "readers_lost", "missed", "traced")
-    row("what machines did, counted as a person", "machines_counted", "machines", "machines")
-    row("what the sender did, counted as the reader", "", "own", "own")
-    row('copies shown as "read" that somebody read', "", "shown_read", "shown")
+    row("what people did, taken for something else", lambda tally, counted: 1 - counted.people / tally.people)
+    row("readers who left a trace and are not shown", lambda tally, counted: counted.missed / tally.traced)
+    row("what machines did, counted as a person", lambda tally, counted: counted.machines / tally.machines)
+    row("what the sender did, counted as the reader", lambda tally, counted: counted.own / tally.own)
+    row('copies shown as "opened" that somebody read', lambda tally, counted: counted.shown_read / counted.shown)
     return table
 
 
-def of_readers(tallies: Sequence[Tally]) -> Table:
+def of_readers(tallies: Sequence[Tally], *, span: bool = True) -> Table:
     """What is seen of the people who looked."""
     table = Table(columns=("of all who really looked at the letter", "share"))
-    table.add("shown as read", shown(tally.readers_shown / tally.readers for tally in tallies))
-    table.add(
-        'shown as "loaded by a machine": perhaps read', shown(tally.readers_maybe / tally.readers for tally in tallies)
-    )
-    table.add(
-        "no signal at all",
-        shown(1 - (tally.readers_shown + tally.readers_maybe) / tally.readers for tally in tallies),
-    )
+
+    def row(words: str, share: Callable[[Tally], float]) -> None:
+        table.add(words, shown(map(share, tallies), span=span))
+
+    row('shown as "opened" or "clicked"', lambda tally: tally.readers_shown / tally.readers)
+    row('shown as "loaded by a machine": perhaps read', lambda tally: tally.readers_maybe / tally.readers)
+    row("nothing was seen", lambda tally: 1 - (tally.readers_shown + tally.readers_maybe) / tally.readers)
     return table
 
 
@@ -410,26 +381,28 @@ def _sum(counters: Iterable[Counter[_T]]) -> Counter[_T]:
 
 def pages(tallies: Sequence[Tally], built_in: Sequence[Tally], varied: Table) -> tuple[str, str]:
     """What stands in the explanation, for people who write letters, and the page with everything."""
-    return _short(tallies, built_in), _details(tallies, built_in, varied)
+    return _short(tallies), _details(tallies, built_in, varied)
 
 
-def _facts(tallies: Sequence[Tally]) -> str:
+def _size(tallies: Sequence[Tally]) -> str:
     requests = sum(tally.matrix.total() for tally in tallies)
     copies = sum(tally.copies for tally in tallies)
-    return (
-        f"Rule set {RULES_VERSION}; {len(tallies)} populations with {copies:,} copies and {requests:,} requests.\n"
-        "Shares are means over the populations, with the lowest and the highest.\n"
-    )
+    return f"Rule set {RULES_VERSION}; {len(tallies)} populations with {copies:,} copies and {requests:,} requests.\n"
 
 
-def _short(tallies: Sequence[Tally], built_in: Sequence[Tally]) -> str:
+def _short(tallies: Sequence[Tally]) -> str:
     return "\n".join(
         (
             BEGIN,
             "",
-            _facts(tallies),
-            beside(tallies, built_in).markdown(),
-            of_readers(tallies).markdown(),
+            _size(tallies),
+            beside(
+                ("Unsealed", tallies, "unsealed"),
+                ("every request counts", tallies, "plain"),
+                ("all but the first minute counts", tallies, "later"),
+                span=False,
+            ).markdown(),
+            of_readers(tallies, span=False).markdown(),
             'How often a confidence is right about "a person, a machine, or I?":\n',
             in_words(tallies).markdown(),
             END,
@@ -439,7 +412,16 @@ def _short(tallies: Sequence[Tally], built_in: Sequence[Tally]) -> str:
 
 def _details(tallies: Sequence[Tally], built_in: Sequence[Tally], varied: Table) -> str:
     sections = (
-        ("Beside simple counters", _BESIDE, beside(tallies, built_in)),
+        (
+            "Beside simple counters",
+            _BESIDE,
+            beside(
+                ("Unsealed", tallies, "unsealed"),
+                ("Unsealed, built-in tables only", built_in, "unsealed"),
+                ("every request counts", tallies, "plain"),
+                ("all but the first minute counts", tallies, "later"),
+            ),
+        ),
         ("What is seen of readers", "", of_readers(tallies)),
         ("What was judged as what", _MATRIX, matrix(tallies)),
         ("How often a confidence is right", _CALIBRATION, calibration(tallies)),
@@ -448,10 +430,11 @@ def _details(tallies: Sequence[Tally], built_in: Sequence[Tally], varied: Table)
         ("If an assumption is wrong", _VARIED, varied),
         ("What is assumed", _ASSUMED, assumed(Rates())),
     )
-    head = f"# Accuracy\n\n<!-- Written by `{COMMAND}`; do not edit. -->\n\n{_facts(tallies)}"
+    head = f"# Accuracy\n\n<!-- Written by `{COMMAND}`; do not edit. -->\n\n{_size(tallies)}{_MEANS}"
     return "\n".join((head, *(f"## {title}\n\n{words}{table.markdown()}" for title, words, table in sections)))
 
 
+_MEANS = "Shares are means over the populations, with the lowest and the highest.\n"
 _BESIDE = """\
 A bar is set for two rows: under 0.5 % of what people do may be taken for something else, and under 2 % of what machines
 do may count.

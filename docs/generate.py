@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -162,15 +165,51 @@ def reasons_page() -> str:
     lines += ["## A message that goes out as it came", "", *_codes(UNCHANGED_REASONS)]
     lines += ["## A link that is left alone", "", *_codes(LEFT_REASONS)]
     lines += [RULES_HEAD.format(version=RULES_VERSION)]
-    lines += ["| rule | what it looks at | reasons it gives |", "|---|---|---|"]
+    lines += ["| rule | what it looks at | reasons it gives, and how sure it is |", "|---|---|---|"]
     for rule in RULES:
         number, _, words = (inspect.getdoc(rule) or "").partition(": ")
-        codes = dict.fromkeys(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', inspect.getsource(rule)))
-        codes.pop("HEAD", None)  # a method of HTTP, not a reason
-        lines.append(f"| {number} | {_cell(words)} | {', '.join(f'`{code}`' for code in codes)} |")
+        lines.append(f"| {number} | {_cell(words)} | {', '.join(_reasons(rule))} |")
         if number == "15":
-            lines.append("| 16 | the same actor asks for the same thing again within 5 s | `REPEAT` |")
+            lines.append("| 16 | the same actor asks for the same thing again within 5 s | `REPEAT` 0.95 |")
     return "\n".join([*lines, ""])
+
+
+def _reasons(rule: Callable[..., object]) -> Iterator[str]:
+    """The codes in the source of a rule, in its order, with the confidences of its decisions; evidence has none."""
+    tree = ast.parse(inspect.getsource(rule))
+    assigned: dict[str, list[ast.AST]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            assigned[node.targets[0].id].append(node.value)
+
+    def values(node: ast.AST) -> Iterator[object]:
+        """The constants that an expression may come to; a name stands for everything that the rule assigns to it."""
+        match node:
+            case ast.Constant():
+                yield node.value
+            case ast.Name():
+                for each in assigned[node.id]:
+                    yield from values(each)
+            case ast.IfExp():
+                yield from [*values(node.body), *values(node.orelse)]
+            case _:
+                for each in ast.iter_child_nodes(node):
+                    yield from values(each)
+
+    sure: dict[str, set[str]] = {}
+    for node in sorted((each for each in ast.walk(tree) if isinstance(each, ast.Call)), key=lambda call: call.lineno):
+        match node:
+            case ast.Call(func=ast.Name(id="Decision"), args=[_, confidence, code, _]):
+                found = {f"{value}" for value in values(confidence)}
+            case ast.Call(func=ast.Name(id="Evidence"), args=[code, _]):
+                found = set()
+            case _:
+                continue
+        for each in values(code):
+            if isinstance(each, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)*", each):
+                sure.setdefault(each, set()).update(found)
+    for each, confidences in sure.items():
+        yield f"`{each}` {' or '.join(sorted(confidences))}".strip()
 
 
 def _codes(reasons: dict[str, str]) -> list[str]:
