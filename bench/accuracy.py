@@ -165,7 +165,14 @@ def measured(seed: int, letters: int, *, complete: bool = True, rates: Rates | N
 
 def judged(letter: Letter, *, complete: bool) -> Iterator[Verdict]:
     """The verdicts of one letter, in the order of its requests."""
-    hits = [
+    hits = seen(letter, complete=complete)
+    verdicts = judge(hits, known(letter))
+    return (verdicts[hit.id] for hit in hits)
+
+
+def seen(letter: Letter, *, complete: bool) -> list[SeenHit]:
+    """What the judge sees of the requests of one letter."""
+    return [
         SeenHit(
             id=HitId(number),
             copy=CopyId(request.copy),
@@ -185,8 +192,6 @@ def judged(letter: Letter, *, complete: bool) -> Iterator[Verdict]:
         )
         for number, request in enumerate(letter.requests)
     ]
-    verdicts = judge(hits, _context(letter))
-    return (verdicts[hit.id] for hit in hits)
 
 
 def _network(spot: Spot, *, complete: bool) -> Network:
@@ -195,7 +200,8 @@ def _network(spot: Spot, *, complete: bool) -> Network:
     return Network(kind=spot.network if complete else NetworkClass.UNKNOWN)
 
 
-def _context(letter: Letter) -> Context:
+def known(letter: Letter) -> Context:
+    """What the judge knows about the sender of one letter."""
     sender = letter.sender
     presence = Presence(
         address=sender.spot.address,

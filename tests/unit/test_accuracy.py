@@ -7,9 +7,10 @@ from functools import cache
 
 import pytest
 from bench import accuracy
-from bench.accuracy import MACHINES_COUNTED, PEOPLE_LOST, Tally, judged, measured
+from bench.accuracy import MACHINES_COUNTED, PEOPLE_LOST, Tally, judged, known, measured, seen
 from bench.population import Copy, Letter, Population, Rates, Request, Spot, Truth, assumptions
 
+from unsealed.core.judge import judge, neighbourhood
 from unsealed.model.event import Finding, NetworkClass, Reason, Verdict
 
 LETTERS = 5_000
@@ -45,6 +46,15 @@ def test_a_hidden_link_and_head_never_count() -> None:
         for request, verdict in zip(letter.requests, judged(letter, complete=True), strict=True):
             if request.method == "HEAD" or (letter.trap is not None and request.link == letter.trap):
                 assert not verdict.finding.counted
+
+
+def test_a_part_of_a_history_is_judged_as_it_is_with_the_whole() -> None:
+    for letter in Population(5).letters(300):
+        hits, context = seen(letter, complete=True), known(letter)
+        whole, near = judge(hits, context), neighbourhood(context)
+        for since in {hit.at for hit in hits}:
+            part = judge([hit for hit in hits if hit.at >= since - near], context, since=since)
+            assert part == {hit.id: whole[hit.id] for hit in hits if hit.at >= since}
 
 
 def test_the_same_seed_gives_the_same_population() -> None:
