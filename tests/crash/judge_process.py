@@ -1,0 +1,48 @@
+"""A judge as a process of its own that dies: judge_process.py STORE-URL JOURNAL STATEMENTS.
+
+Ships, judges and judges history again, in small portions, until nothing is left (exit status 0), or until it has come
+to that many statements or commits: then it kills itself with -9, before the one or after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import event
+from tests.parts.house import KEYS
+
+from unsealed.flow import judging, rejudge
+from unsealed.flow.ingest import Ingest
+from unsealed.store import corrections
+from unsealed.store import engine as stores
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(url: str, journal: Path, statements: int) -> None:
+    corrections.MESSAGES_LOOKED_AT = 3
+    judging.HISTORY_AT_ONCE = 10
+    engine = stores.connect(url)
+    steps = itertools.count(1)
+
+    def die(*_: object) -> None:
+        if next(steps) == statements:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(engine, "before_cursor_execute", die)
+    event.listen(engine, "commit", die)
+    ingest = Ingest(engine, keys=KEYS, journal=journal, collector="c1", clock=now)
+    while ingest.ship(5) + ingest.judge(4) or rejudge.step(engine, now()):
+        pass
+
+
+if __name__ == "__main__":
+    address, folder, count = sys.argv[1:]
+    main(address, Path(folder), int(count))
