@@ -55,7 +55,7 @@ def _read(user_agent: str) -> Agent:
             system = ""  # what a proxy or a robot says of a system is its own disguise, not the reader's
         case _:
             pass
-    client = rule.client or _browser(text)
+    client = (_own_name(text, kind) or rule.client) if rule.own_name else rule.client
     return Agent(client=client, kind=kind, device=device, system=system, rule=rule.name)
 
 
@@ -73,12 +73,37 @@ def _cleaned(text: str) -> str:
     return text
 
 
-def _browser(text: str) -> str:
-    """The name that ua-parser knows; else the first word before a slash, which is how apps begin."""
-    if found := _browsers().extract(text):
+def _own_name(text: str, kind: ClientKind) -> str:
+    """What the program calls itself: the name that ua-parser finds, or the first words, which is how programs begin.
+
+    The browser that a robot poses as is not its name.
+    """
+    found = _browsers().extract(text)
+    if found and (kind is ClientKind.BROWSER or (found.family not in _POSES and "/" not in found.family)):
         return found.family
-    name = text.partition("/")[0]
-    return "" if name.lower() == "mozilla" or len(name) > 40 else name
+    named = _COMPATIBLE.search(text) or _FIRST_WORDS.match(text)
+    name = named[1].strip() if named else ""
+    return "" if name.lower().startswith(("mozilla", "msie")) else name
+
+
+_COMPATIBLE = re.compile(r"\bcompatible[;,] *\+?([A-Za-z][^;/()]{1,39})", re.IGNORECASE)
+_FIRST_WORDS = re.compile(r"([^/(;:]{1,40}?)(?: v?\d[\d.]*)?(?:[/(;]|$)")
+_POSES = frozenset(
+    {
+        "Chrome",
+        "Chrome Mobile",
+        "Chrome Mobile WebView",
+        "Safari",
+        "Mobile Safari",
+        "Mobile Safari UI/WKWebView",
+        "Firefox",
+        "Firefox Mobile",
+        "IE",
+        "Edge",
+        "Opera",
+        "Android",
+    }
+)
 
 
 @lru_cache(maxsize=8192)

@@ -38,19 +38,24 @@ class AgentRule:
     """One row."""
 
     name: str  # stays the same for ever: it is stored with events
-    client: str  # "": ask ua-parser
+    client: str
     source: str
     pattern: str
     kind: ClientKind
     device: Device | None  # None: told by the platform words in the agent
+    own_name: bool  # shown by the name in the agent itself; `client` only where it has none
     since: str  # when the row was last looked at
 
 
 def _rows(
-    kind: ClientKind, device: Device | None, *rows: tuple[str, str, str, str], since: str = "2026-11"
+    kind: ClientKind,
+    device: Device | None,
+    *rows: tuple[str, str, str, str],
+    own_name: bool = False,
+    since: str = "2026-11",
 ) -> tuple[AgentRule, ...]:
     """Rows that differ in name, client, source and pattern only."""
-    return tuple(AgentRule(*row, kind=kind, device=device, since=since) for row in rows)
+    return tuple(AgentRule(*row, kind=kind, device=device, own_name=own_name, since=since) for row in rows)
 
 
 _IMAGE_PROXIES = (
@@ -509,6 +514,10 @@ _IN_APP = (
         ("app.kakao", "KakaoTalk", ISBOT, r"\bkakaotalk[ /]\d"),
         ("app.discord", "Discord", UPJS, r"\bdiscord/\d"),
         ("app.viber", "Viber", ISBOT, r"^viber/"),
+    ),
+    *_rows(
+        ClientKind.BROWSER,
+        None,
         # Google's old transcoding proxy for slow networks: a person behind it.
         ("app.weblight", "", BROWSCAP, r"googleweblight|google wireless transcoder"),
         # A component of old browsers, which names its home page.
@@ -516,6 +525,7 @@ _IN_APP = (
         # Phones whose makers took the word.
         ("app.botphone", "", DD, r"android [\d.]+; .*\b(?:id ?|kid|x|cu|[cm][ _]|vr )bot"),
         ("app.mail.ru", "", UAP, r"mrchrome|\bmailru"),
+        own_name=True,
     ),
 )
 
@@ -557,6 +567,7 @@ _ROBOTS = (
             r"|security[ ._-]?(?:scan|audit|research|monitor|check|txt)"
             r"|(?:domain|research|site|port|http|web|server|internet)[ -]?scan(?:ner|ning)?\b",
         ),
+        own_name=True,
     ),
     *_rows(
         ClientKind.LINK_PREVIEW,
@@ -568,6 +579,7 @@ _ROBOTS = (
             r"link-?preview|link preview|url-?preview|url preview|web preview|preview service|page-preview|peekbot"
             r"|link-?expand|unfurl|opengraph|richlink|metatag",
         ),
+        own_name=True,
     ),
     *_rows(
         ClientKind.CRAWLER,
@@ -592,11 +604,13 @@ _ROBOTS = (
         ),
         # People's programs do not carry an address of a page or a mailbox.
         ("crawler.address", "robot", CUA, r"https?://|\bwww\.|\+http|mailto:|[a-z0-9]@[a-z0-9-]+\.[a-z]|\(at\)"),
+        own_name=True,
     ),
     *_rows(
         ClientKind.DESKTOP_CLIENT,
         None,
         ("mail.generic", "mail program", DD, r"^[a-z0-9 ._-]*mail[a-z]*[/ ]v?\d|[) ][a-z]*mail/\d|^[a-z]+ ?mail\b.*\("),
+        own_name=True,
     ),
 )
 
@@ -629,6 +643,7 @@ _BROWSERS = (
             r"^(?:e?links|lynx|w3m|dillo|midori|icab|ibrowse|netsurf|uzbl|amaya|opera|firefox|\w*mosaic)\b",
         ),
         ("browser.named", "", UAP, r"browser"),
+        own_name=True,
     ),
     # The plain HTTP stack of Android: some app, and in a mail most likely the mail app.
     *_rows(ClientKind.MOBILE_APP, None, ("app.android", "Android app", DD, r"^dalvik/")),
@@ -638,6 +653,7 @@ _BROWSERS = (
         ("app.apple", "", UAP, r"cfnetwork/"),
         ("app.phone", "", DD, r"[( ;/:-](?:android|iphone|ipad|ipod|ios|ipados)\b|^(?:iphone|ipad)"),
         ("app.computer", "", DD, r"\((?:[^)]*[ ;])?(?:windows|macintosh|mac os|x11)\b|windows nt|macos/"),
+        own_name=True,
     ),
 )
 
@@ -658,6 +674,7 @@ _PROGRAMS = _rows(
         CUA,
         r"^[^/]{1,40}/v?\d|^[^/()]{1,40}[ _]v?\d[\d.]*\b|^[a-z0-9-]+\.(?:com|net|org|io|ru|de)\b",
     ),
+    own_name=True,
 )
 
 RULES: tuple[AgentRule, ...] = (
