@@ -17,6 +17,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import corrections
 from unsealed.store.engine import reading
+from unsealed.store.schema import EPOCH
 
 MESSAGES_SHOWN = 10
 TELL_EVERY_S = 2.0
@@ -36,7 +37,7 @@ def read_since(text: str, today: datetime) -> datetime:
         raise BadInput(f"--since: {text!r} is not a date; write it like 2026-11-21") from error
     if since > today:
         raise BadInput(f"--since: {text} is still to come; leave it out to judge everything again")
-    return since
+    return max(since, EPOCH)
 
 
 def run(settings: Settings, engine: Engine, since: datetime | None) -> None:
