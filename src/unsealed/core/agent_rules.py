@@ -218,7 +218,9 @@ _CRAWLERS = _rows(
     ("crawler.duckduckgo", "DuckDuckBot", CUA, r"duckduckbot|duckassistbot|duckduckgo-favicons"),
     ("crawler.apple", "Applebot", CUA, r"applebot"),
     ("crawler.yahoo", "Yahoo! Slurp", CUA, r"yahoo! slurp"),
-    ("crawler.openai", "GPTBot", CUA, r"gptbot|chatgpt-user|oai-searchbot"),
+    ("crawler.openai", "GPTBot", CUA, r"gptbot"),
+    ("crawler.openai.user", "ChatGPT-User", CUA, r"chatgpt-user"),
+    ("crawler.openai.search", "OAI-SearchBot", CUA, r"oai-searchbot"),
     ("crawler.anthropic", "ClaudeBot", CUA, r"claudebot|anthropic-ai|claude-(?:user|web|searchbot)"),
     ("crawler.perplexity", "PerplexityBot", CUA, r"perplexity(?:bot|-user)"),
     ("crawler.meta", "Meta", CUA, r"\bmeta-(?:external|webindexer)"),
@@ -246,59 +248,66 @@ _CRAWLERS = _rows(
     ("crawler.camo", "Camo", CUA, r"github-camo|^camo asset proxy"),
 )
 
-_LIBRARIES = _rows(
-    ClientKind.CRAWLER,
-    Device.UNKNOWN,
-    ("library.apache", "Apache HttpClient", CUA, r"apache-httpclient|apache-httpasyncclient"),
-    ("library.commons", "Jakarta HttpClient", CUA, r"commons-httpclient"),
-    ("library.asynchttp", "AsyncHttpClient", CUA, r"asynchttpclient|^ahc/"),
-    ("library.curl", "curl", CUA, r"^(?:lib)?curl/|^pycurl/|\blibcurl\b"),
-    ("library.wget", "Wget", CUA, r"^wget"),
-    ("library.requests", "python-requests", CUA, r"python-requests"),
-    ("library.httpx", "python-httpx", CUA, r"python-httpx"),
-    ("library.aiohttp", "aiohttp", CUA, r"aiohttp/"),
-    ("library.urllib", "Python-urllib", CUA, r"python-urllib"),
-    ("library.urllib3", "urllib3", CUA, r"^urllib3[/-]"),
-    ("library.scrapy", "Scrapy", CUA, r"scrapy/"),
-    ("library.python", "Python", CUA, r"^python|\bpython[/ ]\d|botocore/"),
-    ("library.go", "Go-http-client", CUA, r"go-http-client|^go [\d.]+ package http|\bgo/?go?\d\.\d"),
-    ("library.go.resty", "go-resty", CUA, r"^go-resty"),
-    ("library.java", "Java", CUA, r"^java/?[ \d]|^java-http-client/|[^a-z]java/\d|^google-http-java"),
-    ("library.okhttp", "okhttp", CUA, r"^okhttp"),
-    ("library.axios", "axios", CUA, r"^axios/"),
-    ("library.undici", "undici", CUA, r"^undici"),
-    ("library.superagent", "node-superagent", CUA, r"^node-superagent"),
-    ("library.node", "node-fetch", CUA, r"^node(?:-fetch|\.js|/|$)|^request\.js|node\.js/"),
-    ("library.got", "got", CUA, r"^got[ /(]"),
-    ("library.perl", "libwww-perl", CUA, r"libwww-perl|^lwp[:-]|^http::tiny"),
-    ("library.guzzle", "Guzzle", CUA, r"guzzlehttp"),
-    ("library.symfony", "Symfony HttpClient", CUA, r"^symfony httpclient"),
-    ("library.php", "PHP", CUA, r"^php[/ \d]|\bphp/\d|^cakephp"),
-    ("library.faraday", "Faraday", CUA, r"^faraday"),
-    ("library.restclient", "rest-client", CUA, r"^rest-client"),
-    ("library.ruby", "Ruby", CUA, r"^ruby|^http\.rb|/ruby/"),
-    ("library.dart", "Dart", DD, r"^dart/"),
-    ("library.elixir", "hackney", YAUAA, r"hackney/"),
-    ("library.dotnet", "RestSharp", CUA, r"^restsharp|^dotnet"),
-    ("library.rust", "reqwest", CUA, r"^reqwest/|^hyper/|^rust"),
-    ("library.powershell", "PowerShell", CUA, r"powershell/"),
-    ("library.winhttp", "WinHTTP", CUA, r"winhttp(?:request)?\b"),
-    ("library.indy", "Indy Library", WHICH, r"indy library|^mozilla/4\.0 \(compatible; synapse\)"),
-    ("library.httpie", "HTTPie", CUA, r"^httpie"),
-    ("library.postman", "Postman", CUA, r"^postman"),
-    ("library.insomnia", "Insomnia", CUA, r"^insomnia/"),
-    ("library.lua", "lua-resty-http", CUA, r"^lua-resty|resty-requests"),
-    ("library.headless", "Headless Chrome", DD, r"headlesschrome"),
-    ("library.phantom", "PhantomJS", DD, r"phantomjs"),
-    ("library.slimer", "SlimerJS", DD, r"slimerjs"),
-    ("library.jsdom", "jsdom", DD, r"\bjsdom/"),
-    ("library.cypress", "Cypress", DD, r"\bcypress/"),
-    ("library.puppeteer", "Puppeteer", CUA, r"puppeteer"),
-    ("library.playwright", "Playwright", CUA, r"playwright"),
-    ("library.selenium", "Selenium", CUA, r"selenium"),
-    ("library.container", "container tool", DD, r"^containers/|^cri-o/|^containerd/|^docker/"),
-    ("library.torrent", "torrent program", DD, r"^btwebclient|torrent/"),
-    ("library.tool", "HTTP tool", CUA, r"^ab/|^apachebench|^siege|^wrk/|^hey/0|^aria2|^axel[/ ]|^lftp"),
+_LIBRARIES = (
+    *_rows(
+        ClientKind.CRAWLER,
+        Device.UNKNOWN,
+        ("library.apache", "Apache HttpClient", CUA, r"apache-httpclient|apache-httpasyncclient"),
+        ("library.commons", "Jakarta HttpClient", CUA, r"commons-httpclient"),
+        ("library.asynchttp", "AsyncHttpClient", CUA, r"asynchttpclient|^ahc/"),
+        ("library.curl", "curl", CUA, r"^(?:lib)?curl/|^pycurl/|\blibcurl\b"),
+        ("library.wget", "Wget", CUA, r"^wget"),
+        ("library.requests", "python-requests", CUA, r"python-requests"),
+        ("library.httpx", "python-httpx", CUA, r"python-httpx"),
+        ("library.aiohttp", "aiohttp", CUA, r"aiohttp/"),
+        ("library.urllib", "Python-urllib", CUA, r"python-urllib"),
+        ("library.urllib3", "urllib3", CUA, r"^urllib3[/-]"),
+        ("library.scrapy", "Scrapy", CUA, r"scrapy/"),
+        ("library.python", "Python", CUA, r"^python|\bpython[/ ]\d|botocore/"),
+        ("library.go", "Go-http-client", CUA, r"go-http-client|^go [\d.]+ package http|\bgo/?go?\d\.\d"),
+        ("library.go.resty", "go-resty", CUA, r"^go-resty"),
+        ("library.java", "Java", CUA, r"^java/?[ \d]|^java-http-client/|[^a-z]java/\d|^google-http-java"),
+        ("library.okhttp", "okhttp", CUA, r"^okhttp"),
+        ("library.axios", "axios", CUA, r"^axios/"),
+        ("library.undici", "undici", CUA, r"^undici"),
+        ("library.superagent", "node-superagent", CUA, r"^node-superagent"),
+        ("library.node", "node-fetch", CUA, r"^node(?:-fetch|\.js|/|$)|^request\.js|node\.js/"),
+        ("library.got", "got", CUA, r"^got[ /(]"),
+        ("library.perl", "libwww-perl", CUA, r"libwww-perl|^lwp[:-]|^http::tiny"),
+        ("library.guzzle", "Guzzle", CUA, r"guzzlehttp"),
+        ("library.symfony", "Symfony HttpClient", CUA, r"^symfony httpclient"),
+        ("library.php", "PHP", CUA, r"^php[/ \d]|\bphp/\d|^cakephp"),
+        ("library.faraday", "Faraday", CUA, r"^faraday"),
+        ("library.restclient", "rest-client", CUA, r"^rest-client"),
+        ("library.ruby", "Ruby", CUA, r"^ruby|^http\.rb|/ruby/"),
+        ("library.dart", "Dart", DD, r"^dart/"),
+        ("library.elixir", "hackney", YAUAA, r"hackney/"),
+        ("library.dotnet", "RestSharp", CUA, r"^restsharp|^dotnet"),
+        ("library.rust", "reqwest", CUA, r"^reqwest/|^hyper/|^rust"),
+        ("library.powershell", "PowerShell", CUA, r"powershell/"),
+        ("library.winhttp", "WinHTTP", CUA, r"winhttp(?:request)?\b"),
+        ("library.indy", "Indy Library", WHICH, r"indy library|^mozilla/4\.0 \(compatible; synapse\)"),
+        ("library.httpie", "HTTPie", CUA, r"^httpie"),
+        ("library.postman", "Postman", CUA, r"^postman"),
+        ("library.insomnia", "Insomnia", CUA, r"^insomnia/"),
+        ("library.lua", "lua-resty-http", CUA, r"^lua-resty|resty-requests"),
+        ("library.headless", "Headless Chrome", DD, r"headlesschrome"),
+        ("library.phantom", "PhantomJS", DD, r"phantomjs"),
+        ("library.slimer", "SlimerJS", DD, r"slimerjs"),
+        ("library.jsdom", "jsdom", DD, r"\bjsdom/"),
+        ("library.cypress", "Cypress", DD, r"\bcypress/"),
+        ("library.puppeteer", "Puppeteer", CUA, r"puppeteer"),
+        ("library.playwright", "Playwright", CUA, r"playwright"),
+        ("library.selenium", "Selenium", CUA, r"selenium"),
+    ),
+    *_rows(
+        ClientKind.CRAWLER,
+        Device.UNKNOWN,
+        ("library.container", "container tool", DD, r"^containers/|^cri-o/|^containerd/|^docker/"),
+        ("library.torrent", "torrent program", DD, r"^btwebclient|torrent/"),
+        ("library.tool", "HTTP tool", CUA, r"^ab/|^apachebench|^siege|^wrk/|^hey/0|^aria2|^axel[/ ]|^lftp"),
+        own_name=True,
+    ),
 )
 
 # Mail programs name the engine too (Firefox, Chrome, Safari): the mail product is looked for before the browser.
@@ -589,11 +598,12 @@ _ROBOTS = (
             "crawler.named",
             "robot",
             CUA,
-            r"crawl|spider|scraper|fetcher|archiver|validat|monitor\b|monitoring|checker|synthetic|uptime|linkcheck|indexer"
-            r"|analyzer|analy[sz]is|httrack|nutch|screenshot|lookup|classifier|aggregator|extractor|siphon|emailwolf|mailcheck|downloader/"
-            r"|ghost inspector|gomezagent|\brigor\b|ips-agent|site24x7|siteimprove|marketgoo|adbeat|cookiehub"
-            r"|linktest|linktiger|zabbix|nagios|[a-z-]agent(?:/[\d.]+)?$|\bagent-|safari/.*[a-z0-9]\.(?:com|net|org|io)[/)]"
-            r"|dmbrowser|taginspector|newrelicpinger|probe/|\bdcv\b|-audit\b|\bjeeves\b|mshots|khtml2png|iplabel",
+            r"crawl|spider|scraper|fetcher|archiver|validat|monitor\b|monitoring|checker|synthetic|uptime|linkcheck"
+            r"|indexer|analyzer|analy[sz]is|httrack|nutch|screenshot|lookup|classifier|aggregator|extractor|siphon"
+            r"|emailwolf|mailcheck|downloader/|ghost inspector|gomezagent|\brigor\b|ips-agent|site24x7|siteimprove"
+            r"|marketgoo|adbeat|cookiehub|linktest|linktiger|zabbix|nagios|dmbrowser|taginspector|newrelicpinger|probe/"
+            r"|\bdcv\b|-audit\b|\bjeeves\b|mshots|khtml2png|iplabel|[a-z-]agent(?:/[\d.]+)?$|\bagent-"
+            r"|safari/.*[a-z0-9]\.(?:com|net|org|io)[/)]",
         ),
         # A browser has nothing to add there: (KHTML, like Gecko; compatible; X), Safari/537.36 (compatible; X).
         (
@@ -616,7 +626,8 @@ _ROBOTS = (
 
 _OLD_PHONES = (
     r"\bmidp\b|up\.browser|up\.link|docomo|kddi-|netfront|obigo|ucweb|opera mini|\bj2me\b|\bmaui/|jig browser"
-    r"|^(?:nokia|mot-|motorola|lge?-|samsung|sonyericsson|sie-|philips|sharp|sanyo|softbank|vodafone|sec-|htc|zte|alcatel)"
+    r"|^(?:nokia|mot-|motorola|lge?-|samsung|sonyericsson|sie-|philips|sharp|sanyo|softbank|vodafone|sec-|htc|zte"
+    r"|alcatel)"
 )
 
 # People's browsers and the programs around them. ua-parser knows their names.
