@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from unsealed.inlets import api
+from unsealed.inlets.auth import Guard
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
@@ -28,7 +30,17 @@ async def wordless(_: Request, error: Exception) -> Response:
 
 @pytest.fixture
 def app(engine: Engine, clock: Callable[[], datetime]) -> Starlette:
-    return Starlette(routes=api.routes(engine=engine, clock=clock), exception_handlers={BadInput: wordless})
+    guard = Middleware(
+        Guard,
+        engine=engine,
+        clock=clock,
+        origin="http://127.0.0.1:8025",
+        trusted_proxies=(),
+        refuse=lambda _, status, words: JSONResponse({"error": words}, status),
+    )
+    return Starlette(
+        routes=api.routes(engine=engine, clock=clock), middleware=[guard], exception_handlers={BadInput: wordless}
+    )
 
 
 @pytest.fixture
@@ -303,3 +315,31 @@ async def test_health_says_whether_the_store_can_be_reached(app: Starlette, brow
 async def health(browser: Any) -> tuple[int, Any]:
     answer = await browser.get("/healthz")
     return answer.status, answer.json
+
+
+async def test_a_copy_says_whether_it_was_read_for_certain_and_on_what(
+    client: Any, mail: Mapping[str, MessageId]
+) -> None:
+    ines, rob, _ = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}")).json["copies"]
+    [silent] = (await client(f"/api/v1/messages/{public_id(mail['silent'])}")).json["copies"]
+
+    assert (True, 2, []) == (ines["certain"], ines["devices"], ines["why"])
+    assert (False, 0, []) == (rob["certain"], rob["devices"], rob["why"])
+    assert ("no_signal", ["pictures_may_be_blocked"]) == (silent["state"], silent["why"])
+    assert ([], []) == (silent["traits"], silent["company_traits"])
+
+
+async def test_an_event_says_how_sure_we_are_from_where_and_who_said_so(
+    client: Any, engine: Engine, mail: Mapping[str, MessageId]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("update events set place = 'known', country = 'PT' where client = 'Thunderbird'"))
+        said = """update events set reasons = '[["CORRECTED", "you"]]', confidence = 0.5 where client = 'Firefox'"""
+        connection.exec_driver_sql(said)
+    listed = (await client(f"/api/v1/messages/{public_id(mail['proposal'])}/events")).json["events"]
+    thunderbird = next(each for each in listed if each["client"] == "Thunderbird")
+    firefox = next(each for each in listed if each["client"] == "Firefox")
+
+    assert {"state": "known", "country": "PT", "region": "", "city": ""} == thunderbird["place"]
+    assert ("certain", False, False) == tuple(thunderbird[key] for key in ("confidence_word", "corrected", "forwarded"))
+    assert ("maybe", True, "unknown") == (firefox["confidence_word"], firefox["corrected"], firefox["place"]["state"])

@@ -344,6 +344,7 @@ class _Collector:
 
     def _tick(self) -> None:
         """Once a second: the date, the deadlines, the journal."""
+        self._group.stay_near()
         self.now = now = self.loop.time()
         self.date = format_datetime(self.clock(), usegmt=True).encode()
         self.pixel = self.compose(b"200 OK", _PIXEL, _GIF)

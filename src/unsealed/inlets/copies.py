@@ -5,17 +5,30 @@ how far signals of this recipient and this company can be trusted. The same for 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from unsealed.core.reading import Reader, Silence, copy_state, devices, read_for_certain, readers, why_no_signal
-from unsealed.core.reliability import Trait
-from unsealed.model.message import CopyState, public_id
-from unsealed.model.view import CopyRow, MessageView, Pasted, Sighting
-from unsealed.store import views
+from unsealed.core.reliability import Trait, company_of, traits
+from unsealed.model.message import CopyState, UserId, public_id
+from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting
+from unsealed.store import contacts, views
+
+ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a question
+
+
+CERTAIN = 0.9
+BELIEVED = 0.6  # under it we say maybe
+
+
+def sure(confidence: float) -> str:
+    """How sure we are, in the one word that every screen uses: certain, likely or maybe."""
+    if confidence >= CERTAIN:
+        return "certain"
+    return "likely" if confidence >= BELIEVED else "maybe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,27 +44,75 @@ class Known:
     company: tuple[Trait, ...]  # of all recipients of the company
 
 
-def known(connection: Connection, message: MessageView, copies: Iterable[CopyRow], now: datetime) -> dict[str, Known]:
-    """By copy id. copies: of the message, those that are shown."""
-    seen: defaultdict[str, list[Sighting]] = defaultdict(list)
+def known(
+    connection: Connection, user: UserId, message: MessageView, copies: Sequence[CopyRow], now: datetime
+) -> dict[str, Known]:
+    """By copy id. copies: of the message, those that are shown; habits are looked up of the first ASKED_ABOUT."""
+    seen = _sightings(connection, int(message.row.id, 16))
     pasted: defaultdict[str, list[Pasted]] = defaultdict(list)
-    number = int(message.row.id, 16)
-    for sighting in views.sightings(connection, number):
-        seen[public_id(sighting.copy)].append(sighting)
-    for each in views.pasted(connection, number):
+    for each in views.pasted(connection, int(message.row.id, 16)):
         pasted[public_id(each.copy)].append(each)
+    of_person: dict[str, tuple[Trait, ...]] = {}
+    of_company: dict[str, tuple[Trait, ...]] = {"": ()}
+    for copy in copies[:ASKED_ABOUT]:
+        mailbox, company = copy.address.lower(), company_of(copy.address)
+        if mailbox:
+            of_person[copy.id] = traits(contacts.facts_of_mailbox(connection, user, mailbox, now))
+        if company not in of_company:
+            of_company[company] = traits(contacts.facts_of_domain(connection, user, company, now))
     found = {}
     for copy in copies:
+        own, company_traits = of_person.get(copy.id, ()), of_company.get(company_of(copy.address), ())
         found[copy.id] = Known(
             certain=read_for_certain(copy.facts),
-            devices=devices(seen[copy.id]),
-            readers=readers(seen[copy.id]),
+            devices=devices(seen.get(copy.id, ())),
+            readers=readers(seen.get(copy.id, ())),
             pasted=tuple(pasted[copy.id]),
-            silence=_silence(message, copy, (), (), now),
-            traits=(),
-            company=(),
+            silence=_silence(message, copy, own, company_traits, now),
+            traits=own,
+            company=company_traits,
         )
     return found
+
+
+def readers_of(connection: Connection, message_id: int) -> dict[str, tuple[Reader, ...]]:
+    """Who read each copy, by copy id."""
+    return {copy: readers(sightings) for copy, sightings in _sightings(connection, message_id).items()}
+
+
+def is_forwarded(event: EventRow, of_copy: Iterable[Reader]) -> bool:
+    """Whether an event came from somebody to whom the copy was perhaps forwarded."""
+    return event.finding.counted and any(
+        reader.forwarded and _same(event, reader.sighting) and event.at >= reader.sighting.first_at
+        for reader in of_copy
+    )
+
+
+def _same(event: EventRow, seen: Sighting) -> bool:
+    return (
+        event.client,
+        event.client_kind,
+        event.device,
+        event.system,
+        event.network,
+        event.operator,
+        event.place,
+    ) == (
+        seen.client,
+        seen.kind,
+        seen.device,
+        seen.system,
+        seen.network,
+        seen.operator,
+        seen.place,
+    )
+
+
+def _sightings(connection: Connection, message_id: int) -> dict[str, list[Sighting]]:
+    found: defaultdict[str, list[Sighting]] = defaultdict(list)
+    for sighting in views.sightings(connection, message_id):
+        found[public_id(sighting.copy)].append(sighting)
+    return dict(found)
 
 
 def _silence(

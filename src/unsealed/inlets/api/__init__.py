@@ -28,6 +28,7 @@ from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
 from unsealed.inlets.auth import bearer
+from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, from_public_id
@@ -87,6 +88,11 @@ class Copy(Answer, frozen=True, kw_only=True):
     confidence: float | None
     first: datetime | None
     last: datetime | None
+    certain: bool  # a person followed a link: read, whatever was loaded
+    devices: int  # on how many it was read, as far as they can be told
+    why: tuple[str, ...]  # of no signal: why it may be so, see core.reading.Silence
+    traits: tuple[str, ...]  # how signals of this recipient behave, see core.reliability.Trait
+    company_traits: tuple[str, ...]  # the same of all recipients of the company
 
 
 class Link(Answer, frozen=True, kw_only=True):
@@ -125,6 +131,13 @@ class Reason(Answer, frozen=True, kw_only=True):
     words: str
 
 
+class Place(Answer, frozen=True, kw_only=True):
+    state: str  # known, proxy, unknown
+    country: str  # ISO 3166-1 alpha-2; "" unless known
+    region: str
+    city: str
+
+
 class Event(Answer, frozen=True, kw_only=True):
     id: str
     at: datetime
@@ -132,6 +145,9 @@ class Event(Answer, frozen=True, kw_only=True):
     verdict: str  # see model.event.Finding
     counted: bool  # whether it counts as the act of a person
     confidence: float
+    confidence_word: str  # certain, likely, maybe
+    corrected: bool  # you said what it was
+    forwarded: bool  # perhaps: another device in another place than before
     reasons: tuple[Reason, ...]  # the first one decided
     rules: str
     client: str
@@ -140,6 +156,7 @@ class Event(Answer, frozen=True, kw_only=True):
     system: str
     network: str
     operator: str
+    place: Place
     link: str | None  # where the link leads; null for an open
     link_text: str | None
     copy: str
@@ -232,7 +249,8 @@ def message(question: Question) -> WholeMessage:
     found = views.message(question.connection, question.user, _id(question.path["id"]), question.now)
     if found is None:
         raise HTTPException(404)
-    return _whole(found, question.now)
+    of_copies = known(question.connection, question.user, found, found.copies, question.now)
+    return _whole(found, of_copies, question.now)
 
 
 def events(question: Question) -> Events:
@@ -251,7 +269,9 @@ def events(question: Question) -> Events:
         after=_cursor(question.given),
         limit=_limit(question.given),
     )
-    return Events(events=tuple(map(_event, page.items)), next=page.next)
+    of_copies = readers_of(question.connection, number)
+    made = tuple(_event(row, is_forwarded(row, of_copies.get(row.copy, ()))) for row in page.items)
+    return Events(events=made, next=page.next)
 
 
 # ----------------------------------------------------------------------------------------------- what was asked
@@ -306,7 +326,7 @@ def _message(row: MessageRow, now: datetime) -> Message:
     )
 
 
-def _whole(view: MessageView, now: datetime) -> WholeMessage:
+def _whole(view: MessageView, of_copies: dict[str, Known], now: datetime) -> WholeMessage:
     return WholeMessage(
         **msgspec.structs.asdict(_message(view.row, now)),
         sender=view.envelope_from,
@@ -320,12 +340,12 @@ def _whole(view: MessageView, now: datetime) -> WholeMessage:
             pixel=view.survey.pixel,
             unchanged=view.row.unchanged,
         ),
-        copies=tuple(_copy(copy, now) for copy in view.copies),
+        copies=tuple(_copy(copy, of_copies[copy.id], now) for copy in view.copies),
         links=tuple(map(_link, view.links)),
     )
 
 
-def _copy(row: CopyRow, now: datetime) -> Copy:
+def _copy(row: CopyRow, of_copy: Known, now: datetime) -> Copy:
     return Copy(
         id=row.id,
         recipient=row.address or None,
@@ -344,6 +364,11 @@ def _copy(row: CopyRow, now: datetime) -> Copy:
         confidence=row.signals.confidence,
         first=row.signals.first_at,
         last=row.signals.last_at,
+        certain=of_copy.certain,
+        devices=of_copy.devices,
+        why=of_copy.silence,
+        traits=of_copy.traits,
+        company_traits=of_copy.company,
     )
 
 
@@ -362,7 +387,7 @@ def _link(row: LinkRow) -> Link:
     )
 
 
-def _event(row: EventRow) -> Event:
+def _event(row: EventRow, forwarded: bool) -> Event:
     return Event(
         id=row.id,
         at=row.at,
@@ -370,6 +395,9 @@ def _event(row: EventRow) -> Event:
         verdict=row.finding,
         counted=row.finding.counted,
         confidence=row.confidence,
+        confidence_word=sure(row.confidence),
+        corrected=row.corrected,
+        forwarded=forwarded,
         reasons=tuple(Reason(code=each.code, words=each.words) for each in row.reasons),
         rules=row.rules,
         client=row.client,
@@ -378,6 +406,7 @@ def _event(row: EventRow) -> Event:
         system=row.system,
         network=row.network,
         operator=row.operator,
+        place=Place(state=row.place.state, country=row.place.country, region=row.place.region, city=row.place.city),
         link=row.destination if row.link is not None else None,
         link_text=row.link_text if row.link is not None else None,
         copy=row.copy,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 
+from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web.words import (
-    BELIEVED,
     Times,
     answered,
     bounced,

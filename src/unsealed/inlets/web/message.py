@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from unsealed.flow import rejudge, send
 from unsealed.inlets.auth import local_path
-from unsealed.inlets.copies import Known, known
+from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.inlets.web import history, letter, words
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import Surroundings, surroundings
@@ -27,9 +27,10 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, UserId, from_public_id
-from unsealed.model.view import CopyRow, CorrectionRow, DataFileRow, EventRow, LinkRow, MessageRow, MessageView, Page
+from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
 from unsealed.store import corrections, views
 from unsealed.store.engine import reading
+from unsealed.store.places import Credit, credits_for
 
 PEOPLE_SHOWN = 25  # more stand behind a link
 LINES_SHOWN = 10  # the same
@@ -56,12 +57,16 @@ class Story:
     among: int  # how many share a copy that is nobody's own
     open: str  # id of the event that stands open
     correction: CorrectionRow | None  # what was said just now
-    credits: Sequence[DataFileRow]  # for the places that are shown
+    credits: Sequence[Credit]  # for the places that are shown
     feed_at: int  # id of the feed from which on changes are news
 
     @property
     def row(self) -> MessageRow:
         return self.message.row
+
+    def is_forwarded(self, event: EventRow) -> bool:
+        known = self.known.get(event.copy)
+        return known is not None and is_forwarded(event, known.readers)
 
     @property
     def survey(self) -> object:
@@ -149,7 +154,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         if message.row.signals.machine and not raw:
             machines = views.events(connection, user, number, copy=only, machine=True, limit=LINES_SHOWN)
         copies = message.copies if where.people == "all" else message.copies[:PEOPLE_SHOWN]
-        found = known(connection, message, copies, times.now)
+        found = known(connection, user, message, copies, times.now)
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
     lines = _lines(events, message, where)
     machine_lines = history.machine_lines(machines.items, message.copies)
@@ -189,11 +194,11 @@ def _lines(events: Page[EventRow], message: MessageView, where: Where) -> list[h
     return lines
 
 
-def _credits(around: Surroundings, events: Sequence[EventRow]) -> Sequence[DataFileRow]:
+def _credits(around: Surroundings, events: Sequence[EventRow]) -> Sequence[Credit]:
     """What the licences of the data want shown beside places."""
     if not any(event.place.state == PlaceState.KNOWN for event in events):
         return ()
-    return [each for each in around.data_files() if each.credit and not each.trouble]
+    return credits_for(tuple(around.data_files()))
 
 
 def _kinds(events: Sequence[EventRow]) -> str:

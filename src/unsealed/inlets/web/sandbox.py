@@ -82,10 +82,10 @@ def _read(request: Request, user: UserId, public: str) -> Reading | None:
             return None
         of = from_public_id(copy.message) or 0
         message = views.message(connection, user, of, around.clock())
-        events = views.events(connection, user, of, copy=CopyId(number), limit=JUDGED)
+        events = views.events(connection, user, of, copy=copy.tokens, limit=JUDGED)
     if message is None:
         return None
-    found = simulate.trackers(raw, CopyId(number), message.tracking_url, around.keys)
+    found = simulate.trackers(raw, copy.tokens, message.tracking_url, around.keys)
     return Reading(
         copy=copy,
         head=letter.letterhead(raw),
@@ -169,11 +169,12 @@ async def _trackers(request: Request) -> tuple[simulate.Trackers, str]:
 
     def find() -> tuple[simulate.Trackers, str]:
         with reading(around.engine) as connection:
-            of = views.owns_copy(connection, request.state.person.id, number)
+            copy = views.sandbox_copy(connection, request.state.person.id, number)
+            of = copy and from_public_id(copy.message)
             message = of and views.message(connection, request.state.person.id, of, around.clock())
-        if not message:
+        if not copy or not message:
             raise HTTPException(404)
-        return simulate.trackers(raw, number, message.tracking_url, around.keys), message.tracking_url
+        return simulate.trackers(raw, copy.tokens, message.tracking_url, around.keys), message.tracking_url
 
     return await run_in_threadpool(find)
 

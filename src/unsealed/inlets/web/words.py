@@ -15,14 +15,12 @@ from unsealed.core.instrument import UNCHANGED_REASONS
 from unsealed.core.links import LEFT_REASONS
 from unsealed.core.reading import Silence, copy_state
 from unsealed.core.reliability import Trait
-from unsealed.inlets.copies import Known
+from unsealed.inlets.copies import BELIEVED, Known, sure
 from unsealed.inlets.web.countries import country
 from unsealed.model.event import Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
 from unsealed.model.message import AddressKind, CopyState, Delivery
 from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Sighting, Signals
 
-CERTAIN = 0.9
-BELIEVED = 0.6  # under it we say maybe
 JUST_NOW = "just now"
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
 
@@ -205,13 +203,6 @@ STATES = {
     CopyState.OPENED: "Opened",
     CopyState.CLICKED: "Clicked",
 }
-
-
-def sure(confidence: float) -> str:
-    """How sure we are, in the one word that every screen uses: certain, likely or maybe."""
-    if confidence >= CERTAIN:
-        return "certain"
-    return "likely" if confidence >= BELIEVED else "maybe"
 
 
 def maybe(signals: Signals) -> bool:

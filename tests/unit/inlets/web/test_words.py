@@ -190,11 +190,6 @@ def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
     assert all(words.MARKS[state].hint for state in CopyState if state not in (CopyState.OPENED, CopyState.CLICKED))
 
 
-@pytest.mark.parametrize(("confidence", "word"), [(1, "certain"), (0.9, "certain"), (0.6, "likely"), (0.59, "maybe")])
-def test_one_word_says_how_sure_we_are(confidence: float, word: str) -> None:
-    assert word == words.sure(confidence)
-
-
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
