@@ -15,7 +15,7 @@ from unsealed.app.config import Settings
 from unsealed.core import instrument as core
 from unsealed.model.errors import BadInput
 from unsealed.model.message import AddressKind, CopyId, Recipient
-from unsealed.model.policy import Level, LinkScope, Switches
+from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
 from unsealed.store.keyring import load
 
 
@@ -60,6 +60,7 @@ def _switches(settings: Settings, opens: str, links: str) -> Switches:
         links=scope,
         visible_urls=settings.tracking.visible_urls,
         excluded_domains=frozenset(settings.tracking.excluded_domains),
+        trap=settings.tracking.hidden_link is HiddenLink.ALWAYS,  # this is a message to one
     )
 
 

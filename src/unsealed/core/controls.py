@@ -1,8 +1,8 @@
 """Control headers: what the sender asks for in the head of a message, in our dialect and in those of others.
 
-The documented convention is `X-PM-*`. Every control header is cut out before relaying, understood or not. Asking for
-less always wins; what is malformed switches its axis off, with a note; asking for more than the defaults allow is
-noted and not done. The mail itself goes in every case.
+The documented convention is `X-PM-*`, and `X-Unsealed-*` for what no other service has. Every control header is cut
+out before relaying, understood or not. Asking for less always wins; what is malformed switches its axis off, with a
+note; asking for more than the defaults allow is noted and not done. The mail itself goes in every case.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from unsealed.core.header import Field, decoded
-from unsealed.model.policy import Level, LinkScope, Switches
+from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
 
-PREFIXES = ("x-pm-", "x-mailgun-", "x-smtpapi", "x-msys-api", "x-mc-", "x-mailjet-", "x-mt-")
+PREFIXES = ("x-unsealed-", "x-pm-", "x-mailgun-", "x-smtpapi", "x-msys-api", "x-mc-", "x-mailjet-", "x-mt-")
 
 TAG_CHARACTERS = 200
 METADATA_FIELDS = 50
@@ -37,6 +37,8 @@ class _Asked:
     opens: list[bool] = field(default_factory=list)
     clicks: list[bool] = field(default_factory=list)
     scopes: list[LinkScope] = field(default_factory=list)
+    shared: bool = False
+    hidden_link: list[bool] = field(default_factory=list)
     tag: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -112,7 +114,15 @@ def _combine(asked: _Asked, defaults: Switches) -> Switches:
         asked.notes.append("link tracking was asked for but is switched off for this account")
     if links is LinkScope.NONE:
         clicks = Level.OFF
-    return replace(defaults, opens=opens, clicks=clicks, links=links)
+    hidden_link = defaults.hidden_link
+    if not all(asked.hidden_link):
+        hidden_link = HiddenLink.NEVER
+    elif asked.hidden_link and hidden_link is HiddenLink.NEVER:
+        asked.notes.append("a hidden link was asked for but is switched off for this account")
+    elif asked.hidden_link:
+        hidden_link = HiddenLink.ALWAYS
+    shared = defaults.shared or asked.shared
+    return replace(defaults, opens=opens, clicks=clicks, links=links, hidden_link=hidden_link, shared=shared)
 
 
 def _shown(item: Field) -> str:
@@ -148,6 +158,24 @@ def _pm_links(asked: _Asked, item: Field) -> None:
             asked.notes.append("TextOnly is not offered; links are not tracked")
         case _:
             asked.malformed(item, clicks=True)
+
+
+def _copies(asked: _Asked, item: Field) -> None:
+    match decoded(item.value).strip().lower():
+        case "shared":
+            asked.shared = True
+        case "own":
+            pass
+        case _:
+            asked.shared = True  # the one that knows less
+            asked.notes.append(f"{_shown(item)} could not be understood; all recipients share one copy")
+
+
+def _hidden_link(asked: _Asked, item: Field) -> None:
+    on = _truth(decoded(item.value))
+    if on is None:
+        asked.malformed(item)
+    asked.hidden_link.append(bool(on))
 
 
 def _tag(asked: _Asked, item: Field) -> None:
@@ -255,6 +283,8 @@ def _sparkpost(asked: _Asked, item: Field) -> None:
 
 _METADATA = "x-pm-metadata-"
 _READERS: dict[str, Callable[[_Asked, Field], None]] = {
+    "x-unsealed-copies": _copies,
+    "x-unsealed-hidden-link": _hidden_link,
     "x-pm-trackopens": _pm_opens,
     "x-pm-tracklinks": _pm_links,
     "x-pm-tag": _tag,

@@ -45,6 +45,7 @@ log = structlog.get_logger()
 class _Loaded:
     parcel: Parcel
     user: UserId | None  # None: a report
+    shared: CopyId | None = None  # whose tokens stand in the parcel, when not its own
 
 
 class Delivery:
@@ -190,7 +191,8 @@ class Delivery:
                 found = messages.derivation(connection, CopyId(job.subject))
         if found is None:
             raise BadInput("the copy is gone")
-        return _Loaded(parcel=parcel_of(found, self._keys), user=found.user)
+        shared = None if found.tokens == found.copy else found.tokens
+        return _Loaded(parcel=parcel_of(found, self._keys), user=found.user, shared=shared)
 
     def _load_report(self, job: Job) -> _Loaded:
         with stores.reading(self._engine) as connection:
@@ -249,6 +251,8 @@ class Delivery:
         if not jobs.done(connection, job.id, self._owner) or loaded.user is None:
             return
         messages.sent(connection, loaded.parcel.copy, reply=receipt.reply, at=receipt.at, final=receipt.final)
+        if loaded.shared is not None:
+            messages.shared_sent(connection, loaded.shared, at=receipt.at, final=receipt.final)
         self._tell(connection, loaded, loaded.user, receipt.at)
 
     def _delayed(
@@ -266,6 +270,8 @@ class Delivery:
         if not jobs.done(connection, job.id, self._owner):
             return
         messages.bounced(connection, loaded.parcel.copy, reply=words, at=now)
+        if loaded.shared is not None:
+            messages.shared_bounced(connection, loaded.shared, at=now)
         jobs.add(connection, jobs.REPORT, [loaded.parcel.copy], now)
         self._tell(connection, loaded, loaded.user, now)
 

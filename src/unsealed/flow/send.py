@@ -34,6 +34,7 @@ class Planned:
     outgoing: Outgoing
     survey: Survey
     copies: tuple[CopyId, ...]
+    shared: CopyId | None  # whose tokens stand in all of them
     message_id: str
     subject: str
     key_id: int
@@ -44,11 +45,14 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
     """Decide everything about a message. No I/O; costs CPU in proportion to the message, so keep it off event loops."""
     found = header.fields(outgoing.raw)
     outgoing = replace(outgoing, switches=_frozen(outgoing))
+    survey = _surveyed(outgoing, tracking)
+    shared = outgoing.switches.shared and bool(survey.pixel or survey.tracked_links)
     return Planned(
         id=MessageId(secrets.randbits(63)),
         outgoing=outgoing,
-        survey=_surveyed(outgoing, tracking),
+        survey=survey,
         copies=tuple(CopyId(secrets.randbits(63)) for _ in outgoing.recipients),
+        shared=CopyId(secrets.randbits(63)) if shared else None,
         message_id=next((header.decoded(item.value) for item in found if item.name == "message-id"), ""),
         subject=header.subject(found),
         key_id=tracking.key_id,
@@ -79,6 +83,7 @@ def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
         planned.outgoing,
         survey=planned.survey,
         copy_ids=planned.copies,
+        shared=planned.shared,
         message_id=planned.message_id,
         subject=planned.subject,
         key_id=planned.key_id,
@@ -117,7 +122,7 @@ def parcel_of(found: messages.Derivation, keys: Keys) -> Parcel:
         tracking = Tracking(base_url=found.tracking_url, keys=keys, key_id=found.key_id)
         try:
             raw = make_copy(
-                raw, switches=found.switches, tracking=tracking, copy=found.copy, recipient=found.recipient
+                raw, switches=found.switches, tracking=tracking, copy=found.tokens, recipient=found.recipient
             ).raw
         except Exception:
             log.exception("copy.making_failed", copy=public_id(found.copy))

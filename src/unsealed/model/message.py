@@ -32,7 +32,7 @@ def from_public_id(text: str) -> int | None:
 class AddressKind(StrEnum):
     TO = "to"
     CC = "cc"
-    BCC = "bcc"  # in the envelope, in no visible header
+    BCC = "bcc"  # in the envelope, in no visible header; also of the row that stands for a shared copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

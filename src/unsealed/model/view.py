@@ -215,6 +215,7 @@ class SandboxRow:
 
     id: str
     message: str
+    tokens: CopyId  # the copy whose tokens it carries: its own, or the one that all recipients share
     recipient: str
     name: str
     subject: str

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, update
 
 from unsealed.model.message import (
     AddressKind,
@@ -29,6 +29,10 @@ from unsealed.store.schema import copies, links, messages, originals
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
 
+# The copy that all recipients share stands behind theirs; most messages have none.
+_shared = copies.alias("shared")
+_is_shared = and_(_shared.c.message_id == copies.c.message_id, _shared.c.position == messages.c.recipient_count)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derivation:
@@ -39,6 +43,7 @@ class Derivation:
     user: UserId
     envelope_from: str
     recipient: Recipient
+    tokens: CopyId  # whose tokens stand in it: its own, or those of the copy that all recipients share
     tracked: bool  # False: the copy is the original
     switches: Switches
     key_id: int
@@ -67,6 +72,7 @@ def add(
     *,
     survey: Survey,
     copy_ids: Sequence[CopyId],
+    shared: CopyId | None = None,
     message_id: str,
     subject: str,
     key_id: int,
@@ -74,7 +80,8 @@ def add(
 ) -> None:
     """Keep one accepted message with its original, its links and one copy for each recipient, all queued.
 
-    copy_ids: as many as `outgoing.recipients`, in their order. message_id: the header of that name.
+    copy_ids: as many as `outgoing.recipients`, in their order. shared: the copy whose tokens all of them carry; it is
+    kept behind the others, has no address and is never delivered. message_id: the header of that name.
     """
     switches = outgoing.switches
     connection.execute(
@@ -104,6 +111,9 @@ def add(
     )
     connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
     tracked = not survey.unchanged and bool(survey.pixel or survey.tracked_links)
+    kept = list(zip(copy_ids, outgoing.recipients, strict=True))
+    if shared is not None:
+        kept.append((shared, Recipient(address="")))
     connection.execute(
         copies.insert(),
         [
@@ -114,13 +124,13 @@ def add(
                 "address": recipient.address,
                 "name": recipient.name,
                 "kind": recipient.kind.value,
-                "tracked": tracked,
+                "tracked": tracked and shared in (None, copy),
                 "delivery": Delivery.QUEUED.value,
                 "user_id": outgoing.user,
                 "mailbox": recipient.address.lower(),
                 "domain": recipient.address.lower().rpartition("@")[2],
             }
-            for position, (copy, recipient) in enumerate(zip(copy_ids, outgoing.recipients, strict=True))
+            for position, (copy, recipient) in enumerate(kept)
         ],
     )
     if survey.links:
@@ -159,7 +169,8 @@ def derivations(
             copies.c.address,
             copies.c.name,
             copies.c.kind,
-            copies.c.tracked,
+            func.coalesce(_shared.c.id, copies.c.id).label("tokens"),
+            func.coalesce(_shared.c.tracked, copies.c.tracked).label("tracked"),
             messages.c.user_id,
             messages.c.envelope_from,
             messages.c.switches,
@@ -169,6 +180,7 @@ def derivations(
         )
         .join(messages, messages.c.id == copies.c.message_id)
         .join(originals, originals.c.message_id == copies.c.message_id)
+        .outerjoin(_shared, _is_shared)
         .where(copies.c.id.in_(wanted))
     )
     if at_most_bytes is not None:
@@ -180,6 +192,7 @@ def derivations(
             user=UserId(row["user_id"]),
             envelope_from=row["envelope_from"],
             recipient=_recipient(row),
+            tokens=CopyId(row["tokens"]),
             tracked=row["tracked"],
             switches=switches_from(row["switches"]),
             key_id=row["key_id"],
@@ -248,6 +261,28 @@ def bounced(connection: Connection, copy: CopyId, *, reply: str, at: datetime) -
     _move(connection, copy, delivery=Delivery.BOUNCED, reply=reply, ended_at=at, next_at=None)
 
 
+def shared_sent(connection: Connection, shared: CopyId, *, at: datetime, final: bool) -> None:
+    """The next hop took the copy of one of those who share this one: from the first of them on time runs for it."""
+    c = copies.c
+    moved = connection.execute(
+        update(copies)
+        .where(c.id == shared, or_(c.sent_at.is_(None), c.sent_at > at))
+        .values(delivery=(Delivery.DELIVERED if final else Delivery.SENT).value, sent_at=at)
+    )
+    if moved.rowcount:
+        events.delivered(connection, shared)
+
+
+def shared_bounced(connection: Connection, shared: CopyId, *, at: datetime) -> None:
+    """The copy of one of those who share this one was refused for good; once all of theirs were, so is this one."""
+    message = select(copies.c.message_id).where(copies.c.id == shared).scalar_subquery()
+    others = select(copies.c.delivery).where(copies.c.message_id == message, copies.c.id != shared).distinct()
+    if set(connection.execute(others).scalars()) == {Delivery.BOUNCED.value}:
+        connection.execute(
+            update(copies).where(copies.c.id == shared).values(delivery=Delivery.BOUNCED.value, ended_at=at)
+        )
+
+
 # Runs for every copy: put together once, because that takes longer than the answer.
 _TRIED = update(copies).where(copies.c.id == bindparam("key")).values(attempts=copies.c.attempts + 1)
 
@@ -266,6 +301,7 @@ def switches_json(switches: Switches) -> str:
             "links": switches.links.value,
             "visible_urls": switches.visible_urls.value,
             "excluded_domains": sorted(switches.excluded_domains),
+            "shared": switches.shared,
             "trap": switches.trap,
         }
     )
@@ -280,7 +316,8 @@ def switches_from(text: str) -> Switches:
         links=LinkScope(kept["links"]),
         visible_urls=VisibleUrl(kept["visible_urls"]),
         excluded_domains=frozenset(kept["excluded_domains"]),
-        trap=kept.get("trap", False),  # messages of earlier versions do not say
+        shared=kept.get("shared", False),  # messages of earlier versions do not say
+        trap=kept.get("trap", False),
     )
 
 

@@ -95,6 +95,10 @@ COUNTED = tuple(finding for finding in Finding if finding.counted)
 MACHINE = tuple(finding for finding in Finding if finding.machine)
 
 
+# The copy that all recipients share has no address: it counts for signals, and not among those that are delivered.
+_OWN = copies.c.address != ""
+
+
 # The list of sent mail
 
 
@@ -206,7 +210,7 @@ def _message_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[Me
     named: dict[int, list[str]] = {}
     first = (
         select(copies.c.message_id, copies.c.name, copies.c.address)
-        .where(copies.c.message_id.in_(ids), copies.c.position < NAMED)
+        .where(copies.c.message_id.in_(ids), copies.c.position < NAMED, _OWN)
         .order_by(copies.c.message_id, copies.c.position)
     )
     for row in connection.execute(first):
@@ -218,20 +222,20 @@ def _message_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[Me
 def _sums(ids: Sequence[int]) -> Select[Any]:
     """Facts of each message, summed over its copies."""
 
-    def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.sum(case((condition, 1), else_=0))
+    def number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((and_(*conditions), 1), else_=0))
 
     is_ = copies.c.delivery
     return (
         select(
             copies.c.message_id,
-            func.count().label("copies"),
+            number(_OWN).label("copies"),
             number(copies.c.tracked).label("tracked"),
-            number(is_ == Delivery.QUEUED).label("queued"),
-            number(is_ == Delivery.DELAYED).label("delayed"),
-            number(is_ == Delivery.SENT).label("sent"),
-            number(is_ == Delivery.DELIVERED).label("delivered"),
-            number(is_ == Delivery.BOUNCED).label("bounced"),
+            number(is_ == Delivery.QUEUED, _OWN).label("queued"),
+            number(is_ == Delivery.DELAYED, _OWN).label("delayed"),
+            number(is_ == Delivery.SENT, _OWN).label("sent"),
+            number(is_ == Delivery.DELIVERED, _OWN).label("delivered"),
+            number(is_ == Delivery.BOUNCED, _OWN).label("bounced"),
             func.min(case((is_ == Delivery.DELAYED, copies.c.next_at))).label("next_at"),
             func.max(case((is_ == Delivery.BOUNCED, copies.c.reply))).label("reply"),
             func.max(copies.c.sent_at).label("sent_at"),
@@ -679,7 +683,7 @@ def sandbox_copies(
     query = _behind(_in_sandbox(user), sandbox.c.at, sandbox.c.copy_id, after)
     found = connection.execute(query.limit(_bounded(limit) + 1)).all()
     page = found[: _bounded(limit)]
-    cursor = _cursor(page[-1].arrived_at, page[-1].id) if len(found) > len(page) else None
+    cursor = _cursor(page[-1].arrived_at, page[-1].own_id) if len(found) > len(page) else None
     return Page(items=tuple(_sandbox_row(row) for row in page), next=cursor)
 
 
@@ -690,11 +694,16 @@ def sandbox_copy(connection: Connection, user: UserId, copy: CopyId) -> SandboxR
 
 
 def _in_sandbox(user: UserId) -> Select[Any]:
+    # Facts and signals are those of the copy whose tokens it carries: its own, or the one that all recipients share.
+    own, shared = copies.alias("own"), copies.alias("shared")
     return (
-        select(copies, sandbox.c.recipient, sandbox.c.at.label("arrived_at"), messages.c.subject)
+        select(copies, own.c.id.label("own_id"), own.c.name.label("own_name"))
+        .add_columns(sandbox.c.recipient, sandbox.c.at.label("arrived_at"), messages.c.subject)
         .select_from(sandbox)
-        .join(copies, copies.c.id == sandbox.c.copy_id)
+        .join(own, own.c.id == sandbox.c.copy_id)
         .join(messages, messages.c.id == sandbox.c.message_id)
+        .outerjoin(shared, and_(shared.c.message_id == messages.c.id, shared.c.position == messages.c.recipient_count))
+        .join(copies, copies.c.id == func.coalesce(shared.c.id, own.c.id))
         .where(messages.c.user_id == user)
         .order_by(sandbox.c.at.desc(), sandbox.c.copy_id.desc())
     )
@@ -702,10 +711,11 @@ def _in_sandbox(user: UserId) -> Select[Any]:
 
 def _sandbox_row(row: Row[Any]) -> SandboxRow:
     return SandboxRow(
-        id=public_id(row.id),
+        id=public_id(row.own_id),
         message=public_id(row.message_id),
+        tokens=CopyId(row.id),
         recipient=row.recipient,
-        name=row.name,
+        name=row.own_name,
         subject=row.subject,
         at=row.arrived_at,
         facts=_facts(row),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +15,17 @@ from sqlalchemy import Engine
 from unsealed.core.instrument import Tracking
 from unsealed.flow import send
 from unsealed.flow.deliver import LARGE_AT_ONCE, Delivery
+from unsealed.flow.ingest import Ingest
 from unsealed.model.errors import DeliveryFailed, Unavailable
-from unsealed.model.message import Outgoing, public_id
+from unsealed.model.event import Finding
+from unsealed.model.hit import Hit
+from unsealed.model.message import CopyId, Outgoing, public_id
+from unsealed.model.policy import Switches
 from unsealed.model.ports import Parcel, Receipt
 from unsealed.outlets.sandbox import SandboxOutlet
 from unsealed.outlets.smtp import SmtpOutlet, Tls, Upstream
-from unsealed.store import jobs, schema
+from unsealed.store import jobs, sandbox, schema, views
+from unsealed.store.journal import Journal, encode_hit
 
 Eventually = Callable[[Callable[[], Any]], Awaitable[Any]]
 Deliver = Callable[..., Delivery]
@@ -391,3 +398,80 @@ async def test_a_copy_is_never_called_sent_before_the_next_hop_says_so(
 
     assert seen == ["queued"]
     await outlet.close()
+
+
+SHARED = Switches(shared=True)
+
+
+async def test_time_runs_for_a_shared_copy_from_the_first_recipient_on(
+    accept: Any, deliver: Deliver, copies: Any, clock: Any, eventually: Eventually
+) -> None:
+    begun = clock()
+    accept("bob@x.example", "eve@x.example", "joe@x.example", switches=SHARED)
+    deliver(Scripted(clock, eve_at_x=[GREYLISTED], joe_at_x=[NO_SUCH_USER]))
+    expected = {"bob@x.example": "sent", "eve@x.example": "delayed", "joe@x.example": "bounced", "": "sent"}
+    await eventually(lambda: states(copies) == expected)
+    assert copies()[""]["sent_at"] == begun
+
+    clock.advance(timedelta(seconds=2))
+    await eventually(lambda: copies()["eve@x.example"]["delivery"] == "sent")
+
+    assert (copies()[""]["sent_at"], copies()["eve@x.example"]["sent_at"]) == (begun, begun + timedelta(seconds=2))
+
+
+async def test_a_shared_copy_has_bounced_once_it_bounced_for_all(
+    accept: Any, deliver: Deliver, copies: Any, rows: Any, clock: Any, engine: Engine, ann: Any, eventually: Eventually
+) -> None:
+    accept("bob@x.example", "eve@x.example", switches=SHARED)
+    deliver(Scripted(clock, bob_at_x=[NO_SUCH_USER], eve_at_x=[GREYLISTED, NO_SUCH_USER]))
+    await eventually(
+        lambda: states(copies)["bob@x.example"] == "bounced" and states(copies)["eve@x.example"] == "delayed"
+    )
+    assert states(copies)[""] == "queued"
+
+    clock.advance(timedelta(seconds=2))
+    await eventually(lambda: set(states(copies).values()) == {"bounced"})
+
+    with engine.connect() as connection:
+        [row] = views.sent(connection, ann.user, now=clock()).items
+    assert (row.facts.delivery, row.bounced, row.waiting) == ("bounced", 2, 0)
+
+
+async def test_what_is_opened_in_a_shared_copy_was_opened_by_someone(
+    accept: Any,
+    deliver: Deliver,
+    copies: Any,
+    clock: Any,
+    sandbox_outlet: SandboxOutlet,
+    engine: Engine,
+    ann: Any,
+    keys: Any,
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    accept(*(f"r{number}@x.example" for number in range(4)), switches=SHARED)
+    deliver(sandbox_outlet)
+    await eventually(lambda: set(states(copies).values()) == {"delivered"})
+    with engine.connect() as connection:
+        boxes = views.sandbox_copies(connection, ann.user).items
+        raw = sandbox.raw(connection, ann.user, CopyId(int(boxes[0].id, 16))) or b""
+    [pixel] = re.findall(rb"https://t.example.org/o/([A-Za-z0-9_-]+)[.]gif", raw)
+    journal = Journal(tmp_path / "c1", "c1")
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.5.0"
+    at = clock() + timedelta(minutes=5)
+    hit = Hit(at=at, token=pixel.decode(), method="GET", address="203.0.113.21", user_agent=agent)
+    await asyncio.to_thread(journal.commit, [encode_hit(hit)])
+    ingest = Ingest(engine, keys=keys, journal=tmp_path / "c1", collector="c1", clock=clock)
+    await asyncio.to_thread(ingest.ship)
+    await asyncio.to_thread(ingest.judge)
+
+    with engine.connect() as connection:
+        [row] = views.sent(connection, ann.user, now=at).items
+        message = views.message(connection, ann.user, int(row.id, 16), at)
+        [event] = views.events(connection, ann.user, int(row.id, 16)).items
+        boxes = views.sandbox_copies(connection, ann.user).items
+    assert message is not None
+    assert [(copy.address, copy.signals.opens) for copy in message.copies][-2:] == [("r3@x.example", 0), ("", 1)]
+    assert (row.recipient_count, row.signals.opens, row.waiting, row.facts.delivery) == (4, 1, 0, "delivered")
+    assert (event.recipient, event.finding) == ("", Finding.HUMAN_OPEN)
+    assert [(box.tokens, box.signals.opens) for box in boxes] == [(copies()[""]["id"], 1)] * 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from unsealed.core.instrument import Tracking
+from unsealed.core.token import open_token
 from unsealed.flow import send
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, Outgoing
@@ -151,3 +153,34 @@ def test_the_number_of_recipients_says_whether_there_is_a_hidden_link(
     assert traps == ({planned.id: frozenset({planned.survey.links[-1].position})} if expected else {})
     assert shown is not None
     assert [row.link.trap for row in shown.links] == [False] * len(planned.survey.links[: -1 if expected else None])
+
+
+def test_recipients_who_share_a_copy_get_the_same_tokens(
+    engine: Engine, outgoing: Any, tracking: Tracking, rows: Any, clock: Any, ann: Any
+) -> None:
+    planned = send.plan(outgoing("bob@x.example", "eve@x.example", switches=Switches(shared=True)), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+    bob, eve = (send.copy_of(engine, copy, keys=tracking.keys) for copy in planned.copies)
+    with engine.connect() as connection:
+        shown = views.message(connection, ann.user, planned.id, clock())
+
+    assert bob.raw == eve.raw
+    tokens = re.findall(rb"https://t.example.org/[oc]/([A-Za-z0-9_-]+)", bob.raw)
+    assert {open_token(tracking.keys, token.decode()).copy for token in tokens} == {planned.shared}
+    assert (bob.recipient, eve.recipient) == ("bob@x.example", "eve@x.example")
+    assert {row["subject_id"] for row in rows(schema.jobs)} == set(planned.copies)
+    assert shown is not None
+    assert [(copy.address, copy.facts.tracked) for copy in shown.copies] == [
+        ("bob@x.example", False),
+        ("eve@x.example", False),
+        ("", True),
+    ]
+    assert (shown.row.recipient_count, shown.row.recipients) == (2, ("bob@x.example", "eve@x.example"))
+    assert (shown.row.waiting, shown.row.facts.tracked) == (2, True)
+
+
+def test_where_nothing_is_tracked_no_copy_is_shared(engine: Engine, outgoing: Any, tracking: Tracking) -> None:
+    switches = replace(OFF, shared=True)
+
+    assert send.plan(outgoing(switches=switches), tracking=tracking).shared is None

@@ -4,7 +4,7 @@ import pytest
 
 from unsealed.core.controls import Controls, is_control, read
 from unsealed.core.header import fields
-from unsealed.model.policy import Level, LinkScope, Switches
+from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
 
 DEFAULT = Switches()
 
@@ -123,3 +123,38 @@ def test_metadata_is_bounded() -> None:
 )
 def test_every_control_header_is_known_for_what_it_is(name: str, ours: bool) -> None:
     assert [is_control(item) for item in fields(f"{name}: x\r\n\r\n".encode())] == [ours]
+
+
+@pytest.mark.parametrize(
+    ("head", "shared", "notes"),
+    [
+        ("Subject: nothing asked", False, 0),
+        ("X-Unsealed-Copies: own", False, 0),
+        ("x-unsealed-copies: SHARED", True, 0),
+        ("X-Unsealed-Copies: own\nX-Unsealed-Copies: shared", True, 0),
+        ("X-Unsealed-Copies: four", True, 1),
+    ],
+)
+def test_recipients_share_a_copy_when_that_is_asked_for(head: str, shared: bool, notes: int) -> None:
+    found = asked(head)
+
+    assert (found.switches.shared, len(found.notes)) == (shared, notes)
+
+
+@pytest.mark.parametrize(
+    ("head", "default", "expected", "notes"),
+    [
+        ("Subject: nothing asked", HiddenLink.MANY, HiddenLink.MANY, 0),
+        ("X-Unsealed-Hidden-Link: on", HiddenLink.MANY, HiddenLink.ALWAYS, 0),
+        ("X-Unsealed-Hidden-Link: off", HiddenLink.ALWAYS, HiddenLink.NEVER, 0),
+        ("X-Unsealed-Hidden-Link: on\nX-Unsealed-Hidden-Link: off", HiddenLink.MANY, HiddenLink.NEVER, 0),
+        ("X-Unsealed-Hidden-Link: perhaps", HiddenLink.MANY, HiddenLink.NEVER, 1),
+        ("X-Unsealed-Hidden-Link: on", HiddenLink.NEVER, HiddenLink.NEVER, 1),
+    ],
+)
+def test_the_hidden_link_can_be_asked_for_and_declined(
+    head: str, default: HiddenLink, expected: HiddenLink, notes: int
+) -> None:
+    found = asked(head, Switches(hidden_link=default))
+
+    assert (found.switches.hidden_link, len(found.notes)) == (expected, notes)
