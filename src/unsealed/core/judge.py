@@ -889,7 +889,7 @@ SERVICES = {
     "fediverse server": "the fediverse",
 }
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender", "instant")
-_GUESSED = frozenset({"library.bare", "library.generic"})
+_GUESSED = frozenset({"library.bare", "library.generic", "crawler.compatible"})
 _COMPANIONS = frozenset({ClientKind.LINK_PREVIEW, ClientKind.PREFETCH})
 _MAIL_PROGRAMS = frozenset({ClientKind.DESKTOP_CLIENT, ClientKind.MOBILE_APP, ClientKind.WEBMAIL})
 _READERS = _MAIL_PROGRAMS | {ClientKind.BROWSER}
