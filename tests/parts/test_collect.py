@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -494,6 +495,38 @@ def test_what_is_no_request_of_ours_is_refused_and_nothing_behind_it_is_read(
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert [] == collector.hits()
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\n", b"\r\n\r\n"], ids=["nothing", "line", "newline", "two lines"])
+def test_a_request_that_came_before_is_understood_in_the_same_way(collector: Collector, before: bytes) -> None:
+    pixel, link = collector.pixel().encode(), collector.link().encode()
+    kept = b"%b HTTP/1.1\r\nHost: t\r\n\r\n"
+    last = b"%b HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+    for _ in range(3):
+        for path, status in ((pixel, b"HTTP/1.1 200 OK"), (link, b"HTTP/1.1 302 Found")):
+            with collector.connect() as sock:
+                for _ in range(2):  # the second meets all that is remembered
+                    sock.sendall(before + b"GET " + kept % path)
+                    assert sock.recv(65536).startswith(status)
+                sock.sendall(before + b"HEAD " + last % path)
+                assert receive(sock).startswith(status)
+            assert collector.raw(before + b"GET " + path + b" HTTP/1.0\r\n\r\n").startswith(status)
+            assert collector.raw(b"GET " + path + b" HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+    assert Counter(hit.method for hit in collector.hits()) == {"GET": 18, "HEAD": 6}
+    assert {hit.token for hit in collector.hits()} == {pixel[3:-4].decode(), link[3:].decode()}
+
+
+def test_an_address_behind_a_proxy_is_that_of_each_request(start: Start) -> None:
+    collector = start(trusted=("127.0.0.1/32",))
+    with collector.connect() as sock:
+        for number in (1, 2, 1, 3, 3):
+            sock.sendall(
+                f"GET {collector.pixel()} HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 192.0.2.{number}\r\n\r\n".encode()
+            )
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+
+    assert [f"192.0.2.{number}" for number in (1, 2, 1, 3, 3)] == [hit.address for hit in collector.hits()]
 
 
 def test_a_body_of_no_bytes_is_no_body(collector: Collector) -> None:

@@ -497,6 +497,17 @@ def test_what_arrives_during_a_commit_goes_with_the_next(owner: Owner, folder: P
     assert [b"a", b"b", b"c", b"d"] == payloads(folder)
 
 
+def test_the_writer_follows_its_owner_from_processor_to_processor(owner: Owner) -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        for processor in allowed:
+            os.sched_setaffinity(0, {processor})
+            owner.group.stay_near()
+            assert {processor} == os.sched_getaffinity(owner.group._thread.native_id or 0)
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def test_an_empty_record_waits_with_the_others_and_writes_nothing(owner: Owner, folder: Path) -> None:
     for payload, waiter in ((b"", "nothing"), (b"a", "A")):
         owner.group.add(payload, waiter)

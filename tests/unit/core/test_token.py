@@ -22,6 +22,7 @@ from unsealed.core.token import (
     Claims,
     key_of,
     open_device,
+    open_target,
     open_token,
     redirect_location,
     safe_destination,
@@ -97,6 +98,14 @@ def test_a_click_token_gives_back_the_destination_exactly_as_written(
     assert Claims(copy=copy, level=level, link=link, destination=destination) == open_token(RING, token)
     assert token == seal_click(RING, key_id, copy, level, link, destination)
     assert set(token) <= set(ALPHABET)
+
+
+@given(copy=copies, level=levels, link=st.integers(0, 2**20), destination=destinations)
+def test_the_target_of_a_token_is_its_destination_and_a_pixel_has_none(
+    copy: CopyId, level: Level, link: int, destination: str
+) -> None:
+    assert destination == open_target(RING, seal_click(RING, 1, copy, level, link, destination))
+    assert open_target(RING, seal_pixel(RING, 1, copy, level)) is None
 
 
 @given(device=st.integers(0, 2**63 - 1), key_id=key_ids, back=st.just("") | destinations)
@@ -313,6 +322,8 @@ def test_claims_of_a_device_are_checked_again_when_they_are_opened(claims: bytes
 def test_claims_are_checked_again_when_they_are_opened(claims: bytes) -> None:
     assert opens(sealed(LINK_HEAD + b"\x00" + packed(b"https://x.example/")))
     assert not opens(sealed(claims))
+    with pytest.raises(BadToken):
+        open_target(RING, sealed(claims))
 
 
 def test_the_longest_destination_can_be_sealed_and_one_byte_more_cannot() -> None:
