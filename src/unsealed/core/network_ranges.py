@@ -1,8 +1,9 @@
 """Which address ranges belong to whom, as far as mail is concerned: data only, read by core.network.
 
 A beginning that is always there: the ranges of image proxies, mail scanners and company web proxies, merged to round
-blocks, and the largest clouds. A routing table and the relay list (store.places) know more and override it.
-Numbers are facts from registries and vendors' published lists. Looked at: 2026-11.
+blocks, and the largest clouds. Vendors announce some of their ranges through others, so these stand above a routing
+table; those of clouds and of the relay give way to it and to the relay list (store.places).
+Numbers are facts from registries and vendors' published lists, compared with a routing table. Looked at: 2026-11.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RANGES: tuple[tuple[NetworkClass, str, str], ...] = (
         NetworkClass.APPLE_RELAY,
         "iCloud Private Relay",  # hulls of Apple's published egress list: Akamai, Cloudflare, Fastly
         "104.28.0.0/16 172.224.0.0/13 140.248.0.0/16 146.75.128.0/17"
-        " 2606:54c0::/32 2a02:26f7::/32 2a04:4e41::/32 2a09:bac2::/31",
+        " 2606:54c0::/30 2a02:26f7::/32 2a04:4e41::/32 2a09:bac2::/31",
     ),
     (
         NetworkClass.MICROSOFT,
@@ -48,12 +49,13 @@ RANGES: tuple[tuple[NetworkClass, str, str], ...] = (
         NetworkClass.YAHOO_PROXY,
         "Yahoo",  # AS36646, 36647, 26101, 10310, 34010
         "66.163.160.0/19 66.196.64.0/18 66.218.64.0/19 67.195.0.0/16 68.142.192.0/18 69.147.64.0/18 72.30.0.0/16"
-        " 74.6.0.0/16 76.13.0.0/16 77.238.160.0/19 87.248.96.0/19 98.136.0.0/14 106.10.128.0/17 188.125.64.0/19"
-        " 203.188.192.0/19 209.191.64.0/18 212.82.96.0/19 216.109.112.0/20"
+        " 74.6.0.0/16 77.238.160.0/19 87.248.96.0/19 98.136.0.0/14 106.10.128.0/17 188.125.64.0/19"
+        " 203.188.192.0/20 209.191.64.0/18 212.82.96.0/19 216.109.112.0/20"
         " 2001:4998::/32 2406:2000::/32 2a00:1288::/32",
     ),
-    (NetworkClass.WEBMAIL_PROXY, "Fastmail", "66.111.4.0/24 103.168.172.0/22 202.12.124.0/24"),
-    (NetworkClass.WEBMAIL_PROXY, "Proton", "185.70.40.0/22 185.159.156.0/22"),
+    (NetworkClass.WEBMAIL_PROXY, "Fastmail", "66.111.4.0/24 103.168.172.0/24 202.12.124.0/24 204.75.18.0/23"),
+    (NetworkClass.WEBMAIL_PROXY, "Proton", "185.70.40.0/22"),
+    (NetworkClass.VPN, "Proton VPN", "185.159.156.0/22"),
     (NetworkClass.WEBMAIL_PROXY, "Seznam", "77.75.72.0/21 2a02:598::/32"),
     (
         NetworkClass.WEBMAIL_PROXY,
@@ -71,7 +73,7 @@ RANGES: tuple[tuple[NetworkClass, str, str], ...] = (
     (NetworkClass.WEBMAIL_PROXY, "Ukr.net", "212.42.64.0/19"),
     (NetworkClass.WEBMAIL_PROXY, "Rambler", "81.19.64.0/19"),
     (NetworkClass.WEBMAIL_PROXY, "Zoho", "135.84.80.0/22 136.143.176.0/20 185.20.208.0/22"),
-    (NetworkClass.WEBMAIL_PROXY, "Kakao", "203.133.160.0/19 211.231.96.0/20"),
+    (NetworkClass.WEBMAIL_PROXY, "Kakao", "203.133.160.0/20 203.133.176.0/21 211.231.96.0/20"),
     (NetworkClass.SECURITY_VENDOR, "Barracuda Networks", "64.235.144.0/20 198.35.20.0/22 209.222.80.0/21"),
     (
         NetworkClass.SECURITY_VENDOR,
@@ -89,18 +91,24 @@ RANGES: tuple[tuple[NetworkClass, str, str], ...] = (
     (
         NetworkClass.SECURITY_VENDOR,
         "Cisco IronPort",
-        "68.232.128.0/19 139.138.32.0/19 184.94.240.0/20 208.90.56.0/21 216.71.128.0/19",
+        "68.232.128.0/19 139.138.32.0/20 139.138.56.0/21 184.94.240.0/20 208.90.56.0/21 216.71.128.0/19",
     ),
     (NetworkClass.SECURITY_VENDOR, "Trend Micro", "150.70.0.0/16 216.104.0.0/19"),
     (NetworkClass.SECURITY_VENDOR, "Trellix", "161.69.0.0/16"),
     (NetworkClass.SECURITY_VENDOR, "Hornetsecurity", "83.246.65.0/24 94.100.128.0/20 173.45.18.0/24 185.140.204.0/22"),
-    (NetworkClass.SECURITY_VENDOR, "retarus", "62.67.224.0/19 85.88.0.0/20"),
+    (
+        NetworkClass.SECURITY_VENDOR,
+        "retarus",
+        "94.199.88.0/21 103.196.252.0/22 185.93.140.0/22 185.215.216.0/22 185.236.172.0/23 199.204.12.0/22"
+        " 207.126.136.0/22",
+    ),
     (
         NetworkClass.SSE_PROXY,
         "Zscaler",
         "87.58.64.0/18 94.188.131.0/24 104.129.192.0/20 128.177.125.0/24 136.226.0.0/16 137.83.128.0/18"
         " 147.161.128.0/17"
-        " 165.225.0.0/16 167.103.0.0/16 170.85.0.0/16 185.46.212.0/22 197.98.201.0/24 199.168.148.0/22 211.144.19.0/24"
+        " 165.225.0.0/17 165.225.192.0/18 167.103.0.0/16 170.85.0.0/16 185.46.212.0/22 197.98.201.0/24"
+        " 199.168.148.0/22 211.144.19.0/24"
         " 2605:4300::/32 2a03:eec0::/32",
     ),
     (
@@ -116,7 +124,7 @@ RANGES: tuple[tuple[NetworkClass, str, str], ...] = (
     (
         NetworkClass.SSE_PROXY,
         "Forcepoint",
-        "85.115.32.0/19 86.111.216.0/21 103.1.196.0/22 116.50.56.0/21 177.39.96.0/22 196.216.238.0/23 208.87.232.0/21",
+        "85.115.32.0/19 86.111.216.0/21 103.1.196.0/22 116.50.56.0/21 196.216.238.0/23 208.87.232.0/21",
     ),
     (NetworkClass.SSE_PROXY, "Menlo Security", "46.227.66.0/23 148.64.0.0/19"),
     (
