@@ -32,9 +32,11 @@ cli = typer.Typer(
 user = typer.Typer(help="People who send mail through this installation.", no_args_is_help=True)
 keys = typer.Typer(help="The keys that seal tracking addresses.", no_args_is_help=True)
 token = typer.Typer(help="Tracking addresses.", no_args_is_help=True)
+facts = typer.Typer(help="Files of facts about networks and places.", no_args_is_help=True)
 cli.add_typer(user, name="user")
 cli.add_typer(keys, name="keys")
 cli.add_typer(token, name="token")
+cli.add_typer(facts, name="data")
 
 Data = Annotated[
     Path | None,
@@ -312,6 +314,60 @@ def explain(
     else:
         typer.echo(f"kind         link {claims.link}")
         typer.echo(f"destination  {claims.destination}")
+
+
+@facts.command("list")
+def list_data(data: Data = None) -> None:
+    """Show every data file: its age, what it holds, where it came from, its licence."""
+    from unsealed.app.data import show
+
+    show(settings_for(data))
+
+
+@facts.command("update")
+def update_data(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL_OR_FOLDER",
+            help="A folder with files, or a copy of the publishers' files.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Fetch the openly licensed files anew: countries, networks, Apple's relay, clouds. Takes effect at once."""
+    from unsealed.app.data import update
+
+    raise typer.Exit(update(settings_for(data), source))
+
+
+@facts.command("add")
+def add_data(
+    file: Annotated[Path, typer.Argument(help="What it holds is found out.", show_default=False)],
+    kind: Annotated[
+        str | None,
+        typer.Option(help="own, relay, cloud, routes, country or city: refuse anything else.", show_default=False),
+    ] = None,
+    network_class: Annotated[
+        str | None,
+        typer.Option("--class", help="Of a plain list of prefixes: hosting, vpn, corporate, ...", show_default=False),
+    ] = None,
+    operator: Annotated[str, typer.Option(help="Of a plain list of prefixes: whose they are.")] = "",
+    data: Data = None,
+) -> None:
+    """Add a data file: a city database, your own ranges (network,class,operator), a list of prefixes."""
+    from unsealed.app.data import add
+    from unsealed.model.event import Network, NetworkClass
+    from unsealed.store.address_files import OWN_CLASSES, DataKind
+
+    if kind is not None and kind not in list(DataKind):
+        stop(f"--kind {kind}: one of {', '.join(DataKind)}")
+    if network_class is not None and network_class not in OWN_CLASSES:
+        stop(f"--class {network_class}: one of {', '.join(sorted(OWN_CLASSES))}")
+    network = Network(kind=NetworkClass(network_class), operator=operator) if network_class else None
+    add(settings_for(data), file, kind=DataKind(kind) if kind else None, network=network)
 
 
 def _who(connection: Any, email: str) -> Any:

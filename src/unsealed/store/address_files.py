@@ -104,16 +104,23 @@ OWN_CLASSES = frozenset(kind.value for kind in NetworkClass) - {NetworkClass.SEN
 _OWN_HEAD = ["network", "class", "operator"]
 
 
-def read_contents(path: Path, name: str, *, network: Network | None = None, relay: bool = False) -> Contents:
+def read_contents(path: Path, name: str, *, kind: DataKind | None = None, network: Network | None = None) -> Contents:
     """Recognise a file and read it whole.
 
     name: what it was called where it came from; tells the publisher.
-    network: whose the prefixes of a plain list are. relay: a plain list holds the relay's.
+    kind: what it must turn out to be. network: whose the prefixes of a plain list are.
 
     Raises:
         BadInput: permanent; says what is wrong, where, and what was expected.
         OSError: it cannot be read.
     """
+    contents = _recognised(path, name, kind, network)
+    if kind is not None and contents.kind is not kind:
+        raise BadInput(f"it holds {contents.kind}, not {kind}")
+    return contents
+
+
+def _recognised(path: Path, name: str, kind: DataKind | None, network: Network | None) -> Contents:
     size = path.stat().st_size
     if not size:
         raise BadInput("the file is empty")
@@ -132,7 +139,7 @@ def read_contents(path: Path, name: str, *, network: Network | None = None, rela
             with opened() as file:
                 return _published_json(file)
         with opened() as file:
-            return _table(file, name, network, relay)
+            return _table(file, name, kind, network)
     except (EOFError, gzip.BadGzipFile) as error:
         raise BadInput("the compressed file is cut short or damaged; fetch it again") from error
 
@@ -140,7 +147,7 @@ def read_contents(path: Path, name: str, *, network: Network | None = None, rela
 # Text
 
 
-def _table(file: BinaryIO, name: str, network: Network | None, relay: bool) -> Contents:
+def _table(file: BinaryIO, name: str, kind: DataKind | None, network: Network | None) -> Contents:
     lines = _lines(file)
     first = next(lines, None)
     if first is None:
@@ -152,23 +159,23 @@ def _table(file: BinaryIO, name: str, network: Network | None, relay: bool) -> C
         case _ if [cell.lower() for cell in cells] == _OWN_HEAD:
             return _ranges(DataKind.OWN, _rows(lines, _own_row), Publisher(licence="your own"), name="own")
         case [prefix, _, _, _, *_] if "/" in prefix:
-            return _ranges(DataKind.RELAY, _rows(rest, _relay_row), _PUBLIC, name="relay")
+            return _ranges(DataKind.RELAY, _rows(rest, _relay_row), _PUBLIC)
         case [_, _, number, _] if number.isdecimal():
             return _ranges(DataKind.ROUTES, _rows(rest, _route_row), publisher)
         case [_, _, number, _, _] if number.isdecimal() and "\t" in first[1]:
             return _ranges(DataKind.ROUTES, _rows(rest, _iptoasn_row), publisher)
-        case [prefix] if _is_prefix(prefix) and relay:
-            return _ranges(DataKind.RELAY, _rows(rest, _relay_row), publisher, name="relay")
+        case [prefix] if _is_prefix(prefix) and kind is DataKind.RELAY:
+            return _ranges(DataKind.RELAY, _rows(rest, _relay_row), publisher)
         case [prefix] if _is_prefix(prefix) and network is not None:
             text = _written(network)
             rows = _rows(rest, lambda cells: (*_prefix(cells[0]), 0, text))
-            return _ranges(DataKind.CLOUD, rows, publisher, name=f"list-{_slug(network.operator)}")
+            return _ranges(DataKind.CLOUD, rows, publisher, stem=f"list-{_slug(network.operator)}")
         case [prefix] if _is_prefix(prefix):
             raise BadInput(
                 "a plain list of prefixes does not say whose they are: "
                 "add --class hosting --operator NAME, or --kind relay for Apple's relay"
             )
-        case [_, _, country] if len(country) == 2:
+        case [_, _, country] if len(country) == 2 and country.isalpha():
             raise BadInput("countries as CSV are not read; add the same data as a .mmdb file")
         case _:
             raise BadInput(
@@ -274,7 +281,13 @@ def _is_prefix(text: str) -> bool:
 
 
 def _ranges(
-    kind: DataKind, rows: Iterable[Row], publisher: Publisher, *, name: str = "", as_of: date | None = None
+    kind: DataKind,
+    rows: Iterable[Row],
+    publisher: Publisher,
+    *,
+    name: str = "",
+    stem: str = "",
+    as_of: date | None = None,
 ) -> Contents:
     count, versions = 0, set()
 
@@ -290,7 +303,7 @@ def _ranges(
         raise BadInput("the file holds no addresses")
     return Contents(
         kind=kind,
-        name=name or _with_versions(kind, versions),
+        name=name or _with_versions(stem or kind, versions),
         versions=frozenset(versions),
         rows=count,
         as_of=as_of,
@@ -427,8 +440,9 @@ def _publisher(says: str) -> Publisher:
     return _UNKNOWN_PUBLISHER
 
 
-def _with_versions(kind: DataKind, versions: set[int]) -> str:
-    return kind.value if len(versions) == 2 else f"{kind}-ipv{min(versions, default=4)}"
+def _with_versions(stem: str, versions: set[int]) -> str:
+    """Publishers give both versions of the protocol in one file, or each in its own."""
+    return str(stem) if len(versions) == 2 else f"{stem}-ipv{min(versions, default=4)}"
 
 
 def _slug(text: str) -> str:

@@ -71,9 +71,9 @@ class _Loaded:
     """The files in use."""
 
     own: Ranges | None = None
-    relay: Ranges | None = None
+    relay: dict[int, Ranges] = field(default_factory=dict)  # by version
     clouds: list[Ranges] = field(default_factory=list)
-    routes: dict[int, Ranges] = field(default_factory=dict)  # by version
+    routes: dict[int, Ranges] = field(default_factory=dict)
     databases: dict[int, list[tuple[str, maxminddb.Reader]]] = field(default_factory=lambda: {4: [], 6: []})
 
 
@@ -141,8 +141,8 @@ class Places:
         loaded, own, relay, cloud, system, organisation = self._loaded, None, None, None, 0, ""
         if loaded.own is not None:
             own = _network_in(loaded.own, version, number)
-        if loaded.relay is not None:
-            relay = loaded.relay.table.find(version, number) != NOBODY
+        if version in loaded.relay:
+            relay = loaded.relay[version].table.find(version, number) != NOBODY
         for ranges in loaded.clouds:
             cloud = cloud or _network_in(ranges, version, number)
         routes = loaded.routes.get(version)
@@ -172,14 +172,12 @@ def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
     match note.kind:
         case DataKind.OWN:
             loaded.own = load(path)
-        case DataKind.RELAY:
-            loaded.relay = load(path)
         case DataKind.CLOUD:
             loaded.clouds.append(load(path))
-        case DataKind.ROUTES:
+        case DataKind.RELAY | DataKind.ROUTES:
             ranges = load(path)
             for version in note.versions:
-                loaded.routes.setdefault(version, ranges)
+                (loaded.relay if note.kind is DataKind.RELAY else loaded.routes).setdefault(version, ranges)
         case DataKind.COUNTRY | DataKind.CITY:
             opened = (note.row.name, maxminddb.open_database(path))
             for version in note.versions:
@@ -219,21 +217,28 @@ def keep(
     source: str,
     dated: date,
     at: datetime,
+    kind: DataKind | None = None,
     network: Network | None = None,
-    relay: bool = False,
+    may_shrink: bool = True,
 ) -> DataFileRow:
     """Take a file among the data files, in place of what it supersedes.
 
     name: what it was called where it came from. source: where that was, for people.
     dated: its age, for a file that does not say itself.
-    network, relay: whose the prefixes of a plain list are.
+    kind: what it must turn out to be. network: whose the prefixes of a plain list are.
+    may_shrink: False refuses what holds less than half of what it would replace: a source in trouble.
 
     Raises:
         BadInput: permanent; it cannot be used, and nothing was changed.
         Unavailable: temporary; it cannot be read or kept, and nothing was changed.
     """
     try:
-        contents = read_contents(path, name, network=network, relay=relay)
+        contents = read_contents(path, name, kind=kind, network=network)
+        before = next((row for row in data_files(folder) if row.name == contents.name), None)
+        if not may_shrink and before is not None and 2 * contents.rows < before.rows:
+            raise BadInput(
+                f"it holds {contents.rows:,} rows, the old file {before.rows:,}; if that is right: unsealed data add"
+            )
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with _alone(folder):
@@ -292,7 +297,7 @@ def _drop_superseded(folder: Path, contents: Contents) -> None:
         if (
             note.row.name != contents.name
             and note.kind is contents.kind
-            and contents.kind in (DataKind.ROUTES, DataKind.COUNTRY, DataKind.CITY)
+            and contents.kind not in (DataKind.OWN, DataKind.CLOUD)
             and note.versions <= contents.versions
         ):
             (folder / f"{note.row.name}.json").unlink()
