@@ -140,9 +140,9 @@ def test_a_plain_list_is_taken_when_somebody_says_whose_it_is(tmp_path: Path) ->
     plain = "198.51.100.0/24\n203.0.113.7\n"
     hosted = read(tmp_path, plain, network=Network(kind=NetworkClass.HOSTING, operator="Example Cloud"))
 
-    assert (DataKind.CLOUD, "list-example-cloud") == (hosted.kind, hosted.name)
+    assert (DataKind.CLOUD, "list-example-cloud-ipv4") == (hosted.kind, hosted.name)
     assert "Example Cloud" == read_meaning(meaning(hosted, "203.0.113.7")[1]).operator
-    assert DataKind.RELAY == read(tmp_path, plain, relay=True).kind
+    assert DataKind.RELAY == read(tmp_path, plain, kind=DataKind.RELAY).kind
     with pytest.raises(BadInput, match="whose they are"):
         read(tmp_path, plain)
 
@@ -232,6 +232,11 @@ WHOLE = mmdb({f"203.0.{n}.0/24": flat("DE", "Land Berlin", "Berlin") for n in ra
 def test_what_cannot_be_used_is_refused_in_words(tmp_path: Path, content: str | bytes, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         read(tmp_path, content)
+
+
+def test_a_file_that_is_not_of_the_kind_that_was_said_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="it holds routes, not relay"):
+        read(tmp_path, ROUTES, kind=DataKind.RELAY)
 
 
 def test_a_line_without_end_costs_no_memory(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ OLD = date(2026, 6, 17)
 Give = Callable[..., DataFileRow]
 
 OWN = "network,class,operator\n203.0.113.0/24,corporate,Example AG\n"
-RELAY = "172.224.226.0/27,GB,GB-EN,London,\n"
+RELAY = "172.224.226.0/27,GB,GB-EN,London,\n2a02:26f7:b00a:4000::/64,DE,DE-BE,Berlin,\n"
 ROUTES = "74.125.0.0,74.125.255.255,15169,Google LLC\n198.51.100.0,198.51.100.255,64512,Example Telecom\n"
 CITIES = mmdb(
     {"198.51.100.0/24": nested("DE", "Land Berlin", "Berlin"), "172.224.226.0/24": nested("GB", "E", "London")}
