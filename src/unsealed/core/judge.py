@@ -264,7 +264,7 @@ class Scene:
         """The newest thing that the sender said and that holds for this hit."""
         if not self._said or (said := self._said.get(hit.user_agent)) is None:
             return None
-        nobody = hit.method == "HEAD" or hit.link in self.context.traps
+        nobody = hit.method != "GET" or hit.link in self.context.traps
         ahead = _says_ahead(hit.prefetch) or hit.agent.kind is ClientKind.PREFETCH
         here = network_key(hit.address, hit.network)
         for correction in said:
@@ -654,11 +654,12 @@ def microsoft_click(hit: SeenHit, scene: Scene) -> Ruling:
 
 def head(hit: SeenHit, scene: Scene) -> Ruling:
     """11: a browser that shows a page or a picture asks with GET."""
-    if hit.method != "HEAD":
+    if hit.method == "GET":
         return None
+    asked = "asked for the headers" if hit.method == "HEAD" else f"asked with {hit.method[:10]}, not for the content"
     if hit.kind is HitKind.CLICK:
-        return Decision(Finding.SCANNER_CLICK, 0.85, "METHOD_HEAD", "asked for the headers of the link only")
-    return Decision(Finding.SCANNER, 0.7, "METHOD_HEAD", "asked for the headers of the picture only: nothing was shown")
+        return Decision(Finding.SCANNER_CLICK, 0.85, "METHOD_HEAD", f"{asked} of the link only")
+    return Decision(Finding.SCANNER, 0.7, "METHOD_HEAD", f"{asked} of the picture only: nothing was shown")
 
 
 def apple_privacy(hit: SeenHit, scene: Scene) -> Ruling:
@@ -812,7 +813,8 @@ def direct(hit: SeenHit, scene: Scene) -> Ruling:
         sure = 0.7
     code = "CLIENT_DIRECT" if program else "BROWSER_DIRECT"
     act = "opened in" if hit.kind is HitKind.OPEN else "followed in"
-    return Decision(_person(hit), sure, code, f"{act} {hit.agent.client or 'a browser'}, {_after(age_s)}")
+    on = f" on {hit.referer}" if hit.referer and not program else ""  # which webmail it was, when the browser says so
+    return Decision(_person(hit), sure, code, f"{act} {hit.agent.client or 'a browser'}{on}, {_after(age_s)}")
 
 
 def hosting_person(hit: SeenHit, scene: Scene) -> Ruling:

@@ -284,6 +284,7 @@ case(rules.microsoft_click, seen(place=MICROSOFT), "")
 
 case(rules.head, seen(link=0, method="HEAD"), "METHOD_HEAD scanner_click 0.85")
 case(rules.head, seen(method="HEAD"), "METHOD_HEAD scanner 0.7")
+case(rules.head, seen(link=0, method="OPTIONS"), "METHOD_HEAD scanner_click 0.85")
 case(rules.head, seen(link=0), "")
 
 case(rules.apple_privacy, seen(agent="Mozilla/5.0", place=RELAY), "APPLE_MPP machine_prefetch 0.97")
@@ -426,6 +427,41 @@ def test_a_rule_says_this_and_no_more(
         assert says == f"{ruling.code} {ruling.finding.value} {ruling.confidence}"
     else:
         assert says == ("" if ruling is None else ruling.code)
+
+
+@pytest.mark.parametrize(
+    ("hit", "others", "context", "words"),
+    [
+        (seen(link=0), [seen(900.4, link=1)], Context(), "2 different links within 0.4 s from the same address"),
+        (
+            seen(link=0, place=CLOUD),
+            [seen(900.4, link=1, place=("18.1.1.1", NetworkClass.HOSTING))],
+            Context(),
+            "2 different links within 0.4 s from one network (hosting)",
+        ),
+        (seen(930), [seen(900, link=9)], TRAPPED, "the same address followed a hidden link, 30.0 s apart"),
+        (seen(agent=SLACKBOT, link=0), [], Context(), "pasted into Slack, which fetched a preview of the link"),
+        (seen(601, GMAIL, GOOGLE), [], SAW_IT, "you looked at this thread yourself, 1.0 s apart"),
+        (seen(-6), [], Context(), "asked for 6 s before the message was delivered"),
+        (
+            seen(7500, place=CLOUD),
+            [],
+            Context(),
+            "Chrome on a rented machine, 2 h after delivery: perhaps a person behind a VPN",
+        ),
+        (
+            dataclasses.replace(seen(), referer="mail.fennel.example"),
+            [],
+            Context(),
+            "opened in Chrome on mail.fennel.example, 15 min after delivery",
+        ),
+        (seen(), [], THEM, "you said on 21 Nov 2026 that this was them"),
+    ],
+)
+def test_a_reason_names_the_facts_that_fired(hit: SeenHit, others: list[SeenHit], context: Context, words: str) -> None:
+    numbered = [dataclasses.replace(other, id=HitId(number)) for number, other in enumerate((hit, *others))]
+
+    assert words == rules.judge(numbered, context)[HitId(0)].reasons[0].words
 
 
 def test_every_rule_is_seen_speaking_and_but_for_the_last_silent() -> None:
