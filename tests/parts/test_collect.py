@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from unsealed.core.token import seal_click, seal_pixel
+from unsealed.core.token import open_device, seal_click, seal_device, seal_pixel
 from unsealed.inlets.collect import CollectSettings, Limits, run
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId
@@ -122,7 +122,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Collector] = []
     held: list[socket.socket] = []
 
-    def begin(*, files: int = 0, trusted: tuple[str, ...] = (), **limits: float) -> Collector:
+    def begin(*, files: int = 0, trusted: tuple[str, ...] = (), https: bool = False, **limits: float) -> Collector:
         public = socket.create_server(("127.0.0.1", 0), backlog=4096)
         private = socket.socket(socket.AF_UNIX)
         place = tmp_path / f"private{len(started)}"
@@ -138,6 +138,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             keys=ring,
             clock=_now,
             trusted_proxies=tuple(ip_network(network) for network in trusted),
+            https=https,
             limits=replace(Limits(), **limits),  # type: ignore[arg-type]
         )
         ready, tell = multiprocessing.Pipe()
@@ -278,6 +279,86 @@ def test_other_methods_change_nothing(collector: Collector, method: str) -> None
     assert collector.ask(collector.link(), method, Content_Length="0")[1]["Allow"] == "GET, HEAD"
     assert collector.ask("/healthz", method, Content_Length="0")[0] == 404
     assert [] == collector.hits()
+
+
+BACK = "https://mail.example/settings?tab=devices"
+
+
+@pytest.mark.parametrize(
+    ("https", "guard"), [(True, "HttpOnly; SameSite=None; Secure"), (False, "HttpOnly; SameSite=Lax")]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_browser_of_the_sender_s_is_given_its_cookie_and_sent_back(
+    start: Start, https: bool, guard: str, method: str
+) -> None:
+    collector = start(https=https)
+    status, headers, body = collector.ask(f"/me/{seal_device(collector.ring, 1, 77, BACK)}", method)
+
+    assert (303, b"", BACK) == (status, body, headers["Location"])
+    cookie, _, attributes = headers["Set-Cookie"].partition("; ")
+    name, _, value = cookie.partition("=")
+    assert (name, f"Max-Age=34560000; Path=/; {guard}") == ("unsealed_me", attributes)
+    assert open_device(collector.ring, value) == (77, "")
+    assert "no-store" in headers["Cache-Control"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert collector.hits() == []
+
+
+def test_no_other_token_gives_a_cookie(collector: Collector) -> None:
+    good = seal_device(collector.ring, 1, 77, BACK)
+    kept = seal_device(collector.ring, 1, 77, "")
+    pixel, link = collector.pixel()[3:-4], collector.link()[3:]
+    for token in (kept, pixel, link, good[:-1], f"{good}=", good.swapcase(), "", "AQ", "%0d%0a"):
+        status, headers, body = collector.ask(f"/me/{token}")
+        assert (404, False, False) == (status, "Set-Cookie" in headers, "Location" in headers)
+        assert b"Not found" in body
+    assert collector.ask(f"/me/{good}", "POST")[0] == 404
+
+
+def test_a_device_s_token_is_neither_pixel_nor_link(collector: Collector) -> None:
+    token = seal_device(collector.ring, 1, 77, BACK)
+
+    assert collector.ask(f"/c/{token}")[0] == 404
+    assert collector.ask(f"/o/{token}.gif")[0] == 200
+    assert collector.hits() == []
+
+
+def test_a_recipient_is_never_given_a_cookie(collector: Collector) -> None:
+    mine = f"unsealed_me={seal_device(collector.ring, 1, 77, '')}"
+    for path in (collector.pixel(), collector.link(), "/o/x.gif", "/c/x", "/", "/robots.txt", "/healthz"):
+        for method in ("GET", "HEAD", "POST"):
+            for sent in ({}, {"Cookie": mine}):
+                assert "Set-Cookie" not in collector.ask(path, method, **sent)[1]
+
+
+@pytest.mark.parametrize(
+    ("cookie", "device"),
+    [
+        ("unsealed_me=AQEd-_9", "AQEd-_9"),
+        ("a=b; unsealed_me=AQEd; c=d", "AQEd"),
+        ("a=b;unsealed_me=AQEd", "AQEd"),
+        ("unsealed_me=AQEd; unsealed_me=other", "AQEd"),
+        ("unsealed_me=" + "A" * 128, "A" * 128),
+        ("unsealed_me=" + "A" * 129, ""),
+        ("unsealed_me=A=", ""),
+        ('unsealed_me="AQEd"', ""),
+        ("unsealed_me=AQ\u00e9d", ""),
+        ("unsealed_me=AQ\x01d", ""),
+        ("unsealed_me=A Q", ""),
+        ("unsealed_me=", ""),
+        ("unsealed_me", ""),
+        ("unsealed_meA=AQEd", ""),
+        ("xunsealed_me=AQEd", ""),
+        ("Unsealed_Me=AQEd", ""),
+        ("session=secret", ""),
+        (";;;=;", ""),
+    ],
+)
+def test_of_cookies_only_what_may_be_ours_is_recorded(collector: Collector, cookie: str, device: str) -> None:
+    for path in (collector.pixel(), collector.link()):
+        assert collector.ask(path, Cookie=cookie)[0] in (200, 302)
+
+    assert [device, device] == [hit.device for hit in collector.hits()]
 
 
 def test_robots_are_kept_out(collector: Collector) -> None:

@@ -127,6 +127,7 @@ def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
             keys=LiveKeys(settings.data),
             clock=now,
             trusted_proxies=track.trusted_proxies,
+            https=settings.track_url.startswith("https://"),
             limits=collector.Limits(connections=track.connections),
         ),
         ready,

@@ -8,9 +8,13 @@ judged elsewhere.
 
     GET|HEAD /o/<token>.gif   200, a transparent GIF of 43 bytes
     GET|HEAD /c/<token>       302 to the destination; 404 when the token is not ours
+    GET|HEAD /me/<token>      303 back to the app, with the cookie of one of the sender's own browsers; 404 as above
     GET|HEAD /robots.txt      keep out
     GET|HEAD /healthz         200 when all is well, 503 with the reasons otherwise
     anything else             404
+
+A cookie is set at /me/ alone, whose tokens the app gives to its own users: no recipient ever gets one. What comes back
+at /o/ and /c/ goes into the hit as it is, and whoever judges the hit opens it.
 
 Speaks HTTP/1.1 itself instead of standing on a server at hand. Of 1,500 half-open requests granian still held 658 after
 30 s, and it took 490 kB of headers; here none is left and 32 kB is the end. And it is faster: with the same token,
@@ -41,7 +45,7 @@ from typing import Any, Final, TypeVar, cast
 import uvloop
 
 from unsealed.core.forwarded import Network, client_address, is_trusted, read_address
-from unsealed.core.token import open_target, redirect_location
+from unsealed.core.token import open_device, open_target, redirect_location, seal_device
 from unsealed.model.errors import UnsealedError
 from unsealed.model.ports import Clock, Keys
 from unsealed.store.journal import GroupCommit, Journal, encode_address, encode_asked, encode_moment, encode_request
@@ -77,6 +81,7 @@ class CollectSettings:
     keys: Keys
     clock: Clock
     trusted_proxies: tuple[Network, ...] = ()
+    https: bool = False  # whether browsers reach the tracking host by https: its cookie is then for https alone
     limits: Limits = field(default_factory=Limits)
 
 
@@ -147,6 +152,10 @@ _NOT_FOUND: Final = (
     b"padding:0 1rem;color-scheme:light dark}</style><h1>Not found</h1>"
     b"<p>There is nothing at this address. It may have been damaged on its way.</p></html>\n"
 )
+# Mail is read inside the pages of others, where browsers send only cookies that say None, and they take those by https.
+_COOKIE: Final = b"Set-Cookie: " + DEVICE_COOKIE + b"=%b; Max-Age=34560000; Path=/; HttpOnly; %b\r\n"  # 400 days
+_HTTPS_COOKIE: Final = b"SameSite=None; Secure"
+_HTTP_COOKIE: Final = b"SameSite=Lax"
 _ROBOTS: Final = b"User-agent: *\nDisallow: /\n"
 
 _PREFETCH: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
@@ -217,6 +226,21 @@ class _Collector:
         except UnsealedError:  # not only BadToken: a key ring that cannot be read must not break the connection
             return None
         return _IS_PIXEL if destination is None else redirect_location(destination)
+
+    def welcome(self, token: bytes) -> bytes | None:
+        """The headers that give a sender's own browser its cookie and send it back; None for a token that is not
+        ours, or one from a cookie, which leads nowhere."""
+        if not token.isascii():
+            return None
+        try:
+            device, back = open_device(self.keys, token.decode())
+            cookie = seal_device(self.keys, self.keys.newest, device, "")
+        except UnsealedError:
+            return None
+        if not back:
+            return None
+        guard = _HTTPS_COOKIE if self.settings.https else _HTTP_COOKIE
+        return _REDIRECT + b"Location: %b\r\n" % redirect_location(back) + _COOKIE % (cookie.encode(), guard)
 
     def keep_line(self, line: bytes, location: bytes, asked: bytes) -> None:
         """The same few are asked for again and again, by proxies and by people who read a message twice."""
@@ -592,6 +616,8 @@ class _Connection(asyncio.Protocol):
             self._pixel(method, path[3:-4], line, headers)
         elif kind == b"/c/":
             self._link(method, path[3:], line, headers)
+        elif path[:4] == b"/me/" and method in _METHODS and (welcome := collector.welcome(path[4:])):
+            self._say(b"303 See Other", welcome, b"", method)
         elif path == b"/healthz" and method in _METHODS:
             fine, body = collector.health(details=self._is_local(headers))
             self._say(b"200 OK" if fine else b"503 Service Unavailable", _JSON, body, method)
@@ -712,7 +738,7 @@ def _read_headers(block: bytes) -> _Headers:
             referer_host=_host_of(get(b"referer", b"")),
             prefetch=_visible(next((headers[name] for name in _PREFETCH if name in headers), b"")),
             sec_fetch=_cut("/".join(sec_fetch)) if any(sec_fetch) else "",
-            device=_device_of(get(b"cookie", b"")),
+            device=_device_of(headers[b"cookie"]) if b"cookie" in headers else "",
         ),
     )
 
