@@ -64,7 +64,7 @@ def _frozen(outgoing: Outgoing) -> Switches:
     many = len(outgoing.recipients) >= MANY_RECIPIENTS
     wanted = outgoing.switches.hidden_link
     trap = wanted is HiddenLink.ALWAYS or (wanted is HiddenLink.MANY and many)
-    return replace(outgoing.switches, trap=trap)
+    return replace(outgoing.switches, trap=trap, hidden_link=HiddenLink.NEVER)
 
 
 def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:

@@ -53,7 +53,7 @@ class Switches:
     excluded_domains: frozenset[str] = field(
         default_factory=frozenset
     )  # destination domains, subdomains included, lower-case IDNA
-    hidden_link: HiddenLink = HiddenLink.NEVER  # what flow.send makes `trap` of, once the recipients are known
+    hidden_link: HiddenLink = HiddenLink.NEVER  # flow.send makes `trap` of it, once the recipients are known
     shared: bool = False  # all recipients get the same tokens: who of them it was is not to be known
     trap: bool = False  # a hidden link stands beside the pixel, where there is a tracked link
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from unsealed.core import mime
 from unsealed.core.instrument import Tracking
 from unsealed.core.token import open_token
 from unsealed.flow import send
@@ -178,6 +179,29 @@ def test_recipients_who_share_a_copy_get_the_same_tokens(
     ]
     assert (shown.row.recipient_count, shown.row.recipients) == (2, ("bob@x.example", "eve@x.example"))
     assert (shown.row.waiting, shown.row.facts.tracked) == (2, True)
+
+
+def test_a_message_is_read_once_for_its_decisions_and_all_its_copies(
+    engine: Engine, outgoing: Any, tracking: Tracking, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    split = mime.split
+
+    def noted(raw: bytes) -> mime.Part:
+        read.append(raw)
+        return split(raw)
+
+    monkeypatch.setattr("unsealed.core.mime.split", noted)
+    raw = outgoing().raw.replace(b"Look", b"Look once")
+    to = [f"r{number}@x.example" for number in range(12)]
+    planned = send.plan(outgoing(*to, raw=raw, switches=Switches(hidden_link=HiddenLink.MANY)), tracking=tracking)
+    with engine.begin() as connection:
+        send.write(connection, planned, clock())
+
+    copies = {send.copy_of(engine, copy, keys=tracking.keys).raw for copy in planned.copies}
+
+    assert len(copies) == 12
+    assert read == [raw]
 
 
 def test_where_nothing_is_tracked_no_copy_is_shared(engine: Engine, outgoing: Any, tracking: Tracking) -> None:

@@ -105,6 +105,20 @@ def test_decisions_and_copy_at_once_are_those_made_apart(letter: Letter, trackin
     assert found == survey(raw, switches=Switches(), tracking=tracking)
 
 
+def test_the_keys_need_no_hash(letter: Letter, tracking: Tracking) -> None:
+    class Changing:
+        newest = tracking.keys.newest
+        __hash__ = None  # type: ignore[assignment]
+
+        def key(self, key_id: int) -> bytes | None:
+            return tracking.keys.key(key_id)
+
+    changing = replace(tracking, keys=Changing())
+    copy = make_copy(letter(LINK), switches=Switches(), tracking=changing, copy=COPY, recipient=None)
+
+    assert copy == make_copy(letter(LINK), switches=Switches(), tracking=tracking, copy=COPY, recipient=None)
+
+
 def test_instrument_makes_the_copies_that_make_copy_makes(letter: Letter, own_link: str, tracking: Tracking) -> None:
     raw = letter(f"{LINK}<blockquote><a href='{own_link}'>old</a><a href='{own_link}'>old</a></blockquote>{LINK}")
     found, copies = instrument(outgoing(raw, recipients=3), tracking=tracking, ids=[CopyId(3), CopyId(4), CopyId(0)])
