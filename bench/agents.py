@@ -11,6 +11,7 @@ files is part of Unsealed.
     git clone --depth 1 https://github.com/faisalman/ua-parser-js
     git clone --depth 1 https://github.com/monperrus/crawler-user-agents
     git clone --depth 1 https://github.com/omrilotan/isbot
+    git clone --depth 1 https://github.com/arcjet/well-known-bots
     git clone --depth 1 https://github.com/browscap/browscap
     git clone --depth 1 https://github.com/WhichBrowser/Parser-PHP whichbrowser
     git clone --depth 1 https://github.com/woothee/woothee
@@ -253,6 +254,12 @@ def crawler_user_agents(folder: Path) -> Iterator[Labelled]:
             yield from machine(text, next((_TAGS[tag] for tag in row.get("tags", ()) if tag in _TAGS), "crawlers"))
 
 
+def well_known_bots(folder: Path) -> Iterator[Labelled]:
+    for row in json.loads((folder / "well-known-bots.json").read_text()):
+        for text in row.get("instances", {}).get("accepted", ()):
+            yield from machine(text)
+
+
 def isbot(folder: Path) -> Iterator[Labelled]:
     for name in ("crawlers", "browsers"):
         for line in (folder / "fixtures" / f"{name}.yml").read_text().splitlines():
@@ -309,6 +316,7 @@ CORPORA: dict[str, Callable[[Path], Iterator[Labelled]]] = {
     "yauaa": yauaa,
     "ua-parser-js": ua_parser_js,
     "crawler-user-agents": crawler_user_agents,
+    "well-known-bots": well_known_bots,
     "isbot": isbot,
     "browscap": browscap,
     "whichbrowser": whichbrowser,

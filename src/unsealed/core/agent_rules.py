@@ -306,6 +306,8 @@ _LIBRARIES = (
         ("library.container", "container tool", DD, r"^containers/|^cri-o/|^containerd/|^docker/"),
         ("library.torrent", "torrent program", DD, r"^btwebclient|torrent/"),
         ("library.tool", "HTTP tool", CUA, r"^ab/|^apachebench|^siege|^wrk/|^hey/0|^aria2|^axel[/ ]|^lftp"),
+        # A robot's contact may have a mailbox with a mail program's maker.
+        ("crawler.contact", "robot", ARC, r"@(?:proton|tuta|foxmail|zoho|airmail|hey\.|gmx|mail|fastmail|aol|yandex)"),
         own_name=True,
     ),
 )
@@ -602,7 +604,8 @@ _ROBOTS = (
             r"|indexer|analyzer|analy[sz]is|httrack|nutch|screenshot|lookup|classifier|aggregator|extractor|siphon"
             r"|emailwolf|mailcheck|downloader/|ghost inspector|gomezagent|\brigor\b|ips-agent|site24x7|siteimprove"
             r"|marketgoo|adbeat|cookiehub|linktest|linktiger|zabbix|nagios|dmbrowser|taginspector|newrelicpinger|probe/"
-            r"|\bdcv\b|-audit\b|\bjeeves\b|mshots|khtml2png|iplabel|[a-z-]agent(?:/[\d.]+)?$|\bagent-"
+            r"|\bdcv\b|-audit\b|\bjeeves\b|mshots|khtml2png|iplabel|appinsights|dareboost|datanyze"
+            r"|[a-z-]agent(?:/[\d.]+)?$|\bagent-"
             r"|safari/.*[a-z0-9]\.(?:com|net|org|io)[/)]",
         ),
         # A browser has nothing to add there: (KHTML, like Gecko; compatible; X), Safari/537.36 (compatible; X).
