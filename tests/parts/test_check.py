@@ -14,7 +14,7 @@ import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.store import engine as stores
 from unsealed.store import keyring
 from unsealed.store.migrate import migrate
+from unsealed.store.places import keep
 
 if TYPE_CHECKING:
     from tests.conftest import FrozenClock
@@ -524,3 +525,45 @@ def test_an_upstream_in_clear_on_another_machine_is_found(
         findings = list(check.upstream(configure(upstream=f"smtp://127.0.0.1:{port}?tls=none"), clock))
 
     assert [("upstream", State.WARN)] == bad(findings)
+
+
+def test_without_data_files_it_says_what_is_built_in_and_how_to_get_them(configure: Configure) -> None:
+    findings = list(check.data_about_addresses(configure().data, date(2026, 11, 21)))
+
+    assert [("built-in", State.OK), ("none", State.OK)] == [(each.where, each.state) for each in findings]
+    assert "of 2026-11-01" in findings[0].words
+    assert "unsealed data update" in findings[1].words
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "remedy"), [(0, State.OK, ""), (60, State.OK, ""), (61, State.WARN, "unsealed data add FILE")]
+)
+def test_data_that_is_old_is_said_with_its_age(
+    configure: Configure, tmp_path: Path, days: int, state: State, remedy: str
+) -> None:
+    relay = tmp_path / "egress-ip-ranges.csv"
+    relay.write_text("192.0.2.0/27,GB,GB-EN,London,\n")
+    ours = tmp_path / "ours.csv"
+    ours.write_text("network,class,operator\n203.0.113.0/24,vpn,Example AG\n")
+    data, today = configure().data, date(2026, 11, 21)
+    for path in (relay, ours):
+        dated = today - timedelta(days=days)
+        keep(data / "places", path, name=path.name, source=path.name, dated=dated, at=datetime.now(UTC))
+    found = {each.where: each for each in check.data_about_addresses(data, today)}
+
+    assert state is found["relay-ipv4"].state
+    assert found["relay-ipv4"].remedy.startswith(remedy)
+    assert State.OK is found["own"].state  # the operator's own word does not grow old
+
+
+def test_data_that_is_damaged_is_a_failure(configure: Configure, tmp_path: Path) -> None:
+    relay = tmp_path / "egress-ip-ranges.csv"
+    relay.write_text("192.0.2.0/27,GB,GB-EN,London,\n")
+    data, today = configure().data, date(2026, 11, 21)
+    keep(data / "places", relay, name=relay.name, source=relay.name, dated=today, at=datetime.now(UTC))
+    (kept,) = (data / "places").glob("*.ranges")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    found = {each.where: each for each in check.data_about_addresses(data, today)}
+
+    assert State.FAIL is found["relay-ipv4"].state
+    assert "cut short" in found["relay-ipv4"].words

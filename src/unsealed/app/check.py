@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,13 +29,17 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.app.config import Listen, Settings, is_local
-from unsealed.app.wire import COLLECTOR_SOCKET, now
+from unsealed.app.data import FRESH_FOR, age
+from unsealed.app.wire import COLLECTOR_SOCKET, PLACES, now
+from unsealed.core.network import BUILT_IN
 from unsealed.model.errors import DeliveryFailed, UnsealedError
 from unsealed.model.ports import Clock
 from unsealed.outlets.smtp import SmtpOutlet, Tls
 from unsealed.store import engine as stores
 from unsealed.store import keyring, schema
+from unsealed.store.address_files import DataKind
 from unsealed.store.migrate import NEWEST, revision
+from unsealed.store.places import examine
 
 TIMEOUT_S = 10.0  # for each answer from outside
 LITTLE_SPACE = 1_000_000_000  # bytes: time to act
@@ -82,6 +86,7 @@ def run(settings: Settings, *, clock: Clock = now) -> list[Finding]:
         *data_folder(settings.data),
         *key_ring(settings.data),
         *store(settings, clock()),
+        *data_about_addresses(settings.data, clock().date()),
         *listeners(settings),
         *certificate(settings, clock()),
         *addresses(settings),
@@ -204,6 +209,28 @@ def _clock(at: datetime, newest: datetime | None) -> Finding:
         words, remedy = "earlier than what was written here before", "set it right (NTP): times of opens would be wrong"
         return Finding(state=State.WARN, what="clock", where=where, words=words, remedy=remedy)
     return Finding(state=State.OK, what="clock", where=where, words="plausible")
+
+
+def data_about_addresses(data: Path, today: date) -> Iterator[Finding]:
+    """The files of facts about networks and places: whole, and not too old. None is needed."""
+
+    def found(name: str, state: State, words: str, remedy: str = "") -> Finding:
+        return Finding(state=state, what="data", where=name, words=words, remedy=remedy)
+
+    yield found(BUILT_IN.name, State.OK, f"{BUILT_IN.holds}, {age(BUILT_IN, today)}")
+    rows = examine(data / PLACES)
+    for row in rows:
+        if row.trouble:
+            remedy = "unsealed data update, or unsealed data add FILE; until then the others are used"
+            yield found(row.name, State.FAIL, f"not used: {row.trouble}", remedy)
+        elif today - row.as_of > FRESH_FOR and row.name != DataKind.OWN:
+            fetched = row.source.startswith("http")
+            remedy = "unsealed data update" if fetched else "unsealed data add FILE, with a newer one"
+            yield found(row.name, State.WARN, f"{row.holds}, {age(row, today)}: addresses change hands", remedy)
+        else:
+            yield found(row.name, State.OK, f"{row.holds}, {age(row, today)}")
+    if not rows:
+        yield found("none", State.OK, "unsealed data update brings countries, networks and Apple's relay list")
 
 
 def listeners(settings: Settings) -> Iterator[Finding]:

@@ -246,6 +246,7 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
+    from unsealed.core.network import BUILT_IN
     from unsealed.inlets.web import build
     from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 
@@ -257,7 +258,7 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 
     def data_files() -> Sequence[DataFileRow]:
         known.refresh()
-        return known.files()
+        return BUILT_IN, *known.files()
 
     smtp = settings.smtp.tls_listen or settings.smtp.listen
     tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"

@@ -372,9 +372,7 @@ def _note(folder: Path, name: str) -> _Note:
         versions = frozenset({4, 6}) & frozenset(said["versions"])
         return _Note(row=row, kind=kind, versions=versions, data=data, size=size, sha256=str(said["sha256"]))
     except (OSError, ValueError, KeyError, TypeError, UnsealedError) as error:
-        row = DataFileRow(
-            name=name, holds="unknown", source="", licence="", as_of=date.min, trouble=f"{path.name}: {error}"
-        )
+        row = DataFileRow(name=name, holds="unknown", source="", licence="", as_of=date.min, trouble=f"{path}: {error}")
         return _Note(row=row, kind=DataKind.OWN, versions=frozenset(), data="", size=0, sha256="")
 
 
