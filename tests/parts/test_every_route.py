@@ -66,12 +66,15 @@ def app(engine: Engine, clock: Any, tmp_path: Path) -> Starlette:
 
 @pytest.fixture
 def ids(engine: Engine, mail: Mapping[str, MessageId]) -> list[str]:
-    """Some message and copy ids of Mara."""
+    """Some ids of Mara's: of messages, of an event, of copies."""
     with engine.connect() as connection:
         copies = connection.execute(
             select(schema.copies.c.id).where(schema.copies.c.message_id == mail["proposal"])
         ).scalars()
-        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *copies)]
+        events = connection.execute(
+            select(schema.events.c.hit_id).where(schema.events.c.message_id == mail["proposal"]).limit(1)
+        ).scalars()
+        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *events, *copies)]
 
 
 @pytest.fixture
@@ -127,6 +130,7 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
 ) -> None:
     it, token = visit(OTHER)
     before = everything(engine)
+    form = {"as": "thunderbird", "link": "0", "answer": "me"}
     for path in paths(app, "GET"):
         unknown = await it.get(filled(path, NEVER), **token)
         for each in ids:
@@ -139,8 +143,8 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
     for path in paths(app, "POST"):
         if "{id}" in path:
             for each in ids:
-                unknown = await it.post(filled(path, NEVER), {"id": NEVER, "as": "thunderbird", "link": "0"})
-                answer = await it.post(filled(path, each), {"id": each, "as": "thunderbird", "link": "0"})
+                unknown = await it.post(filled(path, NEVER), {"id": NEVER} | form)
+                answer = await it.post(filled(path, each), {"id": each} | form)
 
                 assert (404, 404) == (unknown.status, answer.status), path
     assert before == everything(engine)
@@ -209,6 +213,7 @@ async def test_every_answer_carries_the_security_headers(visit: Any, app: Starle
 async def test_hostile_values_never_break_an_answer(visit: Any, app: Starlette, ids: list[str]) -> None:
     it, token = visit(MARA)
     names = ("q", "after", "cursor", "state", "sort", "m", "limit", "kind", "show", "events", "people", "done", "next")
+    names += ("who", "lines", "open", "correction")
     failed = []
     for path in paths(app, "GET"):
         for value in HOSTILE:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, update
 
+from unsealed.inlets.web import message
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import people, schema
 from unsealed.store.feed import Change, add_feed
@@ -126,6 +127,10 @@ def screens(mail: Mail) -> dict[str, str]:
         "hostile": f"/message/{public_id(mail['hostile'])}",
         "sandbox": "/sandbox",
         "settings": "/settings",
+        "devices": "/settings/devices",
+        "judging": "/settings/judging",
+        "data": "/settings/data",
+        "requests": f"/message/{public_id(mail['proposal'])}?show=raw",
         "missing": "/message/0000000000000000",
     }
 
@@ -260,6 +265,25 @@ def test_everything_works_without_scripts(visit: Callable[..., Page], mail: Mail
     page.get_by_role("link", name="Bounced", exact=True).click()
     assert page.locator("#rows > li").count() == 2
     assert not page.get_by_text("Live", exact=True).is_visible()
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_a_correction_is_made_explained_and_undone_where_the_event_stands(
+    visit: Callable[..., Page], mail: Mail, monkeypatch: pytest.MonkeyPatch, scripts: bool
+) -> None:
+    monkeypatch.setattr(message, "LOOKS", 0)  # nobody judges here
+    page = visit(f"/sent?m={public_id(mail['proposal'])}", scripts=scripts)
+    page.locator("#detail summary.event").first.click()
+
+    page.locator("#detail").get_by_role("button", name="That was me").first.click()
+    said = page.locator("#detail .why .said")
+    said.wait_for()
+
+    assert "Remembered: Thunderbird on Linux, 203.0.113.0/24 is you." in said.inner_text()
+    assert said.evaluate("each => each.getBoundingClientRect().top < innerHeight")
+    said.get_by_role("button", name="Undo").click()
+    page.get_by_text("Taken back:").wait_for()
+    assert page.locator("#detail .why .said button").count() == 0
 
 
 def test_a_phone_shows_one_pane_and_leads_back(visit: Callable[..., Page], mail: Mail) -> None:
