@@ -144,7 +144,7 @@ _PREVIEWS = _rows(
     Device.UNKNOWN,
     ("preview.apple", "Apple Messages", ARC, r"facebookexternalhit.*facebot twitterbot"),
     ("preview.kakao", "KakaoTalk", CUA, r"kakaotalk-scrap"),
-    ("preview.line", "LINE", CUA, r"line-poker"),
+    ("preview.line", "LINE", ISBOT, r"line-poker"),
     ("preview.naver", "Naver", UPJS, r"naver\.me/scrap"),
     ("preview.slack", "Slackbot", DD, r"slackbot"),
     ("preview.slack.image", "Slack Image Proxy", CUA, r"slack-imgproxy"),
@@ -193,7 +193,7 @@ _PREVIEWS = _rows(
     ("preview.medium", "Medium", CUA, r"mediumbot-metatag"),
     ("preview.quora", "Quora", CUA, r"quora[ -](?:link preview|bot)"),
     ("preview.xing", "XING", CUA, r"xing bot|xing-content"),
-    ("preview.rocketchat", "Rocket.Chat", CUA, r"^rocket\.?chat|rocket\.chat[^)]*https?:"),
+    ("preview.rocketchat", "Rocket.Chat", NAME, r"^rocket\.?chat|rocket\.chat[^)]*https?:"),
     ("preview.fediverse", "Mastodon", CUA, r"mastodon/.*\+?http|^mastodon"),
     (
         "preview.fediverse.other",
@@ -261,7 +261,7 @@ _LIBRARIES = (
         ("library.httpx", "python-httpx", CUA, r"python-httpx"),
         ("library.aiohttp", "aiohttp", CUA, r"aiohttp/"),
         ("library.urllib", "Python-urllib", CUA, r"python-urllib"),
-        ("library.urllib3", "urllib3", CUA, r"^urllib3[/-]"),
+        ("library.urllib3", "urllib3", NAME, r"^urllib3[/-]"),
         ("library.scrapy", "Scrapy", CUA, r"scrapy/"),
         ("library.python", "Python", CUA, r"^python|\bpython[/ ]\d|botocore/"),
         ("library.go", "Go-http-client", CUA, r"go-http-client|^go [\d.]+ package http|\bgo/?go?\d\.\d"),
@@ -319,7 +319,7 @@ _MAIL_PROGRAMS = (
     *_rows(
         ClientKind.MOBILE_APP,
         None,
-        ("mail.outlook.app", "Outlook", DD, r"com\.microsoft\.office\.outlook"),
+        ("mail.outlook.app", "Outlook", NAME, r"com\.microsoft\.office\.outlook"),
         ("mail.outlook.phone", "Outlook", YAUAA, r"outlook-ios-android"),
         ("mail.outlook.ios", "Outlook for iOS", DD, r"outlook-ios|\boutlook/.*(?:iphone|ipad)"),
         ("mail.outlook.android", "Outlook for Android", EAS, r"outlook-android|\boutlook/.*android"),
@@ -434,7 +434,7 @@ _MAIL_PROGRAMS = (
             r"^mac ?os ?x/.*\bmail/|exchangewebservices/.*\bmail/|macintosh.*like gecko\) mail/",
         ),
         ("mail.apple.cf", "Apple Mail", UAP, r"^mail/\d[\d.]* cfnetwork/"),
-        ("mail.apple.daemon", "Apple Mail", UAP, r"^com\.apple\.mail"),
+        ("mail.apple.daemon", "Apple Mail", NAME, r"^com\.apple\.mail"),
     ),
     *_rows(
         ClientKind.MOBILE_APP,
@@ -511,7 +511,7 @@ _IN_APP = (
         ("app.teams", "Microsoft Teams", UAP, r" teams(?:mobile)?[/-]"),
         ("app.slack", "Slack Desktop Client", UAP, r"slack_ssb/|\bslack/\d.*electron"),
         ("app.telegram.ios", "Telegram", UAP, r"\btelegram(?:-ios|/)"),
-        ("app.whatsapp", "WhatsApp", DD, r"applewebkit.*\bwhatsapp/"),
+        ("app.whatsapp", "WhatsApp", NAME, r"applewebkit.*\bwhatsapp/"),
         ("app.facebook", "Facebook", DD, r"\bfban/|\bfbav/|fb_iab|\[fb|metaiab"),
         ("app.instagram", "Instagram", DD, r"\binstagram [\d.]+"),
         ("app.linkedin", "LinkedIn", DD, r"linkedinapp"),
@@ -622,7 +622,12 @@ _ROBOTS = (
     *_rows(
         ClientKind.DESKTOP_CLIENT,
         None,
-        ("mail.generic", "mail program", DD, r"^[a-z0-9 ._-]*mail[a-z]*[/ ]v?\d|[) ][a-z]*mail/\d|^[a-z]+ ?mail\b.*\("),
+        (
+            "mail.generic",
+            "mail program",
+            NAME,
+            r"^[a-z0-9 ._-]*mail[a-z]*[/ ]v?\d|[) ][a-z]*mail/\d|^[a-z]+ ?mail\b.*\(",
+        ),
         own_name=True,
     ),
 )
