@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import html as stdlib_html
 from pathlib import Path
+from re import compile
 
 import html5lib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unsealed.core import html
 from unsealed.core.html import (
     LINKS,
     early_place,
@@ -369,3 +371,58 @@ def test_any_bytes_are_scanned(raw: bytes) -> None:
 
     assert 0 <= pixel_place(page, text)[0] <= len(text)
     quoted_ranges(text)
+
+
+TAGS = [
+    *(
+        "<a",
+        "<A",
+        "<area",
+        "<v:rect",
+        "<p",
+        "<td",
+        "<br",
+        "<address",
+        "<link",
+        "<textarea",
+        "<title",
+        "</a",
+        "</td",
+        "</body",
+    ),
+    *(' href="https://x.example/"', " href='y'", " href=z", '\n\tHREF="q"', " href", ' class="a b"', ' xlink:href="n"'),
+    *(
+        ' data-x="<a href=1>"',
+        ' x = "y"',
+        " /",
+        ' ="v"',
+        ' a="b"c="d"',
+        ">",
+        "/>",
+        '"',
+        "'",
+        "<",
+        "text",
+        "<!--",
+        "-->",
+    ),
+    *("<!--[if mso]>", "<![endif]-->", "\f"),
+]
+
+
+@given(st.lists(st.sampled_from(TAGS), max_size=25).map("".join))
+@settings(max_examples=500)
+def test_usual_tags_are_read_like_all_others(text: str) -> None:
+    found = scan(text)
+    usual, skip = html._USUAL_LINK, html._SKIP
+    try:
+        html._USUAL_LINK = compile(r"(?!)")
+        html._SKIP = compile(
+            skip.pattern.replace(f"{html._SURELY_OTHER}{html._USUAL}|", "").replace(html._USUAL, "(?!)")
+        )
+        slowly = scan(text)
+    finally:
+        html._USUAL_LINK, html._SKIP = usual, skip
+
+    assert found == slowly
+    assert [anchor.attributes for anchor in found.anchors] == [anchor.attributes for anchor in slowly.anchors]

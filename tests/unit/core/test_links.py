@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from re import compile
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from unsealed.core import links
 from unsealed.core.instrument import Tracking
-from unsealed.core.links import LEFT_REASONS, Decision, Rules, host_of, own_token, plain, visible_host
+from unsealed.core.links import LEFT_REASONS, Decision, Rules, host_of, may_opt_out, own_token, plain, visible_host
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level, VisibleUrl
@@ -355,3 +359,52 @@ def test_visible_text_is_plain_and_short() -> None:
 
 def test_every_reason_has_plain_words() -> None:
     assert all(words and words[0].islower() and not words.endswith(".") for words in LEFT_REASONS.values())
+
+
+# Short ways
+
+
+@given(found=st.from_regex(links._UNSUBSCRIBE) | st.from_regex(links._DOOR))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_what_the_patterns_find_holds_a_hint(found: str) -> None:
+    assert links._HINT.search(found)
+
+
+PIECES = [
+    *(
+        "https://",
+        "http://",
+        "HTTPS://",
+        "x.example",
+        "www.Bank.example",
+        "t.sender.example",
+        ".",
+        ":8080",
+        "/",
+        "//",
+        "?",
+    ),
+    *("#", "a=1", "&amp;", "%20", "%zz%", "{{x}}", "[y]", "@", "\\", "\ufffd", "\u00fc", " ", "unsubscribe", "optout"),
+    *("reset-password", "token=abcdef12", "/c/", "_", "-"),
+]
+
+
+@given(
+    destination=st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    text=st.sampled_from(["", "go", "y.example", "https://y.example", "Unsubscribe", "reset your password"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_usual_links_are_decided_like_all_others(destination: str, text: str, rules: Rules) -> None:
+    decided = rules.decide(destination, text=text, attributes={}, quoted=False)
+    usual = links._USUAL
+    try:
+        links._USUAL = compile(r"(?!)")
+        assert decided == rules.decide(destination, text=text, attributes={}, quoted=False)
+    finally:
+        links._USUAL = usual
+
+
+@pytest.mark.parametrize("mark", sorted(links._MARK_NAMES))
+def test_a_tag_with_an_opt_out_mark_is_looked_at(mark: str) -> None:
+    assert may_opt_out(f"<a {mark.upper()} href='x'>")
+    assert not may_opt_out("<a class='data-of-july' href='https://x.example/'>")
