@@ -1,9 +1,11 @@
 """Pixels and links: the collector against nginx `empty_gif` / `return 302`, granian, and pytracking's own view.
 
 One worker each, the same wrk with one thread, the candidates take turns. Ours opens the token and answers when the hit
-is on disk; nginx writes a line into a buffered access log; granian does what ours does, without its limits;
-pytracking's view opens its token and writes nothing. "The same token" is one reader who asks again and again, "10,000
-tokens" is a mailing: there every token is opened anew.
+is on disk; nginx writes a line into a buffered access log; granian does what ours does, without its limits and without
+remembering tokens; pytracking's view opens its token and writes nothing. "The same" is one reader who asks again and
+again; "10,000 tokens" is a mailing, which ours remembers once it was asked for; "100,000 tokens" are more than it
+remembers, and each is opened anew. nginx is asked for as many paths by the same script, so that the load costs the
+same.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from unsealed.model.policy import Level
 from unsealed.store.keyring import load
 
 URL = "https://www.tidewater.example/articles/2026/bread?utm_source=newsletter&utm_medium=email"
-MANY = 10_000
+MANY, MORE = 10_000, 100_000
 PEERS = ("pytracking[django,crypto]==0.2.2", "gunicorn==27.0.1")
 _PATIENCE_S = 30.0
 
@@ -85,6 +87,7 @@ class Candidate:
     name: str
     port: int
     script: Path
+    beside: str  # name of the candidate that stands for 1.00
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +114,8 @@ def measured(candidate: Candidate, connections: int, seconds: int) -> Rate:
 
 
 def compared(what: str, candidates: Sequence[Candidate], rounds: int, seconds: int) -> Table:
-    """Requests a second and p99 at 64 and 256 connections; ratios to the first candidate in the same round."""
-    table = Table(columns=(what, "connections", "requests/s", "p99 ms", f"ratio to {candidates[0].name}"))
+    """Requests a second and p99 at 64 and 256 connections; ratios to nginx asked for as much in the same round."""
+    table = Table(columns=(what, "connections", "requests/s", "p99 ms", "ratio to nginx"))
     for connections in (64, 256):
         found: dict[str, list[Rate]] = {candidate.name: [] for candidate in candidates}
         for candidate in candidates:
@@ -120,12 +123,13 @@ def compared(what: str, candidates: Sequence[Candidate], rounds: int, seconds: i
         for _ in range(rounds):
             for candidate in candidates:
                 found[candidate.name].append(measured(candidate, connections, seconds))
-        first = found[candidates[0].name]
-        for name, rates in found.items():
-            ratios = [ours.per_second / theirs.per_second for ours, theirs in zip(rates, first, strict=True)]
-            progress(json.dumps({"what": what, "name": name, "connections": connections, "ratio": median(ratios)}))
+        for candidate in candidates:
+            rates, one = found[candidate.name], found[candidate.beside]
+            ratios = [rate.per_second / its.per_second for rate, its in zip(rates, one, strict=True)]
+            report = {"what": what, "name": candidate.name, "connections": connections, "ratio": median(ratios)}
+            progress(json.dumps(report))
             table.add(
-                name,
+                candidate.name,
                 str(connections),
                 middle([rate.per_second for rate in rates]),
                 number(median(rate.p99_ms for rate in rates)),
@@ -195,8 +199,8 @@ def main() -> None:
         peer = subprocess.run([python, here / "pytracking_app.py"], capture_output=True, text=True, check=True)
         peer_pixel, peer_link = peer.stdout.split()
         keys = load(folder)
-        pixels = [f"/o/{seal_pixel(keys, 1, CopyId(7919 * copy), Level.FULL)}.gif" for copy in range(MANY)]
-        links = [f"/c/{seal_click(keys, 1, CopyId(7919 * copy), Level.FULL, 3, URL)}" for copy in range(MANY)]
+        pixels = [f"/o/{seal_pixel(keys, 1, CopyId(7919 * copy), Level.FULL)}.gif" for copy in range(MORE)]
+        links = [f"/c/{seal_click(keys, 1, CopyId(7919 * copy), Level.FULL, 3, URL)}" for copy in range(MORE)]
 
         nginx_port, rsgi_port, peer_port = free_port(), free_port(), free_port()
         (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=nginx_port, url=URL))
@@ -227,20 +231,24 @@ def main() -> None:
         gunicorn += ["--chdir", here, "--bind", f"127.0.0.1:{peer_port}", "pytracking_app:application"]
         stack.enter_context(program(peer_port, gunicorn))
 
-        def candidate(name: str, port: int, paths: Sequence[str]) -> Candidate:
+        def candidate(name: str, port: int, paths: Sequence[str], beside: str) -> Candidate:
             script = folder / f"{re.sub('[^a-z0-9]', '-', name.lower())}-{paths[0][1]}.lua"
             listed = script.with_suffix(".txt")
             listed.write_text("\n".join(paths) + "\n")
             script.write_text(_SCRIPT.format(paths=listed, agent=THUNDERBIRD))
-            return Candidate(name=name, port=port, script=script)
+            return Candidate(name=name, port=port, script=script, beside=beside)
 
         def candidates(nginx_does: str, paths: Sequence[str], peer_path: str) -> list[Candidate]:
+            nginx, nginx_many, nginx_more = (f"nginx {nginx_does}{more}" for more in ("", ", 10,000", ", 100,000"))
             return [
-                candidate(f"nginx {nginx_does}", nginx_port, paths[:1]),
-                candidate("Unsealed, the same token", ours, paths[:1]),
-                candidate("Unsealed, 10,000 tokens", ours, paths),
-                candidate("granian RSGI, 10,000 tokens", rsgi_port, paths),
-                candidate("pytracking 0.2.2, Django, gunicorn", peer_port, [peer_path]),
+                candidate(nginx, nginx_port, paths[:1], nginx),
+                candidate("Unsealed, the same token", ours, paths[:1], nginx),
+                candidate("pytracking 0.2.2, Django, gunicorn", peer_port, [peer_path], nginx),
+                candidate(nginx_many, nginx_port, paths[:MANY], nginx_many),
+                candidate("Unsealed, 10,000 tokens", ours, paths[:MANY], nginx_many),
+                candidate(nginx_more, nginx_port, paths, nginx_more),
+                candidate("Unsealed, 100,000 tokens", ours, paths, nginx_more),
+                candidate("granian RSGI, 100,000 tokens", rsgi_port, paths, nginx_more),
             ]
 
         print("## Pixels and links\n")

@@ -17,12 +17,11 @@ A cookie is set at /me/ alone, whose tokens the app gives to its own users: no r
 at /o/ and /c/ goes into the hit as it is, and whoever judges the hit opens it.
 
 Speaks HTTP/1.1 itself instead of standing on a server at hand. Of 1,500 half-open requests granian still held 658 after
-30 s, and it took 490 kB of headers; here none is left and 32 kB is the end. And it is faster: with the same token,
-journal and group commit, 10,000 tokens and one worker, granian RSGI answered 29,000 pixels a second at 64 connections
-and 42,600 at 256, this 36,600 and 64,700; asked for one token again and again, 57,000 and 131,000 (`make bench`, one
-round on a shared machine with two cores). One callback parses all requests of a packet, no task or future is made for a
-request, and all who waited for a commit are answered in one go. Requests have no body here: one that announces a body
-is refused and the connection closed, so nothing can be smuggled behind it.
+30 s, and it took 490 kB of headers; here none is left and 32 kB is the end. And it is faster than granian with the same
+token, journal and group commit (docs/reference/measurements.md): one callback takes all requests of a packet, what was
+said before in the same words is not read again, no task or future is made for a request, and all who waited for a
+commit are answered in one go. Requests have no body here: one that announces a body is refused and the connection
+closed, so nothing can be smuggled behind it.
 """
 
 from __future__ import annotations
