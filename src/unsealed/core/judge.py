@@ -251,31 +251,29 @@ class Scene:
         self._browsed_at: dict[tuple[str, CopyId, int | None], list[datetime]] = defaultdict(list)
         self._scans_at: dict[tuple[CopyId, NetworkClass], list[datetime]] = defaultdict(list)
         self._presences: dict[str, list[Presence]] = defaultdict(list)
-        self._said: dict[str, list[Correction]] = defaultdict(list)
+        self._said: dict[tuple[str, str], list[Correction]] = defaultdict(list)
         for presence in context.presences:
             self._presences[presence.address].append(presence)
         for correction in context.corrections:
-            self._said[correction.user_agent].append(correction)
+            self._said[correction.user_agent, correction.network].append(correction)
         self._agents = context.agents | {presence.user_agent for presence in context.presences}
         self._companies = {company_of(mailbox) for mailbox in context.mailboxes} - {""}
         self._gather()
 
     def correction(self, hit: SeenHit) -> Correction | None:
-        """The newest thing that the sender said and that holds for this hit."""
-        if not self._said or (said := self._said.get(hit.user_agent)) is None:
+        """What the sender said of this hit, or else the newest of what holds for it."""
+        if not self._said:
             return None
-        nobody = hit.method != "GET" or hit.link in self.context.traps
-        ahead = _says_ahead(hit.prefetch) or hit.agent.kind is ClientKind.PREFETCH
-        here = network_key(hit.address, hit.network)
+        if about_it := self._said.get((hit.user_agent, f"hit:{hit.id}")):
+            said = about_it
+            ahead = False
+        else:
+            said = self._said.get((hit.user_agent, network_key(hit.address, hit.network)), [])
+            ahead = _says_ahead(hit.prefetch) or hit.agent.kind is ClientKind.PREFETCH
+        nobody = ahead or hit.method != "GET" or hit.link in self.context.traps
         for correction in said:
-            this_one = correction.network == f"hit:{hit.id}"
-            if not this_one and correction.network != here:
-                continue
-            if not _covers(correction.recipient, hit.recipient):
-                continue
-            if correction.answer is Answer.THEM and (nobody or (ahead and not this_one)):
-                continue
-            return correction
+            if _covers(correction.recipient, hit.recipient) and not (correction.answer is Answer.THEM and nobody):
+                return correction
         return None
 
     def signed_in(self, hit: SeenHit) -> bool:
@@ -330,16 +328,15 @@ class Scene:
         return _until_next(self._browsed_at.get((hit.address, hit.copy, hit.link)), hit.at, FOLLOWED_S)
 
     def _gather(self) -> None:
-        clicks: dict[tuple[object, ...], list[SeenHit]] = defaultdict(list)
+        clicks: dict[tuple[CopyId, str], list[SeenHit]] = defaultdict(list)
+        of_networks: dict[tuple[CopyId, NetworkClass], list[SeenHit]] = defaultdict(list)
         opens: dict[tuple[object, ...], list[SeenHit]] = defaultdict(list)
         provider_clicks: list[SeenHit] = []
         people_at: dict[tuple[CopyId, int | None], list[datetime]] = defaultdict(list)
         traps = self.context.traps
         for hit in self.hits:
             network, kind = hit.network.kind, hit.agent.kind
-            proof = (
-                hit.method != "HEAD" and kind not in _COMPANIONS and not (hit.prefetch and _says_ahead(hit.prefetch))
-            )
+            proof = hit.method == "GET" and kind not in _COMPANIONS and not (hit.prefetch and _says_ahead(hit.prefetch))
             if hit.kind is HitKind.OPEN:
                 if proof and network not in _NO_CROSSING and kind is not ClientKind.IMAGE_PROXY:
                     if network in _MACHINE_NETWORKS:
@@ -361,11 +358,12 @@ class Scene:
             if network in _PROVIDERS:
                 provider_clicks.append(hit)
             if network in _FOLLOWED_BY_MACHINES:
-                clicks[hit.copy, network].append(hit)
+                of_networks[hit.copy, network].append(hit)
         for hit in provider_clicks:
             if _until_next(people_at.get((hit.copy, hit.link)), hit.at, COMPANION_S) is None:
                 self._scans_at[hit.copy, hit.network.kind].append(hit.at)
-        for group in clicks.values():
+        # Addresses first: which of two races tells of a hit must not depend on where the history begins.
+        for group in (*clicks.values(), *of_networks.values()):
             if len(group) > 1:
                 for links, within_s in ((2, 1.0), (3, 3.0)):
                     for race in _races(group, _link_of, links, within_s):

@@ -52,6 +52,7 @@ HERE = ("127.0.0.1", NetworkClass.LOCAL)
 GOOGLE = ("66.249.84.77", NetworkClass.GOOGLE_PROXY)
 MICROSOFT = ("40.94.16.20", NetworkClass.MICROSOFT)
 CLOUD = ("54.70.12.9", NetworkClass.HOSTING)
+OTHER_CLOUD = ("54.70.12.10", NetworkClass.HOSTING)
 RELAY = ("172.226.56.12", NetworkClass.APPLE_RELAY)
 VENDOR = ("209.222.80.14", NetworkClass.SECURITY_VENDOR)
 ZSCALER = ("87.58.66.12", NetworkClass.SSE_PROXY)
@@ -405,9 +406,18 @@ def test_three_different_links_over_three_seconds_are_a_person() -> None:
 
 
 def test_a_burst_from_several_addresses_of_one_rented_network_is_one_machine() -> None:
-    other = ("54.70.12.10", NetworkClass.HOSTING)
+    assert ["BURST_LINKS"] * 2 == codes(seen(900, place=CLOUD, link=0), seen(900.5, place=OTHER_CLOUD, link=1))
 
-    assert ["BURST_LINKS", "BURST_LINKS"] == codes(seen(900, place=CLOUD, link=0), seen(900.5, place=other, link=1))
+
+def test_a_race_is_told_by_its_address_wherever_the_history_begins() -> None:
+    long_before = seen(0, place=CLOUD, link=0)
+    hits = (
+        seen(900, place=OTHER_CLOUD, link=0),
+        seen(900.1, place=OTHER_CLOUD, link=1),
+        seen(900.2, place=CLOUD, link=2),
+    )
+
+    assert verdicts(*hits) == verdicts(long_before, *hits)[1:]
 
 
 def test_people_in_different_houses_who_click_at_once_are_people() -> None:
@@ -530,7 +540,7 @@ HITS = st.lists(
         seen,
         st.one_of(st.integers(-40, 400).map(lambda quarters: quarters / 4), st.integers(0, 3000).map(float)),
         st.sampled_from((CHROME, STALE, OUTLOOK, GMAIL, APPLE, OFFICE_ASKS, "curl/8", "")),
-        st.sampled_from((HOME, OFFICE, HERE, GOOGLE, MICROSOFT, CLOUD, RELAY, VENDOR)),
+        st.sampled_from((HOME, OFFICE, HERE, GOOGLE, MICROSOFT, CLOUD, OTHER_CLOUD, RELAY, VENDOR)),
         st.sampled_from((None, None, 0, 1, 2)),
         copy=st.integers(1, 2),
         method=st.sampled_from(("GET", "GET", "HEAD")),
