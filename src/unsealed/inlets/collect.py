@@ -14,7 +14,7 @@ judged elsewhere.
     anything else             404
 
 A cookie is set at /me/ alone, whose tokens the app gives to its own users: no recipient ever gets one. What comes back
-at /o/ and /c/ goes into the hit as it is, and whoever judges the hit opens it.
+at /o/ and /c/ goes into the hit unopened, as far as it could be ours.
 
 Speaks HTTP/1.1 itself instead of standing on a server at hand. Of 1,500 half-open requests granian still held 658 after
 30 s, and it took 490 kB of headers; here none is left and 32 kB is the end. And it is faster than granian with the same
