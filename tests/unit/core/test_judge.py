@@ -413,8 +413,8 @@ def test_a_race_is_told_by_its_address_wherever_the_history_begins() -> None:
     long_before = seen(0, place=CLOUD, link=0)
     hits = (
         seen(900, place=OTHER_CLOUD, link=0),
-        seen(900.1, place=OTHER_CLOUD, link=1),
-        seen(900.2, place=CLOUD, link=2),
+        seen(900.4, place=CLOUD, link=2),
+        seen(900.8, place=OTHER_CLOUD, link=1),
     )
 
     assert verdicts(*hits) == verdicts(long_before, *hits)[1:]
