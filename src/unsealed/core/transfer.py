@@ -148,6 +148,7 @@ class QuotedPrintable:
             raise Untouchable("odd-encoding")
         self.decoded = binascii.a2b_qp(encoded)
         self.newline = line_end(encoded if b"\n" in encoded else raw[:start])
+        self._spans: dict[tuple[int, int], tuple[int, int]] = {}
         self._encoded_at, self._decoded_at = [0], [0]
         at = decoded = 0
         while at + _QP_STRIDE < len(encoded):
@@ -163,10 +164,7 @@ class QuotedPrintable:
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes; no line grows beyond 76 octets."""
         encoded, soft = self.encoded, b"=" + self.newline
-        spans = [
-            (self._behind(start), self._behind(start)) if start == end else (self._at(start), self._behind(end))
-            for start, end, _ in changes
-        ]
+        spans = [self._span(start, end) for start, end, _ in changes]
         edits: list[Edit] = []
         behind, column = -_QP_FAR, 0  # encoded end of the change before, output column there
         for number, (begin, end) in enumerate(spans):
@@ -197,6 +195,14 @@ class QuotedPrintable:
             edits.append(Edit(offset=self.start + begin, removed=encoded[begin:end], inserted=b"".join(pieces)))
             behind = end
         return edits
+
+    def _span(self, start: int, end: int) -> tuple[int, int]:
+        """Where decoded bytes lie in the encoded ones. Remembered: changes stand at the same places in every copy."""
+        found = self._spans.get((start, end))
+        if found is None:
+            behind = self._behind(end)
+            found = self._spans[start, end] = (behind if start == end else self._at(start), behind)
+        return found
 
     def _at(self, offset: int) -> int:
         """Where the decoded byte begins: behind a soft break, never before one."""
