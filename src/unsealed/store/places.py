@@ -34,7 +34,7 @@ from unsealed.model.view import DataFileRow
 from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
 from unsealed.store.range_file import Ranges, load, pack
 
-CACHED = 65_536  # look-ups remembered; some 20 MB when full
+CACHED = 16_384  # look-ups remembered; some 5 MB when full
 
 Locate = Callable[[AddressFacts, Callable[[], Place]], Located]  # core.network.locate_known
 

@@ -19,7 +19,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
@@ -38,10 +38,15 @@ class Ranges:
     numbers: array[int]  # u32
     ends: array[int]  # u32
     texts: bytes
+    _read: dict[int, tuple[int, str]] = field(default_factory=dict, repr=False, compare=False)  # what was asked before
 
     def meaning(self, value: int) -> tuple[int, str]:
         """Number and text of a value that the table gave."""
-        return self.numbers[value], self.texts[self.ends[value - 1] if value else 0 : self.ends[value]].decode()
+        found = self._read.get(value)
+        if found is None:
+            text = self.texts[self.ends[value - 1] if value else 0 : self.ends[value]].decode()
+            found = self._read[value] = (self.numbers[value], text)
+        return found
 
 
 def compile_ranges(rows: Iterable[tuple[int, int, int, int, str]]) -> Ranges:
