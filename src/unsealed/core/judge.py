@@ -586,6 +586,8 @@ def preview_by_name(hit: SeenHit, scene: Scene) -> Ruling:
     service = SERVICES.get(hit.agent.client, hit.agent.client)
     if hit.kind is HitKind.OPEN:
         words = f"{service} fetched a preview of the picture"
+    elif service in NOT_CHATS:
+        words = f"{service} fetched a preview of the link: it was passed on"
     else:
         words = f"pasted into {service}, which fetched a preview of the link"
     return Decision(_machine(hit), 0.97, "UA_PREVIEW", words)
@@ -888,6 +890,22 @@ SERVICES = {
     "link preview": "a chat",
     "fediverse server": "the fediverse",
 }
+# Previews for pages, not for what somebody wrote to somebody.
+NOT_CHATS = frozenset(
+    {
+        "BingPreview",
+        "Bitly",
+        "Embedly",
+        "FlipboardProxy",
+        "Google Favicon",
+        "Google PageRenderer",
+        "Google Snippet",
+        "HubSpot Link Preview",
+        "Iframely",
+        "Medium",
+        "Outbrain",
+    }
+)
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender", "instant")
 _GUESSED = frozenset({"library.bare", "library.generic", "crawler.compatible"})
 _COMPANIONS = frozenset({ClientKind.LINK_PREVIEW, ClientKind.PREFETCH})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,13 @@ def test_the_public_scenarios_come_out_right(shared: Path) -> None:
 
 def test_our_own_stories_come_out_right() -> None:
     assert [] == wrong(STORIES.read_bytes())
+
+
+def test_the_page_about_it_tells_the_truth() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "ask-the-judge.md").read_text(encoding="utf-8")
+    answer, story = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+
+    assert answer.strip() == judged(story.encode())[1]
 
 
 def test_each_request_gets_one_line_with_its_verdict_and_why() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from unsealed.core import judge as rules
 from unsealed.core.agent import read_agent
+from unsealed.core.agent_rules import RULES as AGENTS
 from unsealed.core.judge import RULES, Context, Decision, Presence, Rule, Scene, SeenHit
-from unsealed.model.event import Answer, Correction, HitId, HitKind, Network, NetworkClass
+from unsealed.model.event import Answer, ClientKind, Correction, HitId, HitKind, Network, NetworkClass
 from unsealed.model.message import CopyId
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -441,6 +442,12 @@ def test_a_rule_says_this_and_no_more(
         ),
         (seen(930), [seen(900, link=9)], TRAPPED, "the same address followed a hidden link, 30.0 s apart"),
         (seen(agent=SLACKBOT, link=0), [], Context(), "pasted into Slack, which fetched a preview of the link"),
+        (
+            seen(agent="Mozilla/5.0 (compatible; Embedly/0.2)", link=0),
+            [],
+            Context(),
+            "Embedly fetched a preview of the link: it was passed on",
+        ),
         (seen(601, GMAIL, GOOGLE), [], SAW_IT, "you looked at this thread yourself, 1.0 s apart"),
         (seen(-6), [], Context(), "asked for 6 s before the message was delivered"),
         (
@@ -462,6 +469,12 @@ def test_a_reason_names_the_facts_that_fired(hit: SeenHit, others: list[SeenHit]
     numbered = [dataclasses.replace(other, id=HitId(number)) for number, other in enumerate((hit, *others))]
 
     assert words == rules.judge(numbered, context)[HitId(0)].reasons[0].words
+
+
+def test_the_services_are_named_as_the_agents_name_them() -> None:
+    named = {rule.client for rule in AGENTS if rule.kind is ClientKind.LINK_PREVIEW}
+
+    assert set() == (rules.SERVICES.keys() | rules.NOT_CHATS) - named
 
 
 def test_every_rule_is_seen_speaking_and_but_for_the_last_silent() -> None:
