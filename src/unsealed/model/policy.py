@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 
@@ -57,6 +57,12 @@ class Switches:
     shared: bool = False  # all recipients get the same tokens: who of them it was is not to be known
     trap: bool = False  # a hidden link stands beside the pixel, where there is a tracked link
 
+    def at_most(self, opens: Level, clicks: Level) -> Switches:
+        """The same, with each axis lowered to what is allowed."""
+        if opens >= self.opens and clicks >= self.clicks:
+            return self
+        return replace(self, opens=min(self.opens, opens), clicks=min(self.clicks, clicks))
+
     @property
     def tracks_links(self) -> bool:
         return self.clicks > Level.OFF and self.links is not LinkScope.NONE
@@ -67,3 +73,39 @@ class Switches:
 
 
 OFF = Switches(opens=Level.OFF, clicks=Level.OFF, links=LinkScope.NONE)
+
+
+class Scope(StrEnum):
+    """Where something can be said about tracking. Stored. As limits all are equal: the most restrictive wins."""
+
+    INSTALLATION = "installation"
+    ACCOUNT = "account"
+    USER = "user"
+    TEMPLATE = "template"
+    RECIPIENT_DOMAIN = "recipient_domain"
+    RECIPIENT = "recipient"
+    DESTINATION = "destination"  # domain that a link leads to
+    MESSAGE = "message"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """At most so much, said somewhere. None: nothing is said about that axis."""
+
+    scope: Scope
+    name: str = ""  # which one: "ines@example.org", "example.com", a template's name; "" where there is only one
+    opens: Level | None = None
+    clicks: Level | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What one place says: a limit, and what mail gets that asks for nothing. None: nothing is said."""
+
+    limit: Rule
+    opens: Level | None = None  # defaults
+    clicks: Level | None = None
+    opens_may_change: bool = True  # False: the default is the limit too
+    clicks_may_change: bool = True
+    strict: bool = False  # mail that asks for more than is allowed is refused, not lowered

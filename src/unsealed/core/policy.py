@@ -1,0 +1,129 @@
+"""Combines what is said in many places about tracking: the most restrictive wins, each axis for itself.
+
+A place states limits and defaults. A default is no request: mail that asks for nothing gets the default of the nearest
+place (user, account, installation), lowered to the limit in silence. What was asked beyond a limit is named, with the
+rule that set it.
+
+Promises that the order in which rules are given changes nothing, that one more rule never raises a level, and that
+opens say nothing about clicks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from unsealed.model.policy import Level, Place, Rule, Scope
+
+_NEAREST = (Scope.TEMPLATE, Scope.USER, Scope.ACCOUNT, Scope.INSTALLATION)  # whose default holds
+_ORDER = {scope: number for number, scope in enumerate(Scope)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """How much may be tracked at most, and who said so. None: nobody limits the axis."""
+
+    opens: Level = Level.FULL
+    clicks: Level = Level.FULL
+    opens_by: Rule | None = None
+    clicks_by: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """More was asked for on one axis than a rule allows."""
+
+    axis: str  # "opens" or "clicks"
+    asked: Level
+    allowed: Level
+    by: Rule
+
+    def __str__(self) -> str:
+        return limited(self.axis, self.allowed, self.by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What holds for the mail of one user before the message itself has its say."""
+
+    opens: Level = Level.FULL  # of mail that asks for nothing; within the ceiling
+    clicks: Level = Level.FULL
+    ceiling: Ceiling = Ceiling()
+    strict: bool = False
+
+
+def ceiling(rules: Iterable[Rule]) -> Ceiling:
+    """The most restrictive of all rules, on each axis. Of equals, the first by scope and name is named."""
+    opens_by = clicks_by = None
+    opens = clicks = Level.FULL
+    for rule in sorted(rules, key=lambda rule: (_ORDER[rule.scope], rule.name)):
+        if rule.opens is not None and (opens_by is None or rule.opens < opens):
+            opens, opens_by = rule.opens, rule
+        if rule.clicks is not None and (clicks_by is None or rule.clicks < clicks):
+            clicks, clicks_by = rule.clicks, rule
+    return Ceiling(opens=opens, clicks=clicks, opens_by=opens_by, clicks_by=clicks_by)
+
+
+def rule_of(place: Place) -> Rule:
+    """The limit that a place sets: its own, and its default where nobody may change that."""
+    opens = _lower(place.limit.opens, None if place.opens_may_change else place.opens)
+    clicks = _lower(place.limit.clicks, None if place.clicks_may_change else place.clicks)
+    return replace(place.limit, opens=opens, clicks=clicks)
+
+
+def standing(places: Sequence[Place]) -> Standing:
+    """Defaults and ceiling of several places."""
+    limit = ceiling(map(rule_of, places))
+    near = [place for scope in _NEAREST for place in places if place.limit.scope is scope]
+    opens = next((place.opens for place in near if place.opens is not None), Level.FULL)
+    clicks = next((place.clicks for place in near if place.clicks is not None), Level.FULL)
+    return Standing(
+        opens=min(opens, limit.opens),
+        clicks=min(clicks, limit.clicks),
+        ceiling=limit,
+        strict=any(place.strict for place in places),
+    )
+
+
+def refusals(limit: Ceiling, *, opens: Level | None, clicks: Level | None) -> tuple[Refusal, ...]:
+    """Where more is asked for than `limit` allows; asking for less, or for nothing (None), never is refused."""
+    found = []
+    for axis, asked, allowed, by in (
+        ("opens", opens, limit.opens, limit.opens_by),
+        ("clicks", clicks, limit.clicks, limit.clicks_by),
+    ):
+        if asked is not None and by is not None and asked > allowed:
+            found.append(Refusal(axis=axis, asked=asked, allowed=allowed, by=by))
+    return tuple(found)
+
+
+def limited(axis: str, allowed: Level, by: Rule) -> str:
+    """A limit in words: "open tracking is switched off for mail to example.org"."""
+    what = "open tracking" if axis == "opens" else "link tracking"
+    if allowed == Level.OFF:
+        return f"{what} is switched off {_where(by)}"
+    return f"{what} is limited to “{allowed.name.lower()}” {_where(by)}"
+
+
+def _lower(one: Level | None, other: Level | None) -> Level | None:
+    return min((level for level in (one, other) if level is not None), default=None)
+
+
+def _where(rule: Rule) -> str:
+    match rule.scope:
+        case Scope.INSTALLATION:
+            return "in this installation’s settings file"
+        case Scope.ACCOUNT:
+            return "for everybody here"
+        case Scope.USER:
+            return "in your settings"
+        case Scope.TEMPLATE:
+            return f"by the template {rule.name}"
+        case Scope.RECIPIENT | Scope.RECIPIENT_DOMAIN:
+            return f"for mail to {rule.name}"
+        case Scope.DESTINATION:
+            return f"for links to {rule.name}"
+        case Scope.MESSAGE:
+            return "in this message"
+        case Scope.LINK:
+            return "at this link"

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unsealed.core.policy import Standing, ceiling, refusals, rule_of, standing
+from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+
+LEVELS = [None, *Level]
+levels = st.sampled_from(LEVELS)
+rules = st.builds(
+    Rule,
+    scope=st.sampled_from(Scope),
+    name=st.sampled_from(["", "a.example", "b.example"]),
+    opens=levels,
+    clicks=levels,
+)
+places = st.builds(
+    Place,
+    limit=rules,
+    opens=levels,
+    clicks=levels,
+    opens_may_change=st.booleans(),
+    clicks_may_change=st.booleans(),
+    strict=st.booleans(),
+)
+
+
+def lowest(said: list[Level | None]) -> Level:
+    return min((level for level in said if level is not None), default=Level.FULL)
+
+
+def test_all_combinations_of_four_places_give_the_lowest_level_on_each_axis() -> None:
+    scopes = [Scope.INSTALLATION, Scope.ACCOUNT, Scope.RECIPIENT, Scope.MESSAGE]
+    for opens in product(LEVELS, repeat=4):
+        clicks = tuple(reversed(opens))
+        found = ceiling(
+            Rule(scope=scope, opens=one, clicks=other) for scope, one, other in zip(scopes, opens, clicks, strict=True)
+        )
+
+        assert (found.opens, found.clicks) == (lowest(list(opens)), lowest(list(clicks)))
+        assert (found.opens_by is None) == (set(opens) == {None})
+
+
+@given(st.lists(rules, max_size=12), st.randoms(use_true_random=False))
+def test_the_order_of_rules_changes_nothing(said: list[Rule], random: object) -> None:
+    shuffled = list(said)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert ceiling(shuffled) == ceiling(said)
+
+
+@given(st.lists(rules, max_size=8), rules)
+def test_one_more_rule_never_raises_a_level(said: list[Rule], more: Rule) -> None:
+    before, after = ceiling(said), ceiling([*said, more])
+
+    assert after.opens <= before.opens
+    assert after.clicks <= before.clicks
+
+
+@given(st.lists(rules, max_size=8))
+def test_who_is_named_set_the_limit(said: list[Rule]) -> None:
+    found = ceiling(said)
+
+    assert found.opens_by is None or (found.opens_by in said and found.opens_by.opens == found.opens)
+    assert found.clicks_by is None or (found.clicks_by in said and found.clicks_by.clicks == found.clicks)
+
+
+@given(st.lists(places, max_size=8), st.data())
+def test_what_is_said_about_clicks_says_nothing_about_opens(said: list[Place], data: st.DataObject) -> None:
+    other = [
+        Place(
+            limit=Rule(scope=each.limit.scope, name=each.limit.name, opens=each.limit.opens, clicks=data.draw(levels)),
+            opens=each.opens,
+            clicks=data.draw(levels),
+            opens_may_change=each.opens_may_change,
+            clicks_may_change=data.draw(st.booleans()),
+        )
+        for each in said
+    ]
+
+    assert standing(other).opens == standing(said).opens
+    assert standing(other).ceiling.opens == standing(said).ceiling.opens
+
+
+@given(st.lists(places, max_size=8))
+def test_a_default_never_passes_the_ceiling(said: list[Place]) -> None:
+    found = standing(said)
+
+    assert found.opens <= found.ceiling.opens
+    assert found.clicks <= found.ceiling.clicks
+
+
+@given(st.lists(places, max_size=8), places)
+def test_one_more_place_never_raises_the_ceiling(said: list[Place], more: Place) -> None:
+    assert standing([*said, more]).ceiling.opens <= standing(said).ceiling.opens
+    assert standing([*said, more]).ceiling.clicks <= standing(said).ceiling.clicks
+    assert standing([*said, more]).strict == (standing(said).strict or more.strict)
+
+
+@given(st.lists(rules, max_size=8), levels, levels)
+def test_only_asking_for_more_is_refused(said: list[Rule], opens: Level | None, clicks: Level | None) -> None:
+    limit = ceiling(said)
+    axes = {each.axis for each in refusals(limit, opens=opens, clicks=clicks)}
+
+    assert ("opens" in axes) == (opens is not None and opens > limit.opens)
+    assert ("clicks" in axes) == (clicks is not None and clicks > limit.clicks)
+
+
+def test_the_nearest_default_holds_and_a_fixed_one_is_a_limit() -> None:
+    house = Place(limit=Rule(scope=Scope.ACCOUNT), opens=Level.OFF, clicks=Level.FULL)
+    own = Place(limit=Rule(scope=Scope.USER, name="1"), opens=Level.FULL)
+
+    assert standing([house]) == Standing(opens=Level.OFF, clicks=Level.FULL)
+    assert standing([own, house]).opens is Level.FULL
+
+    fixed = Place(limit=Rule(scope=Scope.ACCOUNT), opens=Level.OFF, clicks=Level.FULL, opens_may_change=False)
+    assert rule_of(fixed) == Rule(scope=Scope.ACCOUNT, opens=Level.OFF)
+    assert standing([own, fixed]).opens is Level.OFF
+    assert standing([own, fixed]).ceiling.opens_by == rule_of(fixed)
+    assert standing([own, fixed]).ceiling.clicks_by is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Rule(scope=Scope.ACCOUNT, opens=Level.OFF), "open tracking is switched off for everybody here"),
+        (
+            Rule(scope=Scope.RECIPIENT_DOMAIN, name="example.org", opens=Level.OFF),
+            "open tracking is switched off for mail to example.org",
+        ),
+        (
+            Rule(scope=Scope.USER, opens=Level.IDENTIFIED),
+            "open tracking is limited to “identified” in your settings",
+        ),
+    ],
+)
+def test_a_refusal_names_the_limit_and_where_it_was_set(rule: Rule, words: str) -> None:
+    (refusal,) = refusals(ceiling([rule]), opens=Level.FULL, clicks=Level.FULL)
+
+    assert str(refusal) == words
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_every_scope_can_be_named(scope: Scope) -> None:
+    (refusal,) = refusals(
+        ceiling([Rule(scope=scope, name="x.example", clicks=Level.OFF)]), opens=None, clicks=Level.FULL
+    )
+
+    assert str(refusal).startswith("link tracking is switched off ")
+
+
+@given(st.sampled_from(Level), st.sampled_from(Level), st.sampled_from(Level), st.sampled_from(Level))
+def test_switches_are_lowered_axis_by_axis_and_never_raised(a: Level, b: Level, c: Level, d: Level) -> None:
+    lowered = Switches(opens=a, clicks=b).at_most(c, d)
+
+    assert (lowered.opens, lowered.clicks) == (min(a, c), min(b, d))
