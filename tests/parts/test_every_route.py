@@ -212,8 +212,7 @@ async def test_every_answer_carries_the_security_headers(visit: Any, app: Starle
 
 async def test_hostile_values_never_break_an_answer(visit: Any, app: Starlette, ids: list[str]) -> None:
     it, token = visit(MARA)
-    names = ("q", "after", "cursor", "state", "sort", "m", "limit", "kind", "show", "events", "people", "done", "next")
-    names += ("who", "lines", "open", "correction")
+    names = [*"q after cursor state sort m limit kind show events people done next who lines open correction".split()]
     failed = []
     for path in paths(app, "GET"):
         for value in HOSTILE:

@@ -168,6 +168,7 @@ class EventRow:
     link_text: str
     destination: str
     first_of_reading: bool
+    trap: bool = False  # the link is the hidden one
     place: Place = NOWHERE
     method: str = ""  # how the request looked; "" once the raw facts have expired, or where the level keeps none
     user_agent: str = ""

@@ -158,3 +158,97 @@ async def test_a_message_without_a_signal_says_what_that_means(mara: Any, mail: 
 
     assert "No open seen This is not the same as unread" in said
     assert "No signal so far. This is not the same as unread" in text(await page(mara, mail["silent"]))
+
+
+async def test_a_shared_copy_says_someone_and_stands_first(mara: Any, mail: Mail, engine: Engine) -> None:
+    with engine.begin() as connection:
+        row = connection.execute(
+            select(schema.copies).where(schema.copies.c.message_id == mail["partly"], schema.copies.c.position == 2)
+        ).one()
+        connection.execute(
+            schema.copies.update().where(schema.copies.c.message_id == mail["partly"]).values(tracked=False, opens=0)
+        )
+        connection.execute(
+            schema.copies.update()
+            .where(schema.copies.c.id == row.id)
+            .values(address="", name="", position=40, tracked=True, opens=1, kind="bcc")
+        )
+
+    said = text(await page(mara, mail["partly"]))
+
+    assert "who of them it was cannot be told" in said
+    people = said[said.index("To State Requests") : said.index("Opens")]
+    assert "1 Someone (one of 10) Opened" in people
+    assert "Not tracked" not in people
+    assert people.index("Someone (one of 10)") < people.index("Priya Raman")
+    assert "Someone (one of 10) opened" in said
+
+
+async def test_the_hidden_link_is_named_as_what_it_is(mara: Any, mail: Mail, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            schema.links.update()
+            .where(schema.links.c.message_id == mail["proposal"], schema.links.c.position == 3)
+            .values(trap=True)
+        )
+
+    said = text(await page(mara, mail["proposal"]))
+
+    assert "A machine followed the hidden link for Rob Okafor" in said
+    assert "References tidewater" not in said
+
+
+async def test_the_newest_ten_lines_are_shown_and_all_on_request(mara: Any, mail: Mail) -> None:
+    short, whole = await page(mara, mail["often"]), await page(mara, mail["often"], "?lines=all")
+
+    assert 10 == short.count('<li id="e')
+    assert "Show all</a>" in short
+    assert 17 == whole.count('<li id="e')
+    assert "Show all</a>" not in whole
+
+
+async def test_every_raw_request_is_one_click_away(mara: Any, mail: Mail) -> None:
+    whole = await page(mara, mail["proposal"])
+    [ines, rob] = re.findall(r'href="(/message/[^"]+show=raw&amp;who=[^"]+)"', whole)
+
+    everything = await page(mara, mail["proposal"], "?show=raw")
+    robs = (await mara.get(rob.replace("&amp;", "&"))).text
+
+    assert 13 == everything.count('<li id="e')
+    assert 4 == robs.count('<li id="e')
+    assert "Only the copy of Rob Okafor." in text(robs)
+    assert "machine loads" not in text(everything)
+    assert ines != rob
+
+
+async def test_an_event_opened_by_its_address_is_shown_wherever_it_stands(mara: Any, mail: Mail) -> None:
+    oldest = re.findall(r'<li id="e(\w+)"', await page(mara, mail["often"], "?lines=all"))[-1]
+    machine = re.findall(r'<li id="e(\w+)"', await page(mara, mail["proposal"]))[-1]
+
+    assert f'data-key="e{oldest}" open' in await page(mara, mail["often"], f"?open={oldest}")
+    opened = await page(mara, mail["proposal"], f"?open={machine}")
+    assert 'data-key="machines" open' in opened
+    assert f'data-key="e{machine}" open' in opened
+
+
+async def test_every_event_says_how_sure_we_are(mara: Any, mail: Mail) -> None:
+    assert "person certain Why we think so" in text(await page(mara, mail["renewal"]))
+    assert "person maybe Why we think so" in text(await page(mara, mail["maybe"]))
+
+
+async def test_hostile_facts_of_a_request_stay_text(mara: Any, mail: Mail, engine: Engine) -> None:
+    evil = "<script>alert(3)</script>\u202e"
+    with engine.begin() as connection:
+        connection.execute(
+            schema.hits.update().values(user_agent=evil, accept_language=evil, referer_host=evil, method=evil)
+        )
+        connection.execute(
+            schema.events.update().values(
+                client=evil, system=evil, operator=evil, place="known", city=evil, region=evil
+            )
+        )
+
+    for query in ("", "?show=raw"):
+        body = await page(mara, mail["proposal"], query)
+        assert "<script>alert(3)" not in body
+        assert "\u202e" not in body

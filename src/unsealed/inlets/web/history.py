@@ -18,11 +18,11 @@ from unsealed.inlets.web.words import (
     answered,
     bounced,
     lasting,
+    link_name,
     many,
     ordinal,
     pasted,
     sentence,
-    shortened,
     someone,
 )
 from unsealed.model.event import Finding, HitKind
@@ -152,7 +152,7 @@ def _line(reading: _Reading, among: int) -> Line:
 
 
 def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
-    where = shortened(event.link_text or event.destination)
+    where = link_name(event)
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
             guess = event.confidence < BELIEVED
@@ -173,7 +173,7 @@ def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
         case Finding.DUPLICATE:
             return f"The copy of {who} was loaded again", "machine", "ticks-hollow"
         case Finding.SCANNER_CLICK if chat := pasted(event):
-            return f"{where} was pasted into {chat}, from the copy of {who}", "machine", "link"
+            return f"{sentence(where)} was pasted into {chat}, from the copy of {who}", "machine", "link"
         case Finding.SCANNER_CLICK:
             return f"A machine followed {where} for {who}", "machine", "link"
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
@@ -240,7 +240,7 @@ def requests(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line
         Line(
             at=event.at,
             verb=(
-                f"{'Picture' if event.kind == HitKind.OPEN else shortened(event.link_text or event.destination)}, "
+                f"{'Picture' if event.kind == HitKind.OPEN else sentence(link_name(event))}, "
                 f"copy of {someone(event.name, event.recipient, among)}"
             ),
             mark="" if event.finding.counted else "machine",

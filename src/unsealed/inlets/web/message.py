@@ -85,6 +85,11 @@ class Story:
         return self.message.links
 
     @property
+    def shares(self) -> bool:
+        """Whether all recipients share one copy."""
+        return any(not copy.address for copy in self.message.copies)
+
+    @property
     def more_copies(self) -> int:
         return len(self.message.copies) - len(self.copies)
 
@@ -153,7 +158,10 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         machines: Page[EventRow] = Page(items=())
         if message.row.signals.machine and not raw:
             machines = views.events(connection, user, number, copy=only, machine=True, limit=LINES_SHOWN)
-        copies = message.copies if where.people == "all" else message.copies[:PEOPLE_SHOWN]
+        # What all share stands first: it is the one that shows something.
+        copies = sorted(message.copies, key=lambda copy: copy.address != "")
+        if where.people != "all":
+            copies = copies[:PEOPLE_SHOWN]
         found = known(connection, user, message, copies, times.now)
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
     lines = _lines(events, message, where)
@@ -238,18 +246,18 @@ async def correct(request: Request) -> Response:
     event, correction = await run_in_threadpool(work)
     if event is None:
         raise HTTPException(404, "There is no such event of yours.")
-    await until_judged(around, user, correction)
+    await until_judged(around, user)
     back = form.get("back", "") or f"/message/{event.message}"
     return RedirectResponse(back_to(back, open=event.id, correction=str(correction)), 303)
 
 
-async def until_judged(around: Surroundings, user: UserId, correction: int) -> None:
-    """Wait a moment for what a correction changes, so that the next page can say it; a long history goes on alone."""
+async def until_judged(around: Surroundings, user: UserId) -> None:
+    """Wait a moment for what was just said, so that the next page can tell what it changed; a long history goes on
+    alone."""
 
     def look() -> bool:
         with reading(around.engine) as connection:
-            said = corrections.list_for(connection, user, undone=True)
-        return any(each.id == correction and each.judging for each in said)
+            return any(each.finished_at is None for each in corrections.list_rejudgings(connection, user, limit=1))
 
     for _ in range(LOOKS):
         if not await run_in_threadpool(look):

@@ -100,6 +100,7 @@ async def judging(request: Request) -> Response:
         rejudgings=rejudgings,
         audit=lines,
         rules=RULES_VERSION,
+        named=browser_name,
         done=DONE["undone"] if "undone" in request.query_params else "",
     )
 
@@ -113,7 +114,7 @@ async def undo(request: Request) -> Response:
     if said is None:
         raise HTTPException(404, NOT_YOURS)
     await run_in_threadpool(rejudge.undo, around.engine, user, said.id, around.clock())
-    await until_judged(around, user, said.id)
+    await until_judged(around, user)
     if form.get("back"):
         return RedirectResponse(back_to(form["back"], open=said.event, correction=given), 303)
     return RedirectResponse("/settings/judging?undone", 303)

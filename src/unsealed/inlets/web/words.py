@@ -258,9 +258,11 @@ def _beside(row: MessageRow, state: CopyState, times: Times) -> str:
     return ""
 
 
-def copy_standing(copy: CopyRow | SandboxRow, times: Times) -> Standing:
-    """One recipient: "Opened 3 times, clicked 2", beside it when."""
+def copy_standing(copy: CopyRow | SandboxRow, times: Times, *, shares: bool = False) -> Standing:
+    """One recipient: "Opened 3 times, clicked 2", beside it when. shares: what is seen of it is seen of "someone"."""
     state = copy_state(copy.facts, times.now)
+    if shares and state == CopyState.NOT_TRACKED:
+        state = CopyState.DELIVERED if copy.facts.delivery == Delivery.DELIVERED else CopyState.SENT
     signals = copy.signals
     shown = mark(state, signals)
     if signals.opens or signals.clicks:
@@ -355,6 +357,8 @@ class Chip:
 
 
 def chip(event: EventRow) -> Chip:
+    if event.corrected and event.finding.machine:
+        return Chip("machine", "apart")
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.HUMAN_CLICK:
             return Chip("person")
@@ -375,6 +379,11 @@ def chip(event: EventRow) -> Chip:
             assert_never(event.finding)
 
 
+def link_name(event: EventRow, most: int = 48) -> str:
+    """What the link of a click is called: its visible text, or its address."""
+    return "the hidden link" if event.trap else shortened(event.link_text or bare(event.destination), most)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one request was, as a heading."""
@@ -384,7 +393,7 @@ class Verdict:
 
 
 def verdict(event: EventRow) -> Verdict:
-    where = shortened(event.link_text or bare(event.destination), 32)
+    where = link_name(event, 32)
     guess = event.confidence < BELIEVED
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
@@ -470,6 +479,8 @@ def place(event: EventRow) -> str:
         return there(event.place)
     if hider := HIDERS.get(event.network):
         return f"place hidden by {hider}"
+    if event.network == NetworkClass.HOSTING:
+        return f"a rented machine at {event.operator}" if event.operator else "a rented machine"
     if event.place.state == PlaceState.PROXY:
         return f"place hidden by {event.operator or 'a proxy'}"
     return ""
@@ -520,6 +531,12 @@ def network(event: EventRow) -> str:
 def where_from(event: EventRow) -> str:
     """What stands behind the device in a line: of a machine whose network it was, of all others the place."""
     return network(event) if event.finding.machine else place(event)
+
+
+def from_where(event: EventRow) -> str:
+    """The same in full, for the evidence: "Home network, Lisbon, Portugal"."""
+    parts = (network(event), "" if event.network == NetworkClass.HOSTING else place(event))
+    return sentence(", ".join(part for part in parts if part))
 
 
 def seen_as(client: str, system: str, device: Device) -> str:

@@ -319,6 +319,10 @@ def test_no_place_is_said_behind_a_proxy() -> None:
         ({"place": Place(state=PlaceState.PROXY), "operator": "Fastmail"}, "place hidden by Fastmail"),
         ({"place": Place(state=PlaceState.PROXY)}, "place hidden by a proxy"),
         ({"network": NetworkClass.APPLE_RELAY}, "place hidden by Apple"),
+        (
+            {"network": NetworkClass.HOSTING, "operator": "Amazon", "place": Place(state=PlaceState.PROXY)},
+            "a rented machine at Amazon",
+        ),
         ({"network": NetworkClass.SSE_PROXY}, "place hidden by the company’s proxy"),
     ],
 )
