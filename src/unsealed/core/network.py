@@ -28,7 +28,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from unsealed.core.network_ranges import DATE, RANGES
 from unsealed.core.network_systems import HOSTING_WORDS, LINE_WORDS, MOBILE_WORDS, SYSTEMS
-from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place, PlaceState
+from unsealed.model.event import NOWHERE, ClientKind, Located, Network, NetworkClass, Place, PlaceState
 from unsealed.model.ranges import AddressFacts, Range, RangeTable, build_table, unwrap
 from unsealed.model.view import DataFileRow
 
@@ -45,6 +45,8 @@ PROXY_CLASSES = frozenset(
         NetworkClass.VPN,
     }
 )
+
+_PROXY_PROGRAMS = frozenset({ClientKind.IMAGE_PROXY, ClientKind.PREFETCH})
 
 # Named once: before Python 3.12 a member of an enum costs 80 ns each time.
 _LOCAL, _APPLE_RELAY, _HOSTING = NetworkClass.LOCAL, NetworkClass.APPLE_RELAY, NetworkClass.HOSTING
@@ -101,6 +103,12 @@ def locate_known(facts: AddressFacts, place: Callable[[], Place]) -> Located:
     if network.kind is _MOBILE_CARRIER and found.city + found.region:
         found = Place(state=found.state, country=found.country)
     return Located(network=network, place=found)
+
+
+def place_behind(kind: ClientKind, place: Place) -> Place:
+    """The place of a request whose program says what it is: a proxy hides the reader's from any network, also from one
+    that nobody knows as a proxy's."""
+    return _HIDDEN if kind in _PROXY_PROGRAMS else place
 
 
 def _network(facts: AddressFacts) -> Network:

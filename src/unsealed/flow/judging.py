@@ -4,9 +4,10 @@ Their hits, and what is known about their senders, go through core.agent, core.n
 not what it was is written with its counts, and the marks are cleared, in one transaction. Judging again is the same
 step with the mark set again.
 
-Promises that judging in pieces gives the same events as judging everything at once; that only one process judges at a
-time, so that no verdict stands on facts older than those of another; and that others can write to the store while it
-thinks. What is new goes first, history that is judged again comes last and in small portions.
+Promises that judging in pieces gives the same events as judging everything at once; that only one process judges a
+message at a time, so that no verdict stands on facts older than those of another; and that others can write to the
+store while it thinks. What is new goes first, history that is judged again comes last and in small portions, and a
+message that is asked for without end is judged apart.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sqlalchemy import Connection, Engine, FromClause
 from unsealed.core.agent import read_agent
 from unsealed.core.judge import Context, Presence, SeenHit, judge, neighbourhood
 from unsealed.core.network import locate as locate_by_ranges
+from unsealed.core.network import place_behind
 from unsealed.core.reading import READING_GAP, begins_reading
 from unsealed.model.event import (
     NOWHERE,
@@ -42,14 +44,14 @@ from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock
 from unsealed.store import corrections, events, own
-from unsealed.store.engine import alone
+from unsealed.store.engine import alone, reading
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.schema import marks as all_marks
 
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
 HITS_AT_ONCE = 10_000  # judged in one transaction
 HISTORY_AT_ONCE = 2_000  # hits of the past judged in one transaction: what is new waits for it
-HOT_HITS = 2_000  # a message with more is judged apart from others, and after them, so that they do not wait for it
+HOT_HITS = 2_000  # a message with more is judged apart from others, so that they do not wait for it
 REJUDGED = "rejudged"  # in the feed: pages show what is now, and nobody is told
 
 Locate: TypeAlias = Callable[[str], Located]
@@ -66,10 +68,10 @@ class Judge:
         self._engine = engine
         self._clock = clock
         self._locate = locate
-        self._hot_next = False  # whose turn it is to be judged, a hot message's or that of all others
 
     def judge(self, limit: int = MESSAGES_AT_ONCE, *, until: datetime | None = None) -> int:
-        """Judge at most `limit` marked messages; how many were judged. 0: nothing is waiting.
+        """Judge at most `limit` marked messages, and leave hot ones to `judge_hot`; how many were taken care of. 0:
+        nothing is waiting here.
 
         until: leave alone messages of which the earliest new hit is later, and history.
 
@@ -78,43 +80,70 @@ class Judge:
         """
         with alone(self._engine, "judge") as turn:
             with turn.reading() as connection:
-                work = self._work(connection, limit, until)
-            if work is None:
+                hot, work = self._work(connection, limit, until)
+            changes = [] if work is None else work.changes()
+            if hot or work is not None:
+                with turn.writing() as connection:
+                    if hot:
+                        events.set_apart(connection, hot)
+                    if work is not None:
+                        self._write(connection, work, changes)
+            return len(hot) + (0 if work is None else len(work.marks))
+
+    def judge_hot(self) -> int:
+        """Judge one message with so many new hits that others would wait for it; 0: there is none.
+
+        What a process of its own does while others go on with `judge`: a message belongs to one of the two, and what
+        arrives meanwhile is marked beside it, so that a message that is asked for without end is judged all the same.
+
+        Raises:
+            Unavailable: as `judge`.
+        """
+        with reading(self._engine) as connection:
+            if not events.any_apart(connection):
                 return 0
+        with alone(self._engine, "judge-hot") as turn:
+            with self._engine.begin() as connection:
+                mark = events.take_apart(connection)
+            if mark is None:
+                return 0
+            with turn.reading() as connection:
+                work = look(connection, [mark], self._locate, among=events.as_marked(mark.since))
             changes = work.changes()
             with turn.writing() as connection:
                 self._write(connection, work, changes)
-            return len(work.marks)
+            return 1
 
-    def _work(self, connection: Connection, limit: int, until: datetime | None) -> Work | None:
-        """What to judge now, with all that is needed for it."""
+    def _work(self, connection: Connection, limit: int, until: datetime | None) -> tuple[list[MessageId], Work | None]:
+        """Which messages are hot, and what to judge now with all that is needed for it."""
         marks = events.marked(connection, limit, until=until)
         if marks:
-            traps = events.traps(connection, [mark.message for mark in marks])
-            waiting = events.hits_waiting(connection, [mark.message for mark in marks], _window(traps))
-            marks, self._hot_next = _affordable(marks, waiting, hot_first=self._hot_next)
-            return look(connection, marks, self._locate)
+            waiting = _waiting(connection, marks)
+            hot = [mark.message for mark in marks if waiting.get(mark.message, 0) > HOT_HITS]
+            cool = [mark for mark in marks if waiting.get(mark.message, 0) <= HOT_HITS]
+            fitting = _fitting(cool, waiting, HITS_AT_ONCE)
+            return hot, look(connection, fitting, self._locate) if fitting else None
         if until is not None or not (marks := events.marked_history(connection, limit)):
-            return None
-        traps = events.traps(connection, [mark.message for mark in marks])
-        waiting = events.hits_waiting(connection, [mark.message for mark in marks], _window(traps))
-        marks = _fitting(marks, waiting, HISTORY_AT_ONCE)
-        long = waiting.get(marks[0].message, 0) > HISTORY_AT_ONCE
-        return look(connection, marks, self._locate, portion=HISTORY_AT_ONCE if long else None)
+            return [], None
+        waiting = _waiting(connection, marks)
+        fitting = _fitting(marks, waiting, HISTORY_AT_ONCE)
+        long = waiting.get(fitting[0].message, 0) > HISTORY_AT_ONCE
+        return [], look(connection, fitting, self._locate, portion=HISTORY_AT_ONCE if long else None)
 
     def _write(self, connection: Connection, work: Work, changes: list[events.Changed]) -> None:
         # Messages may have been erased while we thought.
         owners = events.owners(connection, [mark.message for mark in work.marks])
         changes = [change for change in changes if change.event.message in owners]
+        rejudging = {mark.message: mark.rejudging for mark in work.marks if mark.rejudging is not None}
+        corrections.add_revisions(connection, _revisions(changes, rejudging))  # before the marks, as `rejudge.step`
         events.put_events(connection, changes)
         events.count(connection, changes)
-        if work.until is None:
+        if work.apart:
+            events.done_apart(connection, work.marks[0])
+        elif work.until is None:
             events.clear(connection, work.marks)
         else:
             events.advance(connection, work.marks[0], work.until + work.span)
-        rejudging = {mark.message: mark.rejudging for mark in work.marks if mark.rejudging is not None}
-        if rejudging:
-            corrections.add_revisions(connection, _revisions(changes, rejudging))
         add_feed(connection, self._feed(changes, owners, rejudging))
 
     def _feed(
@@ -148,6 +177,7 @@ class Work:
     before: dict[HitId, events.Judged]
     opened: dict[CopyId, datetime]
     span: timedelta
+    apart: bool  # one hot message
     until: datetime | None  # hits from then on have neighbours that are not here: they wait for the next portion
     locate: Locate
 
@@ -233,6 +263,7 @@ def look(
         before=events.judged_since(connection, ids, span, among=among),
         opened=events.last_opens(connection, ids, span, READING_GAP, among=among),
         span=span,
+        apart=among is not all_marks,
         until=until,
         locate=locate,
     )
@@ -277,20 +308,14 @@ def _window(traps: dict[MessageId, frozenset[int]]) -> timedelta:
     return 2 * neighbourhood(Context(traps=frozenset().union(*traps.values())))
 
 
-def _affordable(
-    marks: Sequence[events.Mark], waiting: dict[MessageId, int], *, hot_first: bool
-) -> tuple[list[events.Mark], bool]:
-    """What to judge now, and whether it is a hot message's turn next: the first marks of ordinary messages whose hits
-    fit into HITS_AT_ONCE together, or one hot message, in turns as long as there are both."""
-    hot = [mark for mark in marks if waiting.get(mark.message, 0) > HOT_HITS]
-    if hot and (hot_first or len(hot) == len(marks)):
-        return hot[:1], False
-    cool = [mark for mark in marks if waiting.get(mark.message, 0) <= HOT_HITS]
-    return _fitting(cool, waiting, HITS_AT_ONCE), bool(hot)
+def _waiting(connection: Connection, marks: Sequence[events.Mark]) -> dict[MessageId, int]:
+    """How many hits each message must be looked at for."""
+    ids = [mark.message for mark in marks]
+    return events.hits_waiting(connection, ids, _window(events.traps(connection, ids)))
 
 
 def _fitting(marks: Sequence[events.Mark], waiting: dict[MessageId, int], room: int) -> list[events.Mark]:
-    """The first marks whose hits fit into the room together; one at least."""
+    """The first marks whose hits fit into the room together; one at least, when there is any."""
     taken: list[events.Mark] = []
     for mark in marks:
         room -= waiting.get(mark.message, 0)
@@ -327,7 +352,7 @@ def _seen(row: events.AnyRow, devices: dict[int, str], locate: Locate) -> SeenHi
     sent_at, delivery, attempts = sending
     if sent_at is not None and at < sent_at and attempts > 1:
         sent_at = None  # an earlier attempt may have brought the message although it ended badly
-    located = locate(address)
+    agent, located = read_agent(user_agent), locate(address)
     return SeenHit(
         id=id,
         copy=copy,
@@ -339,12 +364,12 @@ def _seen(row: events.AnyRow, devices: dict[int, str], locate: Locate) -> SeenHi
         method=method,
         address=address,
         user_agent=user_agent,
-        agent=read_agent(user_agent),
+        agent=agent,
         network=located.network,
         language=language is not None,
         prefetch=prefetch,
         own_device=device is not None and device in devices,
         recipient=mailbox,
         referer=referer,
-        place=located.place,
+        place=place_behind(agent.kind, located.place),
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from unsealed.core.network import PROXY_CLASSES, locate, locate_known, read_network
-from unsealed.model.event import NOWHERE, Network, NetworkClass, Place, PlaceState
+from unsealed.core.network import PROXY_CLASSES, locate, locate_known, place_behind, read_network
+from unsealed.model.event import NOWHERE, ClientKind, Network, NetworkClass, Place, PlaceState
 from unsealed.model.ranges import AddressFacts
 
 BERLIN = Place(state=PlaceState.KNOWN, country="DE", region="Berlin", city="Berlin")
@@ -128,3 +128,10 @@ def test_an_ordinary_network_has_the_name_of_its_system() -> None:
     located = locate_known(facts("203.0.113.9", system=64512, organisation="Example Telecom"), lambda: NOWHERE)
 
     assert Network(kind=NetworkClass.UNKNOWN, operator="Example Telecom") == located.network
+
+
+@pytest.mark.parametrize("kind", list(ClientKind))
+def test_a_program_that_says_it_is_a_proxy_has_no_place_from_any_network(kind: ClientKind) -> None:
+    hidden = kind in (ClientKind.IMAGE_PROXY, ClientKind.PREFETCH)
+
+    assert (Place(state=PlaceState.PROXY) if hidden else BERLIN) == place_behind(kind, BERLIN)
