@@ -760,15 +760,22 @@ def provider_pixel(hit: SeenHit, scene: Scene) -> Ruling:
 
 def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
     """19: rented machines with no name or an old one. Old browsers that name a language are perhaps a remote desktop:
-    later, and on a link, that is no proof."""
-    if hit.network.kind is not NetworkClass.HOSTING or hit.agent.kind in _MAIL_PROGRAMS:
-        return None
-    if hit.user_agent and not is_stale(hit.user_agent):
+    later, and on a link, that is no proof. Apple Mail's bare agent is sent by other fetchers too, so early it is none
+    of a person either."""
+    if hit.network.kind is not NetworkClass.HOSTING:
         return None
     age_s = _age_s(hit)
+    early = age_s is not None and age_s < EARLY_S
+    if hit.agent.kind in _MAIL_PROGRAMS:
+        if not early or hit.agent.client != "Apple Mail":
+            return None
+        words = f"as Apple Mail, but as fetchers do, on a rented machine, {_after(age_s)}"
+        return Decision(_machine(hit), 0.6, "NET_HOSTING_EARLY", words)
+    if hit.user_agent and not is_stale(hit.user_agent):
+        return None
     what = "an outdated browser" if hit.user_agent else "no agent"
     words = f"{what} on a rented machine, {_after(age_s)}"
-    if age_s is not None and age_s < EARLY_S:
+    if early:
         return Decision(_machine(hit), 0.8, "NET_HOSTING_EARLY", words)
     if hit.kind is HitKind.CLICK and hit.user_agent and hit.language:
         return Evidence("NET_HOSTING_STALE", words)

@@ -102,6 +102,11 @@ def test_without_a_class_the_address_is_looked_up() -> None:
     assert ["scanner_click", "human_click"] == verdicts({**nameless, "ip": "40.94.16.20"}, {**nameless, "n": 2})
 
 
+@pytest.mark.parametrize("network", [*NetworkClass, "google_other", "link_preview_platform", "apple"])
+def test_every_class_of_networks_is_understood(network: str) -> None:
+    assert 1 == len(judged(stories({**OPEN, "ip_class": network})))
+
+
 def test_a_hint_that_is_null_is_absent_and_one_that_is_missing_is_unknown() -> None:
     rented = {**CLICK, "ip_class": "hosting", "t": 20}
 

@@ -23,6 +23,7 @@ SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.1 Mobile/15E148 Safari/604.1"
 )
+APPLE_MAIL = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0; Microsoft Outlook 16.0.17928; ms-office)"
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.5.0"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -377,6 +378,9 @@ case(rules.hosting_machine, seen(59, STALE, CLOUD, 0), "NET_HOSTING_EARLY scanne
 case(rules.hosting_machine, seen(60, STALE, CLOUD, 0), "NET_HOSTING_STALE")
 case(rules.hosting_machine, seen(60, STALE, CLOUD, 0, language=False), "NET_HOSTING_STALE scanner_click 0.6")
 case(rules.hosting_machine, seen(60, STALE, CLOUD), "NET_HOSTING_STALE scanner 0.6")
+case(rules.hosting_machine, seen(59, APPLE_MAIL, CLOUD), "NET_HOSTING_EARLY scanner 0.6")
+case(rules.hosting_machine, seen(60, APPLE_MAIL, CLOUD), "")
+case(rules.hosting_machine, seen(4, APPLE_MAIL, HOME), "")
 case(rules.hosting_machine, seen(4, place=CLOUD), "")
 case(rules.hosting_machine, seen(4, OUTLOOK, CLOUD), "")
 case(rules.hosting_machine, seen(4, "", HOME), "")
