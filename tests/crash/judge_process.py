@@ -29,6 +29,7 @@ def now() -> datetime:
 def main(url: str, journal: Path, statements: int) -> None:
     corrections.MESSAGES_LOOKED_AT = 3
     judging.HISTORY_AT_ONCE = 10
+    judging.HOT_HITS = 8
     engine = stores.connect(url)
     steps = itertools.count(1)
 

@@ -194,8 +194,12 @@ def test_nobody_judges_while_another_does(house: House, monkeypatch: pytest.Monk
     assert (1, 0, 1, 0) == house.counts(copy)
 
 
-def test_several_judges_at_once_come_to_the_same_as_one(house: House) -> None:
+@pytest.mark.parametrize("hot_hits", [6, 2_000])
+def test_several_judges_at_once_come_to_the_same_as_one(
+    house: House, monkeypatch: pytest.MonkeyPatch, hot_hits: int
+) -> None:
     """New hits, corrections and history, worked off by three judges; each count moves once."""
+    monkeypatch.setattr(judging, "HOT_HITS", hot_hits)
     copies = [house.message()[0] for _ in range(8)]
     hits = [
         a_hit(copy, 100 + 0.3 * number, *((FIREFOX, HOME) if number % 3 else (CURL, CLOUD)), link=number % 4 or None)
@@ -213,7 +217,8 @@ def test_several_judges_at_once_come_to_the_same_as_one(house: House) -> None:
         judge, idle = Judge(house.engine, clock=lambda: NOON), 0
         while idle < 3:
             shipped = house.ingest.ship(7) if number == 0 else 0
-            idle = 0 if shipped + judge.judge(3) + rejudge.step(house.engine, NOON) else idle + 1
+            worked = judge.judge(3) + judge.judge_hot() + rejudge.step(house.engine, NOON)
+            idle = 0 if shipped + worked else idle + 1
 
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(work, number) for number in range(3)]:
@@ -225,6 +230,46 @@ def test_several_judges_at_once_come_to_the_same_as_one(house: House) -> None:
     for copy in copies:
         judge_from_scratch(house, [copy])
     assert at_once == [snapshot(house, [copy]) for copy in copies]
+    assert 0 == house.rows("marks")
+
+
+def test_what_arrives_while_a_hot_message_is_judged_is_marked_beside_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "HOT_HITS", 3)
+    (copy,) = house.message()
+    house.write(*(a_hit(copy, 100 + number) for number in range(5)))
+    house.ingest.ship()
+    house.write(a_hit(copy, 4000))
+    judge = a_judge(house, house.ingest.ship)
+    assert [1, 0] == [judge.judge() for _ in range(2)]
+
+    assert [1, 0] == [judge.judge_hot() for _ in range(2)]
+
+    assert (1, 0, 5, 0) == house.counts(copy)
+    with house.engine.connect() as connection:
+        (mark,) = events.marked(connection, 10)
+    assert NOON + timedelta(seconds=4000) == mark.since
+    assert [1, 0] == [judge.judge() for _ in range(2)]
+    assert (2, 0, 6, 0) == house.counts(copy)
+
+
+def test_a_hot_message_whose_judge_died_is_judged_from_where_it_was(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "HOT_HITS", 3)
+    (copy,) = house.message()
+    house.write(*(a_hit(copy, 100 + number) for number in range(5)))
+    house.ingest.ship()
+    judge = Judge(house.engine, clock=lambda: NOON)
+    judge.judge()
+    with house.engine.begin() as connection:  # and then it dies
+        assert events.take_apart(connection) is not None
+    house.write(a_hit(copy, 4000))
+    house.ingest.ship()
+
+    assert [0, 1, 0] == [judge.judge(), judge.judge_hot(), judge.judge_hot()]
+    assert (2, 0, 6, 0) == house.counts(copy)
     assert 0 == house.rows("marks")
 
 

@@ -446,12 +446,14 @@ def test_old_rejudgings_are_forgotten_unless_a_correction_that_holds_shows_them(
     drawn=st.lists(HITS, min_size=1, max_size=20),
     answers=st.lists(st.tuples(st.sampled_from(Answer), st.integers(0, 19), st.booleans()), max_size=4),
     portion=st.sampled_from((1, 3, 2_000)),
+    hot=st.sampled_from((2, 2_000)),
 )
 def test_history_judged_again_equals_a_judgement_from_scratch(
-    house: House, drawn: list[Drawn], answers: list[tuple[Answer, int, bool]], portion: int
+    house: House, drawn: list[Drawn], answers: list[tuple[Answer, int, bool]], portion: int, hot: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judging, "HISTORY_AT_ONCE", portion)
+        patch.setattr(judging, "HOT_HITS", hot)
         copies = house.message(2)
         for batch in range(4):
             house.write(

@@ -48,7 +48,7 @@ def run(settings: Settings, engine: Engine, since: datetime | None) -> None:
     judge = Judge(engine, clock=now, locate=places(settings).look_up)
     progress = _Progress()
     while True:
-        worked = judge.judge() or rejudge.step(engine, now())
+        worked = judge.judge() or judge.judge_hot() or rejudge.step(engine, now())
         with reading(engine) as connection:
             state = corrections.rejudging(connection, id)
         if state is None or state.finished_at is not None:

@@ -1,7 +1,8 @@
-"""`unsealed serve`: opens the sockets, starts the four roles, and tells the newcomer what to do.
+"""`unsealed serve`: opens the sockets, starts the five roles, and tells the newcomer what to do.
 
     collect   pixels and links -> journal                       knows no database
     judge     journal -> hits -> events, counts, live feed      the only reader of the journal
+    hot       messages that are asked for without end           apart, so that no other waits for them
     mail      submission and delivery
     web       pages, live updates, JSON API
 
@@ -45,6 +46,7 @@ JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing n
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
+HOT_IDLE_S = 0.2  # between two looks whether a message became hot
 DATA_EVERY_S = 10.0  # between two looks whether data about networks and places, or rules, are new
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 ADDRESSES_KEPT = timedelta(days=30)  # of senders, after the last use; what they say they say for a week
@@ -80,6 +82,7 @@ def run(settings: Settings) -> int:
         roles = (
             Role(name="collect", body=lambda ready: collect(settings, sockets, ready)),
             Role(name="judge", body=lambda ready: judge(settings, ready)),
+            Role(name="hot", body=lambda ready: hot(settings, ready)),
             Role(name="mail", body=lambda ready: asyncio.run(mail(settings, sockets, ready))),
             Role(name="web", body=lambda ready: web(settings, sockets, ready)),
         )
@@ -165,7 +168,7 @@ def judge(settings: Settings, ready: Ready) -> None:
             worked = ingest.ship()
             if worked or monotonic() >= look_at:
                 # Marks that others set, such as a correction, can wait a second.
-                judged = ingest.judge() or int(not worked and rejudge.step(engine, now()))
+                judged = ingest.judge(hot=False) or int(not worked and rejudge.step(engine, now()))
                 worked += judged
                 look_at = 0.0 if judged else monotonic() + JUDGE_LOOK_S
             pause_s = JUDGE_IDLE_S
@@ -176,6 +179,27 @@ def judge(settings: Settings, ready: Ready) -> None:
             log.warning("judge.store_away", error=type(error).__name__, again_in_s=pause_s)
         if not worked:
             sleep(pause_s)
+
+
+def hot(settings: Settings, ready: Ready) -> None:
+    """Judges messages with so many hits that all others would wait for them."""
+    from unsealed.core.agent import read_agent
+    from unsealed.flow.judging import Judge
+
+    stop = _until_sigterm()
+    read_agent("Mozilla/5.0 (X11; Linux)")
+    known = places(settings)
+    judge = Judge(_engine(settings), clock=now, locate=known.look_up)
+    ready()
+    while not stop():
+        try:
+            known.refresh()
+            worked = judge.judge_hot()
+        except Exception as error:
+            worked = 0
+            log.warning("hot.store_away", error=type(error).__name__, again_in_s=HOT_IDLE_S)
+        if not worked:
+            sleep(HOT_IDLE_S)
 
 
 def _trim(engine: Any) -> None:

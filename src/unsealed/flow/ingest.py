@@ -106,10 +106,14 @@ class Ingest:
             self._newest = max(hit.at for _, hit, _ in opened)
         return len(found.records)
 
-    def judge(self, limit: int = MESSAGES_AT_ONCE) -> int:
-        """Judge at most `limit` marked messages; how many were judged. 0: nothing is waiting, or everything that waits
-        is so new that the rest of the journal had better be shipped first."""
-        return self._judge.judge(limit, until=None if self._newest is None else self._newest - SETTLED)
+    def judge(self, limit: int = MESSAGES_AT_ONCE, *, hot: bool = True) -> int:
+        """Judge at most `limit` marked messages; how many were taken care of. 0: nothing is waiting, or everything that
+        waits is so new that the rest of the journal had better be shipped first.
+
+        hot: also messages with very many hits, when no other waits; False where another process does that.
+        """
+        until = None if self._newest is None else self._newest - SETTLED
+        return self._judge.judge(limit, until=until) or (self._judge.judge_hot() if hot else 0)
 
     def _open(self, records: Sequence[tuple[JournalPosition, bytes]]) -> list[tuple[JournalPosition, Hit, Claims]]:
         opened = []

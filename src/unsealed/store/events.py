@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
@@ -61,6 +61,7 @@ COUNTED = tuple(finding.value for finding in Finding if finding.counted)
 MACHINE = tuple(finding.value for finding in Finding if finding.machine)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 _Id = TypeVar("_Id", bound=int)
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # later than any hit
 _CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
 
 
@@ -229,7 +230,7 @@ def marked(connection: Connection, limit: int, *, until: datetime | None = None)
 
     until: leave alone those whose earliest hit is later.
     """
-    query = select(marks).where(or_(marks.c.rejudging.is_(None), marks.c.seq > 0))
+    query = select(marks).where(~marks.c.hot, or_(marks.c.rejudging.is_(None), marks.c.seq > 0))
     if until is not None:
         query = query.where(marks.c.since <= until)
     return _marks(connection, query.order_by(marks.c.since, marks.c.message_id).limit(limit))
@@ -237,7 +238,7 @@ def marked(connection: Connection, limit: int, *, until: datetime | None = None)
 
 def marked_history(connection: Connection, limit: int) -> list[Mark]:
     """Messages of which only the past is to be judged again."""
-    query = select(marks).where(marks.c.rejudging.is_not(None), marks.c.seq == 0)
+    query = select(marks).where(~marks.c.hot, marks.c.rejudging.is_not(None), marks.c.seq == 0)
     return _marks(connection, query.order_by(marks.c.rejudging, marks.c.message_id).limit(limit))
 
 
@@ -246,6 +247,42 @@ def _marks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Mark
         Mark(message=row.message_id, since=row.since, seq=row.seq, rejudging=row.rejudging)
         for row in connection.execute(query)
     ]
+
+
+def set_apart(connection: Connection, ids: Sequence[MessageId]) -> None:
+    """Leave marked messages to whoever judges hot ones."""
+    connection.execute(update(marks).where(marks.c.message_id.in_(ids)).values(hot=True))
+
+
+def any_apart(connection: Connection) -> bool:
+    """Whether a hot message is waiting."""
+    return connection.execute(select(marks.c.message_id).where(marks.c.hot).limit(1)).first() is not None
+
+
+def take_apart(connection: Connection) -> Mark | None:
+    """The hot message that waits longest, to be judged now; what comes meanwhile is marked anew beside it.
+
+    Commit before looking at its hits. Whoever dies before `done_apart` leaves it as it was.
+    """
+    m = marks.c
+    begin = case((and_(m.judging.is_not(None), m.judging < m.since), m.judging), else_=m.since)
+    first = select(m.message_id).where(m.hot).order_by(begin, m.message_id).limit(1).scalar_subquery()
+    row = connection.execute(
+        update(marks)
+        .where(m.message_id == first)
+        .values(judging=begin, since=FOREVER)
+        .returning(m.message_id, m.judging, m.seq, m.rejudging)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Mark(message=row.message_id, since=row.judging, seq=row.seq, rejudging=row.rejudging)
+
+
+def done_apart(connection: Connection, done: Mark) -> None:
+    """A hot message was judged. What came meanwhile is one more message with something to judge, hot or not."""
+    m = marks.c
+    connection.execute(delete(marks).where(m.message_id == done.message, m.since == FOREVER))
+    connection.execute(update(marks).where(m.message_id == done.message).values(judging=None, hot=False))
 
 
 def as_marked(since: datetime) -> FromClause:

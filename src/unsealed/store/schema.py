@@ -288,6 +288,8 @@ marks = Table(  # messages to be judged (again); cleared only if `seq` did not m
     Column("since", Moment, nullable=False),  # earliest hit not judged yet
     Column("seq", BigInteger, nullable=False),
     Column("rejudging", BigInteger),  # part of judging history again: what changes is listed there; new hits go first
+    Column("hot", Boolean, nullable=False, server_default=false()),  # has so many hits that it is judged apart
+    Column("judging", Moment),  # being judged apart from then on; `since` is what came meanwhile, or FOREVER
 )
 
 events = Table(  # one per hit; can be computed again

@@ -100,6 +100,8 @@ def _columns() -> None:
     op.add_column("links", sa.Column("trap", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("hits", sa.Column("device", sa.BigInteger(), nullable=True))
     op.add_column("marks", sa.Column("rejudging", sa.BigInteger(), nullable=True))
+    op.add_column("marks", sa.Column("hot", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("marks", sa.Column("judging", sa.BigInteger(), nullable=True))
     op.add_column("events", sa.Column("place", sa.String(length=8), server_default="unknown", nullable=False))
     op.add_column("events", sa.Column("country", sa.String(length=2), server_default="", nullable=False))
     op.add_column("events", sa.Column("region", sa.Text(), server_default="", nullable=False))
