@@ -566,7 +566,7 @@ def _place(row: Row[Any]) -> Place:
     return Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
 
 
-NEWEST = 20_000  # events of a message that are looked at when they are grouped: a hot one costs no more
+NEWEST = 10_000  # events of a message that are looked at when they are grouped: a hot one costs no more
 
 
 def _newest(message_id: int) -> Any:

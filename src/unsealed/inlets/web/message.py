@@ -121,6 +121,11 @@ class Story:
         return facts.tracked and facts.sent_at is not None and not (facts.opens or facts.clicks)
 
     @property
+    def says_why(self) -> bool:
+        """Whether a recipient's own line says already why silence may mean nothing."""
+        return any(each.silence for each in self.known.values())
+
+    @property
     def changed(self) -> str:
         """What we changed, in one line."""
         if self.row.unchanged:
@@ -180,7 +185,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         next=events.next if whole else None,
         machines=machine_lines,
         machine_kinds=_kinds(machines.items),
-        all_count=signals.opens + signals.clicks if events.next or where.show or who else len(lines),
+        all_count=signals.opens + signals.clicks,
         among=history.sharing(message.copies),
         open=where.open if opened >= 0 or any(line.has(where.open) for line in machine_lines) else "",
         correction=next((each for each in said if str(each.id) == where.correction), None),

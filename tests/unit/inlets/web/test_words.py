@@ -11,7 +11,7 @@ from unsealed.core.instrument import UNCHANGED_REASONS
 from unsealed.core.links import LEFT_REASONS
 from unsealed.core.reading import Reader, Silence
 from unsealed.core.reliability import Trait
-from unsealed.inlets.copies import Known
+from unsealed.inlets.copies import BELIEVED, Known
 from unsealed.inlets.web import words
 from unsealed.inlets.web.words import Chip, Times
 from unsealed.model.event import (
@@ -286,7 +286,7 @@ def test_every_finding_has_a_heading(finding: Finding, confidence: float) -> Non
     event = replace(EVENT, finding=finding, confidence=confidence, link_text="Pricing")
 
     assert words.verdict(event).said
-    assert ("aybe" in words.verdict(event).said) == (finding.counted and confidence < words.BELIEVED)
+    assert ("aybe" in words.verdict(event).said) == (finding.counted and confidence < BELIEVED)
 
 
 @pytest.mark.parametrize("network", NetworkClass)
