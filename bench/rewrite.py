@@ -76,7 +76,10 @@ def page(html: bytes) -> bytes:
 
 
 def compared(rounds: int, documents: int) -> Table:
-    """HTML documents of one shape, none with the links of another: copies/s, and the ratio to pytracking."""
+    """HTML documents of one shape, none with the links of another: copies/s, and the ratio to pytracking.
+
+    documents: more than 32, the number of plans that are remembered, or the next round finds those of the last.
+    """
     pages = [newsletter_html(seed=seed) for seed in range(documents)]
     alone = [page(html) for html in pages]
     whole = [newsletter(html) for html in pages]
@@ -189,7 +192,7 @@ def main() -> None:
         "for each recipient. pytracking starts again for each of them. Every document has other links, so that nothing"
     )
     print("is remembered from one to the next.\n")
-    print(compared(2, 5).markdown() if quick else compared(9, 100).markdown())
+    print(compared(2, 40).markdown() if quick else compared(9, 100).markdown())
     progress("hostile input")
     sizes = (2_000, 8_000) if quick else _SIZES
     print(
