@@ -267,6 +267,28 @@ def test_everything_works_without_scripts(visit: Callable[..., Page], mail: Mail
     assert not page.get_by_text("Live", exact=True).is_visible()
 
 
+def test_what_is_judged_again_shows_in_place_and_is_no_news(
+    visit: Callable[..., Page], mail: Mail, engine: Engine
+) -> None:
+    page = visit("/sent?q=weidner")
+    row = page.locator(f'li[data-message="{public_id(mail["silent"])}"]')
+    page.get_by_text("Live", exact=True).wait_for()
+
+    for what in ("rejudged", "human_open"):
+        with engine.begin() as connection:
+            opens = 1 if what == "rejudged" else 2
+            for table, key in ((schema.messages, schema.messages.c.id), (schema.copies, schema.copies.c.message_id)):
+                connection.execute(update(table).where(key == mail["silent"]).values(opens=opens, raw=2, last_at=NOW))
+            for each in ("silent", "often") if what == "rejudged" else ("silent",):
+                add_feed(connection, [Change(user=MARA, message=mail[each], what=what, at=NOW)])
+        row.locator(".mark.opened b").get_by_text(str(opens)).wait_for()
+        if what == "rejudged":
+            assert page.locator("[data-said]").text_content() == ""
+            assert not page.locator("[data-news]").is_visible()
+
+    page.locator("[data-said]").get_by_text("1 message changed").wait_for(state="attached")
+
+
 @pytest.mark.parametrize("scripts", [False, True])
 def test_a_correction_is_made_explained_and_undone_where_the_event_stands(
     visit: Callable[..., Page], mail: Mail, monkeypatch: pytest.MonkeyPatch, scripts: bool

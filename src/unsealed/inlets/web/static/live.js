@@ -69,6 +69,7 @@
   const rows = () => $("[data-rows]");
   const story = () => $("[data-refresh]");
   const dirty = new Set();
+  const loud = new Set(); // of these, who listens hears; what is judged again is no news
   const news = new Set();
   let asking = false;
 
@@ -77,7 +78,7 @@
     asking = true;
     const ids = [...dirty];
     dirty.clear();
-    try { await Promise.all([freshRows(ids), freshStory(ids)]); say(ids.length); } catch { /* the next change asks again */ }
+    try { await Promise.all([freshRows(ids), freshStory(ids)]); say(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
     asking = false;
     if (dirty.size) flush();
   };
@@ -104,7 +105,7 @@
   };
   const say = (number) => {
     const voice = $("[data-said]");
-    if (voice) voice.textContent = number === 1 ? "1 message changed" : `${number} messages changed`;
+    if (voice && number) voice.textContent = number === 1 ? "1 message changed" : `${number} messages changed`;
   };
   const pill = () => {
     const bar = $("[data-news]");
@@ -118,6 +119,7 @@
     if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
     if (list && !$(`li[data-message="${message}"]`, list) && COUNTED.has(what)) { news.add(message); pill(); }
     dirty.add(message);
+    if (what !== "rejudged") loud.add(message);
     flush();
   };
 
