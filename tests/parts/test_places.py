@@ -254,3 +254,25 @@ def test_a_data_folder_below_the_links_of_another_is_never_left(folder: Path, gi
     note.write_text(json.dumps(said | {"data": os.path.join("..", "secret")}))
 
     assert "secret is gone" == data_files(folder)[0].trouble
+
+
+def test_a_relay_list_for_one_version_says_nothing_of_the_other(folder: Path, give: Give) -> None:
+    give("172.224.226.0/27,GB,GB-EN,London,\n")
+    places = known(folder)
+
+    assert NetworkClass.APPLE_RELAY == places.look_up("172.224.226.1").network.kind
+    assert NetworkClass.UNKNOWN == places.look_up("172.224.227.1").network.kind  # the list does not hold it
+    assert NetworkClass.APPLE_RELAY == places.look_up("2a02:26f7::1").network.kind  # the round range still stands
+
+
+def test_lists_that_overlap_are_asked_in_their_order(folder: Path, give: Give) -> None:
+    give('{"prefixes": [{"ip_prefix": "203.0.113.0/24"}, {"ip_prefix": "198.51.100.0/25"}], "ipv6_prefixes": []}')
+    give("203.0.113.0/25,DE,DE-BE,Berlin,\n")
+    give("network,class,operator\n203.0.113.0/26,corporate,Example AG\n")
+    give(ROUTES)
+    places = known(folder)
+
+    assert ["Example AG", "iCloud Private Relay", "Amazon", "Amazon", "Example Telecom"] == [
+        places.look_up(address).network.operator
+        for address in ("203.0.113.1", "203.0.113.65", "203.0.113.129", "198.51.100.1", "198.51.100.129")
+    ]

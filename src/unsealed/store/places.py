@@ -29,14 +29,16 @@ import maxminddb
 
 from unsealed.model.errors import BadInput, Unavailable, UnsealedError
 from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place
-from unsealed.model.ranges import NOBODY, AddressFacts, unwrap
+from unsealed.model.ranges import NOBODY, AddressFacts, lay_over, unwrap
 from unsealed.model.view import DataFileRow
 from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
 from unsealed.store.range_file import Ranges, load, pack
 
-CACHED = 16_384  # look-ups remembered; some 5 MB when full
+CACHED = 32_768  # look-ups remembered; some 10 MB when full
 
 Locate = Callable[[AddressFacts, Callable[[], Place]], Located]  # core.network.locate_known
+
+_Said = tuple[Network | None, bool, Network | None]  # own, relay, cloud
 
 _HOLDS = {
     DataKind.OWN: "your own ranges",
@@ -70,10 +72,8 @@ class _Note:
 class _Loaded:
     """The files in use."""
 
-    own: Ranges | None = None
-    relay: dict[int, Ranges] = field(default_factory=dict)  # by version
-    clouds: list[Ranges] = field(default_factory=list)
-    routes: dict[int, Ranges] = field(default_factory=dict)
+    lists: list[tuple[_Note, Ranges]] = field(default_factory=list)  # own ranges, the relay's, the clouds'
+    routes: dict[int, Ranges] = field(default_factory=dict)  # by version
     databases: dict[int, list[tuple[str, maxminddb.Reader]]] = field(default_factory=lambda: {4: [], 6: []})
 
 
@@ -122,6 +122,11 @@ class Places:
             except (UnsealedError, OSError, *_BROKEN) as error:
                 self._trouble[note.row.name] = f"cannot be used: {error}"
         self._loaded = loaded
+        self._lists, said = lay_over([ranges.table for _, ranges in loaded.lists])
+        self._said = [_meanings(loaded.lists, each) for each in said]
+        self._relay_versions = frozenset(
+            version for note, _ in loaded.lists if note.kind is DataKind.RELAY for version in note.versions
+        )
         self._fingerprint = hashlib.sha256("".join(used).encode()).hexdigest()[:16] if used else ""
         self._cached.cache_clear()
 
@@ -138,17 +143,12 @@ class Places:
                 version, number = 4, int.from_bytes(inet_pton(AF_INET, text))
         except (OSError, ValueError):
             return Located(network=Network())
-        loaded, own, relay, cloud, system, organisation = self._loaded, None, None, None, 0, ""
-        if loaded.own is not None:
-            own = _network_in(loaded.own, version, number)
-        if version in loaded.relay:
-            relay = loaded.relay[version].table.find(version, number) != NOBODY
-        for ranges in loaded.clouds:
-            cloud = cloud or _network_in(ranges, version, number)
-        routes = loaded.routes.get(version)
-        if routes is not None:
-            system, organisation = routes.meaning(routes.table.find(version, number))
-        facts = AddressFacts(version, number, own, relay, cloud, system, organisation)
+        own, relay, cloud = self._said[self._lists.find(version, number)]
+        routes = self._loaded.routes.get(version)
+        system, organisation = (0, "") if routes is None else routes.meaning(routes.table.find(version, number))
+        facts = AddressFacts(
+            version, number, own, relay if version in self._relay_versions else None, cloud, system, organisation
+        )
         return self._locate(facts, lambda: self._place(version, text))
 
     def _place(self, version: int, text: str) -> Place:
@@ -170,23 +170,31 @@ _BROKEN = (maxminddb.InvalidDatabaseError, ValueError, TypeError, RuntimeError, 
 
 def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
     match note.kind:
-        case DataKind.OWN:
-            loaded.own = load(path)
-        case DataKind.CLOUD:
-            loaded.clouds.append(load(path))
-        case DataKind.RELAY | DataKind.ROUTES:
+        case DataKind.OWN | DataKind.RELAY | DataKind.CLOUD:
+            loaded.lists.append((note, load(path)))
+        case DataKind.ROUTES:
             ranges = load(path)
             for version in note.versions:
-                (loaded.relay if note.kind is DataKind.RELAY else loaded.routes).setdefault(version, ranges)
+                loaded.routes.setdefault(version, ranges)
         case DataKind.COUNTRY | DataKind.CITY:
             opened = (note.row.name, maxminddb.open_database(path))
             for version in note.versions:
                 loaded.databases[version].append(opened)
 
 
-def _network_in(ranges: Ranges, version: int, number: int) -> Network | None:
-    value = ranges.table.find(version, number)
-    return read_meaning(ranges.meaning(value)[1]) if value else None
+def _meanings(lists: list[tuple[_Note, Ranges]], said: tuple[int, ...]) -> _Said:
+    """What the lists say of an address, given the value that it has in each."""
+    own = cloud = None
+    relay = False
+    for (note, ranges), value in zip(lists, said, strict=True):
+        match note.kind:
+            case DataKind.RELAY:
+                relay = relay or value != NOBODY
+            case DataKind.OWN if value:
+                own = read_meaning(ranges.meaning(value)[1])
+            case DataKind.CLOUD if value:
+                cloud = cloud or read_meaning(ranges.meaning(value)[1])
+    return own, relay, cloud
 
 
 # The folder

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.model.ranges import NOBODY, Range, build_table, unwrap
+from unsealed.model.ranges import NOBODY, Range, build_table, lay_over, unwrap
 
 TOP = {4: (1 << 32) - 1, 6: (1 << 128) - 1}
 
@@ -45,6 +45,22 @@ def test_the_narrowest_range_wins_at_every_edge(held: list[Range]) -> None:
 
     for version, number in edges | {(4, 0), (6, 0), (4, TOP[4]), (6, TOP[6])}:
         assert narrowest(held, version, number) == table.find(version, number)
+
+
+@given(st.lists(st.lists(ranges(), max_size=6), max_size=3), ranges())
+def test_tables_laid_over_one_another_say_what_each_says(lists: list[list[Range]], other: Range) -> None:
+    tables = [build_table(held) for held in lists]
+    table, said = lay_over(tables)
+    edges = {
+        (each.version, number)
+        for held in [*lists, [other]]
+        for each in held
+        for number in (each.first - 1, each.first, each.last, each.last + 1)
+        if 0 <= number <= TOP[each.version]
+    }
+
+    for version, number in edges | {(4, 0), (6, 0), (4, TOP[4]), (6, TOP[6])}:
+        assert tuple(each.find(version, number) for each in tables) == said[table.find(version, number)]
 
 
 def test_an_empty_table_knows_nobody() -> None:
