@@ -2,7 +2,7 @@
 
 The documented convention is `X-PM-*`, and `X-Unsealed-*` for what no other service has. Every control header is cut
 out before relaying, understood or not. Asking for less always wins; what is malformed switches its axis off, with a
-note; asking for more than the defaults allow is noted and not done. The mail itself goes in every case.
+note; asking for more than is allowed is noted and not done.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from unsealed.core.header import Field, decoded
+from unsealed.core.policy import Refusal, Standing, refusals
 from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
 
 PREFIXES = ("x-unsealed-", "x-pm-", "x-mailgun-", "x-smtpapi", "x-msys-api", "x-mc-", "x-mailjet-", "x-mt-")
@@ -36,6 +37,8 @@ class _Asked:
 
     opens: list[bool] = field(default_factory=list)
     clicks: list[bool] = field(default_factory=list)
+    open_levels: list[Level] = field(default_factory=list)
+    click_levels: list[Level] = field(default_factory=list)
     scopes: list[LinkScope] = field(default_factory=list)
     shared: bool = False
     hidden_link: list[bool] = field(default_factory=list)
@@ -74,14 +77,24 @@ class Controls:
     """What the control headers of one message ask for."""
 
     switches: Switches
+    wanted: frozenset[str] = (
+        frozenset()
+    )  # the axes, "opens" and "clicks", of which tracking was asked for in so many words
+    refused: tuple[Refusal, ...] = ()
     tag: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def read(found: Iterable[Field], defaults: Switches) -> Controls:
-    """Combine the control headers among `found` with the sender's `defaults`."""
+def read(found: Iterable[Field], switches: Switches, standing: Standing, *, also: Iterable[bool] = ()) -> Controls:
+    """Combine the control headers among `found` with what holds for the sender.
+
+    switches: all but the levels, which `standing` says. also: what was asked in other ways, of opens and links alike.
+    """
     asked = _Asked()
+    for on in also:
+        asked.opens.append(on)
+        asked.clicks.append(on)
     for item in found:
         if not is_control(item):
             continue
@@ -89,40 +102,53 @@ def read(found: Iterable[Field], defaults: Switches) -> Controls:
             asked.keep_pair(item.name.removeprefix(_METADATA), decoded(item.value))
         elif (reader := _READERS.get(item.name)) is not None:
             reader(asked, item)
+    scopes = [scope is not LinkScope.NONE for scope in asked.scopes]
+    limit = standing.ceiling
+    opens = _wanted(asked.opens, asked.open_levels, standing.opens, limit.opens)
+    clicks = _wanted([*asked.clicks, *scopes], asked.click_levels, standing.clicks, limit.clicks)
+    refused = refusals(limit, opens=opens, clicks=clicks)
+    asked.notes.extend(f"asked for but not done: {each}" for each in refused)
+    made = _combine(asked, replace(switches, opens=standing.opens, clicks=standing.clicks))
     return Controls(
-        switches=_combine(asked, defaults),
+        switches=replace(
+            made,
+            opens=standing.opens if opens is None else min(opens, limit.opens),
+            clicks=standing.clicks if clicks is None else min(clicks, limit.clicks),
+        ),
+        wanted=frozenset(axis for axis, level in (("opens", opens), ("clicks", clicks)) if level),
+        refused=refused,
         tag=asked.tag,
         metadata=tuple(asked.metadata.items()),
         notes=tuple(asked.notes),
     )
 
 
+def _wanted(said: list[bool], levels: list[Level], default: Level, most: Level) -> Level | None:
+    """The level that is asked for on one axis; None when nothing is said.
+
+    Who just says yes wants what is usual here, or else what is possible.
+    """
+    if not all(said):
+        return Level.OFF
+    if levels:
+        return min(levels)
+    return (default or most or Level.FULL) if said else None
+
+
 def _combine(asked: _Asked, defaults: Switches) -> Switches:
-    opens, clicks, links = defaults.opens, defaults.clicks, defaults.links
-    if asked.opens and not all(asked.opens):
-        opens = Level.OFF
-    elif asked.opens and opens == Level.OFF:
-        asked.notes.append("open tracking was asked for but is switched off for this account")
+    """All but the levels."""
+    links = defaults.links
     if asked.scopes and links is not LinkScope.NONE:
         # Which parts are looked at is no matter of how much may be known: a header may widen it.
         links = min(asked.scopes, key=_SCOPES.index)
-    if asked.clicks and not all(asked.clicks):
-        clicks, links = Level.OFF, LinkScope.NONE
-    elif (
-        any(asked.clicks) or any(scope is not LinkScope.NONE for scope in asked.scopes)
-    ) and not defaults.tracks_links:
-        asked.notes.append("link tracking was asked for but is switched off for this account")
-    if links is LinkScope.NONE:
-        clicks = Level.OFF
     hidden_link = defaults.hidden_link
     if not all(asked.hidden_link):
         hidden_link = HiddenLink.NEVER
     elif asked.hidden_link and hidden_link is HiddenLink.NEVER:
-        asked.notes.append("a hidden link was asked for but is switched off for this account")
+        asked.notes.append("a hidden link was asked for but is switched off in this installation’s settings file")
     elif asked.hidden_link:
         hidden_link = HiddenLink.ALWAYS
-    shared = defaults.shared or asked.shared
-    return replace(defaults, opens=opens, clicks=clicks, links=links, hidden_link=hidden_link, shared=shared)
+    return replace(defaults, links=links, hidden_link=hidden_link, shared=defaults.shared or asked.shared)
 
 
 def _shown(item: Field) -> str:
@@ -158,6 +184,22 @@ def _pm_links(asked: _Asked, item: Field) -> None:
             asked.notes.append("TextOnly is not offered; links are not tracked")
         case _:
             asked.malformed(item, clicks=True)
+
+
+def _own_opens(asked: _Asked, item: Field) -> None:
+    level = _LEVELS.get(decoded(item.value).strip().lower())
+    if level is None:
+        asked.malformed(item, opens=True)
+    else:
+        asked.open_levels.append(level)
+
+
+def _own_clicks(asked: _Asked, item: Field) -> None:
+    level = _LEVELS.get(decoded(item.value).strip().lower())
+    if level is None:
+        asked.malformed(item, clicks=True)
+    else:
+        asked.click_levels.append(level)
 
 
 def _copies(asked: _Asked, item: Field) -> None:
@@ -281,8 +323,11 @@ def _sparkpost(asked: _Asked, item: Field) -> None:
         asked.keep_tag(campaign)
 
 
+_LEVELS = {"off": Level.OFF, "identified": Level.IDENTIFIED, "full": Level.FULL}  # those that work today
 _METADATA = "x-pm-metadata-"
 _READERS: dict[str, Callable[[_Asked, Field], None]] = {
+    "x-unsealed-opens": _own_opens,
+    "x-unsealed-clicks": _own_clicks,
     "x-unsealed-copies": _copies,
     "x-unsealed-hidden-link": _hidden_link,
     "x-pm-trackopens": _pm_opens,

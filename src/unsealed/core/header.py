@@ -17,6 +17,8 @@ from email.header import decode_header
 from unsealed.model.errors import BadInput
 
 SUBJECT_CHARACTERS = 500
+# With one of these, whatever is changed may break a signature.
+SIGNATURES = frozenset({"dkim-signature", "arc-message-signature", "arc-seal", "domainkey-signature"})
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # RFC 5322 §2.2: printable characters except the colon. §4.5 allows white space before the colon.

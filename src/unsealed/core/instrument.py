@@ -3,7 +3,7 @@
 Promises: the same input gives the same bytes; with tracking off the output is the input; every change is an Edit, and
 `undo` takes them back octet for octet; a message that cannot be changed safely comes back as it is, with the reason;
 no bytes whatever make this module raise. A tracked link or a pixel costs the same number of bytes in every copy, so
-one survey holds for all of them.
+one survey holds for all of them that are tracked alike.
 
 Does not build messages, sign, or look at the recipient: the copy id is all that a token says.
 """
@@ -21,6 +21,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
+from unsealed.core.header import SIGNATURES
 from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Decision, Rules, may_opt_out, own_token, plain
 from unsealed.core.token import pack_click, packed_size, safe_destination, seal_packed, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
@@ -77,7 +78,6 @@ _ADDRESSES_READ = (
     20_000  # in a text part of which only quoted own links matter; otherwise the limit of links comes first
 )
 _PGP = re.compile(rb"(?:^|\n|>)-----BEGIN PGP (SIGNED )?MESSAGE-----")
-_SIGNATURES = frozenset({"dkim-signature", "arc-message-signature", "arc-seal", "domainkey-signature"})
 _URIS = re.compile(r"<\s*([^<>]*?)\s*>")
 
 
@@ -127,10 +127,13 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
         plan = _Plan(unchanged=unchanged)
     else:
         plan = _plan(outgoing.raw, outgoing.switches, tracking)
-    copies = [
-        _fill(outgoing.raw, plan, outgoing.switches, tracking, copy, recipient)
-        for copy, recipient in zip(ids, outgoing.recipients, strict=True)
-    ]
+    plans = {outgoing.switches: plan}  # most messages have one: all recipients are tracked alike
+    copies = []
+    for copy, recipient in zip(ids, outgoing.recipients, strict=True):
+        switches = outgoing.switches.at_most(recipient.opens, recipient.clicks)
+        if switches not in plans:
+            plans[switches] = plan if unchanged else _plan(outgoing.raw, switches, tracking)
+        copies.append(_fill(outgoing.raw, plans[switches], switches, tracking, copy, recipient))
     return plan.survey(), copies
 
 
@@ -536,7 +539,7 @@ def _unchanged_by_envelope(outgoing: Outgoing) -> str:
 
 
 def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
-    if any(found.name in _SIGNATURES for found in head):
+    if any(found.name in SIGNATURES for found in head):
         raise Untouchable("dkim-signed")
     if mime.address_count(raw, head) > mime.ADDRESSES:
         raise Untouchable("too-many-addresses")

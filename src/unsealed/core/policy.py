@@ -10,12 +10,18 @@ opens say nothing about clicks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from unsealed.model.policy import Level, Place, Rule, Scope
+from unsealed.core.envelope import good_address
+from unsealed.core.links import host_of
+from unsealed.model.errors import BadInput
+from unsealed.model.policy import Level, Place, Rule, Scope, Switches
 
 _NEAREST = (Scope.TEMPLATE, Scope.USER, Scope.ACCOUNT, Scope.INSTALLATION)  # whose default holds
+_DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*+")
+_DOMAIN_CHARACTERS = 253  # RFC 1035 §2.3.4
 _ORDER = {scope: number for number, scope in enumerate(Scope)}
 
 
@@ -56,12 +62,19 @@ def ceiling(rules: Iterable[Rule]) -> Ceiling:
     """The most restrictive of all rules, on each axis. Of equals, the first by scope and name is named."""
     opens_by = clicks_by = None
     opens = clicks = Level.FULL
-    for rule in sorted(rules, key=lambda rule: (_ORDER[rule.scope], rule.name)):
+    for rule in sorted(rules, key=_order):
         if rule.opens is not None and (opens_by is None or rule.opens < opens):
             opens, opens_by = rule.opens, rule
         if rule.clicks is not None and (clicks_by is None or rule.clicks < clicks):
             clicks, clicks_by = rule.clicks, rule
     return Ceiling(opens=opens, clicks=clicks, opens_by=opens_by, clicks_by=clicks_by)
+
+
+def installation(switches: Switches) -> Place:
+    """What the settings file says: as much as it switches on, and no more."""
+    clicks = switches.clicks if switches.tracks_links else Level.OFF
+    rule = Rule(scope=Scope.INSTALLATION, opens=switches.opens, clicks=clicks)
+    return Place(limit=rule, opens=rule.opens, clicks=rule.clicks)
 
 
 def rule_of(place: Place) -> Rule:
@@ -103,6 +116,64 @@ def limited(axis: str, allowed: Level, by: Rule) -> str:
     if allowed == Level.OFF:
         return f"{what} is switched off {_where(by)}"
     return f"{what} is limited to “{allowed.name.lower()}” {_where(by)}"
+
+
+def names_of(address: str) -> tuple[str, ...]:
+    """Under which names something may be said about mail to an address: its own, its domain, and those above that."""
+    local, _, domain = address.rpartition("@")
+    domain = _ascii(domain)
+    labels = domain.split(".")
+    return f"{local.lower()}@{domain}", *(".".join(labels[start:]) for start in range(len(labels)))
+
+
+def for_recipient(rules: Mapping[str, Rule], address: str) -> Ceiling:
+    """How much may be tracked of mail to an address. rules: about addresses and domains, by name."""
+    return ceiling(rules[name] for name in names_of(address) if name in rules) if rules else _NO_CEILING
+
+
+def clean_domain(written: str) -> str:
+    """The domain that somebody typed, or copied with an address around it: lower case, IDNA.
+
+    Raises:
+        BadInput: it is none.
+    """
+    text = written.strip()
+    if "://" in text:
+        text = host_of(text)
+    if "@" in text:
+        raise BadInput("write only the domain, which is what stands behind the @")
+    domain = _ascii(text.removeprefix("*").strip("."))
+    if not text.isprintable() or len(domain) > _DOMAIN_CHARACTERS or not _DOMAIN.fullmatch(domain):
+        raise BadInput("this is not a domain; write it like example.org")
+    return domain
+
+
+def clean_mailbox(written: str) -> str:
+    """The address that somebody typed, in the form in which it is compared.
+
+    Raises:
+        BadInput: it is none.
+    """
+    address = written.strip()
+    if not good_address(address) or not _DOMAIN.fullmatch(_ascii(address.rpartition("@")[2])):
+        raise BadInput("this is not an e-mail address; write it like ines@example.org")
+    return names_of(address)[0]
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.lower().encode("idna").decode("ascii")
+    except UnicodeError:
+        return domain.lower()  # no mail goes there; good enough to be compared
+
+
+_NO_CEILING = Ceiling()
+
+
+def _order(rule: Rule) -> tuple[int, str, int, int]:
+    opens = -1 if rule.opens is None else rule.opens
+    clicks = -1 if rule.clicks is None else rule.clicks
+    return _ORDER[rule.scope], rule.name, opens, clicks
 
 
 def _lower(one: Level | None, other: Level | None) -> Level | None:

@@ -4,7 +4,8 @@ Unsealed
 ├── BadInput          permanent   what somebody handed us cannot be used; says what and where
 │   ├── BadToken      permanent   not a token of this installation
 │   └── Untouchable   permanent   a part of a message that must not be changed; carries the reason code
-├── Refused           permanent   not allowed: authentication, ownership, a ceiling
+├── Refused           permanent   not allowed: authentication, ownership
+│   └── AboveCeiling  permanent   more tracking was asked for than is allowed; names the limit and where it was set
 ├── Unavailable       temporary   a local fault: database away, overload
 │   └── DiskFull      temporary   no room left to keep anything
 └── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
@@ -43,6 +44,10 @@ class Untouchable(BadInput):
 
 class Refused(UnsealedError):
     """Not allowed."""
+
+
+class AboveCeiling(Refused):
+    """More tracking was asked for than is allowed."""
 
 
 class Unavailable(UnsealedError):

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
-from unsealed.model.policy import Switches
+from unsealed.model.policy import Level, Switches
 
 MessageId = NewType("MessageId", int)  # random, 63 bit; written as 16 hex digits outside: the queue id and the API id
 CopyId = NewType("CopyId", int)  # random, 63 bit; the only thing a token says about the recipient
@@ -42,6 +42,8 @@ class Recipient:
     address: str
     name: str = ""
     kind: AddressKind = AddressKind.BCC
+    opens: Level = Level.FULL  # at most; the switches of the message may say less
+    clicks: Level = Level.FULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,3 +109,12 @@ class Place:
     opens_may_change: bool = True  # False: the default is the limit too
     clicks_may_change: bool = True
     strict: bool = False  # mail that asks for more than is allowed is refused, not lowered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """All that is said, outside of a message, about the mail of one user to certain recipients."""
+
+    places: tuple[Place, ...] = ()
+    recipients: tuple[Rule, ...] = ()  # about addresses and domains of recipients
+    destinations: frozenset[str] = frozenset()  # domains, links to which are left alone

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from unsealed.core.controls import Controls, is_control, read
 from unsealed.core.header import fields
-from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
+from unsealed.core.policy import Ceiling, Standing, installation, standing
+from unsealed.model.policy import HiddenLink, Level, LinkScope, Rule, Scope, Switches
 
 DEFAULT = Switches()
 
 
 def asked(head: str, defaults: Switches = DEFAULT) -> Controls:
-    return read(fields(head.replace("\n", "\r\n").encode() + b"\r\n\r\n"), defaults)
+    return under(head, standing([installation(defaults)]), defaults)
+
+
+def under(head: str, holds: Standing, switches: Switches = DEFAULT, *, also: Sequence[bool] = ()) -> Controls:
+    return read(fields(head.replace("\n", "\r\n").encode() + b"\r\n\r\n"), switches, holds, also=also)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +82,8 @@ def test_asking_for_more_than_the_account_allows_is_noted_and_not_done() -> None
 
     assert made.switches.off
     assert made.notes == (
-        "open tracking was asked for but is switched off for this account",
-        "link tracking was asked for but is switched off for this account",
+        "asked for but not done: open tracking is switched off in this installation’s settings file",
+        "asked for but not done: link tracking is switched off in this installation’s settings file",
     )
 
 
@@ -158,3 +165,58 @@ def test_the_hidden_link_can_be_asked_for_and_declined(
     found = asked(head, Switches(hidden_link=default))
 
     assert (found.switches.hidden_link, len(found.notes)) == (expected, notes)
+
+
+NAMED = Rule(scope=Scope.USER, opens=Level.IDENTIFIED, clicks=Level.IDENTIFIED)
+LIMITED = Ceiling(opens=Level.IDENTIFIED, clicks=Level.IDENTIFIED, opens_by=NAMED, clicks_by=NAMED)
+
+
+@pytest.mark.parametrize(
+    ("head", "also", "holds", "opens", "clicks", "refused"),
+    [
+        # a default is no request, and a yes asks for what is usual here
+        ("", [], Standing(opens=Level.OFF), Level.OFF, Level.FULL, 0),
+        ("X-PM-TrackOpens: true", [], Standing(opens=Level.OFF), Level.FULL, Level.FULL, 0),
+        ("X-PM-TrackOpens: true", [], Standing(opens=Level.IDENTIFIED), Level.IDENTIFIED, Level.FULL, 0),
+        (
+            "X-PM-TrackOpens: true",
+            [],
+            Standing(opens=Level.OFF, clicks=Level.OFF, ceiling=LIMITED),
+            Level.IDENTIFIED,
+            Level.OFF,
+            0,
+        ),
+        # a level is asked for by name
+        ("X-Unsealed-Opens: identified", [], Standing(), Level.IDENTIFIED, Level.FULL, 0),
+        ("X-Unsealed-Clicks: FULL", [], Standing(clicks=Level.OFF), Level.FULL, Level.FULL, 0),
+        (
+            "X-Unsealed-Opens: full\nX-Unsealed-Clicks: full",
+            [],
+            Standing(opens=Level.IDENTIFIED, clicks=Level.IDENTIFIED, ceiling=LIMITED),
+            Level.IDENTIFIED,
+            Level.IDENTIFIED,
+            2,
+        ),
+        ("X-Unsealed-Opens: full\nX-Unsealed-Opens: off", [], Standing(), Level.OFF, Level.FULL, 0),
+        ("X-Unsealed-Clicks: anonymous", [], Standing(), Level.FULL, Level.OFF, 0),
+        ("X-Unsealed-Opens: identified\nX-PM-TrackOpens: false", [], Standing(), Level.OFF, Level.FULL, 0),
+        # the name at sign-in or the subject
+        ("", [False], Standing(), Level.OFF, Level.OFF, 0),
+        ("", [True], Standing(opens=Level.OFF, clicks=Level.OFF), Level.FULL, Level.FULL, 0),
+        ("X-PM-TrackLinks: HtmlOnly", [False], Standing(), Level.OFF, Level.OFF, 0),
+        ("X-PM-TrackLinks: None", [True], Standing(), Level.FULL, Level.OFF, 0),
+    ],
+)
+def test_levels_are_asked_for_within_the_ceiling(
+    head: str, also: Sequence[bool], holds: Standing, opens: Level, clicks: Level, refused: int
+) -> None:
+    found = under(head, holds, also=also)
+
+    assert (found.switches.opens, found.switches.clicks, len(found.refused)) == (opens, clicks, refused)
+
+
+def test_what_was_asked_for_is_told_apart_from_what_is_usual() -> None:
+    assert asked("Subject: nothing").wanted == frozenset()
+    assert asked("X-PM-TrackOpens: true").wanted == {"opens"}
+    assert asked("X-PM-TrackLinks: HtmlOnly").wanted == {"clicks"}
+    assert asked("X-PM-TrackLinks: None").wanted == frozenset()

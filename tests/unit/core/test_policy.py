@@ -6,8 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.core.policy import Standing, ceiling, refusals, rule_of, standing
-from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.core.policy import (
+    Ceiling,
+    Standing,
+    ceiling,
+    clean_domain,
+    clean_mailbox,
+    for_recipient,
+    installation,
+    names_of,
+    refusals,
+    rule_of,
+    standing,
+)
+from unsealed.model.errors import BadInput
+from unsealed.model.policy import Level, LinkScope, Place, Rule, Scope, Switches
 
 LEVELS = [None, *Level]
 levels = st.sampled_from(LEVELS)
@@ -158,3 +171,114 @@ def test_switches_are_lowered_axis_by_axis_and_never_raised(a: Level, b: Level, 
     lowered = Switches(opens=a, clicks=b).at_most(c, d)
 
     assert (lowered.opens, lowered.clicks) == (min(a, c), min(b, d))
+
+
+@pytest.mark.parametrize(
+    ("switches", "opens", "clicks"),
+    [
+        (Switches(), Level.FULL, Level.FULL),
+        (Switches(opens=Level.OFF), Level.OFF, Level.FULL),
+        (Switches(links=LinkScope.NONE), Level.FULL, Level.OFF),
+    ],
+)
+def test_the_settings_file_is_a_ceiling(switches: Switches, opens: Level, clicks: Level) -> None:
+    user = Place(limit=Rule(scope=Scope.USER), opens=Level.FULL, clicks=Level.FULL)
+
+    found = standing([user, installation(switches)])
+
+    assert (found.opens, found.clicks, found.ceiling.opens, found.ceiling.clicks) == (opens, clicks, opens, clicks)
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        ("Ines@Example.ORG", ("ines@example.org", "example.org", "org")),
+        ("a@b\xfccher.example", ("a@xn--bcher-kva.example", "xn--bcher-kva.example", "example")),
+        ('"x@y"@a.b.example', ('"x@y"@a.b.example', "a.b.example", "b.example", "example")),
+        ("a@..", ("a@..", "..", ".", "")),
+    ],
+)
+def test_a_recipient_goes_by_address_and_domains(address: str, names: tuple[str, ...]) -> None:
+    assert names_of(address) == names
+
+
+def test_the_most_restrictive_rule_about_a_recipient_holds() -> None:
+    rules = {
+        "example.org": Rule(scope=Scope.RECIPIENT_DOMAIN, name="example.org", opens=Level.OFF),
+        "ines@mail.example.org": Rule(scope=Scope.RECIPIENT, name="ines@mail.example.org", clicks=Level.OFF),
+    }
+
+    found = for_recipient(rules, "Ines@Mail.Example.org")
+    assert (found.opens, found.clicks) == (Level.OFF, Level.OFF)
+    assert for_recipient(rules, "rob@example.org").clicks is Level.FULL
+    assert for_recipient(rules, "rob@notexample.org") == Ceiling()
+
+
+@pytest.mark.parametrize(
+    ("written", "domain"),
+    [
+        (" Example.ORG. ", "example.org"),
+        ("*.example.org", "example.org"),
+        (".example.org", "example.org"),
+        ("https://www.example.org:8080/a?b#c", "www.example.org"),
+        ("b\xfccher.example", "xn--bcher-kva.example"),
+        ("de", "de"),
+    ],
+)
+def test_a_domain_is_taken_as_people_write_it(written: str, domain: str) -> None:
+    assert clean_domain(written) == domain
+
+
+BAD = [
+    "",
+    " ",
+    ".",
+    "*",
+    "a b",
+    "a\r\nb.example",
+    "a\0.example",
+    "\u202eexample.org",
+    "exa\u200dmple.org",
+    "x" * 10_000,
+    "x." * 5_000 + "example",
+    "-a.example",
+    "a..example",
+    "[::1]",
+    "https://",
+    "=?utf-8?q?a=0d=0ab?=",
+    "<b>.example",
+]
+
+
+@pytest.mark.parametrize("written", [*BAD, "ines@example.org"], ids=ascii)
+def test_what_is_no_domain_is_said_so(written: str) -> None:
+    with pytest.raises(BadInput, match="domain"):
+        clean_domain(written)
+
+
+@pytest.mark.parametrize("written", [*BAD, *(f"ines@{each}" for each in BAD), "a\rb@example.org"], ids=ascii)
+def test_what_is_no_address_is_said_so(written: str) -> None:
+    with pytest.raises(BadInput, match="e-mail address"):
+        clean_mailbox(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        (" Ines@B\xfccher.example ", "ines@xn--bcher-kva.example"),
+        ('"two words"@example.org', '"two words"@example.org'),
+    ],
+)
+def test_an_address_is_kept_in_the_form_in_which_it_is_compared(written: str, address: str) -> None:
+    assert clean_mailbox(written) == address
+    assert names_of(written.strip())[0] == address
+
+
+@given(st.text(max_size=40))
+def test_a_cleaned_domain_stays_as_it_is(written: str) -> None:
+    try:
+        domain = clean_domain(written)
+    except BadInput:
+        return
+
+    assert clean_domain(domain) == domain
