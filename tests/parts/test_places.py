@@ -144,11 +144,13 @@ def test_a_running_process_takes_up_new_files(folder: Path, give: Give) -> None:
 
 def test_the_same_data_taken_again_is_younger_but_changes_nothing(folder: Path, give: Give) -> None:
     give(RELAY)
+    give(ROUTES)
     places = known(folder)
-    give(RELAY, dated=NOON.date())
+    give(ROUTES, dated=NOON.date())
 
+    assert places.fingerprint == known(folder).fingerprint
     assert not places.refresh()
-    assert NOON.date() == data_files(folder)[0].as_of
+    assert NOON.date() == data_files(folder)[1].as_of
 
 
 def test_a_list_that_is_refused_leaves_the_old_one(folder: Path, give: Give) -> None:

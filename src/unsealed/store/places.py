@@ -29,7 +29,7 @@ import maxminddb
 
 from unsealed.model.errors import BadInput, Unavailable, UnsealedError
 from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place
-from unsealed.model.ranges import NOBODY, AddressFacts, lay_over, unwrap
+from unsealed.model.ranges import NOBODY, AddressFacts, RangeTable, build_table, lay_over, unwrap
 from unsealed.model.view import DataFileRow
 from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
 from unsealed.store.range_file import Ranges, load, pack
@@ -70,9 +70,12 @@ class _Note:
 
 @dataclass(slots=True)
 class _Loaded:
-    """The files in use."""
+    """The files in use. Never changed once it is asked, except that a database that breaks is left out."""
 
     lists: list[tuple[_Note, Ranges]] = field(default_factory=list)  # own ranges, the relay's, the clouds'
+    table: RangeTable = field(default_factory=lambda: build_table(()))  # all lists in one
+    said: list[_Said] = field(default_factory=list)  # what they say, by the table's value
+    relay_versions: frozenset[int] = frozenset()
     routes: dict[int, Ranges] = field(default_factory=dict)  # by version
     databases: dict[int, list[tuple[str, maxminddb.Reader]]] = field(default_factory=lambda: {4: [], 6: []})
 
@@ -83,7 +86,6 @@ class Places:
     def __init__(self, folder: Path, *, locate: Locate) -> None:
         self._folder = folder
         self._locate = locate
-        self._cached = lru_cache(maxsize=CACHED)(self._find)
         self._load()
 
     def look_up(self, address: str) -> Located:
@@ -121,16 +123,16 @@ class Places:
                 used.append(f"{note.row.name} {note.sha256}\n")
             except (UnsealedError, OSError, *_BROKEN) as error:
                 self._trouble[note.row.name] = f"cannot be used: {error}"
-        self._loaded = loaded
-        self._lists, said = lay_over([ranges.table for _, ranges in loaded.lists])
-        self._said = [_meanings(loaded.lists, each) for each in said]
-        self._relay_versions = frozenset(
+        loaded.table, said = lay_over([ranges.table for _, ranges in loaded.lists])
+        loaded.said = [_meanings(loaded.lists, each) for each in said]
+        loaded.relay_versions = frozenset(
             version for note, _ in loaded.lists if note.kind is DataKind.RELAY for version in note.versions
         )
-        self._fingerprint = hashlib.sha256("".join(used).encode()).hexdigest()[:16] if used else ""
-        self._cached.cache_clear()
+        self._fingerprint = hashlib.sha256("".join(sorted(used)).encode()).hexdigest()[:16] if used else ""
+        # In one step, for threads that ask meanwhile: an answer from the old files is never remembered with the new.
+        self._cached = lru_cache(maxsize=CACHED)(lambda address: self._find(loaded, address))
 
-    def _find(self, address: str) -> Located:
+    def _find(self, loaded: _Loaded, address: str) -> Located:
         if not address:
             return Located(network=Network(kind=NetworkClass.LOCAL))
         text = address.partition("%")[0]
@@ -143,22 +145,22 @@ class Places:
                 version, number = 4, int.from_bytes(inet_pton(AF_INET, text))
         except (OSError, ValueError):
             return Located(network=Network())
-        own, relay, cloud = self._said[self._lists.find(version, number)]
-        routes = self._loaded.routes.get(version)
+        own, relay, cloud = loaded.said[loaded.table.find(version, number)]
+        routes = loaded.routes.get(version)
         system, organisation = (0, "") if routes is None else routes.meaning(routes.table.find(version, number))
         facts = AddressFacts(
-            version, number, own, relay if version in self._relay_versions else None, cloud, system, organisation
+            version, number, own, relay if version in loaded.relay_versions else None, cloud, system, organisation
         )
-        return self._locate(facts, lambda: self._place(version, text))
+        return self._locate(facts, lambda: self._place(loaded, version, text))
 
-    def _place(self, version: int, text: str) -> Place:
-        readers = self._loaded.databases[version]
+    def _place(self, loaded: _Loaded, version: int, text: str) -> Place:
+        readers = loaded.databases[version]
         for name, reader in readers:
             try:
                 place = read_place(reader.get(text))
             except _BROKEN as error:
                 self._trouble[name] = f"damaged: {error}"
-                self._loaded.databases[version] = [each for each in readers if each[0] != name]
+                loaded.databases[version] = [each for each in readers if each[0] != name]
                 continue
             if place is not NOWHERE:
                 return place
