@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +111,45 @@ def test_old_links_open_and_new_mail_has_the_new_key_after_a_rotation(
 
     assert [302, 302] == [answer.status for answer in answers]
     assert ["https://tidewater.example/plan"] * 2 == [answer.headers["location"] for answer in answers]
+    installation.stop()
+
+
+def test_history_is_judged_again_beside_a_working_server_and_after_an_update(
+    installation: Any, sent: Callable[[], Any], until: Callable[..., Any]
+) -> None:
+    sent()
+    token = installation.command("api-token", SENDER)
+
+    def clicks() -> int:
+        answer = installation.get(installation.web, "/api/v1/messages", Authorization=f"Bearer {token}")
+        return int(answer.json["messages"][0]["clicks"])
+
+    def store(*statements: str) -> list[Any]:
+        with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=30, isolation_level=None)) as database:
+            return [database.execute(statement).fetchall() for statement in statements][-1]
+
+    def misjudge() -> None:
+        """As though older rules had called every click a machine's."""
+        store("UPDATE events SET finding = 'scanner_click', rules = 'old'")
+        installation.command("recount")
+        assert 0 == clicks()
+
+    raw = store("SELECT raw FROM sandbox")[0][0]
+    click = re.search(rb"http://127\.0\.0\.1:\d+/c/[\w-]+", raw.replace(b"=\r\n", b""))
+    assert click is not None
+    installation.load(click[0].decode())
+    until(lambda: clicks() == 1, "the click")
+
+    misjudge()
+    assert "1 event would be called something else" in installation.command("rejudge", "--dry-run")
+    assert 0 == clicks()
+    assert "1 event is now called something else" in installation.command("rejudge")
+    assert 1 == clicks()
+
+    misjudge()
+    installation.stop()
+    store('UPDATE settings SET value = \'{"rules": "old", "data": ""}\' WHERE key = \'judged_with\'')
+    installation.start()
+    until(lambda: clicks() == 1, "history judged by the rules of today")
+    until(lambda: not store("SELECT id FROM rejudgings WHERE finished_at IS NULL"), "the end of it")
     installation.stop()

@@ -81,8 +81,10 @@ def show(
 ) -> None:
     """Print what changed: finding by finding, and where most."""
     total = sum(findings.values())
-    said = "would be called" if would else "are now called"
-    typer.echo(f"{looked_at:,} messages judged again; {total:,} events {said} something else")
+    said = "would be" if would else "is now" if total == 1 else "are now"
+    typer.echo(
+        f"{_so_many(looked_at, 'message')} judged again; {_so_many(total, 'event')} {said} called something else"
+    )
     if not total:
         return
     typer.echo(f"\n{'before':<18}{'after':<18}{'events':>8}")
@@ -91,6 +93,10 @@ def show(
     typer.echo(f"\n{'message':<18}{'events':>8}  subject")
     for message, subject, count in messages:
         typer.echo(f"{public_id(message):<18}{count:>8,}  {subject}")
+
+
+def _so_many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 class _Progress:
@@ -102,4 +108,4 @@ class _Progress:
     def tell(self, messages: int, changed: int) -> None:
         if monotonic() - self._told >= TELL_EVERY_S:
             self._told = monotonic()
-            typer.echo(f"{messages:,} messages, {changed:,} changes so far", err=True)
+            typer.echo(f"{_so_many(messages, 'message')}, {_so_many(changed, 'change')} so far", err=True)
