@@ -650,8 +650,8 @@ def notes(known: Known, times: Times) -> list[Note]:
     skipped = _SILENT if known.silence else frozenset()
     company = [each for each in known.company if each not in skipped]
     own = [each for each in known.traits if each not in skipped and each not in company]
-    if Trait.RELIABLE in own:
-        company = []
+    if Trait.RELIABLE in known.traits:
+        own, company = [Trait.RELIABLE], []
     for traits, said in ((own, TRAITS), (company, COMPANY_TRAITS)):
         if traits:
             symbol = "eye" if Trait.RELIABLE in traits else "scanner"
