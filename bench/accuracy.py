@@ -431,7 +431,7 @@ def _details(tallies: Sequence[Tally], built_in: Sequence[Tally], varied: Table)
         ("What is seen of readers", "", of_readers(tallies)),
         ("What was judged as what", _MATRIX, matrix(tallies)),
         ("How often a confidence is right", _CALIBRATION, calibration(tallies)),
-        ("The same for each reason", "", by_rule(tallies)),
+        ("The same for each reason", _BY_RULE, by_rule(tallies)),
         ("Where the judge is wrong", "", mistakes(tallies)),
         ("If an assumption is wrong", _VARIED, varied),
         ("What is assumed", _ASSUMED, assumed(Rates())),
@@ -459,6 +459,7 @@ A number that is right more often than it says is modest on purpose: it stands f
 the simulation does not hold.
 
 """
+_BY_RULE = "A row that is right less often than it says is where machines in disguise come through.\n\n"
 _VARIED = """\
 Each row changes one or two of the assumptions below, mostly to the worse, and leaves the others.
 
