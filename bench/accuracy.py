@@ -485,7 +485,7 @@ def main() -> int:
         progress(f"population {seed} of {asked.seeds}: {tallies[-1].matrix.total():,} requests")
     progress("other assumptions")
     short, details = pages(tallies, built_in, otherwise(max(1, asked.seeds // 3), asked.letters))
-    print(details)
+    print(details, end="")
     if asked.write:
         text = PAGE.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
