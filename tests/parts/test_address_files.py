@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.mmdb import flat, mmdb, nested
 
 from unsealed.model.errors import BadInput
@@ -267,3 +270,19 @@ def test_more_rows_than_the_internet_has_are_refused(tmp_path: Path, monkeypatch
 )
 def test_the_licence_follows_from_the_publishers_name(tmp_path: Path, name: str, licence: str) -> None:
     assert licence == read(tmp_path, ROUTES, name).publisher.licence
+
+
+KNOWN_FILES = [OWN.encode(), RELAY.encode(), ROUTES.encode(), IPTOASN.encode(), gzip.compress(ROUTES.encode()), WHOLE]
+KNOWN_FILES += [json.dumps(said).encode() for said in (AWS, GOOGLE, AZURE)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(KNOWN_FILES), st.data())
+def test_whatever_became_of_a_file_it_is_read_or_refused(tmp_path: Path, whole: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(at, min(len(whole), at + 20)))
+    path = tmp_path / "given"
+    path.write_bytes(whole[:at] + data.draw(st.binary(max_size=20)) + whole[end:])
+
+    with suppress(BadInput):
+        read_contents(path, "given")

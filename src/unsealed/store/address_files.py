@@ -17,15 +17,17 @@ import csv
 import gzip
 import json
 import re
+import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, BinaryIO
 
 import maxminddb
@@ -39,6 +41,10 @@ TABLE_BYTES_MAX = 300_000_000  # of text or JSON, unpacked
 ROWS_MAX = 5_000_000  # the internet announces a fifth of that
 LINE_BYTES_MAX = 4_096
 NAME_LETTERS_MAX = 100
+SAMPLES = 2_000  # networks of a database that are looked at before it is taken
+
+# What maxminddb raises on a damaged file, its own error among them.
+DAMAGED = (maxminddb.InvalidDatabaseError, ValueError, TypeError, LookupError, RuntimeError, SystemError, struct.error)
 
 _MMDB_END = b"\xab\xcd\xefMaxMind.com"  # opens the metadata at the end of the file
 _MMDB_END_WITHIN = 128 * 1024
@@ -140,7 +146,7 @@ def _recognised(path: Path, name: str, kind: DataKind | None, network: Network |
                 return _published_json(file)
         with opened() as file:
             return _table(file, name, kind, network)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput("the compressed file is cut short or damaged; fetch it again") from error
 
 
@@ -152,7 +158,10 @@ def _table(file: BinaryIO, name: str, kind: DataKind | None, network: Network | 
     first = next(lines, None)
     if first is None:
         raise BadInput("the file holds nothing but comments")
-    cells = [cell.strip() for cell in _cells(first[1])]
+    try:
+        cells = [cell.strip() for cell in _cells(first[1])]
+    except ValueError as error:
+        raise BadInput(f"line {first[0]}: {error}") from error
     rest = chain([first], lines)
     publisher = _publisher(name)
     match cells:
@@ -203,14 +212,17 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
 
 
 def _cells(text: str) -> list[str]:
-    return next(csv.reader([text], delimiter="\t" if "\t" in text else ","))
+    try:
+        return next(csv.reader([text], delimiter="\t" if "\t" in text else ","))
+    except csv.Error as error:
+        raise ValueError(f"no row of a table: {error}") from error
 
 
 def _rows(lines: Iterable[tuple[int, str]], read: Callable[[list[str]], Row | None]) -> Iterator[Row]:
     for number, text in lines:
         try:
             row = read(_cells(text))
-        except (ValueError, csv.Error) as error:
+        except ValueError as error:
             raise BadInput(f"line {number}: {error}") from error
         if row is not None:
             yield row
@@ -361,28 +373,49 @@ def _cloud(
 
 def _database(path: Path, name: str) -> Contents:
     try:
-        with maxminddb.open_database(path) as reader:
+        # In Python: slow, but the reader in C writes beyond its memory when it walks through a damaged file (3.2.0).
+        with maxminddb.open_database(path, maxminddb.MODE_MMAP) as reader:
             about = reader.metadata()
-            beginning = list(islice(reader, 2_000))
-    except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RuntimeError) as error:
+            found = {version: list(_sample(reader, version)) for version in ((4, 6) if about.ip_version == 6 else (4,))}
+        as_of = datetime.fromtimestamp(about.build_epoch, UTC).date()
+        says = f"{name} {about.database_type} {' '.join(map(str, about.description.values()))}"
+    except (
+        maxminddb.InvalidDatabaseError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise BadInput(f"the database is cut short or damaged: {error}") from error
-    says = f"{name} {about.database_type} {' '.join(map(str, about.description.values()))}"
-    records = [record for _, record in beginning if isinstance(record, dict)]
+    records = [record for sample in found.values() for record in sample if isinstance(record, dict)]
     if not any("country_code" in record or "country" in record for record in records):
-        keys = ", ".join(sorted(records[0])) if records else "nothing"
+        keys = ", ".join(sorted(map(str, records[0]))) if records else "nothing"
         raise BadInput(f"a database without countries: it holds {keys}")
-    cities = "city" in about.database_type.lower() or any("city" in record for record in records)
-    versions = {4} if about.ip_version == 4 else {network.version for network, _ in beginning} | {6}
+    cities = "city" in str(about.database_type).lower() or any("city" in record for record in records)
     kind = DataKind.CITY if cities else DataKind.COUNTRY
+    versions = {version for version, sample in found.items() if sample}
     return Contents(
         kind=kind,
         name=_with_versions(kind, versions),
         versions=frozenset(versions),
         rows=about.node_count,
-        as_of=datetime.fromtimestamp(about.build_epoch, UTC).date(),
+        as_of=as_of,
         publisher=_publisher(says),
         ranges=None,
     )
+
+
+def _sample(reader: maxminddb.Reader, version: int) -> Iterator[object]:
+    """The records of the first networks of one version."""
+    family, bits, number = (AF_INET, 32, 0) if version == 4 else (AF_INET6, 128, 0x2000 << 112)
+    for _ in range(SAMPLES):
+        record, length = reader.get_with_prefix_len(inet_ntop(family, number.to_bytes(bits // 8)))
+        if record is not None:
+            yield record
+        number = (number | (1 << bits - min(max(length, 0), bits)) - 1) + 1
+        if number >> bits:
+            return
 
 
 def read_place(record: object) -> Place:

@@ -31,7 +31,7 @@ from unsealed.model.errors import BadInput, Unavailable, UnsealedError
 from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place
 from unsealed.model.ranges import NOBODY, AddressFacts, RangeTable, build_table, lay_over, unwrap
 from unsealed.model.view import DataFileRow
-from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
+from unsealed.store.address_files import DAMAGED, Contents, DataKind, read_contents, read_meaning, read_place
 from unsealed.store.range_file import Ranges, load, pack
 
 CACHED = 32_768  # look-ups remembered; some 10 MB when full
@@ -121,7 +121,7 @@ class Places:
             try:
                 _add(loaded, note, self._folder / note.data)
                 used.append(f"{note.row.name} {note.sha256}\n")
-            except (UnsealedError, OSError, *_BROKEN) as error:
+            except (UnsealedError, OSError, *DAMAGED) as error:
                 self._trouble[note.row.name] = f"cannot be used: {error}"
         loaded.table, said = lay_over([ranges.table for _, ranges in loaded.lists])
         loaded.said = [_meanings(loaded.lists, each) for each in said]
@@ -158,16 +158,13 @@ class Places:
         for name, reader in readers:
             try:
                 place = read_place(reader.get(text))
-            except _BROKEN as error:
+            except DAMAGED as error:
                 self._trouble[name] = f"damaged: {error}"
                 loaded.databases[version] = [each for each in readers if each[0] != name]
                 continue
             if place is not NOWHERE:
                 return place
         return NOWHERE
-
-
-_BROKEN = (maxminddb.InvalidDatabaseError, ValueError, TypeError, RuntimeError, RecursionError)
 
 
 def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
@@ -179,6 +176,8 @@ def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
             for version in note.versions:
                 loaded.routes.setdefault(version, ranges)
         case DataKind.COUNTRY | DataKind.CITY:
+            if damage := _damage(note, path):  # read in C: nothing but what `keep` has seen
+                raise BadInput(damage)
             opened = (note.row.name, maxminddb.open_database(path))
             for version in note.versions:
                 loaded.databases[version].append(opened)
