@@ -47,7 +47,7 @@ FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
 HOT_IDLE_S = 0.2  # between two looks whether a message became hot
-DATA_EVERY_S = 10.0  # between two looks whether data about networks and places, or rules, are new
+DATA_EVERY_S = 10.0  # between two looks whether data about networks and places are new
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 ADDRESSES_KEPT = timedelta(days=30)  # of senders, after the last use; what they say they say for a week
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
@@ -155,16 +155,18 @@ def judge(settings: Settings, ready: Ready) -> None:
         locate=known.look_up,
     )
     ready()
-    pause_s, look_at, trim_at, data_at = JUDGE_IDLE_S, 0.0, 0.0, 0.0
+    pause_s, look_at, trim_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, True
     while not stop():
         try:
             if monotonic() >= trim_at:
                 _trim(engine)
                 trim_at = monotonic() + TRIM_EVERY_S
             if monotonic() >= data_at:
-                known.refresh()
-                rejudge.keep_up(engine, known.fingerprint, now())
-                data_at = monotonic() + DATA_EVERY_S
+                # Only when it is news here: judges of several machines with different data would never come to an end.
+                news = known.refresh() or news
+                if news:
+                    rejudge.keep_up(engine, known.fingerprint, now())
+                news, data_at = False, monotonic() + DATA_EVERY_S
             worked = ingest.ship()
             if worked or monotonic() >= look_at:
                 # Marks that others set, such as a correction, can wait a second.
