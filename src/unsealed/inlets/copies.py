@@ -35,7 +35,7 @@ def sure(confidence: float) -> str:
 class Known:
     """Of one copy."""
 
-    certain: bool  # a person acted on it: read, whatever was loaded
+    certain: bool  # a person acted on it, as far as we believe: read, whatever was loaded
     devices: int  # on how many it was read, as far as they can be told
     readers: tuple[Reader, ...]  # first seen first
     pasted: tuple[Pasted, ...]
@@ -64,7 +64,7 @@ def known(
     for copy in copies:
         own, company_traits = of_person.get(copy.id, ()), of_company.get(company_of(copy.address), ())
         found[copy.id] = Known(
-            certain=read_for_certain(copy.facts),
+            certain=read_for_certain(copy.facts) and sure(copy.signals.confidence or 0.0) != "maybe",
             devices=devices(seen.get(copy.id, ())),
             readers=readers(seen.get(copy.id, ())),
             pasted=tuple(pasted[copy.id]),

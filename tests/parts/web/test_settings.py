@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from unsealed.core.token import open_device
 from unsealed.inlets import web
-from unsealed.inlets.web import message
+from unsealed.inlets.web import message, settings
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.event import Answer, HitId
 from unsealed.model.message import MessageId, UserId, public_id
@@ -174,6 +174,28 @@ async def test_judging_again_lists_what_changed_for_this_user_alone(
     assert has(
         (await mara.get(f"/message/{public_id(mail['proposal'])}")).text, "loaded by a scanner, until rules 2026.10"
     )
+
+
+async def test_long_lists_come_in_pages(
+    mara: Any, mail: Mail, engine: Engine, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SAID", 2)
+    monkeypatch.setattr(settings, "LINES", 2)
+    with reading(engine) as connection:
+        events = [each.id for each in views.events(connection, MARA, mail["proposal"]).items]
+    await mara.get("/settings/judging")
+    for each in events[:3]:
+        assert 303 == (await mara.post(f"/event/{each}/correct", {"answer": "machine"})).status
+
+    first = (await mara.get("/settings/judging")).text
+    whole = (await mara.get("/settings/judging?all")).text
+    [older] = re.findall(r'href="/settings/judging\?(older=\d+)#log"', first)
+    second = (await mara.get(f"/settings/judging?{older}")).text
+
+    assert (2, 3) == (first.count('action="/settings/judging/undo"'), whole.count('action="/settings/judging/undo"'))
+    assert (2, 1) == tuple(body.partition('id="log"')[2].count("Corrected") for body in (first, second))
+    assert "Newest" in second
+    assert 200 == (await mara.get("/settings/judging?older=x")).status
 
 
 # --- this is me -------------------------------------------------------------------------------------------------------

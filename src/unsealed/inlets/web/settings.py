@@ -36,7 +36,7 @@ from unsealed.store.engine import reading
 
 Result = TypeVar("Result")
 
-REJUDGINGS, LINES = 20, 50  # shown
+SAID, REJUDGINGS, LINES = 50, 20, 50  # shown
 NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
 DONE = {
     "added": "This browser is known as yours. What it loads from now on is shown as “you”, and never counted.",
@@ -82,26 +82,31 @@ async def remove_device(request: Request) -> Response:
 
 async def judging(request: Request) -> Response:
     """`/settings/judging`."""
-    user = _user(request)
+    user, given = _user(request), request.query_params
+    older = given.get("older", "")
+    before = int(older) if older.isascii() and older.isdigit() and len(older) < 16 else None
 
     def look(connection: Connection) -> tuple[list[CorrectionRow], list[tuple[RejudgingRow, Changes]], list[AuditRow]]:
         rejudged = corrections.list_rejudgings(connection, user, limit=REJUDGINGS)
         return (
             corrections.list_for(connection, user),
             [(each, views.changes(connection, user, each.id)) for each in rejudged],
-            audit.lines(connection, user, limit=LINES),
+            audit.lines(connection, user, limit=LINES + 1, before=before),
         )
 
     said, rejudgings, lines = await _read(request, look)
     return render(
         request,
         "settings_judging.html",
-        corrections=said,
+        corrections=said if "all" in given else said[:SAID],
+        more_said="all" not in given and len(said) > SAID,
         rejudgings=rejudgings,
-        audit=lines,
+        audit=lines[:LINES],
+        older=lines[LINES - 1].id if len(lines) > LINES else None,
+        newest=before is None,
         rules=RULES_VERSION,
         named=browser_name,
-        done=DONE["undone"] if "undone" in request.query_params else "",
+        done=DONE["undone"] if "undone" in given else "",
     )
 
 

@@ -161,3 +161,34 @@ def test_no_events_make_no_lines() -> None:
     assert history.lines([], []) == []
     assert history.days([], Times(NOON)) == []
     assert history.bursts([]) == []
+
+
+def test_requests_are_listed_as_they_came_and_not_as_readings() -> None:
+    events = [event(2, OPENED), event(1, CLICKED, link=0), event(0, OPENED, first=True)]
+
+    assert verbs(history.requests(events, [copy("a", 1)])) == [
+        "Picture, copy of A",
+        "Link 0, copy of A",
+        "Picture, copy of A",
+    ]
+
+
+def test_a_shared_copy_was_opened_by_someone_of_those_who_share_it() -> None:
+    shared = replace(event(0, OPENED, first=True), name="", recipient="")
+    copies = [copy("a"), copy("b"), replace(copy("c"), address="", name="")]
+
+    assert verbs(history.lines([shared], copies)) == ["Someone (one of 2) opened"]
+
+
+def test_a_preview_by_a_chat_program_says_where_the_link_was_pasted() -> None:
+    preview = replace(event(0, Finding.SCANNER_CLICK, link=0), client="Slackbot", client_kind=ClientKind.LINK_PREVIEW)
+
+    assert verbs(history.machine_lines([preview], [copy("a")])) == ["Link 0 was pasted into Slack, from the copy of A"]
+
+
+def test_a_line_knows_the_requests_that_are_folded_into_it() -> None:
+    (line,) = history.lines([event(1, REPEATED), event(0, OPENED, first=True)], [copy("a", 1)])
+
+    assert line.has(event(0, OPENED).id)
+    assert line.has(event(1, OPENED).id)
+    assert not line.has(event(2, OPENED).id)

@@ -50,8 +50,12 @@
   const swap = (old, fresh) => {
     if (old.isEqualNode(fresh)) return;
     const opened = open(old);
+    const before = new Set(all("details[data-key]", old).map((each) => each.dataset.key));
     const focused = old.contains(document.activeElement) && place(old, document.activeElement);
-    for (const each of all("details[data-key]", fresh)) if (opened.has(each.dataset.key)) each.open = true;
+    for (const each of all("details[data-key]", fresh)) { // what was closed stays closed, unless what stands open moved into it
+      const moved = all("details[open][data-key]", each).some((inner) => !before.has(inner.dataset.key));
+      if (before.has(each.dataset.key)) each.open = opened.has(each.dataset.key) || moved;
+    }
     const node = document.importNode(fresh, true);
     old.replaceWith(node);
     if (focused) (again(node, focused) || node).focus?.({ preventScroll: true });
