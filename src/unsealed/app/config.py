@@ -204,6 +204,13 @@ def _email(value: str) -> str:
     return address
 
 
+def _subject_mark(value: str) -> str:
+    mark = value.strip()
+    if mark and not re.fullmatch(r"[!-~](?:[ -~]{1,38}[!-~])", mark):
+        raise ValueError("write 3 to 40 letters, figures and signs of ASCII, such as [notrack]")
+    return mark
+
+
 def _optional_path(value: object) -> object:
     return None if value == "" else value
 
@@ -320,11 +327,20 @@ class Upstream(_Section):
 
 
 class TrackingDefaults(_Section):
-    """What is tracked when a message does not say otherwise."""
+    """What may be tracked at most in this installation. The pages lower it: for everybody, for one user, for
+    recipients."""
 
-    opens: bool = Field(default=True, description="Whether messages get a pixel.")
+    opens: bool = Field(
+        default=True, description="Whether messages may get a pixel. `false` cannot be overruled anywhere."
+    )
     links: LinkScope = Field(
-        default=LinkScope.HTML, description="Which links are rewritten: `none`, `html` or `html+text`."
+        default=LinkScope.HTML,
+        description="Which links are rewritten: `none`, `html` or `html+text`. `none` cannot be overruled anywhere.",
+    )
+    subject_mark: Annotated[str, AfterValidator(_subject_mark)] = Field(
+        default="[notrack]",
+        description="In front of a subject it switches tracking off for that message, and is removed before the "
+        "message goes out. Empty: there is no such mark.",
     )
     visible_urls: VisibleUrl = Field(
         default=VisibleUrl.LEAVE,

@@ -237,6 +237,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         defaults=lambda _user: settings.tracking.switches if settings.links_reach_readers else OFF,
         clock=now,
         accepted=delivery.wake,
+        mark=settings.tracking.subject_mark,
         host=name,
         tls=certificate(settings),
         limits=Limits(message_bytes=settings.smtp.max_size),

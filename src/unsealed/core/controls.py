@@ -145,7 +145,7 @@ def _combine(asked: _Asked, defaults: Switches) -> Switches:
     if not all(asked.hidden_link):
         hidden_link = HiddenLink.NEVER
     elif asked.hidden_link and hidden_link is HiddenLink.NEVER:
-        asked.notes.append("a hidden link was asked for but is switched off in this installation’s settings file")
+        asked.notes.append("a hidden link was asked for but is switched off in the settings file of this installation")
     elif asked.hidden_link:
         hidden_link = HiddenLink.ALWAYS
     return replace(defaults, links=links, hidden_link=hidden_link, shared=defaults.shared or asked.shared)

@@ -115,7 +115,7 @@ def limited(axis: str, allowed: Level, by: Rule) -> str:
     what = "open tracking" if axis == "opens" else "link tracking"
     if allowed == Level.OFF:
         return f"{what} is switched off {_where(by)}"
-    return f"{what} is limited to “{allowed.name.lower()}” {_where(by)}"
+    return f"{what} is limited to the level {allowed.name.lower()} {_where(by)}"
 
 
 def names_of(address: str) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ def _lower(one: Level | None, other: Level | None) -> Level | None:
 def _where(rule: Rule) -> str:
     match rule.scope:
         case Scope.INSTALLATION:
-            return "in this installation’s settings file"
+            return "in the settings file of this installation"
         case Scope.ACCOUNT:
             return "for everybody here"
         case Scope.USER:

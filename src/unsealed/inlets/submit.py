@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from socket import socket
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import structlog
 from aiosmtpd.smtp import MISSING, SMTP, Session
@@ -39,8 +39,9 @@ from unsealed.core.envelope import read_path
 from unsealed.core.instrument import Tracking
 from unsealed.core.intake import take_in
 from unsealed.flow import send
+from unsealed.flow.policy import said_about
 from unsealed.inlets.submit_throttle import Throttle
-from unsealed.model.errors import BadInput, DiskFull, Refused, Unavailable
+from unsealed.model.errors import AboveCeiling, BadInput, DiskFull, Refused, Unavailable
 from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock
@@ -50,6 +51,7 @@ from unsealed.store.writer import Writer
 
 END = b"\r\n.\r\n"
 OWNED_S = 5.0  # how long it is remembered that an address belongs to a user; so long it may outlive its removal
+_WISH = re.compile(r"([^@\x00-\x20]*)\+(track|notrack)(@[^@]*|)", re.IGNORECASE)  # in a sign-in name
 READ_BYTES = 2**24  # more than the stream ever holds: one read empties it
 
 log = structlog.get_logger()
@@ -70,11 +72,19 @@ class Limits:
     stranger_timeout_s: float = 60.0  # the same before signing in
 
 
+class SignedIn(NamedTuple):
+    """Who hands in mail, and what the name that was used to sign in asks for."""
+
+    user: UserId
+    asks: bool | None  # to track, or not to; None: nothing
+
+
 class SubmissionServer:
     """Takes mail on listening sockets that it is given.
 
     host: how we introduce ourselves. tls: for STARTTLS and implicit TLS; without it, signing in is possible from this
-    machine only. defaults: what a user's mail is tracked with. accepted: called after each commit.
+    machine only. defaults: what the settings file says about tracking. mark: in front of a subject it switches tracking
+    off. accepted: called after each commit.
     """
 
     def __init__(
@@ -86,6 +96,7 @@ class SubmissionServer:
         defaults: Callable[[UserId], Switches],
         clock: Clock,
         accepted: Callable[[], None],
+        mark: str = "",
         host: str = "localhost",
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
@@ -96,6 +107,7 @@ class SubmissionServer:
         self.defaults = defaults
         self.clock = clock
         self.accepted = accepted
+        self.mark = mark
         self.host = host
         self.tls = tls
         self.limits = limits or Limits()
@@ -194,8 +206,10 @@ class SubmissionServer:
         self._owned.update({(user, address): monotonic() for address in unknown})
         return True
 
-    async def sign_in(self, address: str, account: str, password: str) -> UserId | None:
+    async def sign_in(self, address: str, account: str, password: str) -> SignedIn | None:
         """The user, or None after a wait that grows with the failures.
+
+        `mara+notrack@example.org` is mara@example.org who wants nothing tracked; `+track` asks for the opposite.
 
         Raises:
             Refused: too many failures lately; the password was not looked at.
@@ -207,23 +221,28 @@ class SubmissionServer:
             raise Refused("too many failures")
         now = self.clock()
 
-        def check(connection: Connection) -> UserId | None:
+        def check(connection: Connection) -> SignedIn | None:
+            asks = None  # an address that really ends in +track goes first
             user = people.check_app_password(connection, account, password, now)
-            if user is not None:
-                own.touch_address(connection, user, address, now)
-            return user
+            if user is None and (wish := _WISH.fullmatch(account)) is not None:
+                user = people.check_app_password(connection, wish[1] + wish[3], password, now)
+                asks = wish[2].lower() == "track"
+            if user is None:
+                return None
+            own.touch_address(connection, user, address, now)
+            return SignedIn(user, asks)
 
-        user = await self.writer.run(check)
-        if user is None:
+        found = await self.writer.run(check)
+        if found is None:
             await asyncio.sleep(self.throttle.failed(address, account, loop.time()))
             return None
         self.throttle.succeeded(address, account)
-        return user
+        return found
 
-    async def take(self, user: UserId, envelope_from: str, envelope_to: Sequence[str], content: bytes) -> str:
+    async def take(self, who: SignedIn, envelope_from: str, envelope_to: Sequence[str], content: bytes) -> str:
         """Accept one message; return the reply. A reply of 250 stands for a committed message."""
         try:
-            planned = await asyncio.to_thread(self._plan, user, envelope_from, envelope_to, content)
+            planned = await asyncio.to_thread(self._plan, who, envelope_from, envelope_to, content)
             if isinstance(planned, str):
                 return planned
             now = planned.outgoing.received_at
@@ -238,24 +257,33 @@ class SubmissionServer:
         self.accepted()
         return f"250 2.0.0 Ok: queued as {public_id(message)}"
 
-    def _plan(self, user: UserId, envelope_from: str, envelope_to: Sequence[str], content: bytes) -> send.Planned | str:
+    def _plan(
+        self, who: SignedIn, envelope_from: str, envelope_to: Sequence[str], content: bytes
+    ) -> send.Planned | str:
+        with stores.reading(self.engine) as connection:
+            said = said_about(connection, who.user, envelope_to)
         try:
             intake = take_in(
                 content,
-                user=user,
+                user=who.user,
                 envelope_from=envelope_from,
                 envelope_to=envelope_to,
-                defaults=self.defaults(user),
+                defaults=self.defaults(who.user),
+                said=said,
+                asks=who.asks,
+                mark=self.mark,
                 now=self.clock(),
                 new_id=secrets.token_hex(16),
             )
+        except AboveCeiling as error:
+            return f"550 5.7.1 {error}"
         except Refused as error:
             return f"554 5.4.6 {error}"
         except BadInput as error:
             return f"554 5.6.0 {error}"
         if not intake.authors:
             return "550 5.7.1 The From header names no address that could be checked"
-        if not self._all_owned(user, ([envelope_from] if envelope_from else []) + [*intake.authors]):
+        if not self._all_owned(who.user, ([envelope_from] if envelope_from else []) + [*intake.authors]):
             return "550 5.7.1 An address in the From header does not belong to you"
         return send.plan(intake.outgoing, tracking=self.tracking())
 
@@ -284,7 +312,7 @@ class Dialogue(SMTP):
         self.server = server
         self.committing = False  # between the end of data and the reply
         self.address = ""  # of the client
-        self.user: UserId | None = None
+        self.who: SignedIn | None = None
         self.errors = 0
         self.greeted = False
         self.turned_away = False
@@ -306,7 +334,7 @@ class Dialogue(SMTP):
     # Connection
 
     def connection_made(self, transport: Any) -> None:
-        self.user = None  # RFC 3207 §4.2: nothing known from before TLS counts
+        self.who = None  # RFC 3207 §4.2: nothing known from before TLS counts
         if self._original_transport is None:
             peer = transport.get_extra_info("peername")
             self.address = str(peer[0]) if isinstance(peer, tuple) else ""
@@ -335,7 +363,7 @@ class Dialogue(SMTP):
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         limits = self.server.limits
-        super()._reset_timeout(duration or (limits.timeout_s if self.user else limits.stranger_timeout_s))
+        super()._reset_timeout(duration or (limits.timeout_s if self.who else limits.stranger_timeout_s))
 
     def _timeout_cb(self) -> None:
         if self.committing:  # our own slowness is no fault of the client
@@ -406,7 +434,7 @@ class Dialogue(SMTP):
         words = (arg or "").split()
         if not self._may_sign_in:
             await self.push("538 5.7.11 Encryption required: use STARTTLS first")
-        elif self.user is not None or self._envelope.mail_from is not None:
+        elif self.who is not None or self._envelope.mail_from is not None:
             await self.push("503 5.5.1 Signed in already, or in the middle of a message")
         elif not 1 <= len(words) <= 2:
             await self.push("501 5.5.4 Syntax: AUTH mechanism [initial-response]")
@@ -448,7 +476,7 @@ class Dialogue(SMTP):
 
     async def _sign_in(self, account: bytes, password: bytes) -> None:
         try:
-            user = await self.server.sign_in(
+            who = await self.server.sign_in(
                 self.address, account.decode("utf-8", "replace"), password.decode("utf-8", "replace")
             )
         except Refused:
@@ -457,10 +485,10 @@ class Dialogue(SMTP):
         except Unavailable:
             await self.push("454 4.7.0 Cannot check that now; try again later")
             return
-        if user is None:
+        if who is None:
             await self.push("535 5.7.8 Authentication credentials invalid")
             return
-        self.user = user
+        self.who = who
         self._session.authenticated = True
         self._reset_timeout()
         await self.push("235 2.7.0 Authentication successful")
@@ -496,7 +524,7 @@ class Dialogue(SMTP):
             await self.push("553 5.6.7 This address needs SMTPUTF8")
             return
         # Mail programs send receipts with the null sender (RFC 8098 §2.1); whose they are, the From header says.
-        if self.user is None or (address and not await self.server.may_send_from(self.user, address)):
+        if self.who is None or (address and not await self.server.may_send_from(self.who.user, address)):
             await self.push("550 5.7.1 This sender address does not belong to you")
             return
         self._envelope.mail_from = address
@@ -527,11 +555,11 @@ class Dialogue(SMTP):
             return
         if arg:
             await self.push("501 5.5.4 Syntax: DATA")
-        elif not self._envelope.rcpt_tos or self.user is None:
+        elif not self._envelope.rcpt_tos or self.who is None:
             await self.push("503 5.5.1 RCPT comes first")
         else:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
-            envelope, user = self._envelope, self.user
+            envelope, who = self._envelope, self.who
             content = await self._receive()
             self.envelope = self._create_envelope()
             if isinstance(content, str):
@@ -540,7 +568,7 @@ class Dialogue(SMTP):
             self.committing = True
             with self.server.committing(len(content)):
                 try:
-                    reply = await self.server.take(user, envelope.mail_from or "", envelope.rcpt_tos, content)
+                    reply = await self.server.take(who, envelope.mail_from or "", envelope.rcpt_tos, content)
                 finally:
                     self.committing = False
                 self._reset_timeout()
@@ -612,7 +640,7 @@ class Dialogue(SMTP):
         return f"Not more than {self.server.limits.message_bytes} bytes"
 
     async def _stranger(self) -> bool:
-        if self.user is not None:
+        if self.who is not None:
             return False
         await self.push("530 5.7.0 Authentication required")
         return True

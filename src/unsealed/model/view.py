@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from unsealed.model.event import NOWHERE, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
 from unsealed.model.message import AddressKind, CopyId, Delivery, Link, Survey
-from unsealed.model.policy import Level
+from unsealed.model.policy import Level, Scope
 
 Item = TypeVar("Item")
 
@@ -294,6 +294,17 @@ class AuditRow:
     at: datetime
     what: str  # store.audit.What
     words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRow:
+    """A recipient, a recipient domain or a destination that is tracked less than others."""
+
+    scope: Scope
+    name: str
+    opens: Level | None  # at most; None: nothing is said
+    clicks: Level | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Who changed what: one line for each change that bends the judgement, in the transaction of the change.
+"""Who changed what: one line for each change of judgement or tracking, in the transaction of the change.
 
 Promises that a line is never changed, and shown to nobody but the account it belongs to.
 """
@@ -22,6 +22,7 @@ class What(StrEnum):
     UNDONE = "correction undone"
     DEVICE_ADDED = "device added"
     DEVICE_REMOVED = "device removed"
+    TRACKING = "tracking changed"
 
 
 def note(connection: Connection, user: UserId, what: What, words: str, now: datetime) -> None:

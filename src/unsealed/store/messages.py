@@ -45,7 +45,7 @@ class Derivation:
     recipient: Recipient
     tokens: CopyId  # whose tokens stand in it: its own, or those of the copy that all recipients share
     tracked: bool  # False: the copy is the original
-    switches: Switches
+    switches: Switches  # of this copy
     key_id: int
     tracking_url: str
     original: bytes = field(repr=False)
@@ -110,10 +110,9 @@ def add(
         },
     )
     connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
-    tracked = not survey.unchanged and bool(survey.pixel or survey.tracked_links)
     kept = list(zip(copy_ids, outgoing.recipients, strict=True))
     if shared is not None:
-        kept.append((shared, Recipient(address="")))
+        kept.append((shared, _shared_by(outgoing.recipients)))
     connection.execute(
         copies.insert(),
         [
@@ -124,7 +123,9 @@ def add(
                 "address": recipient.address,
                 "name": recipient.name,
                 "kind": recipient.kind.value,
-                "tracked": tracked and shared in (None, copy),
+                "tracked": shared in (None, copy) and _is_tracked(survey, switches, recipient),
+                "opens_level": int(min(switches.opens, recipient.opens)),
+                "clicks_level": int(min(switches.clicks, recipient.clicks)),
                 "delivery": Delivery.QUEUED.value,
                 "user_id": outgoing.user,
                 "mailbox": recipient.address.lower(),
@@ -171,6 +172,8 @@ def derivations(
             copies.c.kind,
             func.coalesce(_shared.c.id, copies.c.id).label("tokens"),
             func.coalesce(_shared.c.tracked, copies.c.tracked).label("tracked"),
+            copies.c.opens_level,
+            copies.c.clicks_level,
             messages.c.user_id,
             messages.c.envelope_from,
             messages.c.switches,
@@ -194,7 +197,7 @@ def derivations(
             recipient=_recipient(row),
             tokens=CopyId(row["tokens"]),
             tracked=row["tracked"],
-            switches=switches_from(row["switches"]),
+            switches=switches_from(row["switches"]).at_most(Level(row["opens_level"]), Level(row["clicks_level"])),
             key_id=row["key_id"],
             tracking_url=row["tracking_url"],
             original=row["raw"],
@@ -318,6 +321,21 @@ def switches_from(text: str) -> Switches:
         excluded_domains=frozenset(kept["excluded_domains"]),
         shared=kept.get("shared", False),  # messages of earlier versions do not say
         trap=kept.get("trap", False),
+    )
+
+
+def _is_tracked(survey: Survey, switches: Switches, recipient: Recipient) -> bool:
+    own = switches.at_most(recipient.opens, recipient.clicks)
+    pixel, links = survey.pixel and own.opens > Level.OFF, survey.tracked_links and own.tracks_links
+    return not survey.unchanged and bool(pixel or links)
+
+
+def _shared_by(recipients: Sequence[Recipient]) -> Recipient:
+    """Nobody, with the levels of those who share a copy; who is not tracked at all shares nothing."""
+    return Recipient(
+        address="",
+        opens=min((each.opens for each in recipients if each.opens), default=Level.OFF),
+        clicks=min((each.clicks for each in recipients if each.clicks), default=Level.OFF),
     )
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    true,
 )
 
 metadata = MetaData(
@@ -210,6 +211,9 @@ copies = Table(
     Column("user_id", BigInteger, nullable=False, server_default="0"),  # of the message
     Column("mailbox", Text, nullable=False, server_default=""),  # the address in lower case
     Column("domain", Text, nullable=False, server_default=""),  # of the address, in lower case
+    # frozen at intake; the lower of these and of the message's holds
+    Column("opens_level", SmallInteger, nullable=False, server_default="4"),
+    Column("clicks_level", SmallInteger, nullable=False, server_default="4"),
     UniqueConstraint("message_id", "position"),
 )
 Index("ix_copies_user_mailbox", copies.c.user_id, copies.c.mailbox, copies.c.sent_at)
@@ -374,6 +378,23 @@ audit = Table(  # who changed what; never changed, never shown to others than th
     Column("words", Text, nullable=False),
 )
 Index("ix_audit_user", audit.c.user_id, audit.c.id)
+
+policies = Table(  # what is said about tracking outside of messages; NULL: nothing about that
+    "policies",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),  # whose mail it is about; 0: everybody's
+    Column("scope", String(24), primary_key=True),  # model.policy.Scope
+    Column("name", Text, primary_key=True),  # address or domain, lower case, IDNA; "" of an account or user
+    Column("opens", SmallInteger),  # limits, model.policy.Level
+    Column("clicks", SmallInteger),
+    Column("default_opens", SmallInteger),
+    Column("default_clicks", SmallInteger),
+    Column("opens_may_change", Boolean, nullable=False, server_default=true()),
+    Column("clicks_may_change", Boolean, nullable=False, server_default=true()),
+    Column("strict", Boolean, nullable=False, server_default=false()),
+    Column("changed_by", BigInteger, nullable=False),  # users.id
+    Column("changed_at", Moment, nullable=False),
+)
 
 cursors = Table(  # how far each journal has been shipped
     "cursors",

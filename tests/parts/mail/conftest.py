@@ -278,6 +278,7 @@ async def desk(
             defaults=lambda user: Switches(),
             clock=clock,
             accepted=lambda: accepted.append(None),
+            mark="[notrack]",
             host="mail.example.org",
             tls=tls,
             limits=limits,

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
+from tests.conftest import NOON
 
 from unsealed.inlets.submit import Limits
 from unsealed.model.errors import BadInput
-from unsealed.store import schema
+from unsealed.model.policy import Level, Place, Rule, Scope
+from unsealed.store import people, policies, schema
 
 HEAD = b"From: ann@example.org\r\nTo: bob@x.example\r\nSubject: hi\r\n\r\n"
 
@@ -631,3 +633,104 @@ async def test_msmtp_hands_in_a_message(desk: Desk, ann: Any, rows: Rows, progra
     assert done.returncode == 0, done.stderr
     assert rows(schema.originals)[0]["raw"].endswith(b"\r\n\r\nhello\r\n.\r\nbye\r\n")
     assert sorted(copy["address"] for copy in rows(schema.copies)) == ["bob@x.example", "eve@x.example"]
+
+
+# What is tracked
+
+TRACKED = (
+    b"From: ann@example.org\r\nTo: bob@x.example\r\nSubject: hi\r\nContent-Type: text/html\r\n\r\n"
+    b'<p>Hello <a href="https://z.example/">there</a></p>\r\n'
+)
+
+
+async def hand_in(client: Any, raw: bytes, *to: str) -> str:
+    await client.say("MAIL FROM:<ann@example.org>")
+    for address in to or ("bob@x.example",):
+        await client.say(f"RCPT TO:<{address}>")
+    await client.say("DATA")
+    await client.send(raw + b".\r\n")
+    return str(await client.reply())
+
+
+@pytest.mark.parametrize(
+    ("wish", "opens", "clicks"),
+    [("", 0, 4), ("+track", 4, 4), ("+NoTrack", 0, 0)],
+)
+async def test_the_sign_in_name_may_ask_for_tracking_or_for_none(
+    desk: Desk, ann: Any, engine: Engine, rows: Rows, wish: str, opens: int, clicks: int
+) -> None:
+    with engine.begin() as connection:
+        usual = Place(limit=Rule(scope=Scope.USER), opens=Level.OFF)
+        policies.keep(connection, ann.user, usual, by=ann.user, now=NOON)
+    client = await (await desk()).client()
+    local, _, domain = ann.email.partition("@")
+    assert (await client.sign_in(f"{local}{wish}@{domain}", ann.password)).startswith("235 ")
+
+    assert (await hand_in(client, TRACKED)).startswith("250 2.0.0 ")
+
+    (found,) = rows(schema.messages)
+    assert (found["opens_level"], found["clicks_level"]) == (opens, clicks)
+
+
+async def test_an_address_that_really_ends_so_is_an_address(desk: Desk, ann: Any, engine: Engine, rows: Rows) -> None:
+    with engine.begin() as connection:
+        people.add_identity(connection, ann.user, "ann+notrack@example.org", NOON)
+    client = await (await desk()).client()
+    assert (await client.sign_in("ann+notrack@example.org", ann.password)).startswith("235 ")
+
+    await hand_in(client, TRACKED)
+
+    assert rows(schema.messages)[0]["opens_level"] == Level.FULL
+
+
+async def test_a_wish_in_the_name_opens_no_door(desk: Desk, ann: Any) -> None:
+    client = await (await desk()).client()
+
+    assert (await client.sign_in("eve+track@example.org", ann.password)).startswith("535 ")
+    assert (await client.sign_in(ann.email.replace("@", "+track@"), "us-aaaaaaaaaa-" + "b" * 28)).startswith("535 ")
+
+
+async def test_mail_that_asks_for_too_much_is_lowered_or_refused_as_the_account_wants(
+    desk: Desk, ann: Any, engine: Engine, rows: Rows
+) -> None:
+    off = Place(limit=Rule(scope=Scope.ACCOUNT, opens=Level.OFF))
+    with engine.begin() as connection:
+        policies.keep(connection, policies.EVERYBODY, off, by=ann.user, now=NOON)
+    client = await signed_in(await desk(), ann)
+    asking = b"X-PM-TrackOpens: true\r\n" + TRACKED
+
+    assert (await hand_in(client, asking)).startswith("250 ")
+    (found,) = rows(schema.messages)
+    assert found["opens_level"] == Level.OFF
+    assert "asked for but not done: open tracking is switched off for everybody here" in found["notes"]
+
+    with engine.begin() as connection:
+        strict = Place(limit=Rule(scope=Scope.USER), strict=True)
+        policies.keep(connection, ann.user, strict, by=ann.user, now=NOON)
+    assert await hand_in(client, asking) == "550 5.7.1 open tracking is switched off for everybody here"
+    assert (await hand_in(client, TRACKED)).startswith("250 ")
+
+
+async def test_an_excluded_recipient_gets_the_original_and_the_others_do_not(
+    desk: Desk, ann: Any, engine: Engine, rows: Rows
+) -> None:
+    quiet = Rule(scope=Scope.RECIPIENT_DOMAIN, name="x.example", opens=Level.OFF, clicks=Level.OFF)
+    with engine.begin() as connection:
+        policies.exclude(connection, ann.user, quiet, by=ann.user, now=NOON)
+    client = await signed_in(await desk(), ann)
+
+    await hand_in(client, TRACKED, "bob@Mail.X.example", "eve@y.example")
+
+    found = {row["address"]: (row["opens_level"], row["clicks_level"], row["tracked"]) for row in rows(schema.copies)}
+    assert found == {"bob@Mail.X.example": (0, 0, False), "eve@y.example": (4, 4, True)}
+
+
+async def test_the_mark_in_the_subject_does_not_leave_the_house(desk: Desk, ann: Any, rows: Rows) -> None:
+    client = await signed_in(await desk(), ann)
+
+    await hand_in(client, TRACKED.replace(b"Subject: hi", b"Subject: [notrack] hi"))
+
+    (message,) = rows(schema.messages)
+    (original,) = rows(schema.originals)
+    assert (message["subject"], message["opens_level"], message["clicks_level"]) == ("hi", 0, 0)
+    assert b"[notrack]" not in original["raw"]

@@ -82,8 +82,8 @@ def test_asking_for_more_than_the_account_allows_is_noted_and_not_done() -> None
 
     assert made.switches.off
     assert made.notes == (
-        "asked for but not done: open tracking is switched off in this installation’s settings file",
-        "asked for but not done: link tracking is switched off in this installation’s settings file",
+        "asked for but not done: open tracking is switched off in the settings file of this installation",
+        "asked for but not done: link tracking is switched off in the settings file of this installation",
     )
 
 

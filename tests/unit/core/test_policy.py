@@ -147,7 +147,7 @@ def test_the_nearest_default_holds_and_a_fixed_one_is_a_limit() -> None:
         ),
         (
             Rule(scope=Scope.USER, opens=Level.IDENTIFIED),
-            "open tracking is limited to “identified” in your settings",
+            "open tracking is limited to the level identified in your settings",
         ),
     ],
 )
