@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import Finding, HitId, HitKind
+from unsealed.model.event import ClientKind, Finding, HitId, HitKind
 from unsealed.model.message import Delivery, MessageId, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.store import schema, views
@@ -277,3 +277,50 @@ def test_below_the_full_level_an_event_shows_nothing_of_the_request(engine: Engi
     assert any(each.user_agent for each in before if each.kind is HitKind.OPEN)
     assert not any(each.user_agent or each.accept_language for each in after if each.kind is HitKind.OPEN)
     assert any(each.accept_language for each in after if each.kind is HitKind.CLICK)
+
+
+def test_what_judging_again_changed_is_told_of_the_users_own_events(engine: Engine, mail: Mail) -> None:
+    own, theirs = mail["proposal"], mail["foreign"]
+    with engine.begin() as connection:
+        connection.execute(
+            schema.revisions.insert(),
+            [
+                {"rejudging_id": 1, "hit_id": hit, "message_id": message, "before": before, "after": after}
+                for hit, message, before, after in (
+                    (1, own, "scanner", "human_open"),
+                    (2, own, "scanner", "human_open"),
+                    (3, mail["often"], "human_open", "duplicate"),
+                    (4, own, "scanner", "scanner"),
+                    (5, theirs, "scanner", "human_open"),
+                )
+            ],
+        )
+        changed = views.changes(connection, MARA, 1)
+        none = views.changes(connection, MARA, 2)
+
+    assert changed.findings == (
+        (Finding.SCANNER, Finding.HUMAN_OPEN, 2),
+        (Finding.HUMAN_OPEN, Finding.DUPLICATE, 1),
+    )
+    assert [(subject, events) for _, subject, events in changed.messages] == [
+        ("Proposal for the Harbourline depots", 2),
+        ("Pilot agreement, third draft", 1),
+    ]
+    assert (changed.events, none.events, none.messages) == (3, 0, ())
+
+
+def test_a_paste_is_told_once_for_each_copy_and_program(engine: Engine, mail: Mail) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            schema.events.update()
+            .where(schema.events.c.finding == Finding.SCANNER_CLICK)
+            .values(client="Slackbot", client_kind=ClientKind.LINK_PREVIEW)
+        )
+        [pasted] = views.pasted(connection, mail["proposal"])
+
+        assert (pasted.client, views.pasted(connection, mail["often"])) == ("Slackbot", [])
+        assert pasted.at == min(
+            each.at
+            for each in views.events(connection, MARA, mail["proposal"]).items
+            if each.client == "Slackbot" and each.kind is HitKind.CLICK
+        )
