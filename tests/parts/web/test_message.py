@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from unsealed.inlets.web import message
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import schema
 
@@ -255,3 +256,17 @@ async def test_hostile_facts_of_a_request_stay_text(mara: Any, mail: Mail, engin
         body = await page(mara, mail["proposal"], query)
         assert "<script>alert(3)" not in body
         assert "\u202e" not in body
+
+
+async def test_many_machine_loads_show_the_newest_and_lead_to_all(
+    mara: Any, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message, "LINES_SHOWN", 2)
+    monkeypatch.setattr(message, "MACHINES_READ", 4)
+
+    body = await page(mara, mail["proposal"])
+    fold = body[body.index('data-region="machines"') :]
+
+    assert "5 machine loads not counted, no notice: the newest 4 are scanner 3, Apple privacy 1" in text(body)
+    assert 2 == fold.count('<li id="e')
+    assert "show=raw" in fold

@@ -34,6 +34,7 @@ from unsealed.store.places import Credit, credits_for
 
 PEOPLE_SHOWN = 25  # more stand behind a link
 LINES_SHOWN = 10  # the same
+MACHINES_READ = 50  # for their kinds; of these, the newest lines are shown
 EVENTS_SHOWN = 100  # of a page
 LOOKS, LOOK_EVERY_S = 15, 0.1  # how long a page waits for the judge
 KINDS = {"": None, "opens": HitKind.OPEN, "clicks": HitKind.CLICK, "raw": None}
@@ -162,7 +163,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         )
         machines: Page[EventRow] = Page(items=())
         if message.row.signals.machine and not raw:
-            machines = views.events(connection, user, number, copy=only, machine=True, limit=LINES_SHOWN)
+            machines = views.events(connection, user, number, copy=only, machine=True, limit=MACHINES_READ)
         # What all share stands first: it is the one that shows something.
         copies = sorted(message.copies, key=lambda copy: copy.address != "")
         if where.people != "all":
@@ -171,6 +172,8 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
     lines = _lines(events, message, where)
     machine_lines = history.machine_lines(machines.items, message.copies)
+    if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
+        machine_lines = machine_lines[:LINES_SHOWN]
     opened = next((place for place, line in enumerate(lines) if line.has(where.open)), -1)
     whole = bool(where.lines or where.events or raw) or len(lines) <= LINES_SHOWN or opened >= LINES_SHOWN
     signals = message.row.signals
@@ -184,7 +187,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         more=not whole,
         next=events.next if whole else None,
         machines=machine_lines,
-        machine_kinds=_kinds(machines.items),
+        machine_kinds=(f"the newest {MACHINES_READ} are " if machines.next else "") + _kinds(machines.items),
         all_count=signals.opens + signals.clicks,
         among=history.sharing(message.copies),
         open=where.open if opened >= 0 or any(line.has(where.open) for line in machine_lines) else "",
