@@ -49,7 +49,7 @@ TRIM_EVERY_S = 3_600.0
 HOT_IDLE_S = 0.2  # between two looks whether a message became hot
 DATA_EVERY_S = 10.0  # between two looks whether data about networks and places are new
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
-ADDRESSES_KEPT = timedelta(days=30)  # of senders, after the last use; what they say they say for a week
+ADDRESSES_KEPT = timedelta(days=400)  # of senders, after the last use: history is judged again with them
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
 UNIX_PATH_BYTES = 100  # the system takes 107
 
