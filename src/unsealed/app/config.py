@@ -40,7 +40,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from unsealed.model.errors import BadInput, UnsealedError
-from unsealed.model.policy import MANY_RECIPIENTS, HiddenLink, Level, LinkScope, Switches, VisibleUrl
+from unsealed.model.policy import MANY_RECIPIENTS, OFF, HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.outlets.smtp import Upstream as NextHop
 from unsealed.outlets.smtp import parse_upstream
 from unsealed.store.engine import sqlite_url
@@ -429,6 +429,11 @@ class Settings(BaseSettings):
     def track_url(self) -> str:
         """Base of pixels and links, without a slash at the end."""
         return self.track.url or self.track.listen.url
+
+    @property
+    def allowed(self) -> Switches:
+        """What may be tracked at most: nothing where links would lead nowhere."""
+        return self.tracking.switches if self.links_reach_readers else OFF
 
     @property
     def links_reach_readers(self) -> bool:

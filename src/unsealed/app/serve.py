@@ -35,7 +35,6 @@ from unsealed.app.supervise import Ready, Role, Supervisor
 from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, places, prepare, welcome
 from unsealed.model.errors import Unavailable
 from unsealed.model.event import Located
-from unsealed.model.policy import OFF
 from unsealed.model.view import DataFileRow
 
 log = structlog.get_logger()
@@ -234,7 +233,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         engine,
         writer,
         tracking=lambda: Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest),
-        defaults=lambda _user: settings.tracking.switches if settings.links_reach_readers else OFF,
+        defaults=lambda _user: settings.allowed,
         clock=now,
         accepted=delivery.wake,
         mark=settings.tracking.subject_mark,
@@ -300,6 +299,8 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         trusted_proxies=settings.track.trusted_proxies,
         locate=locate,
         data_files=data_files,
+        tracking=settings.allowed,
+        subject_mark=settings.tracking.subject_mark,
         sandbox=settings.upstream.url is None,
     )
 

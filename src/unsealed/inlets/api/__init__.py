@@ -1,4 +1,4 @@
-"""The JSON API: what pages show, for programs. Reads only.
+"""The JSON API: what pages show, for programs.
 
 Promises that an answer holds messages of the token's user alone; an id of somebody else is as unknown as one that
 never was. Times are UTC in ISO 8601 and end with Z, ids are 16 hex digits, the same as in the answer to SMTP. Fields
@@ -7,6 +7,7 @@ are only ever added. Errors are `{"error": {"status", "message", "number"}}`; `i
     GET /api/v1/messages              newest first; cursor, limit
     GET /api/v1/messages/{id}         one message with its recipients and links
     GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
+    GET, PUT /api/v1/tracking         what is tracked; see api.tracking
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
+from unsealed.inlets.api import tracking
 from unsealed.inlets.auth import bearer
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import AboveCeiling, BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, from_public_id
+from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
 from unsealed.store import views
@@ -39,6 +42,7 @@ from unsealed.store.engine import reading
 from unsealed.store.schema import users
 
 LIMIT = 50
+_EVERYTHING = Switches()
 LIMIT_MAX = views.PAGE_LIMIT
 
 # ------------------------------------------------------------------------------------------------------- answers
@@ -183,19 +187,38 @@ class Question:
     path: dict[str, str]
 
 
-def routes(*, engine: Engine, clock: Clock) -> list[Route]:
-    """The routes of the API, and `/healthz`."""
+def routes(*, engine: Engine, clock: Clock, switches: Switches = _EVERYTHING) -> list[Route]:
+    """The routes of the API, and `/healthz`. switches: what the settings file allows at most."""
 
-    def route(path: str, answer: Callable[[Question], Answer]) -> Route:
+    async def who(request: Request) -> UserId:
+        user = await bearer(request, engine, clock)
+        if user is None:
+            raise HTTPException(
+                401,
+                "An API token is needed: the header `Authorization: Bearer unsealed_...`. Settings makes one, and "
+                "so does `unsealed api-token EMAIL`.",
+                headers={"WWW-Authenticate": 'Bearer realm="unsealed"'},
+            )
+        return user
+
+    async def change_tracking(request: Request) -> Response:
+        user = await who(request)
+        said = tracking.read(await _body(request, tracking.BODY_BYTES_MAX))
+
+        def work() -> bytes:
+            with engine.begin() as connection:
+                tracking.change(connection, user, said, switches, clock())
+                return msgspec.json.encode(tracking.show(connection, user, switches))
+
+        try:
+            return Response(await run_in_threadpool(work), media_type="application/json")
+        except AboveCeiling as error:
+            words = str(error)
+            raise HTTPException(422, words[:1].upper() + words[1:] + ".") from None
+
+    def route(path: str, answer: Callable[[Question], msgspec.Struct]) -> Route:
         async def endpoint(request: Request) -> Response:
-            user = await bearer(request, engine, clock)
-            if user is None:
-                raise HTTPException(
-                    401,
-                    "An API token is needed: the header `Authorization: Bearer unsealed_...`. Settings makes one, and "
-                    "so does `unsealed api-token EMAIL`.",
-                    headers={"WWW-Authenticate": 'Bearer realm="unsealed"'},
-                )
+            user = await who(request)
 
             def work() -> bytes:
                 with reading(engine) as connection:
@@ -228,7 +251,18 @@ def routes(*, engine: Engine, clock: Clock) -> list[Route]:
         route("/api/v1/messages", messages),
         route("/api/v1/messages/{id}", message),
         route("/api/v1/messages/{id}/events", events),
+        route("/api/v1/tracking", lambda asked: tracking.show(asked.connection, asked.user, switches)),
+        Route("/api/v1/tracking", change_tracking, methods=["PUT"]),
     ]
+
+
+async def _body(request: Request, limit_bytes: int) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit_bytes:
+            break  # what is there is too long, and is said so
+    return bytes(body)
 
 
 def messages(question: Question) -> Messages:

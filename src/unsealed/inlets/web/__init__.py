@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
-from unsealed.inlets.web import live, message, sandbox, sent, settings, sign_in
+from unsealed.inlets.web import live, message, sandbox, sent, settings, sign_in, tracking
 from unsealed.inlets.web.page import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
@@ -28,8 +28,9 @@ def build(around: Surroundings) -> Starlette:
             *sandbox.routes,
             *live.routes,
             *settings.routes,
+            *tracking.routes,
             *sign_in.routes(around),
-            *api.routes(engine=around.engine, clock=around.clock),
+            *api.routes(engine=around.engine, clock=around.clock, switches=around.tracking),
         ],
         middleware=[
             Middleware(

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from unsealed.core.forwarded import Network
 from unsealed.core.network import locate
 from unsealed.model.event import Located
+from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys
 from unsealed.model.view import DataFileRow
 
@@ -39,6 +40,8 @@ class Surroundings:
     trusted_proxies: tuple[Network, ...] = ()  # who may say in X-Forwarded-For from where a request comes
     locate: Callable[[str], Located] = locate  # whose network an address is, as the judge sees it
     data_files: Callable[[], Sequence[DataFileRow]] = tuple  # what that rests on
+    tracking: Switches = field(default_factory=Switches)  # what the settings file allows at most
+    subject_mark: str = ""  # switches tracking off in front of a subject; "": there is none
     sandbox: bool = False  # no upstream is configured: copies land in the built-in mailbox
 
 

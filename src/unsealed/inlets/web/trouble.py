@@ -49,7 +49,7 @@ WORDS = {
 }
 PROGRAM_WORDS = {
     404: "Nothing with this address is yours. Addresses and ids are described in the API reference.",
-    405: "Only GET (and HEAD) is answered here.",
+    405: "This address does not answer that method.",
 }
 
 

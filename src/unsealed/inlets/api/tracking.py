@@ -1,0 +1,228 @@
+"""What is tracked, for programs: the same as the page /settings/tracking.
+
+    GET /api/v1/tracking   what holds for your mail, what you said, and what is said for everybody
+    PUT /api/v1/tracking   say something else: what is not named stays as it is
+
+Asking for more than is allowed is answered 422 with the rule that forbids it, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from unsealed.core.policy import limited
+from unsealed.flow import policy
+from unsealed.model.errors import BadInput
+from unsealed.model.message import UserId
+from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.model.view import PolicyRow
+
+OFFERED = {level.name.lower(): level for level in (Level.OFF, Level.IDENTIFIED, Level.FULL)}
+BODY_BYTES_MAX = 256 * 1024
+
+
+class Axis(msgspec.Struct, frozen=True, kw_only=True):
+    level: str  # off, anonymous, pseudonymous, identified, full: what mail gets that asks for nothing
+    at_most: str
+    because: str  # what limits it, in words; "" where nothing does
+
+
+class Excluded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: str  # recipient, recipient_domain, destination
+    name: str  # address or domain, with all below it
+    opens: str | None = None  # at most; null: nothing is said
+    clicks: str | None = None
+
+
+class Yours(msgspec.Struct, frozen=True, kw_only=True):
+    opens: str | None  # null: what is usual here
+    clicks: str | None
+    strict: bool  # mail that asks for more than is allowed is refused
+    excluded: tuple[Excluded, ...]
+
+
+class Everybody(Yours, frozen=True, kw_only=True):
+    opens_at_most: str | None
+    clicks_at_most: str | None
+    users_may_change_opens: bool
+    users_may_change_clicks: bool
+    chosen: bool  # whether the owner has answered the question of the first run
+
+
+class Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    opens: Axis
+    clicks: Axis
+    yours: Yours
+    everybody: Everybody
+
+
+class YoursSaid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    opens: str | msgspec.UnsetType | None = msgspec.UNSET
+    clicks: str | msgspec.UnsetType | None = msgspec.UNSET
+    strict: bool | msgspec.UnsetType = msgspec.UNSET
+    excluded: tuple[Excluded, ...] | msgspec.UnsetType = msgspec.UNSET  # the whole list
+
+
+class EverybodySaid(YoursSaid, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    opens_at_most: str | msgspec.UnsetType | None = msgspec.UNSET
+    clicks_at_most: str | msgspec.UnsetType | None = msgspec.UNSET
+    users_may_change_opens: bool | msgspec.UnsetType = msgspec.UNSET
+    users_may_change_clicks: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    yours: YoursSaid | None = None
+    everybody: EverybodySaid | None = None
+
+
+def show(connection: Connection, user: UserId, switches: Switches) -> Tracking:
+    """The answer to GET. switches: of the settings file."""
+    found = policy.overview(connection, user, switches)
+    holds, yours, all_ = found.standing, found.yours, found.everybody
+    limit = holds.ceiling
+    return Tracking(
+        opens=_axis("opens", holds.opens, limit.opens, limit.opens_by),
+        clicks=_axis("clicks", holds.clicks, limit.clicks, limit.clicks_by),
+        yours=Yours(
+            opens=_word(yours.opens),
+            clicks=_word(yours.clicks),
+            strict=yours.strict,
+            excluded=tuple(map(_excluded, found.excluded)),
+        ),
+        everybody=Everybody(
+            opens=_word(all_.opens),
+            clicks=_word(all_.clicks),
+            strict=all_.strict,
+            excluded=tuple(map(_excluded, found.excluded_for_everybody)),
+            opens_at_most=_word(all_.limit.opens),
+            clicks_at_most=_word(all_.limit.clicks),
+            users_may_change_opens=all_.opens_may_change,
+            users_may_change_clicks=all_.clicks_may_change,
+            chosen=found.chosen,
+        ),
+    )
+
+
+def read(body: bytes) -> Said:
+    """What a PUT says.
+
+    Raises:
+        BadInput: not what is asked for here; says where.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise BadInput(f"the body has more than {BODY_BYTES_MAX:,} bytes")
+    try:
+        return msgspec.json.decode(body, type=Said)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput(str(error)[:200]) from None
+
+
+def change(connection: Connection, user: UserId, said: Said, switches: Switches, now: datetime) -> None:
+    """Do what a PUT says, in the caller's transaction.
+
+    Raises:
+        BadInput: a level, a kind or a name that is none; says which.
+        Refused: above the ceiling (AboveCeiling), or not this user's to say.
+    """
+    found = policy.overview(connection, user, switches)
+    if said.everybody is not None:
+        asked = said.everybody
+        place = _place(asked, found.everybody)
+        limit = Rule(
+            scope=Scope.ACCOUNT,
+            opens=_level("everybody.opens_at_most", asked.opens_at_most, place.limit.opens),
+            clicks=_level("everybody.clicks_at_most", asked.clicks_at_most, place.limit.clicks),
+        )
+        place = replace(
+            place,
+            limit=limit,
+            opens_may_change=_flag(asked.users_may_change_opens, place.opens_may_change),
+            clicks_may_change=_flag(asked.users_may_change_clicks, place.clicks_may_change),
+        )
+        policy.keep(connection, user, place, switches, now)
+        _list(connection, user, asked.excluded, found.excluded_for_everybody, everybody=True, now=now)
+    if said.yours is not None:
+        place = _place(said.yours, found.yours)
+        if place != found.yours:
+            policy.keep(connection, user, place, switches, now)
+        _list(connection, user, said.yours.excluded, found.excluded, everybody=False, now=now)
+
+
+def _list(
+    connection: Connection,
+    user: UserId,
+    wanted: tuple[Excluded, ...] | msgspec.UnsetType,
+    there: list[PolicyRow],
+    *,
+    everybody: bool,
+    now: datetime,
+) -> None:
+    if wanted is msgspec.UNSET:
+        return
+    kept = set()
+    for number, each in enumerate(wanted):
+        where = f"excluded[{number}]"
+        try:
+            kept.add((each.kind, _exclude(connection, user, each, everybody=everybody, now=now)))
+        except BadInput as error:
+            raise BadInput(f"{where}: {error}") from None
+    for row in there:
+        if (row.scope.value, row.name) not in kept:
+            policy.include(connection, user, row.scope, row.name, everybody=everybody, now=now)
+
+
+def _exclude(connection: Connection, user: UserId, each: Excluded, *, everybody: bool, now: datetime) -> str:
+    opens, clicks = _level("opens", each.opens, None), _level("clicks", each.clicks, None)
+    if each.kind == Scope.DESTINATION:
+        if opens is not None or clicks not in (None, Level.OFF):
+            raise BadInput("of a destination only clicks can be off")
+        return policy.exclude_destination(connection, user, each.name, everybody=everybody, now=now)
+    if each.kind not in (Scope.RECIPIENT, Scope.RECIPIENT_DOMAIN):
+        raise BadInput("kind is recipient, recipient_domain or destination")
+    if (each.kind == Scope.RECIPIENT) != ("@" in each.name):
+        raise BadInput("name is an address for kind recipient, and a domain for kind recipient_domain")
+    if opens is None and clicks is None:
+        raise BadInput("say opens, clicks or both")
+    return policy.exclude_recipient(
+        connection, user, each.name, opens=opens, clicks=clicks, everybody=everybody, now=now
+    )
+
+
+def _place(asked: YoursSaid, there: Place) -> Place:
+    return replace(
+        there,
+        opens=_level("opens", asked.opens, there.opens),
+        clicks=_level("clicks", asked.clicks, there.clicks),
+        strict=_flag(asked.strict, there.strict),
+    )
+
+
+def _level(where: str, written: str | msgspec.UnsetType | None, there: Level | None) -> Level | None:
+    if isinstance(written, msgspec.UnsetType):
+        return there
+    if written is None:
+        return None
+    if written not in OFFERED:
+        raise BadInput(f"{where} is {', '.join(OFFERED)} or null, not {written[:40]!r}")
+    return OFFERED[written]
+
+
+def _flag(written: bool | msgspec.UnsetType, there: bool) -> bool:
+    return there if isinstance(written, msgspec.UnsetType) else written
+
+
+def _axis(axis: str, level: Level, most: Level, by: Rule | None) -> Axis:
+    because = limited(axis, most, by) if by is not None and most < Level.FULL else ""
+    return Axis(level=level.name.lower(), at_most=most.name.lower(), because=because)
+
+
+def _excluded(row: PolicyRow) -> Excluded:
+    return Excluded(kind=row.scope, name=row.name, opens=_word(row.opens), clicks=_word(row.clicks))
+
+
+def _word(level: Level | None) -> str | None:
+    return None if level is None else level.name.lower()
