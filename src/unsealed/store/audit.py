@@ -1,4 +1,4 @@
-"""Who changed what: one line for each change of judgement or tracking, in the transaction of the change.
+"""Who changed what: one line for each change of judgement, tracking or access, in the transaction of the change.
 
 Promises that a line is never changed, and shown to nobody but the account it belongs to.
 """
@@ -23,6 +23,15 @@ class What(StrEnum):
     DEVICE_ADDED = "device added"
     DEVICE_REMOVED = "device removed"
     TRACKING = "tracking changed"
+    GIVEN = "access given"  # to a program
+    REVOKED = "access revoked"
+    SIGNED_OUT = "browser signed out"
+    SIGN_IN = "password changed"
+    ADDRESS_ADDED = "address added"
+    ADDRESS_REMOVED = "address removed"
+    INVITED = "person invited"
+    ROLE = "role changed"
+    REMOVED = "person removed"
 
 
 def note(connection: Connection, user: UserId, what: What, words: str, now: datetime) -> None:

@@ -2,7 +2,8 @@
 
 Promises that no secret can be read back: app passwords, API tokens, one-time links and session cookies hold at least
 128 random bits and only their SHA-256 is kept; passwords that people choose are kept as argon2id. Promises that a
-question about one user never answers with a row of another. Does not throttle and does not know HTTP or SMTP.
+question about one user never answers with a row of another, and that a user who was removed proves nothing any more.
+Does not throttle and does not know HTTP or SMTP. Who may add, change and remove users stands in store.members.
 
 Written forms, shown once:
     app password   us-<id>-<secret>         id 10 letters, secret 28 letters (140 bit)
@@ -25,7 +26,7 @@ from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
@@ -46,6 +47,7 @@ LABEL_LETTERS_MAX = 80
 ADDRESS_LETTERS_MAX = 254  # RFC 5321 §4.5.3.1.3: a path has at most 256 octets, two of them are the brackets
 
 LINK_LIFE = timedelta(days=1)
+INVITATION_LIFE = timedelta(days=7)
 SESSION_LIFE = timedelta(days=30)  # without being used
 NOTE_EVERY = timedelta(minutes=1)  # how often "last used" is written at most
 
@@ -67,7 +69,8 @@ _SESSION_COLUMNS = (
 
 
 class Role(StrEnum):
-    OWNER = "owner"  # the one who installed it
+    OWNER = "owner"  # whoever installed it, and whom they made one
+    ADMIN = "admin"  # invites, changes and removes all but owners
     MEMBER = "member"
 
 
@@ -110,6 +113,11 @@ class Session:
     seen_at: datetime
     expires_at: datetime
 
+    @property
+    def id(self) -> str:
+        """What forms call it: proves nothing."""
+        return self.hash[:16]
+
 
 # -------------------------------------------------------------------------------------------------------- users
 
@@ -148,8 +156,9 @@ def create_owner(connection: Connection, email: str, now: datetime) -> UserId:
 
 
 def add_user(connection: Connection, email: str, role: str, now: datetime, password: str | None = None) -> UserId:
-    """Add a user, who may send from `email`. role: "owner" or "member". With a password it takes about 60 ms.
+    """Add a user, who may send from `email`. role: one of `Role`. With a password it takes about 60 ms.
 
+    Somebody who was removed gets the account with its mail and addresses back, without those that others use since.
     password: of any length: it is the operator's word, not a choice on a page.
 
     Raises:
@@ -158,29 +167,36 @@ def add_user(connection: Connection, email: str, role: str, now: datetime, passw
     address = clean_address(email)
     if user_by_email(connection, address) is not None:
         raise BadInput(f"there is a user {address} already")
-    user = UserId(secrets.randbits(63))
-    connection.execute(
-        users.insert().values(
-            id=user,
-            email=address,
-            role=Role(role),
-            created_at=now,
-            password_hash=None if password is None else hash_password(password, at_least=1),
-        )
-    )
+    kept = {
+        "role": Role(role),
+        "password_hash": None if password is None else hash_password(password, at_least=1),
+        "removed_at": None,
+    }
+    known = connection.execute(select(users.c.id).where(users.c.email == address)).scalar()
+    if known is None:
+        user = UserId(secrets.randbits(63))
+        connection.execute(users.insert().values(id=user, email=address, created_at=now, **kept))
+    else:
+        user = UserId(known)
+        used = select(identities.c.address).join(users, users.c.id == identities.c.user_id)
+        used = used.where(users.c.removed_at.is_(None))
+        connection.execute(delete(identities).where(identities.c.user_id == user, identities.c.address.in_(used)))
+        connection.execute(update(users).where(users.c.id == user).values(**kept))
     add_identity(connection, user, address, now)
     return user
 
 
 def owner(connection: Connection) -> User | None:
-    """The owner, or None before the first start."""
-    row = connection.execute(select(users).where(users.c.role == Role.OWNER).limit(1)).mappings().first()
-    return None if row is None else _user(row)
+    """The owner, the first where there are several; None before the first start."""
+    wanted = select(users).where(users.c.role == Role.OWNER, users.c.removed_at.is_(None))
+    row = connection.execute(wanted.order_by(users.c.created_at, users.c.id).limit(1)).mappings().first()
+    return None if row is None else user_of(row)
 
 
 def user(connection: Connection, user: UserId) -> User | None:
-    row = connection.execute(select(users).where(users.c.id == user)).mappings().first()
-    return None if row is None else _user(row)
+    wanted = select(users).where(users.c.id == user, users.c.removed_at.is_(None))
+    row = connection.execute(wanted).mappings().first()
+    return None if row is None else user_of(row)
 
 
 def any_user(connection: Connection) -> bool:
@@ -191,7 +207,7 @@ def any_user(connection: Connection) -> bool:
 def user_by_email(connection: Connection, email: str) -> User | None:
     """The user with that sign-in name or address to send from; any spelling of case."""
     row = connection.execute(select(users).where(_goes_by(email))).mappings().first()
-    return None if row is None else _user(row)
+    return None if row is None else user_of(row)
 
 
 def rename(connection: Connection, user: UserId, address: str, now: datetime) -> None:
@@ -216,20 +232,27 @@ def identities_of(connection: Connection, user: UserId) -> list[str]:
 
 def may_send_from(connection: Connection, user: UserId, address: str) -> bool:
     """Whether the address belongs to the user; any spelling of case."""
-    wanted = select(identities.c.address).where(identities.c.user_id == user, identities.c.address == _folded(address))
+    wanted = (
+        select(identities.c.address)
+        .join(users, users.c.id == identities.c.user_id)
+        .where(
+            identities.c.user_id == user, identities.c.address == folded_address(address), users.c.removed_at.is_(None)
+        )
+    )
     return connection.execute(wanted).first() is not None
 
 
 def add_identity(connection: Connection, user: UserId, address: str, now: datetime) -> str:
     """Let a user send from `address`; returns the form in which it is kept. Adding it twice changes nothing.
 
+    That the address is theirs is the caller's word: store.identities has a proof.
+
     Raises:
         BadInput: not an address.
         Refused: it belongs to another user, whose mail it would pass itself off as.
     """
     cleaned = clean_address(address)
-    held = connection.execute(select(identities.c.user_id).where(identities.c.address == cleaned)).scalars().all()
-    if any(other != user for other in held):
+    if held_by_another(connection, user, cleaned):
         raise Refused(f"{cleaned} belongs to another user of this installation")
     connection.execute(
         insert(identities, connection.dialect)
@@ -239,13 +262,18 @@ def add_identity(connection: Connection, user: UserId, address: str, now: dateti
     return cleaned
 
 
+def held_by_another(connection: Connection, user: UserId, address: str) -> bool:
+    """Whether another user sends from that address, or signs in with it; any spelling of case."""
+    return connection.execute(select(users.c.id).where(_goes_by(address), users.c.id != user)).first() is not None
+
+
 def remove_identity(connection: Connection, user: UserId, address: str) -> bool:
     """Take an address away from a user; False when the user had none such.
 
     Raises:
         Refused: it is the last one; without an address nothing could be sent.
     """
-    cleaned = _folded(address)
+    cleaned = folded_address(address)
     held = identities_of(connection, user)
     if cleaned not in held:
         return False
@@ -348,21 +376,23 @@ def credentials_of(connection: Connection, user: UserId, kind: CredentialKind) -
     return [_as_credential(row) for row in rows]
 
 
-def revoke_credential(connection: Connection, user: UserId, key: str) -> bool:
-    """Delete an app password or API token of this user; it stops working with the commit. False: not this user's."""
-    gone = connection.execute(delete(credentials).where(credentials.c.id == _text(key), credentials.c.user_id == user))
-    return gone.rowcount == 1
+def revoke_credential(connection: Connection, user: UserId, key: str) -> str | None:
+    """Delete an app password or API token of this user; it stops working with the commit. Its label, or None when
+    this user has none such."""
+    gone = delete(credentials).where(credentials.c.id == _text(key), credentials.c.user_id == user)
+    label: str | None = connection.execute(gone.returning(credentials.c.label)).scalar_one_or_none()
+    return label
 
 
 # ------------------------------------------------------------------------------------------------ one-time links
 
 
-def new_login_link(connection: Connection, user: UserId, now: datetime) -> str:
-    """The secret part of a sign-in link that works once, within a day. The user's earlier unused links die."""
+def new_login_link(connection: Connection, user: UserId, now: datetime, life: timedelta = LINK_LIFE) -> str:
+    """The secret part of a sign-in link that works once, within its life. The user's earlier unused links die."""
     secret = secrets.token_urlsafe(32)
     connection.execute(delete(login_links).where(login_links.c.user_id == user, login_links.c.used_at.is_(None)))
     connection.execute(
-        login_links.insert().values(hash=_sha256(secret), user_id=user, created_at=now, expires_at=now + LINK_LIFE)
+        login_links.insert().values(hash=_sha256(secret), user_id=user, created_at=now, expires_at=now + life)
     )
     return secret
 
@@ -373,9 +403,10 @@ def login_link_user(connection: Connection, secret: str, now: datetime) -> User 
         select(users)
         .join(login_links, login_links.c.user_id == users.c.id)
         .where(login_links.c.hash == _sha256(secret), login_links.c.used_at.is_(None), login_links.c.expires_at > now)
+        .where(users.c.removed_at.is_(None))
     )
     row = connection.execute(wanted).mappings().first()
-    return None if row is None else _user(row)
+    return None if row is None else user_of(row)
 
 
 def use_login_link(connection: Connection, secret: str, now: datetime) -> UserId | None:
@@ -418,7 +449,7 @@ def session(connection: Connection, cookie: str, now: datetime) -> Session | Non
     wanted = (
         select(*_SESSION_COLUMNS)
         .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.hash == _sha256(cookie), sessions.c.expires_at > now)
+        .where(sessions.c.hash == _sha256(cookie), sessions.c.expires_at > now, users.c.removed_at.is_(None))
     )
     row = connection.execute(wanted).mappings().first()
     return None if row is None else _session(row)
@@ -455,6 +486,11 @@ def end_session(connection: Connection, session: Session) -> None:
     connection.execute(delete(sessions).where(sessions.c.hash == session.hash))
 
 
+def session_by_id(connection: Connection, user: UserId, id: str, now: datetime) -> Session | None:
+    """A live session of that user, or None."""
+    return next((each for each in sessions_of(connection, user, now) if each.id == id), None)
+
+
 def end_other_sessions(connection: Connection, session: Session) -> int:
     """Sign the user out in every other browser; how many there were."""
     others = delete(sessions).where(sessions.c.user_id == session.user.id, sessions.c.hash != session.hash)
@@ -469,13 +505,17 @@ def _keep_credential(
 ) -> None:
     connection.execute(
         credentials.insert().values(
-            id=key, user_id=user, kind=kind, hash=_sha256(secret), label=_one_line(label), created_at=now
+            id=key, user_id=user, kind=kind, hash=_sha256(secret), label=one_line(label), created_at=now
         )
     )
 
 
 def _credential(connection: Connection, key: str, secret: str, kind: CredentialKind) -> Credential | None:
-    wanted = select(credentials).where(credentials.c.id == _text(key), credentials.c.kind == kind)
+    wanted = (
+        select(credentials)
+        .join(users, users.c.id == credentials.c.user_id)
+        .where(credentials.c.id == _text(key), credentials.c.kind == kind, users.c.removed_at.is_(None))
+    )
     row = connection.execute(wanted).mappings().first()
     # The hash is compared in constant time; the id part is not secret.
     if row is None or not hmac.compare_digest(row["hash"], _sha256(secret)):
@@ -494,7 +534,8 @@ def _as_credential(row: RowMapping) -> Credential:
     )
 
 
-def _user(row: RowMapping) -> User:
+def user_of(row: RowMapping) -> User:
+    """A row of `users` as a value."""
     return User(
         id=UserId(row["id"]),
         email=row["email"],
@@ -507,7 +548,7 @@ def _user(row: RowMapping) -> User:
 def _session(row: RowMapping) -> Session:
     return Session(
         hash=row["hash"],
-        user=_user(row),
+        user=user_of(row),
         csrf=row["csrf"],
         address=row["address"],
         user_agent=row["user_agent"],
@@ -519,10 +560,13 @@ def _session(row: RowMapping) -> Session:
 
 def _goes_by(email: str) -> ColumnElement[bool]:
     """A user signs in with any of the own addresses: nobody remembers which one was the first."""
-    address = _folded(email)
-    return or_(
-        users.c.email == address,
-        users.c.id.in_(select(identities.c.user_id).where(identities.c.address == address)),
+    address = folded_address(email)
+    return and_(
+        users.c.removed_at.is_(None),
+        or_(
+            users.c.email == address,
+            users.c.id.in_(select(identities.c.user_id).where(identities.c.address == address)),
+        ),
     )
 
 
@@ -539,11 +583,13 @@ def _text(value: str) -> str:
     return "".join(letter for letter in value if letter != "\0" and not "\ud800" <= letter <= "\udfff")
 
 
-def _folded(address: str) -> str:
+def folded_address(address: str) -> str:
+    """An address as it is compared, also where it is none."""
     return _text(unicodedata.normalize("NFC", address.strip()).lower())
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Words as one short printable line."""
     printable = "".join(letter if letter.isprintable() else " " for letter in words)
     return " ".join(printable.split())[:LABEL_LETTERS_MAX]
 

@@ -66,17 +66,33 @@ users = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("email", Text, nullable=False, unique=True),  # sign-in name, lower case
     Column("name", Text, nullable=False, server_default=""),
-    Column("role", String(16), nullable=False),  # "owner" or "member"
+    Column("role", String(16), nullable=False),  # "owner", "admin" or "member"
     Column("password_hash", Text),  # argon2id; NULL until one is chosen
     Column("created_at", Moment, nullable=False),
+    Column("removed_at", Moment),  # since then nobody signs in as them; their mail stays
 )
 
-identities = Table(  # the addresses a user may send from
+identities = Table(  # the addresses a user may send from: proven by a code, or given by whoever runs the installation
     "identities",
     metadata,
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("address", Text, primary_key=True),  # lower case
     Column("created_at", Moment, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),  # beside the address in From
+    Column("signature", Text, nullable=False, server_default=""),  # plain text, LF between its lines
+)
+
+address_codes = Table(  # codes mailed to addresses that somebody wants to send from
+    "address_codes",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", Text, nullable=False, index=True),  # lower case
+    Column("hash", String(64), nullable=False),  # SHA-256 of address and code, hex
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("ended_at", Moment),  # entered rightly, or given up
 )
 
 login_links = Table(  # one-time sign-in links

@@ -223,7 +223,7 @@ class _Pages:
 
     async def revoke(self, request: Request) -> Response:
         person, key = _person(request), _form(request).get("id", "")
-        if not await self._write(lambda connection: people.revoke_credential(connection, person.id, key)):
+        if await self._write(lambda connection: people.revoke_credential(connection, person.id, key)) is None:
             raise HTTPException(404, NOT_YOURS)
         log.info("credential.revoked", credential=key)
         return _back("revoked", "programs")
