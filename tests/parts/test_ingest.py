@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from tests.parts.house import (
     GMAIL,
     GOOGLE,
     HITS,
+    HOME,
     NOON,
     OFFICE,
     SENDER,
@@ -428,3 +430,68 @@ def test_others_do_not_wait_behind_a_hot_message(house: House, monkeypatch: pyte
     assert (0, 1) == (house.counts(hot)[2], house.counts(second)[2])
     assert [1, 0] == [house.ingest.judge() for _ in range(2)]
     assert 4 == house.counts(hot)[2]
+
+
+# What is kept below the full level
+
+
+def dump(house: House) -> str:
+    with house.engine.connect() as connection:
+        rows = [row for table in schema.metadata.sorted_tables for row in connection.execute(table.select())]
+    return repr(rows)
+
+
+def events_of(house: House) -> list[Any]:
+    with house.engine.connect() as connection:
+        return list(connection.execute(schema.events.select().order_by(schema.events.c.at, schema.events.c.hit_id)))
+
+
+def bare(house: House, before: datetime) -> int:
+    with house.engine.begin() as connection:
+        return events.bare(connection, before)
+
+
+@pytest.mark.parametrize(("level", "found"), [(Level.IDENTIFIED, False), (Level.FULL, True)])
+def test_after_judging_nothing_of_a_request_is_left_below_the_full_level(
+    house: House, level: Level, found: bool
+) -> None:
+    (copy,) = house.message(level=level)
+    house.write(a_hit(copy, 300, THUNDERBIRD, HOME, level=level))
+    house.take_in()
+    before = events_of(house)
+
+    assert bare(house, NOON + timedelta(hours=2)) == (not found)
+
+    assert [HOME in dump(house), "Thunderbird" in dump(house), "rv:128" in dump(house)] == [found] * 3
+    message = house.message_of(copy)
+    with house.engine.begin() as connection:
+        events.mark(connection, {message: NOON})
+    house.take_in()
+    assert events_of(house) == before
+    house.write(a_hit(copy, 9_000, THUNDERBIRD, HOME, level=level))
+    house.take_in()
+    assert events_of(house)[: len(before)] == before
+    assert len(events_of(house)) == 2
+
+
+def test_a_copy_keeps_less_than_others_of_its_message(house: House) -> None:
+    one, other = house.message(copies=2)
+    house.write(a_hit(one, 300, level=Level.IDENTIFIED), a_hit(other, 300))
+
+    house.take_in()
+
+    kept = {event.copy_id: (event.client, event.network) for event in events_of(house)}
+    assert kept[one] == ("", "unknown")
+    assert kept[other][0] == "Thunderbird"
+
+
+def test_what_is_new_or_not_judged_is_left_alone(house: House) -> None:
+    (copy,) = house.message(level=Level.IDENTIFIED)
+    house.write(a_hit(copy, 300, level=Level.IDENTIFIED))
+    house.ingest.ship()
+
+    assert bare(house, NOON + timedelta(hours=2)) == 0
+    house.ingest.judge()
+    assert bare(house, NOON + timedelta(seconds=300)) == 0
+    assert bare(house, NOON + timedelta(seconds=301)) == 1
+    assert bare(house, NOON + timedelta(seconds=301)) == 0

@@ -30,11 +30,15 @@ def shape(engine: Engine) -> dict[str, Any]:
             "primary key": look.get_pk_constraint(table),
             "foreign keys": sorted(map(str, look.get_foreign_keys(table))),
             "unique": sorted(map(str, look.get_unique_constraints(table))),
-            "indexes": sorted(map(str, look.get_indexes(table))),
+            "indexes": sorted(str({**index, "dialect_options": _written(index)}) for index in look.get_indexes(table)),
         }
         for table in look.get_table_names()
         if table != "alembic_version"
     }
+
+
+def _written(index: Any) -> dict[str, str]:
+    return {option: str(said) for option, said in index.get("dialect_options", {}).items()}
 
 
 def test_the_migrations_lead_to_exactly_the_declared_tables(blank_url: str, store_url: str) -> None:

@@ -45,6 +45,8 @@ JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing n
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
+REQUESTS_KEPT = timedelta(hours=1)  # below the full level; judging needs their neighbours and the delivery, not more
+BARE_EVERY_S = 60.0
 HOT_IDLE_S = 0.2  # between two looks whether a message became hot
 DATA_EVERY_S = 10.0  # between two looks whether data about networks and places are new
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
@@ -154,12 +156,15 @@ def judge(settings: Settings, ready: Ready) -> None:
         locate=known.look_up,
     )
     ready()
-    pause_s, look_at, trim_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, True
+    pause_s, look_at, trim_at, bare_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, 0.0, True
     while not stop():
         try:
             if monotonic() >= trim_at:
                 _trim(engine)
                 trim_at = monotonic() + TRIM_EVERY_S
+            if monotonic() >= bare_at:
+                _bare(engine)
+                bare_at = monotonic() + BARE_EVERY_S
             if monotonic() >= data_at:
                 # Only when it is news here: judges of several machines with different data would never come to an end.
                 news = known.refresh() or news
@@ -201,6 +206,16 @@ def hot(settings: Settings, ready: Ready) -> None:
             log.warning("hot.store_away", error=type(error).__name__, again_in_s=HOT_IDLE_S)
         if not worked:
             sleep(HOT_IDLE_S)
+
+
+def _bare(engine: Any) -> None:
+    """Forget what is not to be kept below the full level, once it cannot change a verdict any more."""
+    from unsealed.store import events
+
+    while True:
+        with engine.begin() as connection:
+            if not events.bare(connection, now() - REQUESTS_KEPT):
+                return
 
 
 def _trim(engine: Any) -> None:

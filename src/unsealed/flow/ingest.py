@@ -90,7 +90,7 @@ class Ingest:
                 device = self._device(hit)
                 if device is not None:
                     devices[device] = hit.at
-                shipped.append(events.Shipped(position, hit, message, claims.copy, claims.link, device))
+                shipped.append(events.Shipped(position, hit, message, claims.copy, claims.link, device, claims.level))
                 if message not in since or hit.at < since[message]:
                     since[message] = hit.at
             events.add_hits(connection, shipped)

@@ -199,7 +199,7 @@ class Work:
         verdicts = judge(hits, self.contexts[message], since=since)
         opened = self.opened
         changes = []
-        for hit in hits:
+        for hit, row in zip(hits, rows, strict=True):
             verdict = verdicts.get(hit.id)
             if verdict is None or (self.until is not None and hit.at >= self.until):
                 continue
@@ -207,7 +207,8 @@ class Work:
             if hit.kind is HitKind.OPEN and verdict.finding.counted:
                 first = begins_reading(opened.get(hit.copy), hit.at)
                 opened[hit.copy] = hit.at
-            full = (owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level) >= Level.FULL
+            level = owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level
+            full = min(level, row.level) >= Level.FULL  # of the message, and of the token in this copy
             event = Event(
                 hit=hit.id,
                 message=message,
@@ -348,7 +349,7 @@ def _without_words(verdict: Verdict) -> Verdict:
 
 
 def _seen(row: events.AnyRow, devices: dict[int, str], locate: Locate) -> SeenHit:
-    _, id, copy, link, at, method, address, user_agent, language, prefetch, referer, device, mailbox, *sending = row
+    _, id, copy, link, at, method, address, user_agent, language, prefetch, referer, device, _, mailbox, *sending = row
     sent_at, delivery, attempts = sending
     if sent_at is not None and at < sent_at and attempts > 1:
         sent_at = None  # an earlier attempt may have brought the message although it ended badly

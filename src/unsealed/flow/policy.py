@@ -76,7 +76,7 @@ def overview(connection: Connection, user: UserId, switches: Switches) -> Overvi
 def decides(connection: Connection, user: UserId) -> bool:
     """Whether a user speaks for everybody."""
     found = people.user(connection, user)
-    return found is not None and found.role is people.Role.OWNER
+    return found is not None and found.role is not people.Role.MEMBER
 
 
 def keep(connection: Connection, user: UserId, place: Place, switches: Switches, now: datetime) -> bool:

@@ -150,6 +150,7 @@ class Shipped:
     copy: CopyId
     link: int | None
     device: int | None = None  # verified id of a sender's device cookie
+    level: Level = Level.FULL
 
 
 def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
@@ -174,10 +175,27 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
                 each.hit.prefetch,
                 each.hit.sec_fetch,
                 each.device,
+                int(each.level),
+                False,
             )
             for each in shipped
         ],
     )
+
+
+def bare(connection: Connection, before: datetime, *, limit: int = 10_000) -> int:
+    """Forget what requests looked like that came before a time, were judged, and of which the level of their copy keeps
+    only that they were; how many. They are judged no more: their events stay as they are."""
+    h = hits.c
+    judged = select(events.c.hit_id).where(events.c.hit_id == h.id).exists()
+    found = select(h.id).where(h.level < int(Level.FULL), h.bare.is_(False), h.at < before, judged).limit(limit)
+    nothing = {"address": "", "user_agent": "", "accept": "", "accept_language": None, "referer_host": ""}
+    done = connection.execute(
+        update(hits)
+        .where(h.id.in_(found.scalar_subquery()))
+        .values(**nothing, method="", prefetch="", sec_fetch="", device=None, bare=True)
+    )
+    return done.rowcount
 
 
 def mark(
@@ -329,15 +347,14 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
             h.method,
             h.prefetch,
             copies.c.mailbox,
-            m.opens_level,
-            m.clicks_level,
+            h.level,
             links.c.trap,
         )
         .select_from(hits)
         .join(messages, and_(m.id == h.message_id, m.user_id == user))
         .join(copies, copies.c.id == h.copy_id)
         .outerjoin(links, and_(links.c.message_id == h.message_id, links.c.position == h.link))
-        .where(h.id == hit)
+        .where(h.id == hit, h.bare.is_(False))
     ).one_or_none()
     if row is None:
         return None
@@ -348,7 +365,7 @@ def facts(connection: Connection, user: UserId, hit: HitId) -> Facts | None:
         method=row.method,
         prefetch=row.prefetch,
         recipient=row.mailbox,
-        level=Level(row.opens_level if row.link is None else row.clicks_level),
+        level=Level(row.level),
         trap=bool(row.trap),
     )
 
@@ -414,7 +431,7 @@ def hits_since(
     limit: int | None = None,
 ) -> Sequence[AnyRow]:
     """The hits of marked messages from `before` ahead of each mark on, by message and time, each with what is known
-    about the delivery of its copy. Hits of copies that are gone are left out.
+    about the delivery of its copy. Hits of copies that are gone are left out, and those of which nothing is left.
 
     among: the marks, or what stands in for them. limit: no more than so many, the earliest.
     """
@@ -433,6 +450,7 @@ def hits_since(
             h.prefetch,
             h.referer_host,
             h.device,
+            h.level,
             copies.c.mailbox,
             copies.c.sent_at,
             copies.c.delivery,
@@ -441,7 +459,7 @@ def hits_since(
         .select_from(among)
         .join(hits, and_(h.message_id == among.c.message_id, h.at >= _ahead(among, before)))
         .join(copies, copies.c.id == h.copy_id)
-        .where(among.c.message_id.in_(ids))
+        .where(among.c.message_id.in_(ids), h.bare.is_(False))
         .order_by(h.message_id, h.at, h.id)
     )
     return connection.execute(query if limit is None else query.limit(limit)).all()

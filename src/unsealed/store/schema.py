@@ -297,9 +297,13 @@ hits = Table(  # raw facts, shipped from a journal
     Column("prefetch", Text, nullable=False),
     Column("sec_fetch", Text, nullable=False),
     Column("device", BigInteger),  # the id in a sender's device cookie, verified; it may be of any user, or gone
+    Column("level", SmallInteger, nullable=False, server_default="4"),  # of the token: what may be kept of it
+    Column("bare", Boolean, nullable=False, server_default=false()),  # nothing of the request is left: judged for good
     UniqueConstraint("collector", "segment", "offset"),
 )
 Index("ix_hits_message_at", hits.c.message_id, hits.c.at)
+_to_be_bared = (hits.c.level < 4) & hits.c.bare.is_(False)  # Level.FULL is 4
+Index("ix_hits_to_be_bared", hits.c.at, sqlite_where=_to_be_bared, postgresql_where=_to_be_bared)
 
 marks = Table(  # messages to be judged (again); cleared only if `seq` did not move meanwhile
     "marks",

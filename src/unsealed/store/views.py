@@ -497,6 +497,7 @@ def _events() -> Select[Any]:
             hits.c.user_agent,
             hits.c.accept_language,
             hits.c.referer_host,
+            hits.c.level,
         )
         .join(messages, messages.c.id == event_table.c.message_id)
         .join(copies, copies.c.id == event_table.c.copy_id)
@@ -528,7 +529,7 @@ def _before(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
 def _event_row(row: Row[Any], before: Any) -> EventRow:
     # Below the full level nothing of the request is shown, also while the raw facts are still there.
     level = row.opens_level if row.kind == HitKind.OPEN else row.clicks_level
-    kept = level >= Level.FULL
+    kept = level >= Level.FULL and (row.level is None or row.level >= Level.FULL)  # of the message, and of the copy
     return EventRow(
         id=public_id(row.hit_id),
         message=public_id(row.message_id),

@@ -1,4 +1,4 @@
-"""What is tracked is said in many places, and differs from copy to copy."""
+"""What is tracked is said in many places, differs from copy to copy, and little is kept of hits at low levels."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def upgrade() -> None:
     )
     for axis in ("opens_level", "clicks_level"):  # the lower of this and of the message's holds: that of the message
         op.add_column("copies", sa.Column(axis, sa.SmallInteger(), server_default="4", nullable=False))
+    op.add_column("hits", sa.Column("level", sa.SmallInteger(), server_default="4", nullable=False))
+    op.add_column("hits", sa.Column("bare", sa.Boolean(), server_default=sa.false(), nullable=False))
+    hits = sa.table("hits", sa.column("level"), sa.column("bare", sa.Boolean()))
+    few = (hits.c.level < 4) & hits.c.bare.is_(False)
+    op.create_index("ix_hits_to_be_bared", "hits", ["at"], unique=False, sqlite_where=few, postgresql_where=few)
