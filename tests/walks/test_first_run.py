@@ -72,7 +72,12 @@ def test_from_the_printed_link_to_the_first_judged_open(
     press(page, page.get_by_role("button", name="Continue"))
     password = page.locator("code.secret").inner_text()
     shoot("first-2-mail-program")
-    press(page, page.get_by_role("link", name="Go to Sent"))
+    press(page, page.get_by_role("link", name="Go on"))
+    page.get_by_role("heading", name="What may Unsealed track?").wait_for()
+    assert 0 == page.locator("input:checked").count()
+    tab_to(page, page.get_by_role("radio", name="Nothing, unless"))
+    page.keyboard.press("ArrowUp")  # the last of the three: opens and links
+    press(page, page.get_by_role("button", name="Continue"))
     page.get_by_text("Nothing sent yet").wait_for()
     page.get_by_text("Live", exact=True).wait_for()
     shoot("first-3-empty")

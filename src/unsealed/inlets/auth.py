@@ -37,7 +37,7 @@ from unsealed.core import forwarded
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
-from unsealed.store import own, people
+from unsealed.store import own, people, policies
 from unsealed.store.engine import reading
 from unsealed.store.people import Session
 
@@ -93,6 +93,7 @@ class Person:
     name: str
     csrf: str = field(repr=False)  # every form carries it in the field `csrf`, scripts in the header X-CSRF-Token
     session: Session = field(repr=False)
+    undecided: bool = False  # this person decides for everybody, and nobody has chosen yet what is tracked
 
 
 # --------------------------------------------------------------------------------------------------------- guard
@@ -119,6 +120,7 @@ class Guard:
         self._host = urlsplit(origin).hostname or ""
         self._trusted = trusted_proxies
         self._refuse = refuse
+        self._chosen = False  # whether somebody chose what is tracked by default
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -175,21 +177,30 @@ class Guard:
     async def _person(self, request: Request, cookie: str, secured: _Secured) -> Person | None:
         now = self._clock()
 
-        def look() -> Session | None:
+        def look() -> tuple[Session | None, bool]:
             with reading(self._engine) as connection:
-                return people.session(connection, cookie, now)
+                session = people.session(connection, cookie, now)
+                return session, self._chosen or session is None or policies.chosen(connection)
 
         def note(session: Session) -> None:
             with self._engine.begin() as connection:
                 people.note_session(connection, session, client_address(request), user_agent(request), now)
 
-        session = await run_in_threadpool(look)
+        session, chosen = await run_in_threadpool(look)
         if session is None:
             return None
+        self._chosen = chosen  # never taken back
         if people.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
             secured.cookie = session_cookie(self._origin, cookie)
         user = session.user
-        return Person(id=user.id, email=user.email, name=user.name, csrf=session.csrf, session=session)
+        return Person(
+            id=user.id,
+            email=user.email,
+            name=user.name,
+            csrf=session.csrf,
+            session=session,
+            undecided=not chosen and user.role is not people.Role.MEMBER,
+        )
 
     async def _may_change(self, request: Request, person: Person | None) -> Response | None:
         """None when the request comes from one of our pages; its form is then in `request.state.form`."""

@@ -66,6 +66,15 @@ async def test_the_page_says_what_holds_and_that_nobody_has_chosen(mara: Any) ->
     assert "Opens On Links On" in text(page)
 
 
+async def test_the_owner_reads_everywhere_that_nobody_has_chosen_until_somebody_does(mara: Any) -> None:
+    words = "Opens and links are tracked, as nobody has chosen yet."
+    assert words in (await mara.get("/sent")).text
+
+    await mara.post(f"{PAGE}/first", {"what": "both"})
+
+    assert words not in (await mara.get("/sent")).text
+
+
 async def test_own_defaults_are_kept_and_shown(mara: Any, engine: Engine) -> None:
     await mara.get(PAGE)
     answer = await mara.post(PAGE, {"opens": "off", "clicks": "", "strict": "1"})
@@ -123,7 +132,7 @@ async def test_the_owner_decides_for_everybody(mara: Any, engine: Engine) -> Non
 async def test_others_do_not(mara: Any, engine: Engine, path: str, form: dict[str, str]) -> None:
     page = (await mara.get(PAGE)).text
     assert "For everybody here" not in text(page)
-    assert "Nobody has chosen" not in page
+    assert "obody has chosen" not in page
 
     assert (await mara.post(path, form)).status in (403, 422)
     assert said(engine)[1] == Place(limit=Rule(scope=Scope.ACCOUNT))
