@@ -38,6 +38,13 @@ class App:
             raise SystemExit(error)
         for waiter in waiters:
             waiter.set_result(None)
+        if self._group.waiting:
+            self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if not self._planned:
+            self._planned = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._planned = False
@@ -59,9 +66,7 @@ class App:
         )
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._group.add(encode_hit(hit), waiter)
-        if not self._planned:
-            self._planned = True
-            self._loop.call_soon(self._flush)
+        self._plan_flush()
         await waiter
         if claims.link is None:
             protocol.response_bytes(200, [("content-type", "image/gif"), *_HEADERS], _GIF)

@@ -489,8 +489,10 @@ def test_what_arrives_during_a_commit_goes_with_the_next(owner: Owner, folder: P
     assert owner.settled == []
     assert owner.group.busy_s > 0
     owner.go.set()
-    for _ in ("A is settled", "the next commit begins", "B, C and D are settled"):
-        owner.step()
+    owner.step()
+    assert owner.group.waiting == 3
+    owner.group.flush()
+    owner.step()
 
     assert [(["A"], 1, ""), (["B", "C", "D"], 3, "")] == owner.settled
     assert owner.group.busy_s == 0

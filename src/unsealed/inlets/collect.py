@@ -163,6 +163,7 @@ _NAME: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 _TOKEN: Final = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _FIELD_BYTES: Final = 512
 _DEVICE_BYTES: Final = 128
+_PATIENCE_TURNS: Final = 12  # of the loop, each some microseconds, as long as every turn brings new requests
 _KEPT_LINES: Final = 16_384  # entries of a cache; it is emptied when full
 _KEPT_HEADERS: Final = 4096
 _KEPT_BYTES: Final = 1024  # a longer line, location or block is not kept
@@ -279,9 +280,7 @@ class _Collector:
             connection.answer(answer)
             return
         self._group.add(payload, (connection, answer))
-        if not self._flush_planned:
-            self._flush_planned = True
-            self.loop.call_soon(self.loop.call_soon, self._flush)  # after all that can be read by now
+        self._plan_flush()
 
     def compose(self, status: bytes, headers: bytes, body: bytes, *, head: bool = False, close: bool = False) -> bytes:
         """A whole answer; `head` leaves out the body and nothing else."""
@@ -337,7 +336,18 @@ class _Collector:
         for connection in list(self.connections):
             connection.abort()
 
-    def _flush(self) -> None:
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            self.loop.call_soon(self._flush_when_quiet, 0, _PATIENCE_TURNS)
+
+    def _flush_when_quiet(self, before: int, turns: int) -> None:
+        """Commit when a turn of the loop has brought nothing more. A commit costs nearly the same for one record as for
+        sixty: at 64 clients, fewer and larger ones gave a tenth to a fifth more answers."""
+        waiting = self._group.waiting
+        if waiting != before and turns:
+            self.loop.call_soon(self._flush_when_quiet, waiting, turns - 1)
+            return
         self._flush_planned = False
         self._moment = b""
         self._group.flush()
@@ -352,6 +362,8 @@ class _Collector:
             self.hits += records
         for connection, answer in waiters:
             connection.answer(answer)
+        if self._group.waiting:
+            self._plan_flush()
 
     def _disk_is_full(self) -> bool:
         try:

@@ -209,7 +209,7 @@ class Journal:
 
 
 class GroupCommit(Generic[_Waiter]):
-    """Commits in a thread of its own, and what arrives meanwhile goes with the next commit: no timer, no waiting.
+    """Commits in a thread of its own; what arrives meanwhile goes with the next commit, which the owner begins.
 
     All methods belong to the thread of the owner, and so does `settled`.
     """
@@ -223,7 +223,7 @@ class GroupCommit(Generic[_Waiter]):
     ) -> None:
         """
         settled: called once for each commit, with those who waited for it, the number of records, and why it failed
-            ("" when the disk has them).
+            ("" when the disk has them). If others are `waiting` then, they need a `flush`.
         post: runs something in the thread of the owner soon; callable from any thread.
         """
         self._journal = journal
@@ -310,10 +310,6 @@ class GroupCommit(Generic[_Waiter]):
         waiters, records, error = self._committing, self._records, self._error
         self._committing, self._records, self._since = [], 0, None
         self._settled(waiters, records, error)
-        # Not at once: what the owner has yet to read goes along. A commit costs nearly the same for one record as
-        # for sixty: at 64 clients, fewer and larger ones gave about a tenth more answers.
-        if self._waiters:
-            self._post(self.flush)
 
 
 def read(folder: Path, after: JournalPosition | None, limit: int) -> Reading:
