@@ -165,10 +165,10 @@ class Seeding:
     now: datetime
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(0x1C5E_0A00_0000_0001, 0x10_0003))
 
-    def person(self, user: UserId, email: str, name: str) -> None:
+    def person(self, user: UserId, email: str, name: str, role: str = "owner") -> None:
         self.connection.execute(
             schema.users.insert(),
-            {"id": user, "email": email, "name": name, "role": "owner", "created_at": self.now},
+            {"id": user, "email": email, "name": name, "role": role, "created_at": self.now},
         )
         self.connection.execute(schema.identities.insert(), {"user_id": user, "address": email, "created_at": self.now})
 
@@ -404,7 +404,7 @@ def ago(**units: float) -> timedelta:
 def fill(seeding: Seeding, *, in_sandbox: bool = False) -> dict[str, MessageId]:
     """Mara's mail: 25 messages in every state, and one of somebody else. Public names of the tests by key."""
     seeding.person(MARA, "mara@tidewater.example", "Mara Lindh")
-    seeding.person(OTHER, "kees@elsewhere.example", "Kees")
+    seeding.person(OTHER, "kees@elsewhere.example", "Kees", "member")
     opened, clicked, proxied = Finding.HUMAN_OPEN, Finding.HUMAN_CLICK, Finding.PROXIED_OPEN
     say = seeding.send
     made = {

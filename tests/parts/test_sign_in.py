@@ -107,12 +107,12 @@ async def test_signing_in_leads_on_with_a_new_session_and_signing_out_ends_it(
     [line] = answer.cookies
     assert "HttpOnly; SameSite=Lax" in line
 
-    page = await it.get("/settings")
+    page = await it.get("/settings/access")
     assert 200 == page.status
     answer = await it.post("/sign-out")
     assert (303, "/sign-in", 0) == (answer.status, answer.headers["location"], alive(engine, schema.sessions))
     it.cookies["unsealed"] = cookie  # whoever kept it has nothing
-    assert 303 == (await it.get("/settings")).status
+    assert 303 == (await it.get("/settings/access")).status
 
 
 async def test_wrong_name_and_wrong_password_read_the_same(
@@ -147,7 +147,7 @@ async def test_a_session_is_renewed_when_signing_in_so_that_a_planted_one_is_wor
     it.cookies["unsealed"] = "planted"
     await sign_in(it)
     first = it.cookies["unsealed"]
-    await it.get("/settings")
+    await it.get("/settings/access")
     await it.post("/sign-in", {"email": "ines@example.org", "password": PASSWORD})
 
     assert 3 == len({"planted", first, it.cookies["unsealed"]})
@@ -188,7 +188,7 @@ async def test_looking_at_a_link_changes_nothing_and_its_button_uses_it_up(
         assert owner.id == people.check_app_password(
             connection, "mara@tidewater.example", secret_in(page.text), clock()
         )
-    assert 200 == (await it.get("/settings")).status
+    assert 200 == (await it.get("/settings/access")).status
     assert 404 == (await it.get(link)).status
     assert 404 == (await it.post(link, {"address": "a@b.example", "password": PASSWORD})).status
 
@@ -253,7 +253,7 @@ async def test_a_new_link_is_the_way_back_for_who_forgot_the_password(
     await it.get(link)
     assert 200 == (await it.post(link, {"address": "", "password": NEW_PASSWORD})).status
 
-    assert 303 == (await thief.get("/settings")).status
+    assert 303 == (await thief.get("/settings/access")).status
     assert 401 == (await sign_in(thief)).status
     assert 303 == (await sign_in(thief, password=NEW_PASSWORD)).status
 
@@ -266,8 +266,8 @@ async def test_a_secret_is_shown_once_and_can_be_revoked(
     it: Any, engine: Engine, ines: UserId, now: datetime, path: str, kind: CredentialKind
 ) -> None:
     await sign_in(it)
-    await it.get("/settings")
-    secret = secret_in((await it.post(f"/settings/{path}", {"label": "Laptop"})).text)
+    await it.get("/settings/access")
+    secret = secret_in((await it.post(f"/settings/access/{path}", {"label": "Laptop"})).text)
     with engine.begin() as connection:
         [made] = people.credentials_of(connection, ines, kind)
         if kind is CredentialKind.SMTP:
@@ -275,29 +275,17 @@ async def test_a_secret_is_shown_once_and_can_be_revoked(
         else:
             assert people.check_api_token(connection, secret) is not None
 
-    page = (await it.get("/settings")).text
+    page = (await it.get("/settings/access")).text
     assert "Laptop" in page
     assert secret not in page
-    assert (303, "/settings") == ((again := await it.get(f"/settings/{path}")).status, again.headers["location"])
-    answer = await it.post("/settings/revoke", {"id": made.id})
-    assert (303, "/settings?done=revoked#programs") == (answer.status, answer.headers["location"])
+    assert (303, "/settings/access") == (
+        (again := await it.get(f"/settings/access/{path}")).status,
+        again.headers["location"],
+    )
+    answer = await it.post("/settings/access/revoke", {"id": made.id})
+    assert (303, "/settings/access?done=revoked#programs") == (answer.status, answer.headers["location"])
     assert 0 == alive(engine, schema.credentials)
-    assert "Revoked." in (await it.get("/settings?done=revoked")).text
-
-
-async def test_addresses_come_and_go_but_the_last_one_stays(it: Any, engine: Engine, ines: UserId) -> None:
-    await sign_in(it)
-    await it.get("/settings")
-    assert 303 == (await it.post("/settings/addresses", {"address": "Sales@Example.org"})).status
-    assert "sales@example.org" in (await it.get("/settings")).text
-
-    wrong = await it.post("/settings/addresses", {"address": "not one"})
-    assert 422 == wrong.status
-    assert 'value="not one"' in wrong.text
-    assert 303 == (await it.post("/settings/addresses/remove", {"address": "sales@example.org"})).status
-    last = await it.post("/settings/addresses/remove", {"address": "ines@example.org"})
-    assert 422 == last.status
-    assert "This is your only address" in last.text
+    assert "Revoked." in (await it.get("/settings/access?done=revoked")).text
 
 
 async def test_a_new_password_needs_the_old_one_and_signs_all_others_out(
@@ -306,29 +294,29 @@ async def test_a_new_password_needs_the_old_one_and_signs_all_others_out(
     other = browser(app=app)
     await sign_in(other)
     await sign_in(it)
-    await it.get("/settings")
+    await it.get("/settings/access")
 
-    wrong = await it.post("/settings/password", {"current": "guess", "password": NEW_PASSWORD})
-    weak = await it.post("/settings/password", {"current": PASSWORD, "password": "short"})
-    done = await it.post("/settings/password", {"current": PASSWORD, "password": NEW_PASSWORD})
+    wrong = await it.post("/settings/access/password", {"current": "guess", "password": NEW_PASSWORD})
+    weak = await it.post("/settings/access/password", {"current": PASSWORD, "password": "short"})
+    done = await it.post("/settings/access/password", {"current": PASSWORD, "password": NEW_PASSWORD})
 
     assert (422, 422, 303) == (wrong.status, weak.status, done.status)
     assert "not your present password" in wrong.text
     assert "at least 12 characters" in weak.text
-    assert 200 == (await it.get("/settings")).status
-    assert 303 == (await other.get("/settings")).status
+    assert 200 == (await it.get("/settings/access")).status
+    assert 303 == (await other.get("/settings/access")).status
 
 
 async def test_all_other_browsers_can_be_signed_out(it: Any, ines: UserId, app: Any, browser: Any) -> None:
     other = browser(app=app, user_agent="Other/1.0", address="192.0.2.44")
     await sign_in(other)
     await sign_in(it)
-    page = (await it.get("/settings")).text
+    page = (await it.get("/settings/access")).text
     assert "192.0.2.44" in page
 
-    assert 303 == (await it.post("/settings/sessions/others")).status
-    assert 200 == (await it.get("/settings")).status
-    assert 303 == (await other.get("/settings")).status
+    assert 303 == (await it.post("/settings/access/browsers/others")).status
+    assert 200 == (await it.get("/settings/access")).status
+    assert 303 == (await other.get("/settings/access")).status
 
 
 # ------------------------------------------------------------------------------------------------------- tenants
@@ -341,13 +329,14 @@ async def test_nobody_touches_what_belongs_to_another(it: Any, engine: Engine, i
         people.new_app_password(connection, rob, "Rob's own", now)
         [robs] = people.credentials_of(connection, rob, CredentialKind.SMTP)
         people.new_session(connection, rob, "198.51.100.77", "RobsBrowser", now)
+        [robs_browser] = people.sessions_of(connection, rob, now)
     await sign_in(it)
-    page = (await it.get("/settings")).text
+    page = (await it.get("/settings/access")).text
 
-    assert 404 == (await it.post("/settings/revoke", {"id": robs.id})).status
-    assert 404 == (await it.post("/settings/addresses/remove", {"address": "rob@work.example"})).status
-    assert 422 == (await it.post("/settings/addresses", {"address": "rob@work.example"})).status
-    await it.post("/settings/sessions/others")
+    assert 404 == (await it.post("/settings/access/revoke", {"id": robs.id})).status
+    assert 404 == (await it.post("/settings/identities/remove", {"address": "rob@work.example"})).status
+    assert 404 == (await it.post("/settings/access/browsers", {"id": robs_browser.id})).status
+    await it.post("/settings/access/browsers/others")
     for word in ("rob@", "Rob&#39;s own", robs.id, "198.51.100.77", "RobsBrowser"):
         assert word not in page
     with engine.connect() as connection:
@@ -362,12 +351,12 @@ async def test_nobody_touches_what_belongs_to_another(it: Any, engine: Engine, i
 async def test_hostile_text_is_shown_as_text(it: Any, engine: Engine, ines: UserId) -> None:
     it.user_agent = HOSTILE.encode("ascii", "ignore").decode()
     await sign_in(it)
-    await it.get("/settings")
+    await it.get("/settings/access")
     pages = [
-        await it.post("/settings/app-passwords", {"label": HOSTILE}),
-        await it.post("/settings/api-tokens", {"label": HOSTILE}),
-        await it.post("/settings/addresses", {"address": HOSTILE}),
-        await it.get("/settings"),
+        await it.post("/settings/access/app-passwords", {"label": HOSTILE}),
+        await it.post("/settings/access/api-tokens", {"label": HOSTILE}),
+        await it.post("/settings/identities", {"address": HOSTILE}),
+        await it.get("/settings/access"),
         await it.get(f"/nowhere/{HOSTILE[:20]}"),
     ]
     it.cookies.clear()
@@ -391,14 +380,14 @@ async def test_no_get_of_these_pages_changes_anything(it: Any, engine: Engine, i
         "/sign-in",
         "/sign-out",
         "/settings",
-        "/settings?done=revoked",
-        "/settings/addresses?address=x@y.example",
-        "/settings/addresses/remove?address=ines@example.org",
-        "/settings/app-passwords?label=x",
-        "/settings/api-tokens?label=x",
-        "/settings/revoke?id=x",
-        "/settings/sessions/others",
-        "/settings/password?current=x&password=y",
+        "/settings/access?done=revoked",
+        "/settings/identities?address=x@y.example",
+        "/settings/identities/remove?address=ines@example.org",
+        "/settings/access/app-passwords?label=x",
+        "/settings/access/api-tokens?label=x",
+        "/settings/access/revoke?id=x",
+        "/settings/access/browsers/others",
+        "/settings/access/password?current=x&password=y",
     ):
         for method in ("GET", "HEAD"):
             await it.request(method, path, {})
@@ -437,8 +426,8 @@ async def test_an_unknown_error_is_a_guarded_page_that_gives_nothing_away(
         raise RuntimeError("canary-secret-7f3a")
 
     await sign_in(it)
-    monkeypatch.setattr(people, "identities_of", break_down)
-    answer = await it.get("/settings")
+    monkeypatch.setattr(people, "sessions_of", break_down)
+    answer = await it.get("/settings/access")
 
     assert 500 == answer.status
     assert isinstance(answer.raised, RuntimeError)  # the server gets it too, after the answer went out

@@ -60,6 +60,7 @@ class Outgoing:
     tag: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()  # what was asked but could not be honoured, in words for the sender
+    sealed: bool = False  # its text is for its recipients alone, not for the user
 
 
 class LinkPart(StrEnum):

@@ -105,6 +105,7 @@ def add(
             "unchanged": survey.unchanged,
             "survey": _survey_json(survey),
             "notes": json.dumps(list(outgoing.notes)),
+            "sealed": outgoing.sealed,
             "received_at": outgoing.received_at,
             "signal_at": outgoing.received_at,
         },

@@ -187,6 +187,7 @@ messages = Table(
     Column("first_at", Moment),  # first and last counted signal
     Column("last_at", Moment),
     Column("signal_at", Moment, nullable=False),  # sort key of "last signal first": last_at or received_at
+    Column("sealed", Boolean, nullable=False, server_default=false()),  # its text is for its recipients alone
 )
 Index("ix_messages_user_received", messages.c.user_id, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_signal", messages.c.user_id, messages.c.signal_at, messages.c.id)

@@ -366,6 +366,8 @@ def _copy_rows(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
             next_at=row.next_at,
             ended_at=row.ended_at,
             last_click=clicks.get(row.id),
+            opens_level=Level(row.opens_level),
+            clicks_level=Level(row.clicks_level),
         )
         for row in found
     )
@@ -656,21 +658,21 @@ def changes(connection: Connection, user: UserId, rejudging: int, limit: int = 1
 
 
 def original(connection: Connection, user: UserId, message_id: int) -> bytes | None:
-    """The bytes as submitted; None when there is no such message of this user."""
+    """The bytes as submitted; None when there is no such message of this user, or its text is not for them."""
     query = (
         select(originals.c.raw)
         .join(messages, messages.c.id == originals.c.message_id)
-        .where(messages.c.id == message_id, messages.c.user_id == user)
+        .where(messages.c.id == message_id, messages.c.user_id == user, messages.c.sealed.is_(False))
     )
     return connection.execute(query).scalar_one_or_none()
 
 
 def owns_copy(connection: Connection, user: UserId, copy: CopyId) -> MessageId | None:
-    """The message that this copy belongs to, when it is one of this user's."""
+    """The message that this copy belongs to, when it is one of this user's that they may read."""
     query = (
         select(messages.c.id)
         .join(copies, copies.c.message_id == messages.c.id)
-        .where(copies.c.id == copy, messages.c.user_id == user)
+        .where(copies.c.id == copy, messages.c.user_id == user, messages.c.sealed.is_(False))
     )
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else MessageId(found)

@@ -17,7 +17,7 @@ from tests.conftest import NOON
 from unsealed.inlets.submit import Limits
 from unsealed.model.errors import BadInput
 from unsealed.model.policy import Level, Place, Rule, Scope
-from unsealed.store import people, policies, schema
+from unsealed.store import identities, members, people, policies, schema
 
 HEAD = b"From: ann@example.org\r\nTo: bob@x.example\r\nSubject: hi\r\n\r\n"
 
@@ -226,6 +226,33 @@ async def test_an_address_that_was_taken_away_stops_working_within_seconds(
     monkeypatch.setattr("unsealed.inlets.submit.OWNED_S", 0.0)
 
     assert (await client.say("MAIL FROM:<ann@example.org>")).startswith("550 5.7.1 ")
+
+
+async def test_an_address_is_a_sender_once_its_code_was_entered(desk: Desk, ann: Any, engine: Engine) -> None:
+    client = await signed_in(await desk(), ann)
+    with engine.begin() as connection:
+        _, code = identities.new_code(connection, ann.user, "sales@example.org", NOON)
+    assert (await client.say("MAIL FROM:<sales@example.org>")).startswith("550 5.7.1 ")
+
+    with engine.begin() as connection:
+        identities.enter_code(connection, ann.user, "sales@example.org", code, NOON)
+
+    assert await client.say("MAIL FROM:<sales@example.org>") == "250 2.1.0 Ok"
+
+
+async def test_who_is_removed_sends_nothing_any_more_nor_on_a_connection_that_is_open(
+    desk: Desk, ann: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = await desk()
+    client = await signed_in(there, ann)
+    with engine.begin() as connection:
+        boss = people.add_user(connection, "boss@example.org", "owner", NOON)
+        members.remove(connection, boss, ann.user, NOON)
+    monkeypatch.setattr("unsealed.inlets.submit.OWNED_S", 0.0)
+
+    assert (await client.say("MAIL FROM:<ann@example.org>")).startswith("550 5.7.1 ")
+    again = await there.client()
+    assert (await again.sign_in(ann.email, ann.password)).startswith("535 5.7.8 ")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ def screens(mail: Mail) -> dict[str, str]:
         "message": f"/message/{public_id(mail['proposal'])}",
         "hostile": f"/message/{public_id(mail['hostile'])}",
         "sandbox": "/sandbox",
-        "settings": "/settings",
+        "access": "/settings/access",
+        "identities": "/settings/identities",
+        "people": "/settings/people",
         "devices": "/settings/devices",
         "judging": "/settings/judging",
         "data": "/settings/data",
@@ -227,7 +229,7 @@ def test_the_keys_move_open_search_and_never_fire_in_a_field(visit: Callable[...
 
 
 def test_an_earlier_key_does_not_part_two_keys_that_belong_together(visit: Callable[..., Page], mail: Mail) -> None:
-    page = visit("/settings")
+    page = visit("/settings/access")
     page.clock.install()
     page.reload()
 

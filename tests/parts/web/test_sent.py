@@ -141,7 +141,7 @@ async def test_hostile_words_stay_words(mara: Any, mail: Mail) -> None:
 
 
 async def test_pages_keep_the_policy_without_inline_code(mara: Any, mail: Mail) -> None:
-    for path in ("/sent", f"/message/{public_id(mail['proposal'])}", "/sandbox", "/settings"):
+    for path in ("/sent", f"/message/{public_id(mail['proposal'])}", "/sandbox", "/settings/access"):
         answer = await mara.get(path)
 
         assert "'unsafe" not in answer.headers["content-security-policy"]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
-from unsealed.inlets.web import live, message, sandbox, sent, settings, sign_in, tracking
+from unsealed.inlets.web import access, identities, live, members, message, sandbox, sent, settings, sign_in, tracking
 from unsealed.inlets.web.page import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
@@ -29,6 +29,9 @@ def build(around: Surroundings) -> Starlette:
             *live.routes,
             *settings.routes,
             *tracking.routes,
+            *access.routes,
+            *identities.routes,
+            *members.routes,
             *sign_in.routes(around),
             *api.routes(engine=around.engine, clock=around.clock, switches=around.tracking),
         ],

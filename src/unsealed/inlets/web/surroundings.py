@@ -1,20 +1,29 @@
-"""What the web app stands in: the store, the clock, the addresses. Built once in `app`, read by every page."""
+"""What the web app stands in: the store, the clock, the addresses. Built once in `app`, read by every page.
+
+`asked` and `changed` run a page's questions to the store and its changes, off the event loop.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from unsealed.core.forwarded import Network
+from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
 from unsealed.model.event import Located
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys
 from unsealed.model.view import DataFileRow
+from unsealed.store.engine import reading
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +58,28 @@ def surroundings(connection: HTTPConnection) -> Surroundings:
     """The surroundings of the app that answers this request."""
     around: Surroundings = connection.app.state.surroundings
     return around
+
+
+def newest_tracking(around: Surroundings) -> Tracking:
+    """Where the tracking addresses of new mail lead, and the key that seals them."""
+    return Tracking(base_url=around.tracking_url, keys=around.keys, key_id=around.keys.newest)
+
+
+async def asked(connection: HTTPConnection, question: Callable[[Connection], Result]) -> Result:
+    """What the store answers."""
+
+    def run() -> Result:
+        with reading(surroundings(connection).engine) as store:
+            return question(store)
+
+    return await run_in_threadpool(run)
+
+
+async def changed(connection: HTTPConnection, change: Callable[[Connection], Result]) -> Result:
+    """What comes of a change, which is committed then."""
+
+    def run() -> Result:
+        with surroundings(connection).engine.begin() as store:
+            return change(store)
+
+    return await run_in_threadpool(run)

@@ -1,4 +1,4 @@
-"""Users who were removed, names and signatures of addresses, codes that prove an address."""
+"""Users who were removed, names and signatures of addresses, codes that prove an address and their letters."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("removed_at", sa.BigInteger(), nullable=True))
     op.add_column("identities", sa.Column("name", sa.Text(), server_default="", nullable=False))
     op.add_column("identities", sa.Column("signature", sa.Text(), server_default="", nullable=False))
+    op.add_column("messages", sa.Column("sealed", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "address_codes",
         sa.Column("id", _SERIAL, nullable=False),

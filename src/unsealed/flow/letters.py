@@ -1,0 +1,140 @@
+"""Letters that Unsealed itself writes: codes that prove an address, and invitations.
+
+They go the way of any mail, untracked, and stand in the list of who caused them, so that it can be seen whether they
+arrived. Promises that a code is only ever read where it was sent to: its letter is sealed against who asked for it, and
+comes back, should it, to the address itself. Promises that a code and its letter, or a person
+and their invitation, are kept together or not at all.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import format_datetime
+
+from sqlalchemy import Connection, Engine
+
+from unsealed.core.instrument import Tracking
+from unsealed.flow import send
+from unsealed.model.errors import Refused
+from unsealed.model.message import AddressKind, Outgoing, Recipient, UserId
+from unsealed.model.policy import OFF
+from unsealed.store import identities, members, people
+
+CODE = """\
+{sender} wants to send mail from the address {to}
+through Unsealed at {origin}
+
+If that is you, enter this code within 15 minutes, in Settings, Addresses:
+
+    {code}
+
+If it is not, do nothing: without the code nobody can.
+"""
+INVITATION = """\
+{sender} invites you to Unsealed at {origin}
+
+It sends mail and shows what became of it. This link lets you in once,
+within 7 days; there you choose a password:
+
+    {link}
+
+If you do not know what this is about, do nothing.
+"""
+
+
+def send_code(engine: Engine, user: UserId, address: str, *, origin: str, tracking: Tracking, now: datetime) -> str:
+    """Mail a code to an address that the user wants to send from; the address in the form in which it is kept.
+
+    origin: base of the pages, for the words.
+
+    Raises:
+        BadInput: not an address, or the user has it.
+        Refused: too many codes.
+    """
+    with engine.begin() as connection:
+        sender = _name_of(connection, user)
+        to, code = identities.new_code(connection, user, address, now)
+        words = CODE.format(sender=sender, to=to, origin=origin, code=code)
+        raw = _letter(sender, to, "Is this address yours?", words, now)
+        # Back to the address itself: a report to the sender would hold the code.
+        _post(connection, user, to, to, raw, sealed=True, tracking=tracking, now=now)
+    return to
+
+
+def invite(
+    engine: Engine,
+    by: UserId,
+    email: str,
+    role: str,
+    *,
+    link: Callable[[str], str],
+    origin: str,
+    tracking: Tracking | None,
+    now: datetime,
+) -> tuple[str, str]:
+    """Add somebody and mail them a one-time link: the address in the form in which it is kept, and the link.
+
+    link: makes an address of the secret. tracking: None: nothing is mailed, `by` passes the link on.
+
+    Raises:
+        BadInput: not an address, no such role, or the person is here.
+        Refused: `by` must not do that.
+    """
+    with engine.begin() as connection:
+        to, secret = members.invite(connection, by, email, role, now)
+        address = link(secret)
+        if tracking is not None:
+            sender = _name_of(connection, by)
+            words = INVITATION.format(sender=sender, origin=origin, link=address)
+            raw = _letter(sender, to, "Your invitation", words, now)
+            _post(connection, by, sender, to, raw, sealed=False, tracking=tracking, now=now)
+    return to, address
+
+
+def _name_of(connection: Connection, user: UserId) -> str:
+    found = people.user(connection, user)
+    if found is None:
+        raise Refused("this account was removed")
+    return found.email
+
+
+def _letter(sender: str, to: str, subject: str, words: str, now: datetime) -> bytes:
+    # Put together by hand: `people.clean_address` leaves nothing in an address that could end a line or a header.
+    domain = sender.rpartition("@")[2]
+    head = [
+        f"From: <{sender}>",
+        f"To: <{to}>",
+        f"Subject: {subject}",
+        f"Date: {format_datetime(now)}",
+        f"Message-ID: <{secrets.token_hex(16)}@{domain if domain.isascii() else 'localhost'}>",
+        "Auto-Submitted: auto-generated",  # RFC 3834 §5: no answering machine answers it
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Transfer-Encoding: 8bit",
+    ]
+    return "\r\n".join([*head, "", *words.splitlines(), ""]).encode()
+
+
+def _post(
+    connection: Connection,
+    user: UserId,
+    envelope_from: str,
+    to: str,
+    raw: bytes,
+    *,
+    sealed: bool,
+    tracking: Tracking,
+    now: datetime,
+) -> None:
+    outgoing = Outgoing(
+        user=user,
+        envelope_from=envelope_from,
+        recipients=(Recipient(address=to, kind=AddressKind.TO),),
+        raw=raw,
+        switches=OFF,
+        received_at=now,
+        sealed=sealed,
+    )
+    send.write(connection, send.plan(outgoing, tracking=tracking), now)
