@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -217,3 +218,18 @@ def test_a_gateway_that_follows_every_link_is_found(mailing: Mailing) -> None:
         mailing.send(f"{person}@fennel.example", SCANNED)
 
     assert (Trait.GATEWAY_FOLLOWS_LINKS, Trait.GATEWAY_LOADS_PICTURES) == traits(mailing.domain("fennel.example"))
+
+
+def test_a_copy_that_is_tracked_less_than_others_counts_for_what_it_carries(engine: Engine, clock: Any) -> None:
+    mailing = Mailing(engine, clock())
+    for _ in range(3):
+        mailing.send("ines@x.example")
+    with engine.begin() as connection:
+        ids = connection.execute(schema.copies.select().order_by(schema.copies.c.id)).scalars().all()
+        for id, levels in zip(ids, ({"opens_level": 0}, {"clicks_level": 0}, {"opens_level": 1}), strict=True):
+            connection.execute(schema.copies.update().where(schema.copies.c.id == id).values(**levels))
+
+    with reading(engine) as connection:
+        facts = facts_of_mailbox(connection, MARA, "ines@x.example", clock())
+
+    assert (facts.copies, facts.with_pixel, facts.with_links) == (2, 1, 1)

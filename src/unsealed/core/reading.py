@@ -172,11 +172,11 @@ def why_no_signal(
 ) -> tuple[Silence, ...]:
     """What may hide a reader of a copy in which nothing was seen, the best explanation first; never empty.
 
-    survey: of the message; its links are not looked at. links: how many are tracked. traits, company: what
-    core.reliability knows of the recipient and of all recipients of the company.
+    survey: of the message; its links are not looked at. links, opens: how many are tracked in this copy, and at which
+    level. traits, company: what core.reliability knows of the recipient and of all recipients of the company.
     """
     found: list[Silence] = []
-    if not survey.pixel:
+    if not survey.pixel or opens is Level.OFF:
         if opens is Level.OFF:
             found.append(Silence.OPENS_OFF)
         elif not survey.html_bytes:

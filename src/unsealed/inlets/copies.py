@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from unsealed.core.reading import Reader, Silence, copy_state, devices, read_for_certain, readers, why_no_signal
 from unsealed.core.reliability import Trait, company_of, traits
 from unsealed.model.message import CopyState, UserId, public_id
+from unsealed.model.policy import Level
 from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting
 from unsealed.store import contacts, views
 
@@ -120,5 +121,6 @@ def _silence(
 ) -> tuple[Silence, ...]:
     if copy_state(copy.facts, now) is not CopyState.NO_SIGNAL:
         return ()
-    links = sum(row.link.tracked for row in message.links)
-    return why_no_signal(message.survey, links=links, opens=message.opens_level, traits=own, company=company)
+    links = sum(row.link.tracked for row in message.links) if copy.clicks_level > Level.OFF else 0
+    opens = min(message.opens_level, copy.opens_level)
+    return why_no_signal(message.survey, links=links, opens=opens, traits=own, company=company)

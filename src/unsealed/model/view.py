@@ -94,6 +94,8 @@ class CopyRow:
     next_at: datetime | None = None
     ended_at: datetime | None = None  # delivered or bounced
     last_click: LastClick | None = None
+    opens_level: Level = Level.FULL  # at most; the message's may be lower
+    clicks_level: Level = Level.FULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

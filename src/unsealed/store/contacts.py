@@ -48,6 +48,8 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
             copies.c.raw,
             copies.c.machine,
             messages.c.opens_level,
+            copies.c.opens_level.label("own_opens_level"),
+            copies.c.clicks_level.label("own_clicks_level"),
             messages.c.survey,
             exists()
             .where(links.c.message_id == copies.c.message_id, links.c.tracked, ~links.c.trap)
@@ -62,6 +64,8 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
             or_(copies.c.raw > 0, copies.c.sent_at <= now - TIME_TO_ANSWER),
             messages.c.opens_level.in_(_BY_NAME),
             messages.c.clicks_level.in_(_BY_NAME),
+            copies.c.opens_level.in_(_BY_NAME),
+            copies.c.clicks_level.in_(_BY_NAME),
         )
         .order_by(copies.c.sent_at.desc(), copies.c.id)
         .limit(limit)
@@ -70,13 +74,15 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
     prefetched, scanned_pixels, scanned_links = (
         machines[finding] for finding in (Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK)
     )
-    with_pixel = {row.id for row in found if row.opens_level and json.loads(row.survey).get("pixel")}
+    with_pixel = {
+        row.id for row in found if row.opens_level and row.own_opens_level and json.loads(row.survey).get("pixel")
+    }
     loaded = {row.id for row in found if row.opens} | prefetched | scanned_pixels
     clicked = {row.id for row in found if row.clicks}
     return SignalFacts(
         copies=len(found),
         with_pixel=len(with_pixel),
-        with_links=sum(row.with_links for row in found),
+        with_links=sum(row.with_links and row.own_clicks_level > Level.OFF for row in found),
         opened=sum(row.opens > 0 for row in found),
         clicked=len(clicked),
         clicked_unloaded=len((clicked & with_pixel) - loaded),

@@ -203,6 +203,7 @@ WITH_PIXEL = Survey(pixel="before </body>", pixel_offset=900, html_bytes=1000)
         (WITH_PIXEL, 0, Level.FULL, (), (Trait.BLOCKS_PICTURES,), [Silence.COMPANY_BLOCKS]),
         (WITH_PIXEL, 0, Level.FULL, (Trait.NEVER_SEEN,), (), [Silence.NOT_LOADED_BEFORE]),
         (Survey(), 2, Level.OFF, (), (), [Silence.OPENS_OFF, Silence.LINKS_ONLY]),
+        (WITH_PIXEL, 1, Level.OFF, (), (), [Silence.OPENS_OFF, Silence.LINKS_ONLY]),  # others of its message have one
         (Survey(), 0, Level.FULL, (), (), [Silence.PLAIN_TEXT]),
         (Survey(html_bytes=10), 1, Level.FULL, (), (), [Silence.NO_PIXEL, Silence.LINKS_ONLY]),
         (Survey(pixel="at the end", pixel_offset=102_001, html_bytes=1), 0, Level.FULL, (), (), [Silence.CLIPPED]),

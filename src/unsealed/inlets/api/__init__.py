@@ -97,6 +97,8 @@ class Copy(Answer, frozen=True, kw_only=True):
     why: tuple[str, ...]  # of no signal: why it may be so, see core.reading.Silence
     traits: tuple[str, ...]  # how signals of this recipient behave, see core.reliability.Trait
     company_traits: tuple[str, ...]  # the same of all recipients of the company
+    opens_level: str  # of this copy, at most: the message's may be lower
+    clicks_level: str
 
 
 class Link(Answer, frozen=True, kw_only=True):
@@ -403,6 +405,8 @@ def _copy(row: CopyRow, of_copy: Known, now: datetime) -> Copy:
         why=of_copy.silence,
         traits=of_copy.traits,
         company_traits=of_copy.company,
+        opens_level=row.opens_level.name.lower(),
+        clicks_level=row.clicks_level.name.lower(),
     )
 
 
