@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from unsealed.inlets import api
+from unsealed.inlets.api import tracking
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyState, Delivery
 
@@ -31,7 +32,14 @@ def test_every_state_and_verdict_is_explained(word: str) -> None:
     assert f"`{word}`" in (REFERENCE / "states.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("shape", [api.Message, api.WholeMessage, api.Copy, api.Link, api.Tracking, api.Event])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(api.Message, api.WholeMessage, api.Copy, api.Link, api.Tracking, api.Event),
+        *(tracking.Tracking, tracking.Axis, tracking.Yours, tracking.Everybody, tracking.Excluded),
+    ],
+    ids=lambda shape: shape.__qualname__,
+)
 def test_every_field_of_the_api_is_explained(shape: type[msgspec.Struct]) -> None:
     page = (REFERENCE / "api.md").read_text(encoding="utf-8")
     fields = {field.encode_name for field in msgspec.structs.fields(shape)}
