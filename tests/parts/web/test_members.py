@@ -150,6 +150,15 @@ async def test_the_only_owner_stays_and_the_page_says_why(mara: Any) -> None:
         assert "This is the only owner" in answer.text
 
 
+async def test_who_steps_down_is_led_to_a_page_that_is_still_theirs(mara: Any) -> None:
+    await mara.post(f"{HERE}/role", {"id": public_id(OTHER), "role": "owner"})
+    answer = await mara.post(f"{HERE}/role", {"id": public_id(MARA), "role": "member"})
+
+    assert (303, "/settings/access") == (answer.status, answer.headers["location"])
+    assert 200 == (await mara.get("/settings/access")).status
+    assert 403 == (await mara.get(HERE)).status
+
+
 @pytest.mark.parametrize("id", ["", "\0", "x" * 10_000, "f" * 16, "../x"])
 async def test_what_is_nobody_is_not_there(mara: Any, id: str) -> None:
     assert 404 == (await mara.post(f"{HERE}/remove", {"id": id})).status

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.flow import letters
@@ -99,6 +99,8 @@ async def _change(request: Request, done: str, change: Callable[[Connection, Use
         await changed(request, lambda connection: change(connection, UserId(number)))
     except (BadInput, Refused) as error:
         return await _page(request, status=422, wrong={given: sentence(error)})
+    if number == person(request).id and request.state.form.get("role") == Role.MEMBER:
+        return RedirectResponse("/settings/access", 303)  # this page is theirs no longer
     return done_at(HERE, done, "people")
 
 
