@@ -49,7 +49,7 @@ def test_every_field_of_the_api_is_explained(shape: type[msgspec.Struct]) -> Non
 
 def test_every_route_of_the_api_is_explained() -> None:
     page = (REFERENCE / "api.md").read_text(encoding="utf-8")
-    described = re.findall(r"^## GET (\S+)$", page, re.MULTILINE)
+    described = re.findall(r"^## (?:GET|PUT) (\S+)$", page, re.MULTILINE)
     declared = re.findall(r'oute\("(/[^"]*)"', Path(str(api.__file__)).read_text(encoding="utf-8"))
 
     assert sorted(declared) == sorted(described)

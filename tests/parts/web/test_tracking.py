@@ -63,7 +63,7 @@ async def test_the_page_says_what_holds_and_that_nobody_has_chosen(mara: Any) ->
     page = (await mara.get(PAGE)).text
 
     assert "Nobody has chosen yet what is tracked here, so opens and links both are." in text(page)
-    assert "Opens On Links On" in text(page)
+    assert "Opens On Nobody has chosen otherwise Links On" in text(page)
 
 
 async def test_the_owner_reads_everywhere_that_nobody_has_chosen_until_somebody_does(mara: Any) -> None:
@@ -83,7 +83,7 @@ async def test_own_defaults_are_kept_and_shown(mara: Any, engine: Engine) -> Non
     assert said(engine)[0] == Place(limit=Rule(scope=Scope.USER), opens=Level.OFF, strict=True)
     page = (await mara.get(answer.headers["location"].partition("#")[0])).text
     assert "Saved. It holds for mail from now on" in page
-    assert "Opens Off Links On" in text(page)
+    assert "Opens Off Your choice, below Links On" in text(page)
     assert re.search(r'name="opens" value="off" checked', page)
 
 
