@@ -113,7 +113,8 @@ class House:
 
     def message_of(self, copy: CopyId) -> MessageId:
         with self.engine.connect() as connection:
-            return connection.execute(select(schema.copies.c.message_id).where(schema.copies.c.id == copy)).scalar_one()
+            query = select(schema.copies.c.message_id).where(schema.copies.c.id == copy)
+            return MessageId(connection.execute(query).scalar_one())
 
     def hide_link(self, copy: CopyId, position: int) -> None:
         """That link of the copy's message is a trap."""

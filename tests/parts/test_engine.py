@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def test_each_test_begins_with_an_empty_store(engine: Engine) -> None:
     with reading(engine) as connection:
-        assert [] == connection.execute(select(schema.marks.c["message_id", "since", "seq"])).all()
+        assert (
+            [] == connection.execute(select(schema.marks.c.message_id, schema.marks.c.since, schema.marks.c.seq)).all()
+        )
 
 
 def test_every_connection_waits_for_the_disk(engine: Engine) -> None:
@@ -59,7 +61,9 @@ def test_an_insert_can_give_way_to_the_row_that_is_there(engine: Engine, clock: 
             connection.execute(statement.on_conflict_do_nothing(index_elements=["message_id"]))
 
     with reading(engine) as connection:
-        assert [(1, clock(), 1)] == connection.execute(select(schema.marks.c["message_id", "since", "seq"])).all()
+        assert [(1, clock(), 1)] == connection.execute(
+            select(schema.marks.c.message_id, schema.marks.c.since, schema.marks.c.seq)
+        ).all()
 
 
 def test_questions_do_not_wait_for_a_writer(engine: Engine, clock: FrozenClock) -> None:
@@ -82,7 +86,9 @@ def test_writers_queue_and_none_fails(engine: Engine, clock: FrozenClock) -> Non
         thread.join()
 
     with reading(engine) as connection:
-        assert 75 == len(connection.execute(select(schema.marks.c["message_id", "since", "seq"])).all())
+        assert 75 == len(
+            connection.execute(select(schema.marks.c.message_id, schema.marks.c.since, schema.marks.c.seq)).all()
+        )
 
 
 def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenClock) -> None:
@@ -122,7 +128,9 @@ def test_a_failed_transaction_leaves_nothing(engine: Engine, clock: FrozenClock)
         fail_half_way()
 
     with reading(engine) as connection:
-        assert [] == connection.execute(select(schema.marks.c["message_id", "since", "seq"])).all()
+        assert (
+            [] == connection.execute(select(schema.marks.c.message_id, schema.marks.c.since, schema.marks.c.seq)).all()
+        )
 
 
 def test_no_connection_is_opened_before_it_is_needed(store_url: str) -> None:

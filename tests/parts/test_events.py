@@ -86,14 +86,12 @@ def an_event(
 
 
 def put(connection: Connection, *new: Event, before: dict[int, Event] | None = None) -> None:
-    changes = []
-    for event in new:
-        old = (before or {}).get(event.hit)
-        was = old.verdict if old else None
-        judged = (
-            events.Judged(was.finding, was.confidence, "", was.rules, old.first_of_reading) if old and was else None
+    changes = [
+        events.Changed(
+            event, events.judged(event), events.judged(old) if (old := (before or {}).get(event.hit)) else None
         )
-        changes.append(events.Changed(event, judged))
+        for event in new
+    ]
     events.put_events(connection, changes)
     events.count(connection, changes)
 
