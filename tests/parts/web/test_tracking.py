@@ -63,7 +63,7 @@ async def test_the_page_says_what_holds_and_that_nobody_has_chosen(mara: Any) ->
     page = (await mara.get(PAGE)).text
 
     assert "Nobody has chosen yet what is tracked here, so opens and links both are." in text(page)
-    assert "Opens On Nobody has chosen otherwise Links On" in text(page)
+    assert "Opens On Nobody said otherwise Links On" in text(page)
 
 
 async def test_the_owner_reads_everywhere_that_nobody_has_chosen_until_somebody_does(mara: Any) -> None:
