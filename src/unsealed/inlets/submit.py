@@ -216,7 +216,9 @@ class SubmissionServer:
             Unavailable: temporary.
         """
         loop = asyncio.get_running_loop()
-        if not self.throttle.open(address, account, loop.time()):
+        wish = _WISH.fullmatch(account)
+        bare = account if wish is None else wish[1] + wish[3]  # guesses count together, whatever is wished
+        if not self.throttle.open(address, bare, loop.time()):
             log.warning("submission.throttled")
             raise Refused("too many failures")
         now = self.clock()
@@ -224,8 +226,8 @@ class SubmissionServer:
         def check(connection: Connection) -> SignedIn | None:
             asks = None  # an address that really ends in +track goes first
             user = people.check_app_password(connection, account, password, now)
-            if user is None and (wish := _WISH.fullmatch(account)) is not None:
-                user = people.check_app_password(connection, wish[1] + wish[3], password, now)
+            if user is None and wish is not None:
+                user = people.check_app_password(connection, bare, password, now)
                 asks = wish[2].lower() == "track"
             if user is None:
                 return None
@@ -234,9 +236,9 @@ class SubmissionServer:
 
         found = await self.writer.run(check)
         if found is None:
-            await asyncio.sleep(self.throttle.failed(address, account, loop.time()))
+            await asyncio.sleep(self.throttle.failed(address, bare, loop.time()))
             return None
-        self.throttle.succeeded(address, account)
+        self.throttle.succeeded(address, bare)
         return found
 
     async def take(self, who: SignedIn, envelope_from: str, envelope_to: Sequence[str], content: bytes) -> str:

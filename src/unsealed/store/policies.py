@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, or_, select
 
 from unsealed.model.errors import Refused
 from unsealed.model.message import UserId
@@ -36,7 +36,10 @@ def said(connection: Connection, user: UserId, names: Collection[str]) -> Said:
         connection.execute(
             select(policies).where(
                 c.owner.in_((EVERYBODY, user)),
-                or_(c.scope.in_([*_PLACES, Scope.DESTINATION]), c.name.in_(names)),
+                or_(
+                    c.scope.in_([*_PLACES, Scope.DESTINATION]),
+                    and_(c.scope.in_(_OF_RECIPIENTS), c.name.in_(names)),
+                ),
             )
         )
         .mappings()
