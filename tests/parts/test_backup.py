@@ -84,7 +84,9 @@ def test_a_copy_is_a_data_folder(tmp_path: Path, data: Path, clock: FrozenClock)
     migrate(restored)
     with stores.reading(restored) as connection:
         assert NEWEST == revision(connection)
-        assert [(7, clock(), 1)] == connection.execute(schema.marks.select()).all()
+        marks = schema.marks.c
+        kept = connection.execute(schema.marks.select().with_only_columns(marks.message_id, marks.since, marks.seq))
+        assert [(7, clock(), 1)] == kept.all()
     restored.dispose()
     assert ring == keyring.load(tmp_path / "copy")
 

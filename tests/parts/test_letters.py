@@ -9,7 +9,10 @@ from email.policy import SMTPUTF8
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
+from tests.conftest import NOON
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import letters, send
@@ -109,6 +112,23 @@ def test_what_is_refused_sends_nothing(engine: Engine, ines: UserId, now: dateti
         letters.invite(engine, UserId(7), SALES, "member", link=str, origin=ORIGIN, tracking=TRACKING, now=now)
 
     assert [0, 0, 1] == rows(engine, schema.address_codes, schema.messages, schema.users)
+
+
+@given(local=st.text(min_size=1), domain=st.text(min_size=1))
+def test_no_address_breaks_out_of_the_head_of_a_letter(local: str, domain: str) -> None:
+    try:
+        to = people.clean_address(f"{local}@{domain}")
+    except BadInput:
+        return
+    letter = letters.letter("ines@example.org", to, "Hello", "one\ntwo\n", NOON)
+    head, _, body = letter.partition(b"\r\n\r\n")
+
+    assert b"one\r\ntwo\r\n" == body
+    names = [line.partition(b":")[0].decode() for line in head.split(b"\r\n")]
+    assert ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version"] == names[:7]
+    assert 9 == len(names)
+    assert not set(letter) & {*range(9), 11, 12, *range(14, 32), 127}
+    assert letter.count(b"\n") == letter.count(b"\r") == letter.count(b"\r\n")
 
 
 def test_an_invitation_holds_the_link_and_is_mailed_only_where_mail_leaves(

@@ -57,7 +57,7 @@ def send_code(engine: Engine, user: UserId, address: str, *, origin: str, tracki
         sender = _name_of(connection, user)
         to, code = identities.new_code(connection, user, address, now)
         words = CODE.format(sender=sender, to=to, origin=origin, code=code)
-        raw = _letter(sender, to, "Is this address yours?", words, now)
+        raw = letter(sender, to, "Is this address yours?", words, now)
         # Back to the address itself: a report to the sender would hold the code.
         _post(connection, user, to, to, raw, sealed=True, tracking=tracking, now=now)
     return to
@@ -88,7 +88,7 @@ def invite(
         if tracking is not None:
             sender = _name_of(connection, by)
             words = INVITATION.format(sender=sender, origin=origin, link=address)
-            raw = _letter(sender, to, "Your invitation", words, now)
+            raw = letter(sender, to, "Your invitation", words, now)
             _post(connection, by, sender, to, raw, sealed=False, tracking=tracking, now=now)
     return to, address
 
@@ -100,8 +100,9 @@ def _name_of(connection: Connection, user: UserId) -> str:
     return found.email
 
 
-def _letter(sender: str, to: str, subject: str, words: str, now: datetime) -> bytes:
-    # Put together by hand: `people.clean_address` leaves nothing in an address that could end a line or a header.
+def letter(sender: str, to: str, subject: str, words: str, now: datetime) -> bytes:
+    """A plain text letter in its canonical form. Both addresses come from `people.clean_address`."""
+    # Put together by hand: nothing in such an address can end a line or a header.
     domain = sender.rpartition("@")[2]
     head = [
         f"From: <{sender}>",
