@@ -67,7 +67,7 @@ async def test_the_page_says_what_holds_and_that_nobody_has_chosen(mara: Any) ->
 
 
 async def test_the_owner_reads_everywhere_that_nobody_has_chosen_until_somebody_does(mara: Any) -> None:
-    words = "Opens and links are tracked, as nobody has chosen yet."
+    words = "Mail is tracked in full, as nobody has chosen yet."
     assert words in (await mara.get("/sent")).text
 
     await mara.post(f"{PAGE}/first", {"what": "both"})
