@@ -127,6 +127,7 @@ class MessageView:
     survey: Survey = field(repr=False)  # without its links
     copies: tuple[CopyRow, ...]
     links: tuple[LinkRow, ...]
+    sealed: bool = False  # its text is for its recipients alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

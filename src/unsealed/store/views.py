@@ -330,6 +330,7 @@ def message(connection: Connection, user: UserId, message_id: int, now: datetime
         envelope_from=found.envelope_from,
         message_id=found.message_id,
         size=found.size,
+        sealed=found.sealed,
         metadata=tuple(sorted(json.loads(found.metadata).items())),
         notes=tuple(json.loads(found.notes)),
         opens_level=Level(found.opens_level),

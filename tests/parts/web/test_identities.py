@@ -103,6 +103,18 @@ async def test_with_an_upstream_nobody_reads_the_code_but_in_the_mail_of_the_add
     assert seen  # the control: the letter itself is listed
 
 
+async def test_the_page_of_a_sealed_letter_leads_to_no_text(mara: Any, engine: Engine) -> None:
+    await mara.post(HERE, {"address": SALES})
+    with engine.connect() as connection:
+        message = connection.execute(select(schema.messages.c.id).where(schema.messages.c.sealed)).scalar_one()
+
+    page = (await mara.get(f"/message/{public_id(message)}")).text
+
+    assert "shown to its recipient alone" in page
+    assert ".eml" not in page
+    assert "iframe" not in page
+
+
 async def test_a_wrong_code_says_how_many_tries_are_left(mara: Any, engine: Engine) -> None:
     await mara.post(HERE, {"address": SALES})
     bad = f"{(int(code_in(engine)) + 1) % 10**6:06}"

@@ -82,6 +82,10 @@ class Story:
         return self.message.size
 
     @property
+    def sealed(self) -> bool:
+        return self.message.sealed
+
+    @property
     def links(self) -> Sequence[LinkRow]:
         return self.message.links
 
