@@ -75,6 +75,12 @@ async def test_the_owner_reads_everywhere_that_nobody_has_chosen_until_somebody_
     assert words not in (await mara.get("/sent")).text
 
 
+async def test_where_nothing_can_be_tracked_nobody_is_asked_to_choose(around: Surroundings, mara: Any) -> None:
+    mara.app = web.build(replace(around, tracking=Switches(opens=Level.OFF, clicks=Level.OFF)))
+
+    assert "obody has chosen" not in (await mara.get(PAGE)).text
+
+
 async def test_own_defaults_are_kept_and_shown(mara: Any, engine: Engine) -> None:
     await mara.get(PAGE)
     answer = await mara.post(PAGE, {"opens": "off", "clicks": "", "strict": "1"})
