@@ -41,8 +41,9 @@ async def fire(
     headers = f"Host: 127.0.0.1:{port}\r\nUser-Agent: {THUNDERBIRD}\r\nAccept: image/*\r\n".encode()
     forwarded = [f"X-Forwarded-For: {address}\r\n".encode() for address in addresses] or [b""]
     free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(_CONNECTIONS):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(_CONNECTIONS)]
+    for connection in opened:
+        free.put_nowait(connection)
 
     async def ask(index: int) -> None:
         reader, writer = connection = await free.get()
@@ -57,17 +58,19 @@ async def fire(
 
     begun = perf_counter()
     worst = 0.0
-    async with asyncio.TaskGroup() as group:
-        for index in range(len(paths)):
-            due = begun + index / rate
-            late = perf_counter() - due
-            if late < 0:
-                await asyncio.sleep(-late)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for index in range(len(paths)):
+                due = begun + index / rate
                 late = perf_counter() - due
-            worst = max(worst, late)
-            group.create_task(ask(index))
-    while not free.empty():
-        _, writer = free.get_nowait()
-        writer.close()
-        await writer.wait_closed()
+                if late < 0:
+                    await asyncio.sleep(-late)
+                    late = perf_counter() - due
+                worst = max(worst, late)
+                group.create_task(ask(index))
+    finally:  # also those whose answer nobody waits for any more
+        for _, writer in opened:
+            writer.close()
+        for _, writer in opened:
+            await writer.wait_closed()
     return worst
