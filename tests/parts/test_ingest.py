@@ -446,9 +446,9 @@ def events_of(house: House) -> list[Any]:
         return list(connection.execute(schema.events.select().order_by(schema.events.c.at, schema.events.c.hit_id)))
 
 
-def bare(house: House, before: datetime) -> int:
+def bare(house: House, before: datetime, *levels: Level) -> int:
     with house.engine.begin() as connection:
-        return events.bare(connection, before)
+        return events.bare(connection, before, levels or [Level.PSEUDONYMOUS, Level.IDENTIFIED])
 
 
 @pytest.mark.parametrize(("level", "found"), [(Level.IDENTIFIED, False), (Level.FULL, True)])
@@ -472,6 +472,22 @@ def test_after_judging_nothing_of_a_request_is_left_below_the_full_level(
     house.take_in()
     assert events_of(house)[: len(before)] == before
     assert len(events_of(house)) == 2
+
+
+def test_when_its_time_is_over_a_request_is_forgotten_and_its_event_stays(house: House) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300, THUNDERBIRD, HOME), a_hit(copy, 9_000, THUNDERBIRD, OFFICE))
+    house.take_in()
+    before = events_of(house)
+
+    assert bare(house, NOON + timedelta(seconds=8_000), Level.FULL) == 1
+
+    assert [HOME in dump(house), OFFICE in dump(house)] == [False, True]
+    message = house.message_of(copy)
+    with house.engine.begin() as connection:
+        events.mark(connection, {message: NOON})
+    house.take_in()
+    assert events_of(house) == before
 
 
 def test_a_copy_keeps_less_than_others_of_its_message(house: House) -> None:

@@ -367,6 +367,18 @@ class TrackingDefaults(_Section):
         )
 
 
+class Keep(_Section):
+    """How long things are kept."""
+
+    requests_days: int = Field(
+        default=395,
+        ge=1,
+        le=36_500,
+        description="For how many days the store keeps what a request looked like: address, program, headers. Then "
+        "they are emptied out; events, verdicts and counts stay, and are not judged again.",
+    )
+
+
 class LogLevel(StrEnum):
     DEBUG = "debug"
     INFO = "info"
@@ -413,6 +425,7 @@ class Settings(BaseSettings):
     smtp: Smtp = Smtp()
     upstream: Upstream = Upstream()
     tracking: TrackingDefaults = TrackingDefaults()
+    keep: Keep = Keep()
     log: Log = Log()
 
     @property

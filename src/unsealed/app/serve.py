@@ -45,7 +45,7 @@ JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing n
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
-REQUESTS_KEPT = timedelta(hours=1)  # below the full level; judging needs their neighbours and the delivery, not more
+JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its neighbours or the delivery any more
 BARE_EVERY_S = 60.0
 HOT_IDLE_S = 0.2  # between two looks whether a message became hot
 DATA_EVERY_S = 10.0  # between two looks whether data about networks and places are new
@@ -163,7 +163,7 @@ def judge(settings: Settings, ready: Ready) -> None:
                 _trim(engine)
                 trim_at = monotonic() + TRIM_EVERY_S
             if monotonic() >= bare_at:
-                _bare(engine)
+                _bare(engine, timedelta(days=settings.keep.requests_days))
                 bare_at = monotonic() + BARE_EVERY_S
             if monotonic() >= data_at:
                 # Only when it is news here: judges of several machines with different data would never come to an end.
@@ -208,14 +208,18 @@ def hot(settings: Settings, ready: Ready) -> None:
             sleep(HOT_IDLE_S)
 
 
-def _bare(engine: Any) -> None:
-    """Forget what is not to be kept below the full level, once it cannot change a verdict any more."""
+def _bare(engine: Any, kept: timedelta) -> None:
+    """Forget what requests looked like: below the full level once it cannot change a verdict, at the full level after
+    `kept`."""
+    from unsealed.model.policy import Level
     from unsealed.store import events
 
-    while True:
-        with engine.begin() as connection:
-            if not events.bare(connection, now() - REQUESTS_KEPT):
-                return
+    below = [level for level in Level if Level.OFF < level < Level.FULL]
+    for levels, age in ((below, JUDGED_AFTER), ([Level.FULL], kept)):
+        forgotten = 1
+        while forgotten:
+            with engine.begin() as connection:
+                forgotten = events.bare(connection, now() - age, levels)
 
 
 def _trim(engine: Any) -> None:

@@ -183,12 +183,16 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
     )
 
 
-def bare(connection: Connection, before: datetime, *, limit: int = 10_000) -> int:
-    """Forget what requests looked like that came before a time, were judged, and of which the level of their copy keeps
-    only that they were; how many. They are judged no more: their events stay as they are."""
+def bare(connection: Connection, before: datetime, levels: Sequence[Level], *, limit: int = 10_000) -> int:
+    """Forget what requests for copies of these levels looked like that came before a time and were judged; how many.
+    They are judged no more: their events stay as they are."""
     h = hits.c
     judged = select(events.c.hit_id).where(events.c.hit_id == h.id).exists()
-    found = select(h.id).where(h.level < int(Level.FULL), h.bare.is_(False), h.at < before, judged).limit(limit)
+    found = (
+        select(h.id)
+        .where(h.level.in_([int(level) for level in levels]), h.bare.is_(False), h.at < before, judged)
+        .limit(limit)
+    )
     nothing = {"address": "", "user_agent": "", "accept": "", "accept_language": None, "referer_host": ""}
     done = connection.execute(
         update(hits)

@@ -303,8 +303,8 @@ hits = Table(  # raw facts, shipped from a journal
     UniqueConstraint("collector", "segment", "offset"),
 )
 Index("ix_hits_message_at", hits.c.message_id, hits.c.at)
-_to_be_bared = (hits.c.level < 4) & hits.c.bare.is_(False)  # Level.FULL is 4
-Index("ix_hits_to_be_bared", hits.c.at, sqlite_where=_to_be_bared, postgresql_where=_to_be_bared)
+_not_bare = hits.c.bare.is_(False)
+Index("ix_hits_to_be_bared", hits.c.level, hits.c.at, sqlite_where=_not_bare, postgresql_where=_not_bare)
 
 marks = Table(  # messages to be judged (again); cleared only if `seq` did not move meanwhile
     "marks",
