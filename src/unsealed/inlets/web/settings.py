@@ -10,8 +10,6 @@ answer leads to the tracking address, which alone can set a cookie there, and ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -28,13 +26,10 @@ from unsealed.flow import rejudge
 from unsealed.inlets.auth import CSP, user_agent
 from unsealed.inlets.web.message import back_to, until_judged
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.view import AuditRow, Changes, CorrectionRow, RejudgingRow
 from unsealed.store import audit, corrections, own, views
-from unsealed.store.engine import reading
-
-Result = TypeVar("Result")
 
 SAID, REJUDGINGS, LINES = 50, 20, 50  # shown
 NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
@@ -48,7 +43,7 @@ DONE = {
 async def devices(request: Request) -> Response:
     """`/settings/devices`."""
     user = _user(request)
-    listed = await _read(request, lambda connection: own.list_devices(connection, user))
+    listed = await asked(request, lambda connection: own.list_devices(connection, user))
     done = next((words for name, words in DONE.items() if name in request.query_params), "")
     response = render(
         request, "settings_devices.html", devices=listed, done=done, here=user_agent(request), named=browser_name
@@ -64,7 +59,7 @@ async def devices(request: Request) -> Response:
 async def add_device(request: Request) -> Response:
     """POST: this browser is the sender's own."""
     around, user = surroundings(request), _user(request)
-    device = await _write(
+    device = await changed(
         request, lambda connection: own.add_device(connection, user, user_agent(request), around.clock())
     )
     token = seal_device(around.keys, around.keys.newest, device, f"{around.origin}/settings/devices?added")
@@ -75,7 +70,7 @@ async def remove_device(request: Request) -> Response:
     """POST: believe a browser no longer. Form: id."""
     now, user = surroundings(request).clock(), _user(request)
     number = from_public_id(request.state.form.get("id", ""))
-    if number is None or not await _write(request, lambda c: own.remove_device(c, user, number, now)):
+    if number is None or not await changed(request, lambda c: own.remove_device(c, user, number, now)):
         raise HTTPException(404, NOT_YOURS)
     return RedirectResponse("/settings/devices?removed", 303)
 
@@ -94,7 +89,7 @@ async def judging(request: Request) -> Response:
             audit.lines(connection, user, limit=LINES + 1, before=before),
         )
 
-    said, rejudgings, lines = await _read(request, look)
+    said, rejudgings, lines = await asked(request, look)
     return render(
         request,
         "settings_judging.html",
@@ -114,7 +109,7 @@ async def undo(request: Request) -> Response:
     """POST: take back what was said about an event. Form: id, back."""
     around, user, form = surroundings(request), _user(request), request.state.form
     given = form.get("id", "")
-    standing = await _read(request, lambda connection: corrections.list_for(connection, user))
+    standing = await asked(request, lambda connection: corrections.list_for(connection, user))
     said = next((each for each in standing if str(each.id) == given), None)
     if said is None:
         raise HTTPException(404, NOT_YOURS)
@@ -140,22 +135,6 @@ def browser_name(agent: str) -> str:
 def _user(request: Request) -> UserId:
     user: UserId = request.state.person.id
     return user
-
-
-async def _read(request: Request, work: Callable[[Connection], Result]) -> Result:
-    def run() -> Result:
-        with reading(surroundings(request).engine) as connection:
-            return work(connection)
-
-    return await run_in_threadpool(run)
-
-
-async def _write(request: Request, work: Callable[[Connection], Result]) -> Result:
-    def run() -> Result:
-        with surroundings(request).engine.begin() as connection:
-            return work(connection)
-
-    return await run_in_threadpool(run)
 
 
 routes = [

@@ -9,11 +9,9 @@ nothing and says the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,14 +20,11 @@ from starlette.routing import Route
 from unsealed.core.policy import Ceiling, limited
 from unsealed.flow import policy
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.inlets.web.trouble import sentence
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope
-from unsealed.store.engine import reading
-
-Result = TypeVar("Result")
 
 OFFERED = (Level.OFF, Level.IDENTIFIED, Level.FULL)
 WORDS = {Level.OFF: "Off", Level.IDENTIFIED: "By name only", Level.FULL: "On"}
@@ -109,7 +104,7 @@ async def exclude(request: Request) -> Response:
 
     where = f"{'everybody-' if everybody else ''}{'links' if kind == 'links' else 'recipients'}"
     try:
-        await _write(request, work)
+        await changed(request, work)
     except (BadInput, Refused) as error:
         return await _page(request, status=422, wrong={where: sentence(error)}, typed={where: name})
     return RedirectResponse(f"/settings/tracking?excluded#{where}", 303)
@@ -127,7 +122,7 @@ async def include(request: Request) -> Response:
         everybody = "everybody" in form
         return policy.include(connection, user, scope, form.get("name", ""), everybody=everybody, now=around.clock())
 
-    if not await _write(request, work):
+    if not await changed(request, work):
         raise HTTPException(404, NOT_THERE)
     return RedirectResponse("/settings/tracking?included", 303)
 
@@ -169,14 +164,14 @@ async def answer_first(request: Request) -> Response:
                     connection, user, domain, opens=Level.OFF, clicks=None, everybody=True, now=now
                 )
 
-    await _write(request, work)
+    await changed(request, work)
     return RedirectResponse("/sent", 303)
 
 
 async def _keep(request: Request, place: Place, section: str) -> Response:
     around, user = surroundings(request), _user(request)
     try:
-        await _write(request, lambda c: policy.keep(c, user, place, around.tracking, around.clock()))
+        await changed(request, lambda c: policy.keep(c, user, place, around.tracking, around.clock()))
     except Refused as error:
         return await _page(request, status=422, wrong={section: sentence(error)})
     return RedirectResponse(f"/settings/tracking?kept#{section}", 303)
@@ -223,26 +218,13 @@ def _level(written: str) -> Level | None:
 
 
 async def _look(request: Request) -> policy.Overview:
-    around, user = surroundings(request), _user(request)
-
-    def run() -> policy.Overview:
-        with reading(around.engine) as connection:
-            return policy.overview(connection, user, around.tracking)
-
-    return await run_in_threadpool(run)
+    user, most = _user(request), surroundings(request).tracking
+    return await asked(request, lambda connection: policy.overview(connection, user, most))
 
 
 def _user(request: Request) -> UserId:
     user: UserId = request.state.person.id
     return user
-
-
-async def _write(request: Request, work: Callable[[Connection], Result]) -> Result:
-    def run() -> Result:
-        with surroundings(request).engine.begin() as connection:
-            return work(connection)
-
-    return await run_in_threadpool(run)
 
 
 routes = [
