@@ -1,235 +1,70 @@
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from unsealed.core.reliability import Trait, traits
-from unsealed.model.event import ClientKind, Finding, HitKind
-from unsealed.model.message import UserId
-from unsealed.model.policy import Level
-from unsealed.model.view import SignalFacts
-from unsealed.store import schema
-from unsealed.store.contacts import facts_of_domain, facts_of_mailbox
+from unsealed.model.message import Recipient, UserId
+from unsealed.store import contacts, schema
 from unsealed.store.engine import reading
 
 MARA = UserId(1)
 ROB = UserId(2)
-READ = (Finding.HUMAN_OPEN,)
-CLICKED = (Finding.HUMAN_CLICK,)
-SCANNED = (Finding.SCANNER_CLICK, Finding.SCANNER_CLICK, Finding.SCANNER)
-
-
-class Mailing:
-    """Messages of one recipient each, with what came back."""
-
-    def __init__(self, engine: Engine, now: datetime) -> None:
-        self.engine = engine
-        self.now = now
-        self.ids = itertools.count(1)
-        with engine.begin() as connection:
-            connection.execute(
-                schema.users.insert(),
-                [
-                    {"id": user, "email": f"{user}@x.example", "role": "owner", "created_at": now}
-                    for user in (MARA, ROB)
-                ],
-            )
-
-    def send(
-        self,
-        to: str,
-        came: tuple[Finding, ...] = (),
-        *,
-        user: UserId = MARA,
-        ago: timedelta = timedelta(days=3),
-        pixel: str = "before </body>",
-        links: bool = True,
-        level: Level = Level.FULL,
-        by: ClientKind = ClientKind.BROWSER,
-    ) -> None:
-        id = next(self.ids)
-        at = self.now - ago
-        clicks = [finding for finding in came if finding.value.endswith("click")]
-        with self.engine.begin() as connection:
-            connection.execute(
-                schema.messages.insert().values(
-                    id=id,
-                    user_id=user,
-                    envelope_from="",
-                    message_id="",
-                    subject="",
-                    recipients=to,
-                    recipient_count=1,
-                    size=1,
-                    opens_level=level,
-                    clicks_level=level,
-                    switches="{}",
-                    key_id=1,
-                    tracking_url="",
-                    survey=json.dumps({"pixel": pixel}),
-                    received_at=at,
-                    signal_at=at,
-                )
-            )
-            if links:
-                link = {"message_id": id, "offset": 0, "part": "html", "destination": "", "text": "", "reason": ""}
-                connection.execute(schema.links.insert().values(position=0, tracked=True, **link))
-            connection.execute(
-                schema.copies.insert().values(
-                    id=id,
-                    message_id=id,
-                    position=0,
-                    address=to,
-                    kind="to",
-                    tracked=True,
-                    delivery="sent",
-                    sent_at=at,
-                    opens=sum(finding.counted for finding in came if finding not in clicks),
-                    clicks=sum(finding.counted for finding in clicks),
-                    raw=len(came),
-                    machine=sum(finding.machine for finding in came),
-                    user_id=user,
-                    mailbox=to.lower(),
-                    domain=to.lower().rpartition("@")[2],
-                )
-            )
-            for number, finding in enumerate(came):
-                connection.execute(
-                    schema.events.insert().values(
-                        hit_id=id * 100 + number,
-                        message_id=id,
-                        copy_id=id,
-                        kind=HitKind.CLICK if finding in clicks else HitKind.OPEN,
-                        link=0 if finding in clicks else None,
-                        at=at,
-                        finding=finding,
-                        confidence=0.9,
-                        reasons="[]",
-                        rules="1",
-                        client="",
-                        client_kind=by,
-                        device="unknown",
-                        system="",
-                        network="unknown",
-                        operator="",
-                        first_of_reading=False,
-                    )
-                )
-
-    def mailbox(self, address: str, limit: int = 50) -> SignalFacts:
-        with reading(self.engine) as connection:
-            return facts_of_mailbox(connection, MARA, address, self.now, limit)
-
-    def domain(self, domain: str) -> SignalFacts:
-        with reading(self.engine) as connection:
-            return facts_of_domain(connection, MARA, domain, self.now)
 
 
 @pytest.fixture
-def mailing(engine: Engine, clock: Callable[[], datetime]) -> Mailing:
-    return Mailing(engine, clock())
-
-
-def test_what_came_back_is_counted_by_copy(mailing: Mailing) -> None:
-    mailing.send("Ines@fennel.example", (*READ, *READ, *CLICKED))
-    mailing.send("ines@fennel.example", (Finding.MACHINE_PREFETCH, Finding.MACHINE_PREFETCH))
-    mailing.send("ines@fennel.example", (*SCANNED, *CLICKED))
-    mailing.send("ines@fennel.example", CLICKED)
-    mailing.send("ines@fennel.example")
-
-    assert SignalFacts(
-        copies=5,
-        with_pixel=5,
-        with_links=5,
-        opened=1,
-        clicked=3,
-        clicked_unloaded=1,
-        prefetched=1,
-        scanned_pixels=1,
-        scanned_links=1,
-        silent=1,
-    ) == mailing.mailbox("ines@fennel.example")
-
-
-def test_a_company_is_all_its_mailboxes_and_nobody_elses(mailing: Mailing) -> None:
-    mailing.send("ines@fennel.example", READ)
-    mailing.send("lotte@fennel.example", SCANNED)
-    mailing.send("rob@other.example", READ)
-    mailing.send("ines@fennel.example", READ, user=ROB)
-
-    assert 2 == mailing.domain("fennel.example").copies
-    assert 1 == mailing.mailbox("ines@fennel.example").copies
-
-
-def test_only_what_could_have_come_back_is_expected(mailing: Mailing) -> None:
-    mailing.send("ines@fennel.example", pixel="", links=True)
-    mailing.send("ines@fennel.example", links=False)
-
-    facts = mailing.mailbox("ines@fennel.example")
-
-    assert (2, 1, 1) == (facts.copies, facts.with_pixel, facts.with_links)
-
-
-def test_silence_counts_after_a_day(mailing: Mailing) -> None:
-    mailing.send("ines@fennel.example", ago=timedelta(hours=23))
-    assert 0 == mailing.mailbox("ines@fennel.example").copies
-
-    mailing.send("ines@fennel.example", ago=timedelta(hours=24))
-    mailing.send("ines@fennel.example", READ, ago=timedelta(minutes=1))
-    assert replace(SignalFacts(), copies=2, with_pixel=2, with_links=2, opened=1, silent=1) == mailing.mailbox(
-        "ines@fennel.example"
-    )
-
-
-def test_the_newest_copies_decide(mailing: Mailing) -> None:
-    for days in (9, 8, 7):
-        mailing.send("ines@fennel.example", SCANNED, ago=timedelta(days=days))
-    for days in (3, 2):
-        mailing.send("ines@fennel.example", READ, ago=timedelta(days=days))
-
-    assert (2, 0) == (
-        mailing.mailbox("ines@fennel.example", limit=2).opened,
-        mailing.mailbox("ines@fennel.example", limit=2).scanned_links,
-    )
-
-
-@pytest.mark.parametrize("level", [Level.ANONYMOUS, Level.PSEUDONYMOUS])
-def test_what_must_not_be_tied_to_an_address_is_not(mailing: Mailing, level: Level) -> None:
-    mailing.send("ines@fennel.example", READ, level=level)
-
-    assert SignalFacts() == mailing.mailbox("ines@fennel.example") == mailing.domain("fennel.example")
-
-
-def test_a_preview_in_a_chat_is_no_gateway(mailing: Mailing) -> None:
-    mailing.send("ines@fennel.example", (Finding.SCANNER_CLICK,), by=ClientKind.LINK_PREVIEW)
-
-    assert 0 == mailing.mailbox("ines@fennel.example").scanned_links
-
-
-def test_a_gateway_that_follows_every_link_is_found(mailing: Mailing) -> None:
-    for person in ("ines", "lotte", "per"):
-        mailing.send(f"{person}@fennel.example", SCANNED)
-
-    assert (Trait.GATEWAY_FOLLOWS_LINKS, Trait.GATEWAY_LOADS_PICTURES) == traits(mailing.domain("fennel.example"))
-
-
-def test_a_copy_that_is_tracked_less_than_others_counts_for_what_it_carries(engine: Engine, clock: Any) -> None:
-    mailing = Mailing(engine, clock())
-    for _ in range(3):
-        mailing.send("ines@x.example")
+def book(engine: Engine) -> Engine:
     with engine.begin() as connection:
-        ids = connection.execute(schema.copies.select().order_by(schema.copies.c.id)).scalars().all()
-        for id, levels in zip(ids, ({"opens_level": 0}, {"clicks_level": 0}, {"opens_level": 1}), strict=True):
-            connection.execute(schema.copies.update().where(schema.copies.c.id == id).values(**levels))
+        for user in (MARA, ROB):
+            connection.execute(
+                schema.users.insert(), {"id": user, "email": f"{user}@x.example", "role": "owner", "created_at": AT}
+            )
+    return engine
 
+
+AT = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
+
+
+def met(engine: Engine, *people: tuple[str, str], user: UserId = MARA, after: int = 0) -> None:
+    recipients = [Recipient(address=address, name=name) for address, name in people]
+    with engine.begin() as connection:
+        contacts.met(connection, user, recipients, AT + timedelta(minutes=after))
+
+
+def suggested(engine: Engine, typed: str, user: UserId = MARA) -> list[str]:
     with reading(engine) as connection:
-        facts = facts_of_mailbox(connection, MARA, "ines@x.example", clock())
+        return [each.address for each in contacts.suggest(connection, user, typed)]
 
-    assert (facts.copies, facts.with_pixel, facts.with_links) == (2, 1, 1)
+
+def test_the_last_written_to_is_offered_first_and_a_name_is_not_lost(book: Engine) -> None:
+    met(book, ("ines@x.example", "Ines Marchetti"), ("rob@x.example", "Rob"))
+    met(book, ("Ines@X.example", ""), after=1)
+    with reading(book) as connection:
+        row = connection.execute(select(schema.contacts).where(schema.contacts.c.mailbox == "ines@x.example")).one()
+    assert (row.address, row.name, row.messages) == ("Ines@X.example", "Ines Marchetti", 2)
+    assert (row.first_at, row.last_at) == (AT, AT + timedelta(minutes=1))
+    assert suggested(book, "") == ["Ines@X.example", "rob@x.example"]
+
+
+@pytest.mark.parametrize("typed", ["ines", "INES@", "mar", "  Ines ", "ines@x.e"])
+def test_an_address_or_a_word_of_a_name_is_found_by_its_beginning(book: Engine, typed: str) -> None:
+    met(book, ("ines@x.example", "Ines Marchetti"), ("rob@x.example", "Rob"))
+    assert suggested(book, typed) == ["ines@x.example"]
+
+
+def test_what_means_something_to_the_database_is_taken_by_the_letter(book: Engine) -> None:
+    met(book, ("ines@x.example", "Ines"), ("100%_sure@x.example", ""))
+    assert suggested(book, "%") == []
+    assert suggested(book, "100%_") == ["100%_sure@x.example"]
+
+
+def test_nobody_is_offered_the_contacts_of_others(book: Engine) -> None:
+    met(book, ("ines@x.example", "Ines"), user=ROB)
+    assert suggested(book, "ines") == []
+
+
+def test_a_recipient_who_stands_twice_in_a_message_is_met_once(book: Engine) -> None:
+    met(book, ("ines@x.example", ""), ("INES@x.example", "Ines"), ("", ""))
+    with reading(book) as connection:
+        assert [row.messages for row in connection.execute(select(schema.contacts))] == [1]

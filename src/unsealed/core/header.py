@@ -17,6 +17,7 @@ from email.header import decode_header
 from unsealed.model.errors import BadInput
 
 SUBJECT_CHARACTERS = 500
+RELATED_MESSAGES = 50  # named by In-Reply-To and References: the nearest, which stand last
 # With one of these, whatever is changed may break a signature.
 SIGNATURES = frozenset({"dkim-signature", "arc-message-signature", "arc-seal", "domainkey-signature"})
 
@@ -24,6 +25,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 # RFC 5322 §2.2: printable characters except the colon. §4.5 allows white space before the colon.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 _ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bqBQ]\?[^?]*\?=")
 
 
@@ -139,3 +141,17 @@ def _decode_words(text: str) -> str:
 def subject(found: Iterable[Field]) -> str:
     """The decoded subject, at most 500 characters."""
     return next((decoded(item.value) for item in found if item.name == "subject"), "")[:SUBJECT_CHARACTERS]
+
+
+def answered(found: Iterable[Field]) -> tuple[str, ...]:
+    """The Message-IDs, in angle brackets, of the messages that this one answers (RFC 5322 §3.6.4): the nearest first,
+    none twice."""
+    items = list(found)
+    named = [
+        name
+        for field in ("references", "in-reply-to")
+        for item in items
+        if item.name == field
+        for name in _MESSAGE_ID.findall(decoded(item.value))
+    ]
+    return tuple(dict.fromkeys(reversed(named)))[:RELATED_MESSAGES]

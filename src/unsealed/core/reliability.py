@@ -5,7 +5,7 @@ hits of its own message alone, so that one wrong guess does not breed others.
 
 A trait is said only after LEAST copies: two machines in a row are no habit. "Every" means ALWAYS of them, because one
 message in five comes while a phone is off or a policy is being changed; "never" allows no exception.
-Does not know the store: the numbers come from store.contacts.
+Does not know the store: the numbers come from store.habits.
 """
 
 from __future__ import annotations

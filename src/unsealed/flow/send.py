@@ -37,6 +37,7 @@ class Planned:
     shared: CopyId | None  # whose tokens stand in all of them
     message_id: str
     subject: str
+    answered: tuple[str, ...]  # Message-IDs of what it answers, the nearest first
     key_id: int
     tracking_url: str
 
@@ -55,6 +56,7 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
         shared=CopyId(secrets.randbits(63)) if shared else None,
         message_id=next((header.decoded(item.value) for item in found if item.name == "message-id"), ""),
         subject=header.subject(found),
+        answered=header.answered(found),
         key_id=tracking.key_id,
         tracking_url=tracking.base_url,
     )
@@ -86,6 +88,7 @@ def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
         shared=planned.shared,
         message_id=planned.message_id,
         subject=planned.subject,
+        answered=planned.answered,
         key_id=planned.key_id,
         tracking_url=planned.tracking_url,
     )

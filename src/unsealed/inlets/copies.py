@@ -16,7 +16,7 @@ from unsealed.core.reliability import Trait, company_of, traits
 from unsealed.model.message import CopyState, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting
-from unsealed.store import contacts, views
+from unsealed.store import habits, views
 
 ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a question
 
@@ -58,9 +58,9 @@ def known(
     for copy in copies[:ASKED_ABOUT]:
         mailbox, company = copy.address.lower(), company_of(copy.address)
         if mailbox:
-            of_person[copy.id] = traits(contacts.facts_of_mailbox(connection, user, mailbox, now))
+            of_person[copy.id] = traits(habits.facts_of_mailbox(connection, user, mailbox, now))
         if company not in of_company:
-            of_company[company] = traits(contacts.facts_of_domain(connection, user, company, now))
+            of_company[company] = traits(habits.facts_of_domain(connection, user, company, now))
     found = {}
     for copy in copies:
         own, company_traits = of_person.get(copy.id, ()), of_company.get(company_of(copy.address), ())

@@ -61,6 +61,7 @@ class Outgoing:
     metadata: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()  # what was asked but could not be honoured, in words for the sender
     sealed: bool = False  # its text is for its recipients alone, not for the user
+    template: tuple[int, int] | None = None  # id and version of the template that it was made from
 
 
 class LinkPart(StrEnum):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, union_all, update
 
 from unsealed.model.message import (
     AddressKind,
@@ -24,8 +24,8 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
-from unsealed.store import events
-from unsealed.store.schema import copies, links, messages, originals
+from unsealed.store import contacts, events
+from unsealed.store.schema import copies, links, messages, originals, replies
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
 
@@ -75,13 +75,15 @@ def add(
     shared: CopyId | None = None,
     message_id: str,
     subject: str,
+    answered: Sequence[str] = (),
     key_id: int,
     tracking_url: str,
 ) -> None:
     """Keep one accepted message with its original, its links and one copy for each recipient, all queued.
 
     copy_ids: as many as `outgoing.recipients`, in their order. shared: the copy whose tokens all of them carry; it is
-    kept behind the others, has no address and is never delivered. message_id: the header of that name.
+    kept behind the others, has no address and is never delivered. message_id: the header of that name. answered: those
+    of the messages that it answers, the nearest first; it joins the conversation of the first that is known.
     """
     switches = outgoing.switches
     connection.execute(
@@ -108,6 +110,9 @@ def add(
             "sealed": outgoing.sealed,
             "received_at": outgoing.received_at,
             "signal_at": outgoing.received_at,
+            "thread": _thread(connection, outgoing.user, answered) or message,
+            "template_id": outgoing.template[0] if outgoing.template else None,
+            "template_version": outgoing.template[1] if outgoing.template else None,
         },
     )
     connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
@@ -135,6 +140,8 @@ def add(
             for position, (copy, recipient) in enumerate(kept)
         ],
     )
+    if not outgoing.sealed:
+        contacts.met(connection, outgoing.user, outgoing.recipients, outgoing.received_at)
     if survey.links:
         connection.execute(
             links.insert(),
@@ -153,6 +160,22 @@ def add(
                 for link in survey.links
             ],
         )
+
+
+def _thread(connection: Connection, user: UserId, answered: Sequence[str]) -> int | None:
+    """The conversation that a message belongs to which answers these Message-IDs, or answers to answers of them."""
+    if not answered:
+        return None
+    ours = select(messages.c.message_id, messages.c.thread).where(
+        messages.c.user_id == user, messages.c.message_id.in_(answered)
+    )
+    theirs = (
+        select(replies.c.header_id, messages.c.thread)
+        .join(messages, messages.c.id == replies.c.message_id)
+        .where(replies.c.user_id == user, replies.c.header_id.in_(answered))
+    )
+    found: dict[str, int] = dict(connection.execute(union_all(ours, theirs)).tuples().all())
+    return next((found[name] for name in answered if name in found), None)
 
 
 def derivation(connection: Connection, copy: CopyId) -> Derivation | None:

@@ -188,7 +188,14 @@ messages = Table(
     Column("last_at", Moment),
     Column("signal_at", Moment, nullable=False),  # sort key of "last signal first": last_at or received_at
     Column("sealed", Boolean, nullable=False, server_default=false()),  # its text is for its recipients alone
+    # what it belongs to
+    Column("thread", BigInteger, nullable=False, server_default="0"),  # id of the first message of its conversation
+    Column("template_id", BigInteger),  # templates.id that it was made from, and the version of then
+    Column("template_version", Integer),
+    Column("replies", Integer, nullable=False, server_default="0"),  # by people, to any copy
 )
+Index("ix_messages_user_thread", messages.c.user_id, messages.c.thread, messages.c.received_at)
+Index("ix_messages_user_message_id", messages.c.user_id, messages.c.message_id)
 Index("ix_messages_user_received", messages.c.user_id, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_signal", messages.c.user_id, messages.c.signal_at, messages.c.id)
 
@@ -231,6 +238,9 @@ copies = Table(
     # frozen at intake; the lower of these and of the message's holds
     Column("opens_level", SmallInteger, nullable=False, server_default="4"),
     Column("clicks_level", SmallInteger, nullable=False, server_default="4"),
+    # what was seen in the sender's mailbox
+    Column("replies", Integer, nullable=False, server_default="0"),  # by people
+    Column("replied_at", Moment),  # the first of them
     UniqueConstraint("message_id", "position"),
 )
 Index("ix_copies_user_mailbox", copies.c.user_id, copies.c.mailbox, copies.c.sent_at)
@@ -415,6 +425,132 @@ policies = Table(  # what is said about tracking outside of messages; NULL: noth
     Column("strict", Boolean, nullable=False, server_default=false()),
     Column("changed_by", BigInteger, nullable=False),  # users.id
     Column("changed_at", Moment, nullable=False),
+)
+
+contacts = Table(  # who a user wrote to; kept by the transactions that accept messages
+    "contacts",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("mailbox", Text, primary_key=True),  # the address in lower case
+    Column("address", Text, nullable=False),  # as it was written last
+    Column("name", Text, nullable=False, server_default=""),  # the last that was not empty
+    Column("messages", Integer, nullable=False, server_default="0"),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("notes", Text, nullable=False, server_default=""),
+    Column("records", Text, nullable=False, server_default="{}"),  # JSON: name of another system -> URL or id there
+)
+Index("ix_contacts_user_last", contacts.c.user_id, contacts.c.last_at)
+
+drafts = Table(  # messages being written
+    "drafts",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("content", Text, nullable=False),  # JSON of model.draft.Draft
+    Column("revision", Integer, nullable=False, server_default="0"),  # grows with each change: two windows are told
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("message_id", BigInteger),  # it was sent as this message; kept until that can no longer be undone
+)
+Index("ix_drafts_user_changed", drafts.c.user_id, drafts.c.changed_at)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
+    Column("draft_id", BigInteger, ForeignKey("drafts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes
+    Column("inline", Boolean, nullable=False, server_default=false()),  # shown in the text, as cid:
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+templates = Table(  # saved messages with placeholders
+    "templates",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("shared", Boolean, nullable=False, server_default=false()),  # all users of the installation may use it
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # the newest
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("removed_at", Moment),  # not offered any more; its versions stay for the reports
+)
+
+template_versions = Table(  # never changed
+    "template_versions",
+    metadata,
+    Column("template_id", BigInteger, ForeignKey("templates.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),  # "": made from the HTML
+    Column("created_by", BigInteger, nullable=False),  # users.id
+    Column("created_at", Moment, nullable=False),
+)
+
+upstreams = Table(  # next hops of one user's mail, or of everybody's; before those of the settings file
+    "upstreams",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),  # users.id; 0: everybody
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("tls", String(16), nullable=False),  # model.message.Tls
+    Column("user", Text, nullable=False, server_default=""),
+    Column("secret", LargeBinary),  # password or refresh token, sealed with the key ring; NULL: none
+    Column("changed_by", BigInteger, nullable=False),  # users.id
+    Column("changed_at", Moment, nullable=False),
+)
+
+mailboxes = Table(  # the senders' own mailboxes, looked at for replies and reports
+    "mailboxes",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("tls", String(16), nullable=False),  # model.message.Tls
+    Column("user", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # password, sealed with the key ring
+    Column("changed_at", Moment, nullable=False),
+    Column("looked_at", Moment),  # last time that it answered
+    Column("trouble", Text, nullable=False, server_default=""),  # why it does not, in words
+)
+
+mailbox_folders = Table(  # how far each folder has been read
+    "mailbox_folders",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("mailboxes.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("folder", Text, primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),  # the last that was read
+)
+
+replies = Table(  # answers to messages, as found in mailboxes
+    "replies",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("copy_id", BigInteger),  # NULL: it cannot be told by whom, or by somebody who was not written to
+    Column("kind", String(12), nullable=False),  # core.reply.Kind: "reply", "automatic", "bounce", "delivered"
+    Column("header_id", Text, nullable=False),  # its own Message-ID; the same in several folders counts once
+    Column("address", Text, nullable=False),  # who wrote it
+    Column("name", Text, nullable=False, server_default=""),
+    Column("at", Moment, nullable=False),  # when the mailbox got it
+    UniqueConstraint("user_id", "header_id"),
+)
+Index("ix_replies_user_at", replies.c.user_id, replies.c.at, replies.c.id)
+
+preferences = Table(  # what a user likes, by name
+    "preferences",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
 )
 
 cursors = Table(  # how far each journal has been shipped

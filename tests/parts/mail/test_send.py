@@ -208,3 +208,22 @@ def test_where_nothing_is_tracked_no_copy_is_shared(engine: Engine, outgoing: An
     switches = replace(OFF, shared=True)
 
     assert send.plan(outgoing(switches=switches), tracking=tracking).shared is None
+
+
+def test_a_message_joins_the_conversation_that_it_answers(
+    engine: Engine, outgoing: Any, tracking: Tracking, rows: Any, clock: Any, ann: Any
+) -> None:
+    def accept(id: str, *head: str) -> int:
+        raw = "\r\n".join([f"Message-ID: <{id}@x.example>", *head, "", "hello", ""]).encode()
+        return send.accept(engine, replace(outgoing(), raw=raw), tracking=tracking, now=clock())
+
+    first = accept("1")
+    second = accept("2", "In-Reply-To: <1@x.example>")
+    with engine.begin() as connection:
+        answer = {"message_id": second, "kind": "reply", "header_id": "<r@y.example>", "address": "b@y", "at": clock()}
+        connection.execute(schema.replies.insert(), {"user_id": ann.user, **answer})
+    third = accept("3", "In-Reply-To: <r@y.example>", "References: <0@x.example> <r@y.example>")
+    other = accept("4", "In-Reply-To: <never@x.example>")
+
+    threads = {row["id"]: row["thread"] for row in rows(schema.messages)}
+    assert threads == {first: first, second: first, third: first, other: other}

@@ -113,3 +113,15 @@ def test_the_subject_is_cut_at_500_characters() -> None:
 
 def test_a_head_of_a_hundred_thousand_lines_is_read_in_linear_time() -> None:
     assert len(fields(b"A: b\r\n" * 100_000)) == 100_000
+
+
+def test_what_a_message_answers_is_named_nearest_first_and_once() -> None:
+    head = b"References: <1@x> junk\r\n <2@x>\r\nIn-Reply-To: <2@x> (yesterday)\r\nMessage-ID: <3@x>\r\n\r\n"
+    assert header.answered(header.fields(head)) == ("<2@x>", "<1@x>")
+    assert header.answered([]) == ()
+
+
+def test_of_very_many_named_messages_the_nearest_are_kept() -> None:
+    names = [f"<{number}@x>" for number in range(5_000)]
+    found = header.fields(f"References: {' '.join(names)}\r\n\r\n".encode())
+    assert header.answered(found) == tuple(reversed(names[-header.RELATED_MESSAGES :]))
