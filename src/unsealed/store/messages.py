@@ -174,7 +174,7 @@ def _thread(connection: Connection, user: UserId, answered: Sequence[str]) -> in
         .join(messages, messages.c.id == replies.c.message_id)
         .where(replies.c.user_id == user, replies.c.header_id.in_(answered))
     )
-    found: dict[str, int] = dict(connection.execute(union_all(ours, theirs)).tuples().all())
+    found = {name: int(thread) for name, thread in connection.execute(union_all(ours, theirs))}
     return next((found[name] for name in answered if name in found), None)
 
 

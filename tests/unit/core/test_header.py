@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.core.header import canonical, decoded, fields, head_end, on_top, subject, without
+from unsealed.core.header import (
+    RELATED_MESSAGES,
+    answered,
+    canonical,
+    decoded,
+    fields,
+    head_end,
+    on_top,
+    subject,
+    without,
+)
 from unsealed.model.errors import BadInput
 
 LINES = st.lists(
@@ -117,11 +127,11 @@ def test_a_head_of_a_hundred_thousand_lines_is_read_in_linear_time() -> None:
 
 def test_what_a_message_answers_is_named_nearest_first_and_once() -> None:
     head = b"References: <1@x> junk\r\n <2@x>\r\nIn-Reply-To: <2@x> (yesterday)\r\nMessage-ID: <3@x>\r\n\r\n"
-    assert header.answered(header.fields(head)) == ("<2@x>", "<1@x>")
-    assert header.answered([]) == ()
+    assert answered(fields(head)) == ("<2@x>", "<1@x>")
+    assert answered([]) == ()
 
 
 def test_of_very_many_named_messages_the_nearest_are_kept() -> None:
     names = [f"<{number}@x>" for number in range(5_000)]
-    found = header.fields(f"References: {' '.join(names)}\r\n\r\n".encode())
-    assert header.answered(found) == tuple(reversed(names[-header.RELATED_MESSAGES :]))
+    found = fields(f"References: {' '.join(names)}\r\n\r\n".encode())
+    assert answered(found) == tuple(reversed(names[-RELATED_MESSAGES:]))
