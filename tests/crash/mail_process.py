@@ -16,7 +16,8 @@ from unsealed.core.instrument import Tracking
 from unsealed.flow.deliver import Delivery
 from unsealed.inlets.submit import SubmissionServer
 from unsealed.model.policy import Switches
-from unsealed.outlets.smtp import SmtpOutlet, Tls, Upstream
+from unsealed.model.upstream import Tls, Upstream
+from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import engine as stores
 from unsealed.store.keyring import load
 from unsealed.store.writer import Writer

@@ -28,13 +28,14 @@ from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from unsealed.app.config import Listen, Settings, is_local
+from unsealed.app.config import Listen, Settings
 from unsealed.app.data import FRESH_FOR, age
 from unsealed.app.wire import COLLECTOR_SOCKET, PLACES, now
 from unsealed.core.network import BUILT_IN
 from unsealed.model.errors import DeliveryFailed, UnsealedError
 from unsealed.model.ports import Clock
-from unsealed.outlets.smtp import SmtpOutlet, Tls
+from unsealed.model.upstream import Tls, is_local
+from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import engine as stores
 from unsealed.store import keyring, schema
 from unsealed.store.address_files import DataKind

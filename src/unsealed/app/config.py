@@ -41,8 +41,8 @@ from sqlalchemy.exc import ArgumentError
 
 from unsealed.model.errors import BadInput, UnsealedError
 from unsealed.model.policy import MANY_RECIPIENTS, OFF, HiddenLink, Level, LinkScope, Switches, VisibleUrl
-from unsealed.outlets.smtp import Upstream as NextHop
-from unsealed.outlets.smtp import parse_upstream
+from unsealed.model.upstream import Upstream as NextHop
+from unsealed.model.upstream import is_local, parse_upstream
 from unsealed.store.engine import sqlite_url
 
 PREFIX = "UNSEALED_"
@@ -105,11 +105,6 @@ class Listen:
         if self.wildcard:
             return f"http://{Listen('::1' if ':' in self.host else '127.0.0.1', self.port)}"
         return f"http://{self}"
-
-
-def is_local(host: str) -> bool:
-    """Whether a host name or address means the machine that uses it."""
-    return host == "localhost" or host.endswith(".localhost") or _is_address(host, "is_loopback")
 
 
 def _is_address(host: str, quality: str) -> bool:

@@ -23,11 +23,12 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import typer
 
-from unsealed.app.config import Settings, is_local
+from unsealed.app.config import Settings
 from unsealed.app.wire import PLACES, now
 from unsealed.core.network import BUILT_IN
 from unsealed.model.errors import BadInput, Unavailable, UnsealedError
 from unsealed.model.event import Network
+from unsealed.model.upstream import is_local
 from unsealed.model.view import DataFileRow
 from unsealed.store.address_files import DataKind
 from unsealed.store.places import data_files, keep

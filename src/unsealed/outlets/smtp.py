@@ -11,19 +11,17 @@ nearly every server takes it. Connections are kept and used again for a while.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import ssl
-from dataclasses import dataclass, field
-from enum import StrEnum
-from urllib.parse import parse_qsl, unquote, urlsplit
+from dataclasses import dataclass
 
 import aiosmtplib
 from aiosmtplib.errors import SMTPAuthenticationError, SMTPResponseException, SMTPServerDisconnected
 
-from unsealed.model.errors import BadInput, DeliveryFailed
+from unsealed.model.errors import DeliveryFailed
 from unsealed.model.message import public_id
 from unsealed.model.ports import Clock, Parcel, Receipt
+from unsealed.model.upstream import Tls, Upstream
 
 TIMEOUT_S = 300.0  # RFC 5321 §4.5.3.2: five minutes for most steps
 CONNECTIONS = 10
@@ -34,70 +32,6 @@ SLOW_LINE = 20_000  # bytes a second that a connection must carry at least, or t
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 # Answers about our sign-in, not about the mail: it waits until the operator has set it right.
 _SIGN_IN = frozenset({454, 530, 534, 535, 538})
-
-
-class Tls(StrEnum):
-    NONE = "none"
-    STARTTLS = "starttls"  # required
-    IMPLICIT = "implicit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """The next hop for all mail."""
-
-    host: str
-    port: int
-    tls: Tls = Tls.STARTTLS
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-
-def parse_upstream(url: str) -> Upstream:
-    """Read `smtp://[user:password@]host:port[?tls=none|starttls|implicit]`.
-
-    User and password are percent-decoded. Without `tls`: none towards this machine, implicit on port 465, else
-    STARTTLS. The port may be missing: 465 for implicit TLS, 25 towards this machine, else 587.
-
-    Raises:
-        BadInput: says what is wrong, never with the password.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-    except ValueError as error:
-        raise BadInput("the upstream URL has no proper host and port") from error
-    if parts.scheme != "smtp":
-        raise BadInput("the upstream URL must begin with smtp:// (for TLS from the first byte add ?tls=implicit)")
-    if not parts.hostname:
-        raise BadInput("the upstream URL names no host")
-    if parts.path not in ("", "/") or parts.fragment:
-        raise BadInput("the upstream URL ends after host and port; only ?tls=... may follow")
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    asked = query.pop("tls", None)
-    if query:
-        raise BadInput(f"the upstream URL knows only ?tls=none|starttls|implicit, not {sorted(query)[0]!r}")
-    if asked is not None and asked not in set(Tls):
-        raise BadInput(f"?tls= must be none, starttls or implicit, not {asked!r}")
-    if (parts.username is None) != (parts.password is None):
-        raise BadInput("the upstream URL needs user and password, or neither")
-    local = _is_loopback(parts.hostname)
-    default = Tls.NONE if local else Tls.IMPLICIT if port == 465 else Tls.STARTTLS
-    tls = default if asked is None else Tls(asked)
-    return Upstream(
-        host=parts.hostname,
-        port=port or (465 if tls is Tls.IMPLICIT else 25 if local else 587),
-        tls=tls,
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(slots=True, kw_only=True)

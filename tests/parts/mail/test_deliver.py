@@ -22,8 +22,9 @@ from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Outgoing, public_id
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Parcel, Receipt
+from unsealed.model.upstream import Tls, Upstream
 from unsealed.outlets.sandbox import SandboxOutlet
-from unsealed.outlets.smtp import SmtpOutlet, Tls, Upstream
+from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import jobs, sandbox, schema, views
 from unsealed.store.journal import Journal, encode_hit
 

@@ -8,7 +8,7 @@ import pytest
 
 from unsealed.app.config import ConfigError, Listen, Problem, Settings, load
 from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches, VisibleUrl
-from unsealed.outlets.smtp import Tls, Upstream
+from unsealed.model.upstream import Tls, Upstream
 
 PASSWORD = "canary-4711"
 
