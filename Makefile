@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Two workers; the store of each test is its own, so tests may run side by side.
 WORKERS ?= 2
+EDITOR := src/unsealed/inlets/web/static/editor
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: help install run test check walks e2e crash bench accuracy docs screenshots lock clean
@@ -27,7 +28,16 @@ $(BIN)/python:
 	done; \
 	echo "No Python 3.11 or newer with venv was found (Debian: apt install python3-venv)." >&2; exit 1
 
-$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+# The editor of the page for writing comes as one file out of a Python package; nothing else of that package is used.
+$(EDITOR)/editor.js: requirements-editor.lock | $(BIN)/python
+	@echo "fetching the editor"
+	@rm -rf $(VENV)/editor && mkdir -p $(VENV)/editor $(EDITOR)
+	@$(PIP) download --no-deps --only-binary :all: --require-hashes --dest $(VENV)/editor -r requirements-editor.lock
+	@$(BIN)/python -m zipfile --extract $(VENV)/editor/*.whl $(VENV)/editor
+	@cp $(VENV)/editor/*.dist-info/licenses/LICENSE $(EDITOR)/
+	@cp $(VENV)/editor/*/static/*/editor.js $@
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(EDITOR)/editor.js | $(BIN)/python
 	@echo "installing what Unsealed needs"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
@@ -80,7 +90,9 @@ lock:  ## for maintainers: raise the versions in the lock files (needs uv)
 		--group build pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
 		--constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
+		--no-deps --group editor -o requirements-editor.lock
 
 clean:  ## remove all that was made here, the data in ./var excepted
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/shots
+	rm -rf $(VENV) $(EDITOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/shots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """One way to make a page: the templates, and the static files under addresses that change with their content.
 
 A template gets `around` (Surroundings), `person` (who is signed in, or None), `csrf` (for the hidden field of every
-form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words` and `static(name)` besides what
-the page passes. Everything is escaped; there is no inline script and no
+form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words`, `static(name)` and `has_editor`
+besides what the page passes. Everything is escaped; there is no inline script and no
 inline style. Pages inside the app extend `frame.html`, pages outside (sign in, welcome, errors) `plain.html`.
 """
 
@@ -48,7 +48,8 @@ def _read(path: Path) -> StaticFile:
     )
 
 
-STATIC = {path.name: _read(path) for path in sorted((HERE / "static").iterdir()) if path.suffix in MEDIA_TYPES}
+# The editor of the page for writing lies in a folder of its own, when `make install` could fetch it.
+STATIC = {path.name: _read(path) for path in sorted((HERE / "static").rglob("*")) if path.suffix in MEDIA_TYPES}
 
 
 def static(name: str) -> str:
@@ -76,7 +77,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals.update(static=static, words=words)
+TEMPLATES.globals.update(static=static, has_editor="editor.js" in STATIC, words=words)
 TEMPLATES.filters.update(seen=words.visible, host=lambda address: urlsplit(address).netloc)
 
 
