@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
 from unsealed.model.message import AddressKind, CopyId, Delivery, MessageId, UserId
@@ -201,6 +201,7 @@ class Seeding:
                 "user_id": user,
                 "envelope_from": "mara@tidewater.example",
                 "message_id": f"<{number:x}@tidewater.example>",
+                "thread": number,
                 "subject": subject,
                 "recipients": ", ".join(name or address for name, address in to[:3]),
                 "recipient_count": len(to),
@@ -316,6 +317,8 @@ class Seeding:
         number = next(self.numbers) & 0xFFFFFFFF
         at = self.now - did.ago
         kind = HitKind.OPEN if did.link is None else HitKind.CLICK
+        whose = select(schema.messages.c.user_id).where(schema.messages.c.id == message)
+        owner = self.connection.execute(whose).scalar_one()
         self.connection.execute(
             schema.hits.insert(),
             {
@@ -340,6 +343,7 @@ class Seeding:
         self.connection.execute(
             schema.events.insert(),
             {
+                "user_id": owner,
                 "hit_id": number,
                 "message_id": message,
                 "copy_id": copy,

@@ -88,7 +88,10 @@ def an_event(
 def put(connection: Connection, *new: Event, before: dict[int, Event] | None = None) -> None:
     changes = [
         events.Changed(
-            event, events.judged(event), events.judged(old) if (old := (before or {}).get(event.hit)) else None
+            UserId(1),
+            event,
+            events.judged(event),
+            events.judged(old) if (old := (before or {}).get(event.hit)) else None,
         )
         for event in new
     ]

@@ -224,7 +224,7 @@ class Work:
             )
             now, old = events.judged(event), self.before.get(hit.id)
             if now != old:
-                changes.append(events.Changed(event, now, old))
+                changes.append(events.Changed(owner.user, event, now, old))
         return changes
 
 

@@ -108,6 +108,7 @@ class Judged(NamedTuple):
 class Changed:
     """An event that is new, or not what it was `before`."""
 
+    user: UserId  # of the message
     event: Event
     now: Judged
     before: Judged | None
@@ -540,7 +541,7 @@ def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
     _PUT_EVENTS.run(
         connection,
         [
-            (event.hit, event.message, event.copy, event.kind, event.link, _stored(event.at), *change.now)
+            (change.user, event.hit, event.message, event.copy, event.kind, event.link, _stored(event.at), *change.now)
             for change in changes
             for event in (change.event,)
         ],
@@ -894,14 +895,16 @@ def _add_hits(dialect: Dialect) -> ClauseElement:
 
 def _put_events(dialect: Dialect) -> ClauseElement:
     statement = insert(events, dialect)
-    kept = {"hit_id", "message_id", "copy_id", "kind", "link", "at"}
+    kept = {"user_id", "hit_id", "message_id", "copy_id", "kind", "link", "at"}
     new = {name: column for name, column in statement.excluded.items() if name not in kept}
     return statement.on_conflict_do_update(index_elements=["hit_id"], set_=new)
 
 
 _COUNTS = ("opens", "clicks", "raw", "machine")
 _ADD_HITS = _ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
-_PUT_EVENTS = _ManyRows(_put_events, ("hit_id", "message_id", "copy_id", "kind", "link", "at", *Judged._fields))
+_PUT_EVENTS = _ManyRows(
+    _put_events, ("user_id", "hit_id", "message_id", "copy_id", "kind", "link", "at", *Judged._fields)
+)
 _SET_COPIES = _ManyRows(
     lambda _: update(copies).where(copies.c.id == bindparam("key")),
     (*_COUNTS, "confidence", "first_at", "last_at", "key"),

@@ -351,7 +351,9 @@ events = Table(  # one per hit; can be computed again
     Column("country", String(2), nullable=False, server_default=""),
     Column("region", Text, nullable=False, server_default=""),
     Column("city", Text, nullable=False, server_default=""),
+    Column("user_id", BigInteger, nullable=False, server_default="0"),  # of the message
 )
+Index("ix_events_user_kind_at", events.c.user_id, events.c.kind, events.c.at, events.c.hit_id)
 Index("ix_events_message_at", events.c.message_id, events.c.at, events.c.hit_id)
 Index("ix_events_copy_at", events.c.copy_id, events.c.at)
 
@@ -499,7 +501,7 @@ upstreams = Table(  # next hops of one user's mail, or of everybody's; before th
     Column("owner", BigInteger, primary_key=True, autoincrement=False),  # users.id; 0: everybody
     Column("host", Text, nullable=False),
     Column("port", Integer, nullable=False),
-    Column("tls", String(16), nullable=False),  # model.message.Tls
+    Column("tls", String(16), nullable=False),  # model.upstream.Tls
     Column("user", Text, nullable=False, server_default=""),
     Column("secret", LargeBinary),  # password or refresh token, sealed with the key ring; NULL: none
     Column("changed_by", BigInteger, nullable=False),  # users.id
@@ -512,7 +514,7 @@ mailboxes = Table(  # the senders' own mailboxes, looked at for replies and repo
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("host", Text, nullable=False),
     Column("port", Integer, nullable=False),
-    Column("tls", String(16), nullable=False),  # model.message.Tls
+    Column("tls", String(16), nullable=False),  # model.upstream.Tls
     Column("user", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False),  # password, sealed with the key ring
     Column("changed_at", Moment, nullable=False),

@@ -158,6 +158,9 @@ def upgrade() -> None:
     op.create_index("ix_messages_user_message_id", "messages", ["user_id", "message_id"], unique=False)
     op.create_index("ix_messages_user_thread", "messages", ["user_id", "thread", "received_at"], unique=False)
 
+    op.add_column("events", sa.Column("user_id", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("UPDATE events SET user_id = (SELECT user_id FROM messages WHERE messages.id = events.message_id)")
+    op.create_index("ix_events_user_kind_at", "events", ["user_id", "kind", "at", "hit_id"], unique=False)
     op.execute("UPDATE messages SET thread = id")
     op.execute(
         "INSERT INTO contacts (user_id, mailbox, address, name, messages, first_at, last_at) "
