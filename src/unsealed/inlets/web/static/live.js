@@ -16,6 +16,8 @@
     if ((known || zone !== "UTC~0") && !keep(sessionStorage, "zone-told")) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
   }
 
+  const reload = () => { if (!$("[data-compose]")) location.reload(); }; // never under the hands of who writes
+
   // ---------------------------------------------------------------- times age by the same words as the server's
   const DAY = 86400000;
   const midnights = (then, now) => Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(then).setHours(0, 0, 0, 0)) / DAY);
@@ -42,7 +44,7 @@
   // ---------------------------------------------------------------- parts put in place of the old ones
   const page = async (address, options) => {
     const answer = await fetch(address, { credentials: "same-origin", ...options });
-    if (answer.status === 401 || answer.redirected && answer.url.includes("/sign-in")) { location.reload(); throw new Error("signed out"); }
+    if (answer.status === 401 || answer.redirected && answer.url.includes("/sign-in")) { reload(); throw new Error("signed out"); }
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   };
@@ -140,7 +142,7 @@
     source = new EventSource(`/live${last ? `?after=${last}` : ""}`);
     source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word("Live"); });
     source.addEventListener("change", (event) => { last = event.lastEventId; changed(JSON.parse(event.data)); });
-    source.addEventListener("reset", () => location.reload());
+    source.addEventListener("reset", reload);
     source.onerror = () => {
       word("Reconnecting");
       if (source && source.readyState === EventSource.CLOSED) { // refused, not broken: the browser gives up by itself
@@ -262,7 +264,11 @@
     k: () => step(-1),
     "/": () => $("[data-key='/']")?.focus(),
     "?": () => help?.showModal(),
+    c: () => { location.href = "/compose"; },
+    "g c": () => { location.href = "/compose"; },
     "g s": () => { location.href = "/sent"; },
+    "g d": () => { location.href = "/drafts"; },
+    "g t": () => { location.href = "/templates"; },
     "g b": () => { if ($(".nav a[href='/sandbox']")) location.href = "/sandbox"; },
   };
   document.addEventListener("keydown", (event) => {
@@ -275,7 +281,7 @@
       if (back && !$("dialog[open]")) back.click();
       return;
     }
-    if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, [contenteditable], [role=menu]")) return;
     const action = ACTIONS[`${before} ${event.key}`] || ACTIONS[event.key];
     before = event.key;
     clearTimeout(forget); // that of an earlier key must not part "g" from "s"
