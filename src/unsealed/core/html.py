@@ -265,6 +265,17 @@ def tags(text: str) -> Iterator[tuple[int, int, str, dict[str, str]]]:
         at = end
 
 
+def values(text: str, start: int, end: int) -> Iterator[tuple[str, Value]]:
+    """The attributes of the tag `text[start:end]` that have a value, with their lower-case names; also duplicates."""
+    tag = _TAG.fullmatch(text, start, end)
+    at, stop = tag.span(2) if tag else (0, 0)
+    while found := _ATTRIBUTE.match(text, at, stop):
+        group = found.lastindex or 1
+        if group > 1:
+            yield found[1].lower(), Value(*found.span(group), ("", "", '"', "'", "")[group])
+        at = found.end()
+
+
 def quoted_ranges(text: str) -> list[tuple[int, int]]:
     """The quoted parts of a reply or forward: blockquotes, the quote blocks of Gmail and Yahoo, and everything behind
     the mark that Outlook puts before the older message."""

@@ -426,3 +426,13 @@ def test_usual_tags_are_read_like_all_others(text: str) -> None:
 
     assert found == slowly
     assert [anchor.attributes for anchor in found.anchors] == [anchor.attributes for anchor in slowly.anchors]
+
+
+def test_the_values_of_a_tag_are_told_with_their_places() -> None:
+    text = "<p>x</p><A HREF='a b' title=\"\" checked alt=c href=d>"
+    found = list(html.values(text, 8, len(text)))
+
+    assert [("href", "a b", "'"), ("title", "", '"'), ("alt", "c", ""), ("href", "d", "")] == [
+        (name, text[value.start : value.end], value.quote) for name, value in found
+    ]
+    assert [] == list(html.values("</a><", 4, 5))
