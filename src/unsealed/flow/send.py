@@ -77,8 +77,11 @@ def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:
         return Survey(unchanged="fault")
 
 
-def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
-    """Keep a planned message in the caller's transaction; accepted once that is committed."""
+def write(connection: Connection, planned: Planned, now: datetime, *, leaves_at: datetime | None = None) -> MessageId:
+    """Keep a planned message in the caller's transaction; accepted once that is committed.
+
+    leaves_at: not before; until then it can be taken back.
+    """
     messages.add(
         connection,
         planned.id,
@@ -92,7 +95,7 @@ def write(connection: Connection, planned: Planned, now: datetime) -> MessageId:
         key_id=planned.key_id,
         tracking_url=planned.tracking_url,
     )
-    jobs.add(connection, jobs.COPY, planned.copies, now)
+    jobs.add(connection, jobs.COPY, planned.copies, now, leaves_at)
     accepted = feed.Change(user=planned.outgoing.user, message=planned.id, what="accepted", at=now)
     feed.add_feed(connection, [accepted])
     return planned.id

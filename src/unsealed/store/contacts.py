@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, or_, select
+from sqlalchemy import Connection, bindparam, case, delete, or_, select, update
 
 from unsealed.model.message import Recipient, UserId
 from unsealed.store.engine import insert
@@ -33,6 +33,17 @@ def met(connection: Connection, user: UserId, recipients: Sequence[Recipient], n
     if rows:
         # In the order of their names: who writes to the same people at the same time waits instead of deadlocking.
         connection.execute(_upsert(connection), [rows[name] for name in sorted(rows)])
+
+
+def unmet(connection: Connection, user: UserId, recipients: Sequence[str]) -> None:
+    """A message to these was taken back. Who never got another, and of whom nothing was noted, is no contact."""
+    mine = contacts.c.user_id == user, contacts.c.mailbox == bindparam("who")
+    rows = [{"who": mailbox} for mailbox in sorted({address.lower() for address in recipients if address})]
+    if rows:
+        less = update(contacts).where(*mine, contacts.c.messages > 0)
+        connection.execute(less.values(messages=contacts.c.messages - 1), rows)
+        nothing = contacts.c.messages == 0, contacts.c.notes == "", contacts.c.records == "{}"
+        connection.execute(delete(contacts).where(*mine, *nothing), rows)
 
 
 def _upsert(connection: Connection) -> Any:

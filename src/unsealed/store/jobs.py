@@ -28,6 +28,7 @@ COPY = "copy"  # hand copies.id over to the next hop
 REPORT = "report"  # tell the sender that copies.id bounced
 
 ERROR_CHARACTERS = 500
+CALLED_OFF_AT_ONCE = 500  # parameters of one statement
 TRIMMED_AT_ONCE = 10_000  # other writers of a SQLite store wait for it
 
 
@@ -42,11 +43,14 @@ class Job:
     first_at: datetime
 
 
-def add(connection: Connection, kind: str, subjects: Iterable[int], now: datetime) -> None:
-    """One job of `kind` for each subject, ready now. A job that is there already stays as it is."""
+def add(
+    connection: Connection, kind: str, subjects: Iterable[int], now: datetime, due_at: datetime | None = None
+) -> None:
+    """One job of `kind` for each subject, ready now or at `due_at`. A job that is there already stays as it is."""
+    due_at = due_at or now
     rows = [
-        {"kind": kind, "key": f"{kind}:{subject:016x}", "subject_id": subject, "state": "ready", "due_at": now,
-         "first_at": now}
+        {"kind": kind, "key": f"{kind}:{subject:016x}", "subject_id": subject, "state": "ready", "due_at": due_at,
+         "first_at": due_at}
         for subject in subjects
     ]  # fmt: skip
     connection.execute(insert(jobs, connection.dialect).on_conflict_do_nothing(index_elements=["key"]), rows)
@@ -114,6 +118,16 @@ def later(connection: Connection, job: JobId, owner: str, *, due_at: datetime, e
 def dead(connection: Connection, job: JobId, owner: str, *, error: str) -> bool:
     """Given up."""
     return _move(connection, job, owner, state="dead", error=_cut(error))
+
+
+def call_off(connection: Connection, kind: str, subjects: Sequence[int]) -> bool:
+    """Forget the jobs of all these subjects, if none was ever taken. False: one was; then the caller must roll back."""
+    removed = 0
+    for start in range(0, len(subjects), CALLED_OFF_AT_ONCE):
+        keys = [f"{kind}:{subject:016x}" for subject in subjects[start : start + CALLED_OFF_AT_ONCE]]
+        waiting = delete(jobs).where(jobs.c.key.in_(keys), jobs.c.state == "ready", jobs.c.attempts == 0)
+        removed += connection.execute(waiting).rowcount
+    return removed == len(subjects)
 
 
 def trim(connection: Connection, before: datetime) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, union_all, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, union_all, update
 
 from unsealed.model.message import (
     AddressKind,
@@ -24,7 +24,7 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
-from unsealed.store import contacts, events
+from unsealed.store import contacts, events, jobs
 from unsealed.store.schema import copies, links, messages, originals, replies
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
@@ -160,6 +160,18 @@ def add(
                 for link in survey.links
             ],
         )
+
+
+def take_back(connection: Connection, user: UserId, message: MessageId) -> bool:
+    """Remove a message with all that hangs on it, as if it had never been accepted. False: the delivery of a copy was
+    begun, or there is no such message; then the caller must roll back."""
+    mine = select(copies.c.id, copies.c.address).where(copies.c.message_id == message, copies.c.user_id == user)
+    found = connection.execute(mine.where(copies.c.address != "")).all()
+    if not found or not jobs.call_off(connection, jobs.COPY, [row.id for row in found]):
+        return False
+    contacts.unmet(connection, user, [row.address for row in found])
+    connection.execute(delete(messages).where(messages.c.id == message, messages.c.user_id == user))
+    return True
 
 
 def _thread(connection: Connection, user: UserId, answered: Sequence[str]) -> int | None:

@@ -450,6 +450,8 @@ drafts = Table(  # messages being written
     Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("content", Text, nullable=False),  # JSON of model.draft.Draft
+    Column("recipients", Text, nullable=False, server_default=""),  # its beginning, for the list
+    Column("subject", Text, nullable=False, server_default=""),  # the same
     Column("revision", Integer, nullable=False, server_default="0"),  # grows with each change: two windows are told
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),

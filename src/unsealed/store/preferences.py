@@ -1,0 +1,47 @@
+"""What a user likes, by name: small values that a page remembers.
+
+Promises that a value which cannot be read any more counts as never said.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from unsealed.model.message import UserId
+from unsealed.store.engine import insert
+from unsealed.store.schema import preferences
+
+Value = TypeVar("Value", bool, int, str, list[str], dict[str, str])
+
+UNDO_S = "undo_s"  # how many seconds a letter waits in which it can be taken back
+UNDO_S_DEFAULT = 10
+UNDO_S_MAX = 60
+
+
+def get(connection: Connection, user: UserId, key: str, default: Value) -> Value:
+    """What the user said, or `default`, of whose kind every value under this key is."""
+    query = select(preferences.c.value).where(preferences.c.user_id == user, preferences.c.key == key)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        return default
+    try:
+        value = json.loads(found)
+    except ValueError:
+        return default
+    return value if type(value) is type(default) else default
+
+
+def put(connection: Connection, user: UserId, key: str, value: Value) -> None:
+    """Remember it, in the caller's transaction. key: at most 32 characters."""
+    statement = insert(preferences, connection.dialect).on_conflict_do_update(
+        index_elements=["user_id", "key"], set_={"value": json.dumps(value)}
+    )
+    connection.execute(statement, {"user_id": user, "key": key, "value": json.dumps(value)})
+
+
+def undo_s(connection: Connection, user: UserId) -> int:
+    """How many seconds a letter of this user waits, 0 to 60."""
+    return min(max(get(connection, user, UNDO_S, UNDO_S_DEFAULT), 0), UNDO_S_MAX)
