@@ -504,8 +504,10 @@ upstreams = Table(  # next hops of one user's mail, or of everybody's; before th
     Column("host", Text, nullable=False),
     Column("port", Integer, nullable=False),
     Column("tls", String(16), nullable=False),  # model.upstream.Tls
+    Column("auth", String(16), nullable=False),  # model.upstream.Auth
     Column("user", Text, nullable=False, server_default=""),
-    Column("secret", LargeBinary),  # password or refresh token, sealed with the key ring; NULL: none
+    Column("secret", LargeBinary),  # password or model.upstream.OAuth, sealed with the key ring; NULL: none
+    Column("inside", Boolean, nullable=False, server_default=false()),  # an owner set it: may lie in our own network
     Column("changed_by", BigInteger, nullable=False),  # users.id
     Column("changed_at", Moment, nullable=False),
 )
