@@ -68,3 +68,11 @@ def test_a_recipient_who_stands_twice_in_a_message_is_met_once(book: Engine) -> 
     met(book, ("ines@x.example", ""), ("INES@x.example", "Ines"), ("", ""))
     with reading(book) as connection:
         assert [row.messages for row in connection.execute(select(schema.contacts))] == [1]
+
+
+def test_a_contact_is_found_by_address_and_by_nobody_else(book: Engine) -> None:
+    met(book, ("Ines@x.example", "Ines"))
+    with reading(book) as connection:
+        assert contacts.find(connection, MARA, " ines@X.example ") == Recipient(address="Ines@x.example", name="Ines")
+        assert contacts.find(connection, ROB, "ines@x.example") is None
+        assert contacts.find(connection, MARA, "\0" * 10) is None

@@ -7,7 +7,7 @@ for mail to come; mail that was accepted stays as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -23,10 +23,11 @@ from unsealed.core.policy import (
     standing,
 )
 from unsealed.model.errors import AboveCeiling, Refused
-from unsealed.model.message import UserId
+from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Said, Scope, Switches
+from unsealed.model.template import TemplateId
 from unsealed.model.view import PolicyRow
-from unsealed.store import people, policies
+from unsealed.store import people, policies, templates
 from unsealed.store.policies import EVERYBODY
 
 # Country domains of the European Union and the other states of the European Economic Area.
@@ -50,10 +51,17 @@ class Overview:
     decides: bool  # whether this user speaks for everybody
 
 
-def said_about(connection: Connection, user: UserId, recipients: Iterable[str]) -> Said:
-    """All that is said outside of messages about mail of a user to these addresses."""
+def said_about(
+    connection: Connection, user: UserId, recipients: Iterable[str], template: TemplateId | None = None
+) -> Said:
+    """All that is said outside of messages about mail of a user to these addresses, made from that template if any.
+    The template is named as people know it."""
     names = {name for address in recipients for name in names_of(address)}
-    return policies.said(connection, user, names)
+    if template is None:
+        return policies.said(connection, user, names)
+    said = policies.said(connection, user, names, public_id(template))
+    called = templates.name_of(connection, template)
+    return replace(said, places=tuple(_called(place, called) for place in said.places))
 
 
 def overview(connection: Connection, user: UserId, switches: Switches) -> Overview:
@@ -90,11 +98,19 @@ def keep(connection: Connection, user: UserId, place: Place, switches: Switches,
     above = [installation(switches)]
     if owner != EVERYBODY:
         above.append(policies.place(connection, EVERYBODY))
-    limit = standing(above).ceiling
-    for opens, clicks in ((place.opens, place.clicks), (place.limit.opens, place.limit.clicks)):
-        for each in refusals(limit, opens=opens, clicks=clicks):
-            raise AboveCeiling(str(each))
+    _within(standing(above).ceiling, place)
     return policies.keep(connection, owner, place, by=user, now=now)
+
+
+def keep_template(connection: Connection, user: UserId, place: Place, switches: Switches, now: datetime) -> bool:
+    """Keep what a template says about letters made from it; False when it was said already. Who may change the
+    template asks flow.templates.
+
+    Raises:
+        AboveCeiling: more than is allowed for everybody here; the words name the rule.
+    """
+    _within(standing([installation(switches), policies.place(connection, EVERYBODY)]).ceiling, place)
+    return policies.keep(connection, EVERYBODY, place, by=user, now=now)
 
 
 def exclude_recipient(
@@ -143,6 +159,16 @@ def include(connection: Connection, user: UserId, scope: Scope, name: str, *, ev
     """
     owner = _owner(connection, user, everybody=everybody)
     return policies.include(connection, owner, scope, name, by=user, now=now)
+
+
+def _within(limit: Ceiling, place: Place) -> None:
+    for opens, clicks in ((place.opens, place.clicks), (place.limit.opens, place.limit.clicks)):
+        for each in refusals(limit, opens=opens, clicks=clicks):
+            raise AboveCeiling(str(each))
+
+
+def _called(place: Place, name: str) -> Place:
+    return replace(place, limit=replace(place.limit, name=name)) if place.limit.scope is Scope.TEMPLATE else place
 
 
 def _owner(connection: Connection, user: UserId, *, everybody: bool) -> UserId:

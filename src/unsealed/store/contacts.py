@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, or_, select, update
 
 from unsealed.model.message import Recipient, UserId
+from unsealed.store import people
 from unsealed.store.engine import insert
 from unsealed.store.schema import contacts
 
@@ -58,6 +59,14 @@ def _upsert(connection: Connection) -> Any:
             "last_at": new.last_at,
         },
     )
+
+
+def find(connection: Connection, user: UserId, address: str) -> Recipient | None:
+    """One contact, by address, with the name that is known."""
+    c = contacts.c
+    wanted = select(c.address, c.name).where(c.user_id == user, c.mailbox == people.folded_address(address))
+    row = connection.execute(wanted).first()
+    return None if row is None else Recipient(address=row.address, name=row.name)
 
 
 def suggest(connection: Connection, user: UserId, typed: str, limit: int = SUGGESTED) -> list[Recipient]:

@@ -1,4 +1,5 @@
-"""What is said about tracking outside of messages: for everybody here, for one user, for recipients and destinations.
+"""What is said about tracking outside of messages: for everybody here, for one user, at a template, for recipients and
+destinations.
 
 Promises that each change leaves an audit line, in the same transaction, at whoever made it; and that mail already
 accepted knows nothing of it, because its levels are kept with its copies. Functions that write need a connection from
@@ -14,10 +15,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, or_, select
 
 from unsealed.model.errors import Refused
-from unsealed.model.message import UserId
+from unsealed.model.message import UserId, from_public_id
 from unsealed.model.policy import Level, Place, Rule, Said, Scope
+from unsealed.model.template import TemplateId
 from unsealed.model.view import PolicyRow
-from unsealed.store import audit
+from unsealed.store import audit, templates
 from unsealed.store.engine import insert
 from unsealed.store.schema import policies
 
@@ -29,8 +31,8 @@ _OF_RECIPIENTS = (Scope.RECIPIENT, Scope.RECIPIENT_DOMAIN)
 EXCLUDED = (*_OF_RECIPIENTS, Scope.DESTINATION)  # what can be put on a list
 
 
-def said(connection: Connection, user: UserId, names: Collection[str]) -> Said:
-    """All that is said about mail of a user to recipients who go by these names."""
+def said(connection: Connection, user: UserId, names: Collection[str], template: str = "") -> Said:
+    """All that is said about mail of a user to recipients who go by these names, made from that template if any."""
     c = policies.c
     rows = (
         connection.execute(
@@ -39,6 +41,7 @@ def said(connection: Connection, user: UserId, names: Collection[str]) -> Said:
                 or_(
                     c.scope.in_([*_PLACES, Scope.DESTINATION]),
                     and_(c.scope.in_(_OF_RECIPIENTS), c.name.in_(names)),
+                    and_(c.scope == Scope.TEMPLATE.value, c.name == template),
                 ),
             )
         )
@@ -46,7 +49,7 @@ def said(connection: Connection, user: UserId, names: Collection[str]) -> Said:
         .all()
     )
     return Said(
-        places=tuple(_place(row) for row in rows if row["scope"] in _PLACES),
+        places=tuple(_place(row) for row in rows if row["scope"] in (*_PLACES, Scope.TEMPLATE)),
         recipients=_strictest(_rule(row) for row in rows if row["scope"] in _OF_RECIPIENTS),
         destinations=frozenset(row["name"] for row in rows if row["scope"] == Scope.DESTINATION),
     )
@@ -58,20 +61,29 @@ def place(connection: Connection, owner: UserId) -> Place:
     return Place(limit=Rule(scope=_scope_of(owner))) if found is None else _place(found)
 
 
+def of_template(connection: Connection, template: str) -> Place:
+    """What is said at a template, by its written id; nothing where nobody said anything."""
+    found = connection.execute(_where(EVERYBODY, Scope.TEMPLATE, template)).mappings().first()
+    return Place(limit=Rule(scope=Scope.TEMPLATE, name=template)) if found is None else _place(found)
+
+
 def chosen(connection: Connection) -> bool:
     """Whether somebody chose what is tracked by default here."""
     return connection.execute(_where(EVERYBODY, Scope.ACCOUNT)).first() is not None
 
 
 def keep(connection: Connection, owner: UserId, place: Place, *, by: UserId, now: datetime) -> bool:
-    """Put down what is said for a user or for everybody; False when it was said already.
+    """Put down what is said for a user, for everybody or, under the name of everybody, at a template; False when it
+    was said already.
 
     Raises:
         Refused: the place is not that of the owner.
     """
-    if place.limit.scope is not _scope_of(owner) or place.limit.name:
+    scope, name = place.limit.scope, place.limit.name
+    at_template = scope is Scope.TEMPLATE and owner == EVERYBODY
+    if not (name if at_template else scope is _scope_of(owner) and not name):
         raise Refused("that is not said here")
-    found = connection.execute(_where(owner, place.limit.scope)).mappings().first()
+    found = connection.execute(_where(owner, scope, name)).mappings().first()
     before = None if found is None else _place(found)
     if before == place:
         return False
@@ -88,11 +100,12 @@ def keep(connection: Connection, owner: UserId, place: Place, *, by: UserId, now
     }
     connection.execute(
         insert(policies, connection.dialect)
-        .values(owner=owner, scope=place.limit.scope.value, name="", **values)
+        .values(owner=owner, scope=scope.value, name=name, **values)
         .on_conflict_do_update(index_elements=["owner", "scope", "name"], set_=values)
     )
-    was = Place(limit=Rule(scope=place.limit.scope)) if before is None else before
-    audit.note(connection, by, audit.What.TRACKING, f"{_whose(owner)}: {_changes(was, place)}", now)
+    was = Place(limit=Rule(scope=scope)) if before is None else before
+    whose = f"for letters made from “{_called(connection, name)}”" if at_template else _whose(owner)
+    audit.note(connection, by, audit.What.TRACKING, f"{whose}: {_changes(was, place)}", now)
     return True
 
 
@@ -148,9 +161,9 @@ def include(connection: Connection, owner: UserId, scope: Scope, name: str, *, b
     return bool(gone.rowcount)
 
 
-def _where(owner: UserId, scope: Scope) -> Select[Any]:
+def _where(owner: UserId, scope: Scope, name: str = "") -> Select[Any]:
     c = policies.c
-    return select(policies).where(c.owner == owner, c.scope == scope.value, c.name == "")
+    return select(policies).where(c.owner == owner, c.scope == scope.value, c.name == name)
 
 
 def _scope_of(owner: UserId) -> Scope:
@@ -188,6 +201,11 @@ def _strictest(rules: Iterable[Rule]) -> tuple[Rule, ...]:
             clicks=min((one for one in (known.clicks, rule.clicks) if one is not None), default=None),
         )
     return tuple(found.values())
+
+
+def _called(connection: Connection, template: str) -> str:
+    number = from_public_id(template)
+    return template if number is None else templates.name_of(connection, TemplateId(number))
 
 
 def _whose(owner: UserId) -> str:

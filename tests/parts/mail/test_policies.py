@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,11 +8,12 @@ from sqlalchemy import Connection, Engine, insert
 from tests.conftest import NOON
 
 from unsealed.core.instrument import Tracking
-from unsealed.flow import send
-from unsealed.model.errors import Refused
-from unsealed.model.message import Outgoing, Recipient, UserId
+from unsealed.flow import policy, send
+from unsealed.model.errors import AboveCeiling, Refused
+from unsealed.model.message import Outgoing, Recipient, UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
-from unsealed.store import audit, messages, policies, schema
+from unsealed.model.template import Content
+from unsealed.store import audit, messages, policies, schema, templates
 from unsealed.store.engine import reading
 from unsealed.store.policies import EVERYBODY
 
@@ -197,3 +199,48 @@ def test_what_is_said_later_changes_no_mail_that_was_accepted(users: Engine, tra
     with reading(users) as connection:
         assert messages.derivation(connection, copy) == before
     assert send.copy_of(users, copy, keys=tracking.keys).raw == sent
+
+
+def test_what_a_template_says_holds_for_letters_made_from_it_alone(users: Engine) -> None:
+    with users.begin() as connection:
+        template = templates.add(connection, INES, "Welcome", Content(subject="", html=""), NOON)
+        name = public_id(template)
+        unsaid = Place(limit=Rule(scope=Scope.TEMPLATE, name=name))
+        assert policies.of_template(connection, name) == unsaid
+
+        quiet = replace(unsaid, limit=replace(unsaid.limit, clicks=Level.OFF), opens=Level.IDENTIFIED)
+        assert policies.keep(connection, EVERYBODY, quiet, by=INES, now=NOON)
+        assert not policies.keep(connection, EVERYBODY, quiet, by=INES, now=NOON)
+
+        assert policies.of_template(connection, name) == quiet
+        assert policies.said(connection, ROB, []).places == ()
+        assert policies.said(connection, ROB, [], name).places == (quiet,)
+        assert policies.said(connection, ROB, [], public_id(template ^ 1)).places == ()
+        assert lines(connection, INES) == [
+            "for letters made from “Welcome”: opens by default unsaid -> identified, links at most unsaid -> off"
+        ]
+
+
+@pytest.mark.parametrize("name", ["", "0123456789abcdef"])
+def test_only_at_a_template_of_the_house_something_is_said_under_a_name(users: Engine, name: str) -> None:
+    with users.begin() as connection:
+        for owner, scope in ((INES, Scope.TEMPLATE), (EVERYBODY, Scope.ACCOUNT), (INES, Scope.USER)):
+            if name or scope is Scope.TEMPLATE:
+                with pytest.raises(Refused):
+                    policies.keep(connection, owner, Place(limit=Rule(scope=scope, name=name)), by=INES, now=NOON)
+
+
+def test_a_template_is_named_as_people_know_it_and_held_to_what_holds_for_everybody(users: Engine) -> None:
+    with users.begin() as connection:
+        template = templates.add(connection, INES, "Welcome", Content(subject="", html=""), NOON)
+        limit = Rule(scope=Scope.TEMPLATE, name=public_id(template), opens=Level.OFF)
+        assert policy.keep_template(connection, INES, Place(limit=limit), Switches(), NOON)
+
+        said = policy.said_about(connection, ROB, ["a@b.example"], template)
+        assert [replace(limit, name="Welcome")] == [place.limit for place in said.places]
+        assert policy.said_about(connection, ROB, ["a@b.example"]).places == ()
+
+        house = Place(limit=Rule(scope=Scope.ACCOUNT, clicks=Level.IDENTIFIED))
+        policies.keep(connection, EVERYBODY, house, by=INES, now=NOON)
+        with pytest.raises(AboveCeiling, match="link tracking is limited to the level identified for everybody here"):
+            policy.keep_template(connection, INES, Place(limit=limit, clicks=Level.FULL), Switches(), NOON)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -112,6 +113,26 @@ def test_one_more_place_never_raises_the_ceiling(said: list[Place], more: Place)
     assert standing([*said, more]).ceiling.opens <= standing(said).ceiling.opens
     assert standing([*said, more]).ceiling.clicks <= standing(said).ceiling.clicks
     assert standing([*said, more]).strict == (standing(said).strict or more.strict)
+
+
+@given(template=places, others=st.lists(places, max_size=5))
+def test_a_template_limits_its_letters_and_its_default_is_the_nearest(template: Place, others: list[Place]) -> None:
+    name = "Welcome"
+    template = replace(template, limit=replace(template.limit, scope=Scope.TEMPLATE, name=name))
+    others = [each for each in others if each.limit.scope is not Scope.TEMPLATE]
+    without, found = standing(others), standing([*others, template])
+    limit = rule_of(template)
+
+    for axis in ("opens", "clicks"):
+        most, default = getattr(limit, axis), getattr(template, axis)
+        ceiling_, before = getattr(found.ceiling, axis), getattr(without.ceiling, axis)
+        assert ceiling_ == lowest([before, most])
+        if default is not None:
+            assert getattr(found, axis) == min(default, ceiling_)
+        if ceiling_ < before:
+            asked = {"opens": None, "clicks": None} | {axis: Level.FULL}
+            (refusal,) = refusals(found.ceiling, **asked)
+            assert str(refusal).endswith(f"by the template {name}")
 
 
 @given(st.lists(rules, max_size=8), levels, levels)
