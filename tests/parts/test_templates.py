@@ -55,6 +55,14 @@ def test_old_versions_never_change(shelf: Engine) -> None:
         assert ("Good day", 2, "Welcome", "1@x.example") == (row.name, row.version, row.subject, row.owner)
 
 
+def test_what_somebody_else_changed_meanwhile_is_not_covered(shelf: Engine) -> None:
+    template = add(shelf)
+    with shelf.begin() as connection:
+        assert templates.change(connection, template, SECOND, by=MARA, now=NOON, based_on=1) == 2
+        assert templates.change(connection, template, FIRST, by=ROB, now=NOON, based_on=1) is None
+        assert [SECOND, FIRST] == [each.content for each in templates.versions(connection, template)]
+
+
 def test_others_see_what_is_shared_alone(shelf: Engine) -> None:
     template = add(shelf)
     add(shelf, ROB, "arrival")

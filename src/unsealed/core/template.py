@@ -87,8 +87,24 @@ def fill(content: Content, values: Mapping[str, str]) -> Filled:
     absent = (spot.name for _, spots in read for spot in spots if spot.otherwise is None and not known.get(spot.name))
     if missing := tuple(dict.fromkeys(absent)):
         return Filled(content=content, missing=missing)
-    subject, html, text = (_filled(written, spots, known) for written, spots in read)
-    return Filled(content=Content(subject=subject, html=html, text=text))
+    return Filled(content=_content(_filled(written, spots, known) for written, spots in read))
+
+
+def prefill(content: Content, values: Mapping[str, str]) -> Filled:
+    """The same for somebody who goes on writing: what is missing stays as it stands, for them to complete. Sending such
+    a letter is what `left` is asked before.
+
+    Raises:
+        BadInput: as `fill`.
+    """
+    read = _read(content)
+    known = {name: value for name, value in ((name, one_line(value)) for name, value in values.items()) if value}
+    ready = [[spot for spot in spots if spot.otherwise is not None or spot.name in known] for _, spots in read]
+    missing = (spot.name for _, spots in read for spot in spots if spot.otherwise is None and spot.name not in known)
+    return Filled(
+        content=_content(_filled(written, some, known) for (written, _), some in zip(read, ready, strict=True)),
+        missing=tuple(dict.fromkeys(missing)),
+    )
 
 
 def left(*texts: str) -> tuple[str, ...]:
@@ -137,6 +153,11 @@ def _read(content: Content) -> tuple[tuple[str, list[Spot]], ...]:
         (content.html, _html_spots(content.html)),
         (content.text, list(_plain_spots(content.text))),
     )
+
+
+def _content(parts: Iterable[str]) -> Content:
+    subject, html, text = parts
+    return Content(subject=subject, html=html, text=text)
 
 
 def _filled(text: str, spots: Iterable[Spot], known: Mapping[str, str]) -> str:

@@ -22,9 +22,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What came of filling a template: the letter, or what is missing for it. Never half of it."""
+    """What came of filling a template: the letter, or what is missing for it."""
 
-    content: Content  # with `missing`: as it stands in the template, nothing filled
+    content: Content  # with `missing`: not to be sent; as it stands in the template, or to be completed by hand
     missing: tuple[str, ...] = ()  # names of placeholders that have no value, in the order of the letter
 
 

@@ -91,11 +91,22 @@ def add(connection: Connection, user: UserId, name: str, content: Content, now: 
     return template
 
 
-def change(connection: Connection, template: TemplateId, content: Content, *, by: UserId, now: datetime) -> int:
-    """Keep a new version; its number. Whoever changes the template at the same time waits, and makes the next one."""
+def change(
+    connection: Connection,
+    template: TemplateId,
+    content: Content,
+    *,
+    by: UserId,
+    now: datetime,
+    based_on: int | None = None,
+) -> int | None:
+    """Keep a new version; its number. None, and nothing kept, when `based_on` is not the newest any more."""
     raised = update(templates).where(_t.id == template).values(version=_t.version + 1, changed_at=now)
-    number: int = connection.execute(raised.returning(_t.version)).scalar_one()
-    _add_version(connection, template, number, content, by=by, now=now)
+    if based_on is not None:
+        raised = raised.where(_t.version == based_on)
+    number: int | None = connection.execute(raised.returning(_t.version)).scalar()
+    if number is not None:
+        _add_version(connection, template, number, content, by=by, now=now)
     return number
 
 

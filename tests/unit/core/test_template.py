@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.core.template import VALUE_LETTERS, fill, left, left_in_html, names, one_line, values_of
+from unsealed.core.template import VALUE_LETTERS, fill, left, left_in_html, names, one_line, prefill, values_of
 from unsealed.model.errors import BadInput
 from unsealed.model.message import Recipient
 from unsealed.model.template import Content
@@ -186,6 +186,16 @@ def test_nothing_is_filled_when_anything_is_missing() -> None:
 
     assert (found.content, found.missing) == (whole, ("company", "phone"))
     assert ("company", "phone", "first_name", "last_name") == names(whole)
+
+
+def test_who_goes_on_writing_gets_what_is_known_and_the_rest_to_complete() -> None:
+    whole = content("<p>{{first_name}} {{phone}} {{x|y}}</p>", subject="{{phone}}")
+
+    found = prefill(whole, INES | {"phone": " "})
+
+    assert (content("<p>Ines {{phone}} y</p>", subject="{{phone}}"), ("phone",)) == (found.content, found.missing)
+    assert fill(whole, INES | {"phone": "1"}) == prefill(whole, INES | {"phone": "1"})
+    assert ("phone",) == left(found.content.subject, found.content.html)
 
 
 def test_what_is_left_is_named_once() -> None:
