@@ -317,7 +317,19 @@ class Upstream(_Section):
         "built-in sandbox.",
     )
     ca: OptionalPath = Field(
-        default=None, description="PEM file with the authorities that may vouch for it. Empty: those of the system."
+        default=None,
+        description="PEM file with the authorities that may vouch for it. Empty: those of the system. Servers that "
+        "people name in the pages are trusted on the word of either.",
+    )
+
+
+class People(_Section):
+    """What the people of this installation may do."""
+
+    private_hosts: bool = Field(
+        default=False,
+        description="Whether the mail servers that people name, next hops and mailboxes of their own, may lie in a "
+        "private network or on this machine. Owners may always name such; others could look around in your network.",
     )
 
 
@@ -419,6 +431,7 @@ class Settings(BaseSettings):
     track: Track = Track()
     smtp: Smtp = Smtp()
     upstream: Upstream = Upstream()
+    people: People = People()
     tracking: TrackingDefaults = TrackingDefaults()
     keep: Keep = Keep()
     log: Log = Log()
@@ -439,15 +452,27 @@ class Settings(BaseSettings):
         return self.track.url or self.track.listen.url
 
     @property
+    def usual_host(self) -> str:
+        """The next hop of all for whom the store names none; "": the sandbox."""
+        return "" if self.upstream.url is None else self.upstream.url.host
+
+    @property
     def allowed(self) -> Switches:
-        """What may be tracked at most: nothing where links would lead nowhere."""
-        return self.tracking.switches if self.links_reach_readers else OFF
+        """What may be tracked at most in mail that goes the usual way."""
+        return self.allowed_by(self.usual_host)
+
+    def allowed_by(self, host: str) -> Switches:
+        """What may be tracked at most in mail that goes by that next hop, "": into the sandbox. Nothing where links
+        would lead nowhere."""
+        return self.tracking.switches if self._links_reach(host) else OFF
 
     @property
     def links_reach_readers(self) -> bool:
-        """False where mail leaves this machine but its links would not: then nothing is tracked."""
-        leaves = self.upstream.url is not None and not is_local(self.upstream.url.host)
-        return not leaves or not is_local(urlsplit(self.track_url).hostname or "")
+        """False where mail leaves this machine the usual way but its links would not: then nothing is tracked."""
+        return self._links_reach(self.usual_host)
+
+    def _links_reach(self, host: str) -> bool:
+        return host == "" or is_local(host) or not is_local(urlsplit(self.track_url).hostname or "")
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,4 @@
-"""A next hop: where mail goes from here, and how it is written as a URL."""
+"""A next hop: where mail goes from here, how it is written as a URL, and what came of trying it out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ class Tls(StrEnum):
     IMPLICIT = "implicit"
 
 
+class Auth(StrEnum):
+    """How we sign in where there is a user name. Stored."""
+
+    PASSWORD = "password"  # noqa: S105 - a word
+    XOAUTH2 = "xoauth2"  # with an access token that a refresh token is exchanged for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """What access tokens are had with (RFC 6749 §6). Stored, sealed, as JSON of these names."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """The next hop for mail."""
@@ -27,6 +44,48 @@ class Upstream:
     tls: Tls = Tls.STARTTLS
     user: str = ""
     password: str = field(default="", repr=False)
+    oauth: OAuth | None = None  # signs in instead of the password
+    inside: bool = True  # may lie in a private network or on this machine
+
+
+class Trouble(StrEnum):
+    """Why a next hop did not take a message."""
+
+    NAME = "name"  # the host is not known
+    INSIDE = "inside"  # it lies where people's next hops must not lie
+    REFUSED = "refused"  # nobody listens there
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"  # no way there, or the connection broke
+    NO_STARTTLS = "no starttls"
+    CERTIFICATE = "certificate"
+    TLS = "tls"  # no common language, or none at all
+    SIGN_IN = "sign-in"
+    TOKEN = "token"  # noqa: S105 - no access token was to be had
+    ANSWER = "answer"  # it answers, but says no before it has seen the message
+    MESSAGE = "message"  # it let us in and refused sender, recipient or message
+
+
+class Speaker(StrEnum):
+    US = "us"
+    THEM = "them"
+    NOTE = "note"  # said by neither: what happened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a dialogue with a next hop; secrets are masked."""
+
+    by: Speaker
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of trying a next hop out."""
+
+    lines: tuple[Line, ...]
+    trouble: Trouble | None = None  # None: it took the message
+    words: str  # its last answer, or what failed
 
 
 def parse_upstream(url: str) -> Upstream:

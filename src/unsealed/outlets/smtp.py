@@ -5,29 +5,38 @@ given up silently, and that only canonical lines with our own dot-stuffing leave
 has looked at the message (no connection, TLS, sign-in) is temporary: it says nothing about the mail.
 
 A message with 8-bit data goes to a next hop without 8BITMIME as it is: re-encoding would change signed parts, and
-nearly every server takes it. Connections are kept and used again for a while.
+nearly every server takes it. Connections are kept and used again for a while. `try_out` puts down what both sides say;
+secrets are masked before anybody sees them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
+import socket
 import ssl
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import aiosmtplib
 from aiosmtplib.errors import SMTPAuthenticationError, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.typing import Default
 
-from unsealed.model.errors import DeliveryFailed
+from unsealed.model.errors import DeliveryFailed, Refused
 from unsealed.model.message import public_id
 from unsealed.model.ports import Clock, Parcel, Receipt
-from unsealed.model.upstream import Tls, Upstream
+from unsealed.model.upstream import Attempt, Line, Speaker, Tls, Trouble, Upstream
+from unsealed.outlets.dial import dial
+from unsealed.outlets.oauth import AccessTokens
 
 TIMEOUT_S = 300.0  # RFC 5321 §4.5.3.2: five minutes for most steps
 CONNECTIONS = 10
 IDLE_S = 20.0  # kept so long between two copies; servers cut after 30 s and more
 COPIES_PER_CONNECTION = 100  # several big hosts hang up after that many
 SLOW_LINE = 20_000  # bytes a second that a connection must carry at least, or the time-out strikes
+LINES_HEARD, LETTERS_HEARD = 200, 500  # of a dialogue that is put down
+MASK = "***"
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 # Answers about our sign-in, not about the mail: it waits until the operator has set it right.
@@ -44,7 +53,7 @@ class _Connection:
 class SmtpOutlet:
     """Hands over one copy in one transaction, over a few connections that are kept.
 
-    host: how we introduce ourselves (EHLO). tls_context: other trust than the system's.
+    host: how we introduce ourselves (EHLO). tls_context: other trust than the system's. heard: puts the dialogues down.
     """
 
     def __init__(
@@ -56,9 +65,14 @@ class SmtpOutlet:
         connections: int = CONNECTIONS,
         timeout_s: float = TIMEOUT_S,
         tls_context: ssl.SSLContext | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self._upstream = upstream
         self._clock = clock
+        self._heard = heard
+        self._tokens: AccessTokens | None = None
+        if upstream.oauth is not None:
+            self._tokens = AccessTokens(upstream.oauth, inside=upstream.inside, tls_context=tls_context)
         self._host = host
         self._timeout_s = timeout_s
         self._tls_context = tls_context
@@ -118,36 +132,34 @@ class SmtpOutlet:
         upstream = self._upstream
         if upstream.tls is not Tls.NONE and self._tls_context is None:
             self._tls_context = await asyncio.to_thread(ssl.create_default_context)
-        client = aiosmtplib.SMTP(
-            hostname=upstream.host,
-            port=upstream.port,
-            local_hostname=self._host,
-            timeout=self._timeout_s,
-            use_tls=upstream.tls is Tls.IMPLICIT,
-            start_tls=False,
-            tls_context=self._tls_context if upstream.tls is not Tls.NONE else None,
-        )
         step = "connecting"
+        client: aiosmtplib.SMTP | None = None
         try:
-            await client.connect()
+            made = await dial(upstream.host, upstream.port, inside=upstream.inside, timeout_s=self._timeout_s)
+            client = self._client(made)
+            hello = await client.connect()
+            if self._heard is not None:
+                self._heard.met(client, hello)
             step = "greeting"
             await self._greet(client)
             if upstream.tls is Tls.STARTTLS:
                 step = "STARTTLS"
                 if not client.supports_extension("starttls"):
-                    raise DeliveryFailed(
+                    raise NotReached(
                         f"{upstream.host} offers no STARTTLS, and mail must not leave in clear",
-                        temporary=True,
+                        Trouble.NO_STARTTLS,
                         status="4.7.4",
                     )
                 await client.starttls(server_hostname=upstream.host)
                 await self._greet(client)
             if upstream.user:
                 step = "signing in"
-                await client.login(upstream.user, upstream.password)
+                await self._sign_in(client)
         except DeliveryFailed:
             _hang_up(client)
             raise
+        except Refused as error:
+            raise NotReached(str(error), Trouble.INSIDE, status="4.7.0") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             _hang_up(client)
             raise _unreachable(upstream, step, error) from error
@@ -155,6 +167,36 @@ class SmtpOutlet:
             _hang_up(client)
             raise
         return _Connection(client=client)
+
+    def _client(self, made: socket.socket) -> aiosmtplib.SMTP:
+        settings: dict[str, Any] = {
+            "hostname": self._upstream.host,
+            "sock": made,
+            "local_hostname": self._host,
+            "timeout": self._timeout_s,
+            "use_tls": self._upstream.tls is Tls.IMPLICIT,
+            "start_tls": False,
+            "tls_context": self._tls_context if self._upstream.tls is not Tls.NONE else None,
+        }
+        return aiosmtplib.SMTP(**settings) if self._heard is None else _Overheard(self._heard, **settings)
+
+    async def _sign_in(self, client: aiosmtplib.SMTP) -> None:
+        if self._tokens is None:
+            await client.login(self._upstream.user, self._upstream.password)
+            return
+        if "xoauth2" not in client.server_auth_methods:
+            raise NotReached(f"{self._upstream.host} offers no XOAUTH2", Trouble.SIGN_IN, status="4.7.8")
+        try:
+            token = await self._tokens.get()
+        except DeliveryFailed as error:
+            raise NotReached(str(error), Trouble.TOKEN, status=error.status) from error
+        if self._heard is not None:
+            self._heard.mask(token)
+        try:
+            await client.auth_xoauth2(self._upstream.user, token)
+        except SMTPAuthenticationError:
+            self._tokens.forget()
+            raise
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
         try:
@@ -200,6 +242,9 @@ class SmtpOutlet:
             raise SMTPServerDisconnected("Connection lost")
         client.protocol.write(raw)
         response = await client.protocol.read_response(timeout=self._timeout_s + len(raw) / SLOW_LINE)
+        if self._heard is not None:
+            self._heard.put(Speaker.NOTE, f"the message, {len(raw)} bytes")
+            self._heard.answered(response.code, response.message)
         return _judged(response.code, response.message, (250,))
 
     async def _put_back(self, connection: _Connection, *, clean: bool) -> None:
@@ -218,8 +263,148 @@ class SmtpOutlet:
         self._idle.append(connection)
 
 
-def _hang_up(client: aiosmtplib.SMTP) -> None:
+class NotReached(DeliveryFailed):
+    """The next hop did not come to see the message: that says nothing about the mail, so it is temporary."""
+
+    def __init__(self, message: str, trouble: Trouble, *, status: str) -> None:
+        super().__init__(message, temporary=True, status=status)
+        self.trouble = trouble
+
+
+async def try_out(
+    upstream: Upstream,
+    parcel: Parcel,
+    *,
+    clock: Clock,
+    host: str,
+    timeout_s: float,
+    tls_context: ssl.SSLContext | None = None,
+) -> Attempt:
+    """Hand over one copy on a connection of its own, and put down what both sides said.
+
+    host, tls_context: as of SmtpOutlet. timeout_s: for all of it.
+    """
+    heard = Heard(upstream)
+    outlet = SmtpOutlet(upstream, clock=clock, host=host, timeout_s=timeout_s, tls_context=tls_context, heard=heard)
+    trouble: Trouble | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            words = (await outlet.deliver(parcel)).reply
+    except TimeoutError:
+        trouble, words = Trouble.TIMEOUT, f"{upstream.host}:{upstream.port} did not come to an end in time"
+    except NotReached as error:
+        trouble, words = error.trouble, str(error)
+    except DeliveryFailed as error:
+        trouble, words = Trouble.MESSAGE, str(error)
+    await outlet.close()
+    if trouble is not None:
+        heard.put(Speaker.NOTE, words)
+    return Attempt(lines=heard.lines, trouble=trouble, words=heard.masked(words))
+
+
+class Heard:
+    """A dialogue with a next hop, put down without its secrets."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._lines: list[Line] = []
+        self._secrets: list[str] = []
+        oauth = upstream.oauth
+        for secret in (upstream.password, *([oauth.client_secret, oauth.refresh_token] if oauth else [])):
+            self.mask(secret)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All that was said so far."""
+        return tuple(self._lines)
+
+    def mask(self, secret: str) -> None:
+        """Never show this, nor the forms of it that are sent: servers like to repeat what they refuse."""
+        if secret:
+            user = self._upstream.user
+            forms = (secret, f"\0{user}\0{secret}", f"user={user}\1auth=Bearer {secret}\1\1")
+            self._secrets += [secret, *(base64.b64encode(form.encode()).decode() for form in forms)]
+
+    def masked(self, words: str) -> str:
+        """The words without the secrets."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            words = words.replace(secret, MASK)
+        return words
+
+    def put(self, by: Speaker, words: str) -> None:
+        """Put one line down."""
+        if len(self._lines) < LINES_HEARD:
+            # Server's words come with surrogates where they are no UTF-8.
+            shown = self.masked(words).encode("utf-8", "replace").decode()
+            self._lines.append(Line(by=by, words=shown[:LETTERS_HEARD]))
+
+    def answered(self, code: int, message: str) -> None:
+        """Put an answer down, line by line as it came."""
+        *first, last = message.split("\n")
+        for line in first:
+            self.put(Speaker.THEM, f"{code}-{line}")
+        self.put(Speaker.THEM, f"{code} {last}")
+
+    def met(self, client: aiosmtplib.SMTP, hello: aiosmtplib.SMTPResponse) -> None:
+        """Put down who answered, and how: after the greeting, and anew after STARTTLS."""
+        peer = client.get_transport_info("peername")
+        self.put(Speaker.NOTE, f"connected to {peer[0]} port {peer[1]}")
+        self.secured(client)
+        self.answered(hello.code, hello.message)
+
+    def secured(self, client: aiosmtplib.SMTP) -> None:
+        """Put down what TLS came to, if there is any."""
+        tls = client.get_transport_info("ssl_object")
+        if tls is not None:
+            certificate = tls.getpeercert() or {}
+            self.put(Speaker.NOTE, f"{tls.version()} with {tls.cipher()[0]}; certificate {_described(certificate)}")
+
+
+def _described(certificate: dict[str, Any]) -> str:
+    names = [name for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    issuer = dict(pair for parts in certificate.get("issuer", ()) for pair in parts)
+    by = issuer.get("organizationName") or issuer.get("commonName") or "nobody named"
+    return f"for {', '.join(names[:5]) or 'no name'}, issued by {by}, good until {certificate.get('notAfter', '?')}"
+
+
+class _Overheard(aiosmtplib.SMTP):
+    """A client that puts down what both sides say."""
+
+    def __init__(self, heard: Heard, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._heard = heard
+        self._signing_in = False
+
+    async def execute_command(
+        self,
+        *args: bytes,
+        timeout: float | Literal[Default.token] | None = Default.token,  # noqa: ASYNC109 - the overridden method's
+    ) -> aiosmtplib.SMTPResponse:
+        shown = args
+        # What follows "AUTH METHOD", on its line or on the next ones, proves who we are.
+        if args[0].upper() == b"AUTH":
+            self._signing_in = True
+            shown = (*args[:2], *(MASK.encode() for _ in args[2:]))
+        elif self._signing_in:
+            shown = (MASK.encode(),)
+        self._heard.put(Speaker.US, b" ".join(shown).decode("utf-8", "replace"))
+        response = await super().execute_command(*args, timeout=timeout)
+        self._signing_in = self._signing_in and response.code == 334
+        self._heard.answered(response.code, response.message)
+        return response
+
+    async def starttls(self, **settings: Any) -> aiosmtplib.SMTPResponse:
+        self._heard.put(Speaker.US, "STARTTLS")
+        response = await super().starttls(**settings)
+        self._heard.answered(response.code, response.message)
+        self._heard.secured(self)
+        return response
+
+
+def _hang_up(client: aiosmtplib.SMTP | None) -> None:
     """Close at once: TLS would wait for the other side's good-bye, maybe beyond the end of the event loop."""
+    if client is None:
+        return
     transport = client.transport
     client.close()
     if isinstance(transport, asyncio.Transport):
@@ -283,23 +468,30 @@ def _judged(code: int, message: str, good: tuple[int, ...]) -> str:
     raise DeliveryFailed(reply, temporary=not permanent, code=max(code, 0), status=status)
 
 
-def _unreachable(upstream: Upstream, step: str, error: Exception) -> DeliveryFailed:
-    """Nothing that happens before MAIL says anything about the mail: always temporary."""
+def _unreachable(upstream: Upstream, step: str, error: Exception) -> NotReached:
     where = f"{upstream.host}:{upstream.port}"
     cause = error.__cause__ if error.__cause__ is not None else error
     if isinstance(error, SMTPAuthenticationError):
         words = f"{where} did not let us sign in: {error.code} {error.message}"
-        return DeliveryFailed(words, temporary=True, status="4.7.8")
+        return NotReached(words, Trouble.SIGN_IN, status="4.7.8")
     if isinstance(error, SMTPResponseException):
-        return DeliveryFailed(f"{where} while {step}: {error.code} {error.message}", temporary=True, status="4.3.2")
+        words = f"{where} while {step}: {error.code} {error.message}"
+        return NotReached(words, Trouble.ANSWER, status="4.3.2")
     if isinstance(cause, ssl.SSLCertVerificationError):
         words = f"the certificate of {where} cannot be trusted: {cause.verify_message}"
-        return DeliveryFailed(words, temporary=True, status="4.7.5")
+        return NotReached(words, Trouble.CERTIFICATE, status="4.7.5")
     if isinstance(cause, ssl.SSLError):
-        return DeliveryFailed(f"TLS with {where} failed: {cause.reason}", temporary=True, status="4.7.5")
+        return NotReached(f"TLS with {where} failed: {cause.reason}", Trouble.TLS, status="4.7.5")
     if isinstance(error, TimeoutError):
-        return DeliveryFailed(f"{where} did not answer in time while {step}", temporary=True, status="4.4.2")
-    return DeliveryFailed(f"{where} could not be reached while {step}: {cause}", temporary=True, status="4.4.1")
+        return NotReached(f"{where} did not answer in time while {step}", Trouble.TIMEOUT, status="4.4.2")
+    trouble = Trouble.UNREACHABLE
+    if isinstance(cause, socket.gaierror):
+        trouble = Trouble.NAME
+    elif step == "connecting" and isinstance(cause, ConnectionRefusedError):
+        trouble = Trouble.REFUSED
+    elif step == "signing in" and not isinstance(error, OSError):
+        trouble = Trouble.SIGN_IN  # no way of signing in that both know
+    return NotReached(f"{where} could not be reached while {step}: {cause}", trouble, status="4.4.1")
 
 
 def _broken(step: str, error: Exception) -> DeliveryFailed:
