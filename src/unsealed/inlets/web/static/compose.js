@@ -1,0 +1,608 @@
+// The page for writing. Promises that no text is lost: every change is kept in this browser at once and on the server
+// after a short pause; what only the browser has is offered when the page is opened again. What will be tracked is
+// asked of the server, which decides by the letter as it stands; nothing is guessed here.
+
+const root = document.querySelector("[data-compose]");
+const start = JSON.parse(root.dataset.compose);
+const { People } = await import(root.dataset.peopleModule);
+const { Letter } = await import(root.dataset.letterModule);
+
+const PAUSE_MS = 700; // without a key before the server is told
+const RETRY_MS = [2000, 4000, 8000, 15000, 30000];
+
+const $ = (what, within = document) => within.querySelector(what);
+const all = (what, within = document) => [...within.querySelectorAll(what)];
+const form = $("form", root);
+const field = (name) => document.getElementById(name);
+const clock = (at = new Date()) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const many = (number, one, more) => `${number} ${number === 1 ? one : more}`;
+const make = (tag, attributes = {}, ...inside) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in made && typeof value !== "string") made[name] = value; else made.setAttribute(name, value);
+  }
+  made.append(...inside);
+  return made;
+};
+const icon = (name, look = "icon s") => {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", look);
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `${root.dataset.icons}#${name}`);
+  svg.append(use);
+  return svg;
+};
+const escaped = (text) => text.replace(/[&<>]/g, (each) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[each]);
+const paragraphs = (text) => text.split(/\n{2,}/).map((each) => `<p>${escaped(each).replace(/\n/g, "<br>")}</p>`).join("");
+const size = (bytes) => (bytes < 1000000 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1000000).toFixed(1)} MB`);
+
+// ---------------------------------------------------------------- asking the server
+
+const AWAY = { status: 0, data: { error: "The server does not answer." } };
+const OUT = "You are signed out. Sign in in another tab, then go on here.";
+let csrf = root.dataset.csrf;
+
+/** Ask, and take the answer as it comes: {status, data}. Status 0: nobody answered. Never throws. */
+const ask = async (method, path, body, again = true) => {
+  let answer, data;
+  try {
+    answer = await fetch(path, {
+      method, credentials: "same-origin", redirect: "error",
+      headers: { Accept: "application/json", "X-CSRF-Token": csrf, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch { return AWAY; }
+  data = await answer.json().catch(() => ({}));
+  if (answer.status === 403 && again && await newToken()) return ask(method, path, body, false);
+  if (answer.status === 401) data = { error: OUT };
+  if (answer.status >= 500) return { status: 0, data: { error: data.error || "The server is in trouble." } };
+  return { status: answer.status, data };
+};
+/** Somebody who signed in again in another tab has a new token; whether there is one. */
+const newToken = async () => {
+  const page = await fetch("/compose", { credentials: "same-origin" }).then((answer) => answer.text()).catch(() => "");
+  const found = new DOMParser().parseFromString(page, "text/html").querySelector("[data-compose]")?.dataset.csrf;
+  const fresh = Boolean(found) && found !== csrf;
+  csrf = found || csrf;
+  return fresh;
+};
+
+// ---------------------------------------------------------------- the fields
+
+const people = Object.fromEntries(all("[data-people]").map((box) => [box.dataset.people, new People(box, {
+  ask: async (typed) => (await ask("GET", `/compose/contacts?q=${encodeURIComponent(typed)}`)).data.contacts || [],
+  changed: () => changed(),
+  close: () => icon("close"),
+})]));
+const show = (name) => {
+  $(`[data-line=${name}]`).hidden = false;
+  $(`[data-show=${name}]`).hidden = true;
+};
+for (const button of all("[data-show]")) button.addEventListener("click", () => { show(button.dataset.show); field(button.dataset.show).focus(); });
+
+const plainText = $("[data-plain]");
+const plainSwitch = $("[data-plain-switch]");
+let content = start.content; // the parts that no field shows: answers, mode, quote, template, signature, opens, clicks
+let letter = null;
+
+const kit = root.dataset.editor ? await import(root.dataset.editor).catch(() => null) : null;
+if (kit) {
+  letter = new Letter(kit, {
+    place: $("[data-letter]"), tools: $("[data-tools]"), swatches: $("[data-swatches]"), content: content.html,
+    changed: () => changed(), files: (files) => files.forEach((file) => upload(file, file.type.startsWith("image/"))), askLink: () => askLink(),
+  });
+}
+
+const collect = () => ({
+  ...content,
+  from: field("from").value,
+  ...Object.fromEntries(Object.entries(people).map(([name, each]) => [name, each.value])),
+  subject: field("subject").value,
+  plain: plainSwitch.checked,
+  html: letter && !plainSwitch.checked ? letter.html : content.html,
+  text: plainSwitch.checked ? plainText.value : "",
+});
+const fill = (given) => {
+  content = given;
+  if (given.from && start.identities.some((each) => each.address === given.from)) field("from").value = given.from;
+  for (const [name, each] of Object.entries(people)) {
+    each.value = given[name];
+    if (given[name] && name !== "to") show(name);
+  }
+  field("subject").value = given.subject;
+  plainSwitch.checked = given.plain;
+  if (letter && letter.html !== given.html) letter.html = given.html;
+  plainText.value = given.text;
+  looks();
+};
+/** What stands or hides with the choices made. */
+const looks = () => {
+  const plain = plainSwitch.checked;
+  $("[data-tools]").hidden = plain;
+  $("[data-letter]").hidden = plain;
+  plainText.hidden = !plain;
+  const signature = start.identities.find((each) => each.address === field("from").value)?.signature || "";
+  $("[data-signature] .signature").textContent = signature;
+  $("[data-signature]").hidden = !signature || !content.signature;
+  $("[data-signature-on]").hidden = !signature || content.signature;
+  const answers = Boolean(content.answers);
+  $("[data-quote]").hidden = $("[data-quote-off]").hidden = !answers || !content.quote;
+  $("[data-quote-on]").hidden = !answers || content.quote;
+};
+
+plainSwitch.addEventListener("change", () => {
+  if (plainSwitch.checked && letter) { content.html = letter.html; plainText.value ||= letter.text; }
+  else if (letter && plainText.value !== letter.text) letter.html = paragraphs(plainText.value);
+  if (!plainSwitch.checked) plainText.value = "";
+  looks();
+  changed();
+});
+const choose = (name, value) => { content = { ...content, [name]: value }; looks(); changed(); };
+for (const [where, name, value] of [["[data-signature-off]", "signature", false], ["[data-signature-on]", "signature", true], ["[data-quote-off]", "quote", false], ["[data-quote-on]", "quote", true]]) {
+  $(where).addEventListener("click", () => { choose(name, value); });
+}
+$("[data-quote]").addEventListener("toggle", async (event) => {
+  const frame = $("iframe", event.target);
+  if (event.target.open && !frame.src && await there()) frame.src = `/compose/${id}/quote`;
+});
+form.addEventListener("input", (event) => { if (event.target !== plainSwitch && !event.target.closest("[data-people]")) changed(); });
+field("from").addEventListener("change", looks);
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  if (event.ctrlKey || event.metaKey) { event.preventDefault(); send(); }
+  else if (event.target === field("subject")) { event.preventDefault(); toLetter(); }
+});
+const toLetter = () => (plainSwitch.checked || !letter ? plainText.focus() : letter.focus("start"));
+
+// ---------------------------------------------------------------- keeping
+
+let { id, revision } = start;
+let kept = ""; // the content that the server has, as JSON
+let soon = 0;
+let here = 0;
+let failures = 0;
+let under_way = null;
+let ended = false; // sent or thrown away
+
+const state = $("[data-state]");
+const say = (words) => { if (state.textContent !== words) state.textContent = words; };
+const copyName = () => `unsealed-draft ${root.dataset.owner} ${id || `new${location.search}`}`;
+const store = (name, value) => { try { if (value) localStorage.setItem(name, value); else localStorage.removeItem(name); } catch { /* full or forbidden: the server keeps it */ } };
+const stored = (name) => { try { return JSON.parse(localStorage.getItem(name)); } catch { return null; } };
+
+const changed = () => {
+  if (ended) return;
+  clearTimeout(here);
+  here = setTimeout(keepHere, 200);
+  clearTimeout(soon);
+  soon = setTimeout(save, PAUSE_MS);
+  if (!failures) say("");
+};
+const keepHere = () => {
+  clearTimeout(here);
+  const now = collect();
+  if (!ended && JSON.stringify(now) !== kept) store(copyName(), JSON.stringify({ at: Date.now(), revision, content: now }));
+};
+/** Keep the draft on the server; true when it has what stands here. */
+const save = async ({ always = false } = {}) => {
+  clearTimeout(soon);
+  while (under_way) await under_way;
+  if (ended) return false;
+  if (JSON.stringify(collect()) === kept && !(always && !id)) return true;
+  under_way = keep();
+  const done = await under_way;
+  under_way = null;
+  return done;
+};
+const keep = async () => {
+  const now = collect();
+  say("Saving");
+  const { status, data } = id ? await ask("PUT", `/compose/${id}`, { revision, content: now }) : await ask("POST", "/compose", now);
+  if (status === 200 || status === 201) {
+    const before = copyName();
+    failures = 0;
+    revision = data.revision;
+    kept = JSON.stringify(now);
+    if (!id) {
+      id = data.id;
+      history.replaceState(null, "", `/compose/${id}`);
+      store(before);
+    }
+    if (JSON.stringify(collect()) === kept) store(copyName());
+    note("");
+    say(`Saved ${clock()}`);
+    judge(data.check);
+    return true;
+  }
+  keepHere();
+  if (status === 409) conflict(data);
+  else if (status === 0 || status === 401) {
+    say("Not saved");
+    note(`${data.error} Your text is kept in this browser and saved as soon as that is possible.`, status === 401 ? [{ words: "Sign in", href: "/sign-in" }] : []);
+    clearTimeout(soon);
+    soon = setTimeout(save, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+  } else {
+    say("Not saved");
+    note(`Not saved: ${data.error || "the server refused it"} Your text is kept in this browser.`);
+    errors(data.fields || {}, true);
+  }
+  return false;
+};
+/** The draft's row, made when there is none yet: files and the message below need it. */
+const there = async () => Boolean(id) || (await save({ always: true }) && Boolean(id));
+
+addEventListener("online", save);
+document.addEventListener("visibilitychange", () => { if (document.hidden) { keepHere(); save(); } });
+addEventListener("pagehide", keepHere);
+
+/** A line above the fields, with what can be done about it. */
+const note = (words, acts = []) => {
+  const bar = $("[data-note]");
+  if ($("[data-note-words]").textContent === words) return;
+  $("[data-note-words]").textContent = words;
+  $("[data-note-acts]").replaceChildren(...acts.map(({ words: label, href, act }) => {
+    const button = href ? make("a", { class: "button small", href, target: "_blank", rel: "noopener" }, label) : make("button", { class: "button small", type: "button" }, label);
+    if (act) button.addEventListener("click", () => { note(""); act(); });
+    return button;
+  }));
+  bar.hidden = !words;
+};
+const conflict = (theirs) => {
+  say("Not saved");
+  note("This draft was changed in another window meanwhile. Which of the two shall stay?", [
+    { words: "What stands here", act: () => { revision = theirs.revision; save(); } },
+    { words: "What the other window has", act: () => { store(copyName()); revision = theirs.revision; fill(theirs.content); kept = JSON.stringify(collect()); save(); check(); } },
+  ]);
+};
+const offer = () => {
+  const found = stored(copyName());
+  if (!found || JSON.stringify({ ...start.content, ...found.content }) === kept) { store(copyName()); return; }
+  note(`This browser holds a text of ${clock(new Date(found.at))} that the server never got.`, [
+    { words: "Take it", act: () => { fill({ ...start.content, ...found.content }); save(); } },
+    { words: "Throw it away", act: () => store(copyName()) },
+  ]);
+};
+
+$("[data-discard]").addEventListener("click", async () => {
+  const dropped = collect();
+  clearTimeout(soon);
+  while (under_way) await under_way;
+  ended = true;
+  if (id && (await ask("POST", `/compose/${id}/discard`, {})).status !== 200) { ended = false; note("It was not discarded: the server did not answer. Try again."); return; }
+  store(copyName());
+  if (!dropped.subject && !dropped.to && !dropped.html && !dropped.text) { location.href = "/drafts"; return; }
+  form.inert = true;
+  location.href = "/drafts";
+});
+
+// ---------------------------------------------------------------- what will be tracked, as the server says
+
+const KINDS = [["Opens and clicks", true, true], ["Opens", true, false], ["Clicks", false, true], ["No tracking", false, false]];
+const SEEN = { full: "when, on what and from which country", identified: "when; no device and no place" };
+const NONE = { errors: {}, warnings: [], opens: "off", clicks: "off", tracked: 0, left: 0, links: [], controls: { opens: { may: true, why: "" }, clicks: { may: true, why: "" } } };
+const trackButton = $("[data-track]");
+const trackMenu = $("[data-track-menu]");
+let verdict = { ...NONE, ...start.check };
+let tried = false; // to send: from then on everything that is missing is said
+
+const check = async () => {
+  const { status, data } = await ask("POST", "/compose/check", { content: collect(), ...(id ? { id } : {}) });
+  if (status === 200) judge(data.check);
+};
+const judge = (said) => {
+  if (!said) return;
+  verdict = { ...NONE, ...said };
+  const { controls, links, tracked, left } = verdict;
+  const opens = verdict.opens !== "off";
+  const clicks = verdict.clicks !== "off";
+  errors(verdict.errors, tried);
+  $("[data-warnings]").replaceChildren(...verdict.warnings.map(({ words }) => make("li", {}, icon("bounce"), make("span", {}, words))));
+
+  $("[data-track-words]").textContent = KINDS.find(([, one, other]) => one === opens && other === clicks)[0];
+  $("use", trackButton).setAttribute("href", `${root.dataset.icons}#${opens || clicks ? "bell-on" : "bell-off"}`);
+  const eye = $("[data-eye]");
+  eye.setAttribute("aria-pressed", String(opens));
+  eye.setAttribute("aria-disabled", String(!controls.opens.may));
+  eye.title = controls.opens.why;
+  $("use", eye).setAttribute("href", `${root.dataset.icons}#${opens ? "eye" : "eye-crossed"}`);
+  $("[data-eye-words]").textContent = opens ? "Opens on" : "Opens off";
+  const finger = $("[data-finger]");
+  $("use", finger).setAttribute("href", `${root.dataset.icons}#${clicks ? "finger" : "finger-crossed"}`);
+  $("[data-finger-words]").textContent = links.length ? `${tracked} of ${many(tracked + left, "link", "links")}` : "No links";
+
+  $("[data-will-opens]").textContent = opens ? `Each recipient: ${SEEN[verdict.opens] || "as allowed"}.` : controls.opens.why || "Not in this letter.";
+  $("[data-will-clicks]").textContent = clicks ? `Each recipient and link: ${SEEN[verdict.clicks] || "as allowed"}.` : controls.clicks.why || "Not in this letter.";
+  $("[data-will-count]").textContent = links.length ? `${tracked} of ${tracked + left} tracked` : "";
+  $("[data-no-links]").hidden = Boolean(links.length);
+  draw(links);
+  letter?.judge(links.filter((each) => each.where === "body").map((each) => each.tracked));
+};
+const PLACES = { signature: "in your signature; ", quote: "in the message below; " };
+const draw = (links) => {
+  const list = $("[data-links]");
+  const focused = [...list.querySelectorAll("input")].indexOf(document.activeElement);
+  let n = -1;
+  list.replaceChildren(...links.map((link) => {
+    const body = link.where === "body";
+    const nth = body ? ++n : -1;
+    const may = Boolean(link.may && body && letter);
+    const box = make("input", { type: "checkbox", class: "box", checked: link.tracked, disabled: !may });
+    box.addEventListener("change", () => letter.track(nth, box.checked));
+    return make("li", {}, make("label", { class: may ? "choice" : "choice off" }, box,
+      make("span", { class: "t one" }, link.text || link.url), make("span"),
+      make("span", { class: "d one", title: link.url }, link.url.replace(/^https?:\/\//, "")),
+      make("span", { class: "d" }, `${PLACES[link.where] || ""}${link.words}`)));
+  }));
+  if (focused >= 0) list.querySelectorAll("input")[focused]?.focus();
+};
+const track = (opens, clicks) => {
+  content = { ...content, opens, clicks };
+  judge({ ...verdict, opens: opens ? (verdict.opens === "off" ? "full" : verdict.opens) : "off", clicks: clicks ? (verdict.clicks === "off" ? "full" : verdict.clicks) : "off" });
+  changed();
+};
+$("[data-eye]").addEventListener("click", () => {
+  if (!verdict.controls.opens.may) { note(`Opens cannot be tracked: ${verdict.controls.opens.why}.`); return; }
+  track(verdict.opens === "off", verdict.clicks !== "off");
+});
+
+const openMenu = (wanted) => {
+  trackMenu.hidden = !wanted;
+  trackButton.setAttribute("aria-expanded", String(wanted));
+  if (!wanted) return;
+  const { controls } = verdict;
+  const whys = new Set();
+  trackMenu.replaceChildren(...KINDS.map(([words, opens, clicks]) => {
+    const why = (opens && !controls.opens.may && controls.opens.why) || (clicks && !controls.clicks.may && controls.clicks.why) || "";
+    whys.add(why);
+    const set = opens === (verdict.opens !== "off") && clicks === (verdict.clicks !== "off");
+    const item = make("button", { type: "button", class: why ? "choice off" : "choice", role: "menuitemradio", tabindex: "-1", "aria-checked": String(set), "aria-disabled": String(Boolean(why)) },
+      make("span", { class: "radio" }), make("span", { class: "t" }, words), make("span"));
+    const more = why ? `not allowed: ${why}` : !opens && !clicks && "the letter leaves as you wrote it";
+    if (more) item.append(make("span", { class: "d" }, more));
+    item.addEventListener("click", () => { if (!why) { openMenu(false); trackButton.focus(); track(opens, clicks); } });
+    return item;
+  }));
+  ($("[aria-checked=true]", trackMenu) || trackMenu.firstElementChild).focus();
+};
+trackButton.addEventListener("click", () => openMenu(trackMenu.hidden));
+trackButton.addEventListener("keydown", (event) => { if (["ArrowDown", "ArrowUp"].includes(event.key)) { event.preventDefault(); openMenu(true); } });
+trackMenu.addEventListener("keydown", (event) => {
+  const items = [...trackMenu.children];
+  const at = items.indexOf(document.activeElement);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1 + items.length, Home: 0, End: items.length - 1 }[event.key];
+  if (to !== undefined) { event.preventDefault(); items[to % items.length].focus(); }
+  else if (event.key === "Escape") { event.stopPropagation(); openMenu(false); trackButton.focus(); }
+  else if (event.key === "Tab") openMenu(false);
+});
+document.addEventListener("click", (event) => { if (!event.target.closest(".drop-up")) openMenu(false); });
+
+const finger = $("[data-finger]");
+const will = $("#will");
+const openLinks = (wanted, focus = false) => {
+  will.hidden = !wanted;
+  finger.setAttribute("aria-expanded", String(wanted));
+  if (focus) (wanted ? field("will-title") : finger).focus();
+};
+finger.addEventListener("click", () => openLinks(will.hidden, true));
+$("[data-will-close]").addEventListener("click", () => openLinks(false, true));
+will.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); openLinks(false, true); } });
+
+/** Words beside their fields. What is still empty is no fault before somebody tries to send. */
+const errors = (found, every) => {
+  for (const place of all("[data-wrong]")) {
+    const name = place.dataset.wrong;
+    const box = name === "html" ? $(".letter", form) : field(name);
+    const words = (name && found[name]) || "";
+    const shown = words && (every || (box?.value && document.activeElement !== box)) ? words : "";
+    $("span", place).textContent = shown;
+    place.hidden = !shown;
+    if (!box) continue;
+    box.toggleAttribute("aria-invalid", Boolean(shown));
+    if (shown) { box.setAttribute("aria-invalid", "true"); box.setAttribute("aria-describedby", place.id); } else box.removeAttribute("aria-describedby");
+    if (shown && ["cc", "bcc"].includes(name)) show(name);
+  }
+};
+const atSend = (words) => {
+  const place = $(".send [data-wrong]");
+  $("span", place).textContent = words;
+  place.hidden = !words;
+};
+
+// ---------------------------------------------------------------- links, templates
+
+const linkDialog = $("[data-link-dialog]");
+const askLink = () => {
+  const link = letter.link;
+  field("link-address").value = link.href;
+  field("link-text").value = link.text;
+  $("[data-unlink]").hidden = !link.mark;
+  linkDialog.returnValue = "";
+  linkDialog.showModal();
+  linkDialog.onclose = () => {
+    const typed = field("link-address").value.trim();
+    const text = field("link-text").value.trim();
+    if (linkDialog.returnValue === "off" || (linkDialog.returnValue === "put" && !typed && link.mark)) letter.putLink(link, "", "");
+    else if (linkDialog.returnValue === "put" && typed) letter.putLink(link, addressOf(typed), text);
+    else letter.focus();
+  };
+};
+const addressOf = (typed) => {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(typed) || /^(?:#|\{\{)/.test(typed)) return typed;
+  return /^[^\s@/]+@[^\s@/]+$/.test(typed) ? `mailto:${typed}` : `https://${typed}`;
+};
+
+const templateDialog = $("[data-template-dialog]");
+$("[data-tool=template]").addEventListener("click", async () => {
+  const words = $("[data-template-words]");
+  const list = $("[data-templates]");
+  list.replaceChildren();
+  words.textContent = "Looking";
+  templateDialog.showModal();
+  const { status, data } = await ask("GET", "/compose/templates");
+  const found = data.templates || [];
+  words.textContent = status !== 200 ? data.error || "The templates cannot be read now." : found.length ? "" : "There is no template yet.";
+  list.replaceChildren(...found.map((each) => {
+    const button = make("button", { type: "button", class: "button plain" }, icon("templates", "icon"), make("span", { class: "one" }, each.name));
+    button.addEventListener("click", () => putTemplate(each));
+    return make("li", {}, button);
+  }));
+  $("button", list)?.focus();
+});
+const putTemplate = async (each) => {
+  const { status, data } = await ask("POST", `/templates/${each.id}/fill`, { contact: people.to.first, values: {} });
+  if (status !== 200) { $("[data-template-words]").textContent = data.error || "This template cannot be put in now."; return; }
+  templateDialog.close();
+  if (!field("subject").value) field("subject").value = data.subject;
+  if (plainSwitch.checked) plainText.value += make("div", {}, new DOMParser().parseFromString(data.html, "text/html").body).textContent.trim();
+  else letter?.put(data.html);
+  content = { ...content, template: { id: each.id, version: data.version } };
+  if (data.missing.length) note(`Still to be filled in by hand: ${data.missing.map((name) => `{{${name}}}`).join(", ")}.`);
+  changed();
+};
+
+// ---------------------------------------------------------------- files
+
+const files = $("[data-files]");
+const listed = (file) => {
+  const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Remove ${file.name}` }, icon("close"));
+  const row = make("li", {}, icon("clip", "icon"), make("a", { class: "one", href: file.address, target: "_blank", rel: "noopener" }, file.name), make("span", { class: "quiet" }, size(file.size)), off);
+  off.addEventListener("click", async () => {
+    const { status, data } = await ask("POST", `/compose/${id}/attachments/${file.id}/remove`, {});
+    if (status !== 200) { note(data.error || "It could not be removed."); return; }
+    row.remove();
+    $("[data-attach]").focus();
+    check();
+  });
+  return row;
+};
+/** Send one file; a picture goes into the text. */
+const upload = async (file, inline) => {
+  const bar = make("progress", { max: "1", value: 0, "aria-label": `Sending ${file.name}` });
+  const row = make("li", {}, icon("clip", "icon"), make("span", { class: "one" }, file.name), bar, make("span", { class: "quiet" }, size(file.size)));
+  files.append(row);
+  const refused = (words) => {
+    const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Dismiss ${file.name}` }, icon("close"));
+    off.addEventListener("click", () => row.remove());
+    row.replaceChildren(icon("bounce", "icon"), make("span", { role: "alert" }, `${file.name}: ${words}`), off);
+  };
+  if (!await there()) { refused("not sent, the server does not answer."); return; }
+  const request = new XMLHttpRequest(); // the only one that tells how far it is
+  request.open("POST", `/compose/${id}/attachments?name=${encodeURIComponent(file.name)}&inline=${inline ? 1 : 0}`);
+  request.setRequestHeader("X-CSRF-Token", csrf);
+  request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+  request.setRequestHeader("Accept", "application/json");
+  request.upload.onprogress = (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; };
+  request.onerror = () => refused("not sent, the server does not answer.");
+  request.onload = () => {
+    let data = {};
+    try { data = JSON.parse(request.responseText); } catch { /* a page, not words of ours */ }
+    if (request.status !== 201) { refused(data.error || "not taken."); return; }
+    if (inline && letter && !plainSwitch.checked) {
+      row.remove();
+      letter.editor.chain().focus().setImage({ src: data.address, alt: data.name.replace(/\.[^.]*$/, "") }).run();
+    } else { row.replaceWith(listed(data)); check(); }
+  };
+  request.send(file);
+};
+const pick = (input, inline) => input.addEventListener("change", () => { for (const file of input.files) upload(file, inline); input.value = ""; });
+pick($("[data-file]"), false);
+pick($("[data-picture]"), true);
+$("[data-attach]").addEventListener("click", () => $("[data-file]").click());
+$("[data-tool=image]").addEventListener("click", () => $("[data-picture]").click());
+const carries = (event) => event.dataTransfer?.types.includes("Files");
+form.addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); form.classList.add("over"); } });
+form.addEventListener("dragleave", (event) => { if (!form.contains(event.relatedTarget)) form.classList.remove("over"); });
+form.addEventListener("drop", (event) => {
+  form.classList.remove("over");
+  if (!carries(event) || event.defaultPrevented) return;
+  event.preventDefault();
+  for (const file of event.dataTransfer.files) upload(file, false);
+});
+
+// ---------------------------------------------------------------- sending, and taking it back
+
+let sending = false;
+const send = async () => {
+  if (sending || ended) return;
+  tried = true;
+  sending = true;
+  atSend("");
+  $("[data-send]").setAttribute("aria-busy", "true");
+  for (const each of Object.values(people)) each.input.dispatchEvent(new Event("blur")); // what is half typed counts
+  const saved = await save({ always: true });
+  const { status, data } = saved ? await ask("POST", `/compose/${id}/send`, { revision }) : { status: -1, data: {} };
+  $("[data-send]").removeAttribute("aria-busy");
+  sending = false;
+  if (status === 200) leave(data);
+  else if (status === 409) conflict(data);
+  else if (status === -1) atSend("Not sent, because it could not be saved first.");
+  else {
+    const fields = data.fields || {};
+    errors(fields, true);
+    const [first] = Object.keys(fields);
+    atSend(data.error || (first ? `Not sent: ${first in people || first === "subject" ? "" : `${first}: `}${fields[first]}` : "Not sent."));
+    (first === "html" ? $(".letter:not([hidden])", form) : field(first))?.focus();
+  }
+};
+form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+
+const leaving = $("[data-leaving]");
+let ticking = 0;
+const leave = ({ message, undo_s: wait }) => {
+  ended = true;
+  store(copyName());
+  const to = `/sent?m=${message}`;
+  if (!wait) { location.href = to; return; }
+  const until = performance.now() + wait * 1000;
+  root.hidden = true;
+  leaving.hidden = false;
+  $("[data-go]").href = to;
+  $("[data-leaving-title]").textContent = "Sent in a moment";
+  $("[data-leaving-words]").textContent = `Your letter leaves in ${many(wait, "second", "seconds")}. Until then you can take it back.`;
+  const tick = () => {
+    const left = Math.ceil((until - performance.now()) / 1000);
+    $("[data-leaving-count]").textContent = left > 0 ? `${left} s` : "";
+    if (left <= 0) { clearInterval(ticking); location.href = to; }
+  };
+  tick();
+  ticking = setInterval(tick, 250);
+  $("[data-undo]").focus();
+};
+const undo = async () => {
+  clearInterval(ticking);
+  const { status, data } = await ask("POST", `/compose/${id}/undo`, {});
+  if (status !== 200) {
+    $("[data-leaving-title]").textContent = "It has left";
+    $("[data-leaving-words]").textContent = status ? "It could not be taken back: the letter was handed on already." : data.error;
+    $("[data-leaving-count]").textContent = "";
+    $("[data-undo]").hidden = true;
+    $("[data-go]").focus();
+    return;
+  }
+  revision = data.revision ?? revision;
+  ended = false;
+  leaving.hidden = true;
+  root.hidden = false;
+  say("Taken back; nothing was sent");
+  toLetter();
+};
+$("[data-undo]").addEventListener("click", undo);
+document.addEventListener("keydown", (event) => { if (!leaving.hidden && event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); undo(); } });
+
+// ---------------------------------------------------------------- begin
+
+fill(start.content);
+kept = JSON.stringify(collect());
+if (!letter) {
+  plainSwitch.checked = true;
+  plainSwitch.disabled = true;
+  plainText.value ||= new DOMParser().parseFromString(content.html, "text/html").body.textContent;
+  looks();
+  note("The editor is not installed, so letters are plain text here. Run `make install`, which fetches it, and start Unsealed again.");
+}
+for (const file of start.attachments) if (!file.inline) files.append(listed(file));
+openLinks(matchMedia("(width >= 80rem)").matches);
+if (start.check) judge(start.check); else check();
+offer();
+if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();

@@ -1,0 +1,232 @@
+// The letter that is being written: the editor, its toolbar and its links. What leaves it is plain HTML that mail
+// programs know; it never holds a pixel, a rewritten link or the message that is answered.
+
+const COLOURS = { Ink: "", Red: "#c0392b", Orange: "#b35900", Green: "#2e7d32", Blue: "#1a6fc4", Purple: "#8e44ad", Grey: "#6b7280" };
+
+const TOOLS = {
+  bold: { run: (chain) => chain.toggleBold(), on: "bold" },
+  italic: { run: (chain) => chain.toggleItalic(), on: "italic" },
+  underline: { run: (chain) => chain.toggleUnderline(), on: "underline" },
+  strike: { run: (chain) => chain.toggleStrike(), on: "strike" },
+  heading: { run: (chain) => chain.toggleHeading({ level: 2 }), on: "heading" },
+  list: { run: (chain) => chain.toggleBulletList(), on: "bulletList" },
+  numbers: { run: (chain) => chain.toggleOrderedList(), on: "orderedList" },
+  quote: { run: (chain) => chain.toggleBlockquote(), on: "blockquote" },
+  left: { run: (chain) => chain.setTextAlign("left"), on: { textAlign: "left" } },
+  centre: { run: (chain) => chain.setTextAlign("center"), on: { textAlign: "center" } },
+  right: { run: (chain) => chain.setTextAlign("right"), on: { textAlign: "right" } },
+  clear: { run: (chain) => chain.unsetAllMarks().clearNodes().unsetTextAlign() },
+  undo: { run: (chain) => chain.undo(), can: "undo" },
+  redo: { run: (chain) => chain.redo(), can: "redo" },
+};
+
+const NO = new Set(["off", "no", "false", "0"]); // as the server reads these marks
+const isOff = (link) => NO.has((link.getAttribute("data-unsealed") ?? link.getAttribute("data-track") ?? "").trim().toLowerCase());
+const alignment = /(?:^|;)\s*text-align\s*:[^;]*/gi;
+
+/** What the editor knows. Anything else that is pasted or comes with a template is passed over, its text kept. */
+const extensions = (kit, letter) => {
+  const Link = kit.Link.extend({
+    inclusive: false,
+    addAttributes: () => ({
+      href: { default: null },
+      title: { default: null },
+      off: { default: null, parseHTML: (link) => (isOff(link) ? true : null), renderHTML: ({ off }) => (off ? { "data-unsealed": "off" } : {}) },
+    }),
+    addKeyboardShortcuts: () => ({ "Mod-k": () => { letter.askLink(); return true; } }),
+  });
+  const HardBreak = kit.HardBreak.extend({ addKeyboardShortcuts() { return { "Shift-Enter": () => this.editor.commands.setHardBreak() }; } });
+  // Tab leaves the letter from everywhere: a list is no trap for the keyboard.
+  const ListItem = kit.ListItem.extend({
+    addKeyboardShortcuts() {
+      const command = (what) => () => this.editor.commands[what](this.name);
+      return { Enter: command("splitListItem"), "Mod-]": command("sinkListItem"), "Mod-[": command("liftListItem") };
+    },
+  });
+  const OrderedList = kit.OrderedList.extend({ addAttributes: () => ({ start: { default: 1, parseHTML: (list) => Number(list.getAttribute("start")) || 1 } }), addNodeView: null });
+  const Image = kit.Image.extend({
+    addAttributes: () => ({ src: { default: null }, alt: { default: "" }, title: { default: null }, width: { default: null }, height: { default: null } }),
+    addNodeView: () => ({ node }) => {
+      const { src, alt } = node.attrs;
+      if (new URL(src || "", location.href).origin === location.origin || src?.startsWith("data:")) {
+        const picture = document.createElement("img");
+        Object.assign(picture, { src, alt });
+        return { dom: picture };
+      }
+      const stand_in = document.createElement("span"); // nothing is loaded from outside
+      stand_in.className = "picture";
+      stand_in.textContent = `Picture from ${new URL(src, location.href).host || "elsewhere"}${alt ? `: ${alt}` : ""}`;
+      return { dom: stand_in };
+    },
+  });
+  // The look of letters made elsewhere survives in their blocks and tables.
+  const Looks = kit.Extension.create({
+    name: "looks",
+    addGlobalAttributes: () => [
+      {
+        types: ["paragraph", "heading", "blockquote", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "tableHeader", "image"],
+        attributes: {
+          style: { default: null, parseHTML: (element) => element.getAttribute("style")?.replace(alignment, "").trim() || null },
+          ...Object.fromEntries(["align", "bgcolor", "cellpadding", "cellspacing", "border", "valign"].map((each) => [each, { default: null }])),
+        },
+      },
+    ],
+  });
+  const Marked = kit.Extension.create({
+    name: "marked",
+    addProseMirrorPlugins: () => [
+      new kit.Plugin({
+        props: {
+          decorations: (state) => {
+            const { Decoration, DecorationSet } = kit.pm.view;
+            const marks = letter.linksOf(state.doc).map(({ from, to, off }, n) =>
+              Decoration.inline(from, to, { class: off || letter.tracked[n] === false ? "left-alone" : "tracked" }));
+            return DecorationSet.create(state.doc, marks);
+          },
+        },
+      }),
+    ],
+  });
+  return [
+    kit.Document, kit.Paragraph, kit.Text, HardBreak, kit.Bold, kit.Italic, kit.Underline, kit.Strike, kit.Subscript, kit.Superscript, kit.Code,
+    kit.Heading.configure({ levels: [1, 2, 3] }), kit.BulletList, OrderedList, ListItem, kit.Blockquote, kit.HorizontalRule,
+    kit.TextStyle, kit.Color, kit.TextAlign.configure({ types: ["heading", "paragraph"] }),
+    Link.configure({ openOnClick: false, autolink: true, linkOnPaste: true, defaultProtocol: "https" }),
+    Image.configure({ inline: true }), kit.Table.configure({ resizable: false }), kit.TableRow, kit.TableCell, kit.TableHeader,
+    kit.UndoRedo, kit.Dropcursor, kit.Gapcursor, kit.Placeholder.configure({ placeholder: "Write here" }), Looks, Marked,
+  ];
+};
+
+export class Letter {
+  tracked = []; // what the server said of each link, in the order of the letter
+
+  /** kit: the editor's module; changed: after every change; files: takes what is pasted or dropped; askLink: Ctrl+K. */
+  constructor(kit, { place, tools, swatches, changed, files, askLink, content }) {
+    Object.assign(this, { tools, swatches, askLink });
+    const dropped = (list) => { const taken = [...(list || [])]; if (taken.length) files(taken); return taken.length > 0; };
+    this.editor = new kit.Editor({
+      element: place,
+      injectCSS: false, // the policy of our pages allows no style from scripts
+      extensions: extensions(kit, this),
+      content,
+      editorProps: {
+        attributes: { class: "letter", id: "letter", role: "textbox", "aria-multiline": "true", "aria-label": "Letter", "aria-describedby": "html-says" },
+        handlePaste: (_, event) => !event.clipboardData?.getData("text/html") && dropped(event.clipboardData?.files),
+        handleDrop: (_, event) => dropped(event.dataTransfer?.files),
+      },
+      onUpdate: changed,
+      onTransaction: () => this.#show(),
+    });
+    this.#bar();
+    this.#show();
+  }
+
+  get html() { return this.editor.isEmpty ? "" : this.editor.getHTML(); }
+  set html(text) { this.editor.commands.setContent(text, { emitUpdate: false }); }
+  get text() { return this.editor.getText({ blockSeparator: "\n\n" }); }
+
+  focus(where = null) { this.editor.commands.focus(where); }
+  put(html) { this.editor.chain().focus().insertContent(html).run(); }
+
+  // ---------------------------------------------------------------- links
+
+  /** The links of a document in the order of its HTML: neighbours with the same mark are one. */
+  linksOf(doc) {
+    const found = [];
+    doc.descendants((node, at, parent) => {
+      const mark = node.isInline && node.marks.find((each) => each.type.name === "link" && each.attrs.href);
+      if (!mark) return;
+      const last = found.at(-1);
+      if (last && last.to === at && last.parent === parent && last.mark.eq(mark)) last.to = at + node.nodeSize;
+      else found.push({ from: at, to: at + node.nodeSize, parent, mark, href: mark.attrs.href, off: Boolean(mark.attrs.off) });
+    });
+    return found;
+  }
+
+  /** Switch the nth link on or off for tracking. */
+  track(n, wanted) {
+    const link = this.linksOf(this.editor.state.doc)[n];
+    if (!link) return;
+    const mark = link.mark.type.create({ ...link.mark.attrs, off: wanted ? null : true });
+    this.editor.view.dispatch(this.editor.state.tr.addMark(link.from, link.to, mark));
+  }
+
+  /** What the server decided; shown as the line under each link. */
+  judge(tracked) {
+    if (tracked.length === this.tracked.length && tracked.every((each, n) => each === this.tracked[n])) return;
+    this.tracked = tracked;
+    this.editor.view.dispatch(this.editor.state.tr.setMeta("addToHistory", false));
+  }
+
+  /** The link under the cursor, or what is chosen to become one. */
+  get link() {
+    const { from, to } = this.editor.state.selection;
+    const here = this.linksOf(this.editor.state.doc).find((each) => each.from <= from && to <= each.to);
+    const within = here || { from, to, href: "" };
+    return { ...within, text: this.editor.state.doc.textBetween(within.from, within.to, " ") };
+  }
+
+  putLink({ from, to, text: before, mark }, href, text) {
+    const chain = this.editor.chain().focus();
+    if (!href) chain.setTextSelection({ from, to }).unsetLink().run();
+    else if (text === before && text) chain.setTextSelection({ from, to }).setMark("link", { ...mark?.attrs, href }).setTextSelection(to).run();
+    else chain.insertContentAt({ from, to }, { type: "text", text: text || href, marks: [{ type: "link", attrs: { ...mark?.attrs, href } }] }).run();
+  }
+
+  // ---------------------------------------------------------------- toolbar
+
+  #bar() {
+    const buttons = [...this.tools.querySelectorAll("[data-tool]")];
+    const stop = (button) => { for (const each of buttons) each.tabIndex = each === button ? 0 : -1; };
+    stop(buttons[0]);
+    this.tools.addEventListener("focusin", (event) => { if (buttons.includes(event.target)) stop(event.target); });
+    this.tools.addEventListener("keydown", (event) => {
+      const at = buttons.indexOf(event.target);
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+      if (at < 0 || to === undefined) return;
+      event.preventDefault();
+      buttons.at(to % buttons.length).focus();
+    });
+    this.tools.addEventListener("mousedown", (event) => { if (event.target.closest("[data-tool]")) event.preventDefault(); }); // what is chosen stays chosen
+    this.tools.addEventListener("click", (event) => {
+      const tool = event.target.closest("[data-tool]")?.dataset.tool;
+      if (tool === "link") this.askLink();
+      else if (tool === "colour") this.#swatch(this.swatches.hidden);
+      else if (TOOLS[tool]) TOOLS[tool].run(this.editor.chain().focus(null, { scrollIntoView: false })).run();
+    });
+    this.swatches.replaceChildren(...Object.entries(COLOURS).map(([name, colour]) => {
+      const swatch = document.createElement("button");
+      Object.assign(swatch, { type: "button", className: "swatch", title: name });
+      swatch.setAttribute("aria-label", name);
+      swatch.style.color = colour;
+      swatch.addEventListener("click", () => {
+        const chain = this.editor.chain().focus();
+        (colour ? chain.setColor(colour) : chain.unsetColor()).run();
+        this.#swatch(false);
+      });
+      return swatch;
+    }));
+    this.swatches.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.#swatch(false);
+      this.tools.querySelector("[data-tool=colour]").focus();
+    });
+  }
+
+  #swatch(wanted) {
+    this.swatches.hidden = !wanted;
+    this.tools.querySelector("[data-tool=colour]").setAttribute("aria-expanded", String(wanted));
+    if (wanted) this.swatches.firstElementChild.focus();
+  }
+
+  #show() {
+    if (!this.editor) return; // it is still being made
+    for (const [name, { on, can }] of Object.entries(TOOLS)) {
+      const button = this.tools.querySelector(`[data-tool=${name}]`);
+      if (on) button.setAttribute("aria-pressed", String(this.editor.isActive(on)));
+      if (can) button.setAttribute("aria-disabled", String(!this.editor.can()[can]()));
+    }
+    this.tools.querySelector("[data-tool=link]").setAttribute("aria-pressed", String(this.editor.isActive("link")));
+  }
+}
