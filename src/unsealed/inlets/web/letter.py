@@ -76,13 +76,15 @@ def html(raw: bytes) -> str:
         plain = next((part for part in readable if part.get_content_type() == "text/plain"), None)
         text = "There is no readable text in this letter." if plain is None else _text(plain)[:TEXT_MAX]
         return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
-    text = LEADS.sub(r"\1x-", OUT_OF_SERVICE.sub(r"<\1x-", _text(found)[:TEXT_MAX]))
+    text = _tamed(_text(found))
     if "cid:" in text.lower():
         text = _with_carried(text, parsed)
-    # A doctype stays first, or the letter would be laid out in another mode than in a mail program.
-    doctype = DOCTYPE.match(text)
-    end = doctype.end() if doctype else 0
-    return text[:end] + SHEET + text[end:]
+    return _on_paper(text)
+
+
+def framed(text: str) -> str:
+    """The page that shows HTML which is no message yet."""
+    return _on_paper(_tamed(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,17 @@ def _text(part: Message) -> str:
         return payload.decode(charset, "replace")
     except (LookupError, ValueError):  # a charset that nobody knows
         return payload.decode("utf-8", "replace")
+
+
+def _tamed(text: str) -> str:
+    return LEADS.sub(r"\1x-", OUT_OF_SERVICE.sub(r"<\1x-", text[:TEXT_MAX]))
+
+
+def _on_paper(text: str) -> str:
+    # A doctype stays first, or the letter would be laid out in another mode than in a mail program.
+    doctype = DOCTYPE.match(text)
+    end = doctype.end() if doctype else 0
+    return text[:end] + SHEET + text[end:]
 
 
 def _with_carried(text: str, parsed: Message) -> str:
