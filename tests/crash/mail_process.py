@@ -14,6 +14,7 @@ from pathlib import Path
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow.deliver import Delivery
+from unsealed.flow.routes import Routes
 from unsealed.inlets.submit import SubmissionServer
 from unsealed.model.policy import Switches
 from unsealed.model.upstream import Tls, Upstream
@@ -32,7 +33,8 @@ async def main(data: Path, listening: socket.socket, upstream_port: int, ready: 
     keys = load(data)
     writer = Writer(engine)
     outlet = SmtpOutlet(Upstream(host="127.0.0.1", port=upstream_port, tls=Tls.NONE), clock=now, connections=1)
-    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, idle_s=0.5)
+    routes = Routes(engine, keys=keys, usual=outlet, dial=lambda _: outlet, private_hosts=False)
+    delivery = Delivery(engine, routes, keys=keys, clock=now, writer=writer, idle_s=0.5)
     server = SubmissionServer(
         engine,
         writer,

@@ -35,6 +35,8 @@ from unsealed.app.supervise import Ready, Role, Supervisor
 from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, places, prepare, welcome
 from unsealed.model.errors import Unavailable
 from unsealed.model.event import Located
+from unsealed.model.ports import Parcel
+from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 
 log = structlog.get_logger()
@@ -52,6 +54,8 @@ DATA_EVERY_S = 10.0  # between two looks whether data about networks and places 
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 ADDRESSES_KEPT = timedelta(days=400)  # of senders, after the last use: history is judged again with them
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
+OWN_PATIENCE_S = 60.0  # with next hops that people choose: others wait for room meanwhile
+TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
 UNIX_PATH_BYTES = 100  # the system takes 107
 
 
@@ -236,6 +240,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """Submission and delivery."""
     from unsealed.core.instrument import Tracking
     from unsealed.flow.deliver import Delivery
+    from unsealed.flow.routes import Routes
     from unsealed.inlets.submit import Limits, SubmissionServer
     from unsealed.store.writer import Writer
 
@@ -244,15 +249,16 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     engine, keys = _engine(settings), LiveKeys(settings.data)
     writer = Writer(engine)
     outlet = _outlet(settings, writer)
+    routes = Routes(engine, keys=keys, usual=outlet, dial=_dial(settings), private_hosts=settings.people.private_hosts)
     name = socket.getfqdn() if settings.upstream.url else "localhost"
     # The collector's name is this machine's own: a lease of another machine is never taken back at our start.
     owner = f"mail-{settings.track.collector}"[:32]
-    delivery = Delivery(engine, outlet, keys=keys, clock=now, writer=writer, owner=owner, host=name)
+    delivery = Delivery(engine, routes, keys=keys, clock=now, writer=writer, owner=owner, host=name)
     server = SubmissionServer(
         engine,
         writer,
         tracking=lambda: Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest),
-        defaults=lambda _user: settings.allowed,
+        defaults=lambda user: settings.allowed_by(routes.find(user).host or settings.usual_host),
         clock=now,
         accepted=delivery.wake,
         mark=settings.tracking.subject_mark,
@@ -267,11 +273,12 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     finally:
         await server.stop()
         await writer.close()
+        await routes.close()
         await outlet.close()
 
 
 def _outlet(settings: Settings, writer: Any) -> Any:
-    """The next hop: the upstream, or the sandbox when there is none."""
+    """The usual next hop: the upstream, or the sandbox when there is none."""
     if settings.upstream.url is None:
         from unsealed.outlets.sandbox import SandboxOutlet
         from unsealed.store import sandbox
@@ -281,6 +288,23 @@ def _outlet(settings: Settings, writer: Any) -> Any:
 
     trust = ssl.create_default_context(cafile=settings.upstream.ca) if settings.upstream.ca else None
     return SmtpOutlet(settings.upstream.url, clock=now, host=socket.getfqdn(), tls_context=trust)
+
+
+def _dial(settings: Settings) -> Callable[[Upstream], Any]:
+    """Makes outlets for the next hops that people choose."""
+    from unsealed.outlets.smtp import SmtpOutlet
+
+    trust = _trust_for_people(settings)
+    return lambda upstream: SmtpOutlet(upstream, clock=now, host=None, timeout_s=OWN_PATIENCE_S, tls_context=trust)
+
+
+def _trust_for_people(settings: Settings) -> ssl.SSLContext | None:
+    """Who may vouch for the servers that people name: the system's authorities, and the configured ones."""
+    if settings.upstream.ca is None:
+        return None  # the system's alone, loaded when the first connection needs them
+    context = ssl.create_default_context()
+    context.load_verify_locations(settings.upstream.ca)
+    return context
 
 
 def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
@@ -294,6 +318,12 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     from unsealed.core.network import BUILT_IN
     from unsealed.inlets.web import build
     from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+    from unsealed.outlets.smtp import try_out
+
+    trust = _trust_for_people(settings)
+
+    async def try_upstream(upstream: Upstream, parcel: Parcel) -> Attempt:
+        return await try_out(upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tls_context=trust)
 
     known = places(settings)
 
@@ -321,6 +351,10 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         tracking=settings.allowed,
         subject_mark=settings.tracking.subject_mark,
         sandbox=settings.upstream.url is None,
+        usual_host=settings.usual_host,
+        allowed_by=settings.allowed_by,
+        private_hosts=settings.people.private_hosts,
+        try_upstream=try_upstream,
     )
 
     class Inherited(Server):

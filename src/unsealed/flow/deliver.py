@@ -1,14 +1,17 @@
-"""Jobs to the outlet and back: lease, deliver, settle.
+"""Jobs to the outlets and back: lease, deliver, settle.
 
 Promises that a copy counts as sent only after the next hop's own answer, that a refusal for good is told to the sender
 once, and that nothing is forgotten: a process that dies between the next hop's answer and the settling commit
 leaves a leased job that is run again with the same bytes. Unknown errors are temporary. A report that cannot be
-delivered is dropped: nobody is told about it, so there are no loops.
+delivered is dropped: nobody is told about it, so there are no loops. A copy goes by the next hop that its user has at
+the time of the attempt, a report by that of its sender; a next hop of somebody's own that is slow keeps only their own
+mail waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.backoff import next_try
 from unsealed.core.bounce import Failure, report
+from unsealed.flow.routes import Routes, Way
 from unsealed.flow.send import parcel_of
 from unsealed.model.errors import BadInput, DeliveryFailed, Unavailable, UnsealedError
 from unsealed.model.message import CopyId, UserId, public_id
-from unsealed.model.ports import Clock, Keys, Outlet, Parcel, Receipt
+from unsealed.model.ports import Clock, Keys, Parcel, Receipt
 from unsealed.store import engine as stores
 from unsealed.store import feed, jobs, messages
 from unsealed.store.jobs import Job
@@ -36,6 +40,7 @@ SETTLE_AGAIN_S = 0.5  # pause when the store does not take a result
 SMALL_BYTES = 100_000  # originals up to here are read together with the lease
 LARGE_AT_ONCE = 3  # of the others so many are held in memory at a time
 GATHER_S = 0.003  # pause while busy, so that several free places are filled with one lease
+OWN_AT_ONCE = 4  # copies that one user's own next hop is handed at a time
 PATIENCE_S = 10.0  # how long deliveries under way may take to end when stopping
 
 log = structlog.get_logger()
@@ -44,7 +49,9 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
     parcel: Parcel
-    user: UserId | None  # None: a report
+    sender: UserId
+    way: Way
+    user: UserId | None  # whose copy it is; None: a report
     shared: CopyId | None = None  # whose tokens stand in the parcel, when not its own
 
 
@@ -58,7 +65,7 @@ class Delivery:
     def __init__(
         self,
         engine: Engine,
-        outlet: Outlet,
+        routes: Routes,
         *,
         keys: Keys,
         clock: Clock,
@@ -69,7 +76,7 @@ class Delivery:
         idle_s: float = IDLE_S,
     ) -> None:
         self._engine = engine
-        self._outlet = outlet
+        self._routes = routes
         self._keys = keys
         self._clock = clock
         self._writer = writer
@@ -80,6 +87,7 @@ class Delivery:
         self._work = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._own: Counter[UserId] = Counter()  # copies under way by own next hops
         self._renewed_at = clock()
 
     def wake(self) -> None:
@@ -103,6 +111,7 @@ class Delivery:
                 except (SQLAlchemyError, UnsealedError, OSError) as error:
                     log.warning("delivery.store_away", error=type(error).__name__)
                     wait_s = min(1.0, self._idle_s)
+                self._routes.tidy()
                 if wait_s > 0:
                     await self._pause(wait_s)
         finally:
@@ -130,7 +139,8 @@ class Delivery:
         free = self._concurrency - len(self._under_way)
         if free <= 0:
             return self._idle_s
-        taken, small, due = await self._writer.run(lambda c: self._lease(c, now, free))
+        full = [user for user, copies in self._own.items() if copies >= OWN_AT_ONCE]
+        taken, small, due = await self._writer.run(lambda c: self._lease(c, now, free, full))
         for job in taken:
             task = asyncio.create_task(self._run_job(job, small.get(job.subject) if job.kind == jobs.COPY else None))
             self._under_way.add(task)
@@ -142,12 +152,12 @@ class Delivery:
         return min(max((due - self._clock()).total_seconds(), 0.0), self._idle_s)
 
     def _lease(
-        self, connection: Connection, now: datetime, limit: int
+        self, connection: Connection, now: datetime, limit: int, full: list[UserId]
     ) -> tuple[list[Job], dict[int, Derivation], datetime | None]:
-        taken = jobs.lease(connection, KINDS, owner=self._owner, now=now, until=now + LEASE, limit=limit)
+        taken = jobs.lease(connection, KINDS, owner=self._owner, now=now, until=now + LEASE, limit=limit, but_of=full)
         wanted = [CopyId(job.subject) for job in taken if job.kind == jobs.COPY]
         small = messages.derivations(connection, wanted, at_most_bytes=SMALL_BYTES) if wanted else []
-        due = jobs.next_due(connection, KINDS) if len(taken) < limit else None
+        due = jobs.next_due(connection, KINDS, but_of=full) if len(taken) < limit else None
         return taken, {found.copy: found for found in small}, due
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -171,8 +181,24 @@ class Delivery:
             words = str(error)
             await self._settle(lambda c: jobs.dead(c, job.id, self._owner, error=words))
             return
+        if not loaded.way.own:
+            await self._deliver(job, loaded)
+            return
+        if self._own[loaded.sender] >= OWN_AT_ONCE:  # leased together with those that are under way
+            now = self._clock()
+            await self._settle(lambda c: jobs.release(c, job.id, self._owner, due_at=now))
+            return
+        self._own[loaded.sender] += 1
         try:
-            receipt = await self._outlet.deliver(loaded.parcel)
+            await self._deliver(job, loaded)
+        finally:
+            self._own[loaded.sender] -= 1
+            self._own += Counter()  # forgets those at zero
+
+    async def _deliver(self, job: Job, loaded: _Loaded) -> None:
+        try:
+            async with self._routes.outlet(loaded.way) as outlet:
+                receipt = await outlet.deliver(loaded.parcel)
         except DeliveryFailed as error:
             await self._settle_failure(job, loaded, error)
         except Exception as error:
@@ -192,7 +218,13 @@ class Delivery:
         if found is None:
             raise BadInput("the copy is gone")
         shared = None if found.tokens == found.copy else found.tokens
-        return _Loaded(parcel=parcel_of(found, self._keys), user=found.user, shared=shared)
+        return _Loaded(
+            parcel=parcel_of(found, self._keys),
+            sender=found.user,
+            way=self._routes.find(found.user),
+            user=found.user,
+            shared=shared,
+        )
 
     def _load_report(self, job: Job) -> _Loaded:
         with stores.reading(self._engine) as connection:
@@ -221,6 +253,8 @@ class Delivery:
                 raw=raw,
                 wants_report=False,
             ),
+            sender=refused.user,
+            way=self._routes.find(refused.user),
             user=None,
         )
 

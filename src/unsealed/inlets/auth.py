@@ -37,7 +37,7 @@ from unsealed.core import forwarded
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
-from unsealed.store import own, people, policies
+from unsealed.store import own, people, policies, upstreams
 from unsealed.store.engine import reading
 from unsealed.store.people import Session
 
@@ -95,6 +95,7 @@ class Person:
     name: str
     csrf: str = field(repr=False)  # every form carries it in the field `csrf`, scripts in the header X-CSRF-Token
     session: Session = field(repr=False)
+    next_hop: str | None = None  # host of the next hop chosen in the pages; None: mail goes the usual way
     undecided: bool = False  # this person decides for everybody, and nobody has chosen yet what is tracked
 
 
@@ -179,18 +180,22 @@ class Guard:
     async def _person(self, request: Request, cookie: str, secured: _Secured) -> Person | None:
         now = self._clock()
 
-        def look() -> tuple[Session | None, bool]:
+        def look() -> tuple[Session, bool, str | None] | None:
             with reading(self._engine) as connection:
                 session = people.session(connection, cookie, now)
-                return session, self._chosen or session is None or policies.chosen(connection)
+                if session is None:
+                    return None
+                chosen = self._chosen or policies.chosen(connection)
+                return session, chosen, upstreams.host(connection, session.user.id)
 
         def note(session: Session) -> None:
             with self._engine.begin() as connection:
                 people.note_session(connection, session, client_address(request), user_agent(request), now)
 
-        session, chosen = await run_in_threadpool(look)
-        if session is None:
+        found = await run_in_threadpool(look)
+        if found is None:
             return None
+        session, chosen, next_hop = found
         self._chosen = chosen  # never taken back
         if people.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
             secured.cookie = session_cookie(self._origin, cookie)
@@ -202,6 +207,7 @@ class Guard:
             csrf=session.csrf,
             session=session,
             undecided=not chosen and user.role is not people.Role.MEMBER,
+            next_hop=next_hop,
         )
 
     async def _may_change(self, request: Request, person: Person | None) -> Response | None:

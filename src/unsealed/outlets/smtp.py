@@ -53,7 +53,8 @@ class _Connection:
 class SmtpOutlet:
     """Hands over one copy in one transaction, over a few connections that are kept.
 
-    host: how we introduce ourselves (EHLO). tls_context: other trust than the system's. heard: puts the dialogues down.
+    host: how we introduce ourselves (EHLO); None: by the name of this machine. tls_context: other trust than the
+    system's. heard: puts the dialogues down.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class SmtpOutlet:
         upstream: Upstream,
         *,
         clock: Clock,
-        host: str = "localhost",
+        host: str | None = "localhost",
         connections: int = CONNECTIONS,
         timeout_s: float = TIMEOUT_S,
         tls_context: ssl.SSLContext | None = None,
@@ -276,7 +277,7 @@ async def try_out(
     parcel: Parcel,
     *,
     clock: Clock,
-    host: str,
+    host: str | None,
     timeout_s: float,
     tls_context: ssl.SSLContext | None = None,
 ) -> Attempt:

@@ -12,15 +12,16 @@ makes them ready again, so a job can be run twice, never not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
+from unsealed.model.message import UserId
 from unsealed.store.engine import insert
-from unsealed.store.schema import jobs
+from unsealed.store.schema import copies, jobs
 
 JobId = NewType("JobId", int)
 
@@ -57,9 +58,16 @@ def add(
 
 
 def lease(
-    connection: Connection, kinds: Sequence[str], *, owner: str, now: datetime, until: datetime, limit: int
+    connection: Connection,
+    kinds: Sequence[str],
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    but_of: Collection[UserId] = (),
 ) -> list[Job]:
-    """Take up to `limit` jobs whose time has come, the oldest first, until `until`."""
+    """Take up to `limit` jobs whose time has come, the oldest first, until `until`; none about mail of `but_of`."""
     connection.execute(
         update(jobs)
         .where(jobs.c.state == "leased", jobs.c.due_at <= now, jobs.c.kind.in_(kinds))
@@ -67,7 +75,7 @@ def lease(
     )
     due = (
         select(jobs.c.id)
-        .where(jobs.c.state == "ready", jobs.c.due_at <= now, jobs.c.kind.in_(kinds))
+        .where(jobs.c.state == "ready", jobs.c.due_at <= now, jobs.c.kind.in_(kinds), *_not_of(but_of))
         .order_by(jobs.c.due_at, jobs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
@@ -85,12 +93,20 @@ def lease(
     return sorted(taken, key=lambda job: job.id)
 
 
-def next_due(connection: Connection, kinds: Sequence[str]) -> datetime | None:
-    """When the next waiting job is due; None when none waits."""
+def next_due(connection: Connection, kinds: Sequence[str], *, but_of: Collection[UserId] = ()) -> datetime | None:
+    """When the next waiting job is due, those about mail of `but_of` left out; None when none waits."""
     found: datetime | None = connection.execute(
-        select(func.min(jobs.c.due_at, type_=jobs.c.due_at.type)).where(jobs.c.state == "ready", jobs.c.kind.in_(kinds))
+        select(func.min(jobs.c.due_at, type_=jobs.c.due_at.type)).where(
+            jobs.c.state == "ready", jobs.c.kind.in_(kinds), *_not_of(but_of)
+        )
     ).scalar()
     return found
+
+
+def _not_of(users: Collection[UserId]) -> list[ColumnElement[bool]]:
+    if not users:
+        return []
+    return [~select(copies.c.id).where(copies.c.id == jobs.c.subject_id, copies.c.user_id.in_(users)).exists()]
 
 
 def renew(connection: Connection, owner: str, until: datetime) -> None:
@@ -113,6 +129,16 @@ def done(connection: Connection, job: JobId, owner: str) -> bool:
 def later(connection: Connection, job: JobId, owner: str, *, due_at: datetime, error: str) -> bool:
     """Try again at `due_at`."""
     return _move(connection, job, owner, state="ready", due_at=due_at, error=_cut(error))
+
+
+def release(connection: Connection, job: JobId, owner: str, *, due_at: datetime) -> bool:
+    """Give a job back that was not begun: this attempt does not count."""
+    given = (
+        update(jobs)
+        .where(jobs.c.id == job, jobs.c.state == "leased", jobs.c.owner == owner)
+        .values(state="ready", owner="", due_at=due_at, attempts=jobs.c.attempts - 1)
+    )
+    return connection.execute(given).rowcount == 1
 
 
 def dead(connection: Connection, job: JobId, owner: str, *, error: str) -> bool:

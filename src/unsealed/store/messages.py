@@ -57,6 +57,7 @@ class Refusal:
 
     copy: CopyId
     message: MessageId
+    user: UserId
     envelope_from: str
     recipient: str
     reply: str
@@ -248,6 +249,7 @@ def refusal(connection: Connection, copy: CopyId) -> Refusal | None:
         connection.execute(
             select(
                 copies.c.message_id,
+                copies.c.user_id,
                 copies.c.address,
                 copies.c.reply,
                 copies.c.ended_at,
@@ -267,6 +269,7 @@ def refusal(connection: Connection, copy: CopyId) -> Refusal | None:
     return Refusal(
         copy=copy,
         message=MessageId(row["message_id"]),
+        user=UserId(row["user_id"]),
         envelope_from=row["envelope_from"],
         recipient=row["address"],
         reply=row["reply"],

@@ -19,10 +19,12 @@ from sqlalchemy import Engine, select
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow.deliver import Delivery
+from unsealed.flow.routes import Routes
 from unsealed.inlets.submit import Limits, SubmissionServer
 from unsealed.model.message import AddressKind, Outgoing, Recipient, UserId
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Outlet
+from unsealed.model.upstream import Upstream as NextHop
 from unsealed.outlets.sandbox import SandboxOutlet
 from unsealed.store import people, sandbox, schema
 from unsealed.store.people import Role
@@ -135,12 +137,14 @@ def rows(engine: Engine) -> Callable[[Any], list[Any]]:
 async def deliver(
     engine: Engine, keys: FixedKeys, clock: Callable[[], datetime], writer: Writer
 ) -> AsyncIterator[Callable[..., Delivery]]:
-    """`deliver(outlet)` starts a delivery loop; it is stopped when the test ends."""
+    """`deliver(outlet)` starts a delivery loop; it is stopped when the test ends. dial: makes outlets for the next hops
+    that the store names."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
-    def start(outlet: Outlet, **settings: Any) -> Delivery:
+    def start(outlet: Outlet, dial: Callable[[NextHop], Outlet] | None = None, **settings: Any) -> Delivery:
         settings.setdefault("idle_s", 0.02)  # tests move the clock; the loop has to look often
-        made = Delivery(engine, outlet, keys=keys, clock=clock, writer=writer, host="mail.example.org", **settings)
+        routes = Routes(engine, keys=keys, usual=outlet, dial=dial or (lambda _: outlet), private_hosts=False)
+        made = Delivery(engine, routes, keys=keys, clock=clock, writer=writer, host="mail.example.org", **settings)
         stop = asyncio.Event()
         running.append((stop, asyncio.create_task(made.run(stop))))
         return made

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,12 +18,16 @@ from unsealed.core.forwarded import Network
 from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
 from unsealed.model.event import Located
+from unsealed.model.message import UserId
 from unsealed.model.policy import Switches
-from unsealed.model.ports import Clock, Keys
+from unsealed.model.ports import Clock, Keys, Parcel
+from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
+from unsealed.store import upstreams
 from unsealed.store.engine import reading
 
 Result = TypeVar("Result")
+Try = Callable[[Upstream, Parcel], Awaitable[Attempt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +55,25 @@ class Surroundings:
     data_files: Callable[[], Sequence[DataFileRow]] = tuple  # what that rests on
     tracking: Switches = field(default_factory=Switches)  # what the settings file allows at most
     subject_mark: str = ""  # switches tracking off in front of a subject; "": there is none
-    sandbox: bool = False  # no upstream is configured: copies land in the built-in mailbox
+    sandbox: bool = False  # copies land in the built-in mailbox, as no next hop was chosen
+    usual_host: str = ""  # of the settings file's next hop; "": there is none
+    allowed_by: Callable[[str], Switches] = lambda host: Switches()  # what may be tracked in mail that goes by a host
+    private_hosts: bool = False  # whether people's mail servers may lie in a private network
+    try_upstream: Try | None = field(default=None, repr=False)  # hands over one copy and puts the dialogue down
+
+    def most(self, connection: Connection, user: UserId) -> Switches:
+        """What the settings file allows at most in mail of a user, by where that goes."""
+        host = upstreams.host(connection, user)
+        return self.tracking if host is None else self.allowed_by(host)
 
 
 def surroundings(connection: HTTPConnection) -> Surroundings:
-    """The surroundings of the app that answers this request."""
+    """The surroundings of the app that answers this request, as they are for who asks: where mail of that person goes
+    by a next hop chosen in the pages, `sandbox` and `tracking` say what holds for it."""
     around: Surroundings = connection.app.state.surroundings
-    return around
+    person = getattr(connection.state, "person", None)  # not set where an error came before the guard
+    host = person.next_hop if person is not None else None
+    return around if host is None else replace(around, sandbox=False, tracking=around.allowed_by(host))
 
 
 def newest_tracking(around: Surroundings) -> Tracking:

@@ -1,0 +1,242 @@
+"""What somebody typed about their next hop, read into a value or into words beside the fields.
+
+Promises that nothing in a value that was read can end a line of SMTP or HTTP, that a host is one name or address in
+the form that is looked up, and that mail leaves in clear towards this machine only. Looks nothing up.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import idna
+
+from unsealed.model.errors import BadInput
+from unsealed.model.reach import is_public
+from unsealed.model.upstream import Auth, OAuth, Tls, Upstream, is_local
+
+HOST_LETTERS = 253  # RFC 1035 §2.3.4
+LABEL_LETTERS = 63
+USER_LETTERS = 320
+SECRET_LETTERS = 4096  # tokens are long
+URL_LETTERS = 500
+
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+AGAIN = "Type it again: it was for {host}, and is sent nowhere else without you."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A form as it came: text, whatever was typed."""
+
+    host: str = ""
+    port: str = ""
+    tls: str = ""
+    auth: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token_url: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+
+
+def read(written: Written, before: Upstream | None, *, inside: bool) -> Upstream | Mapping[str, str]:
+    """The next hop, or by field what is wrong with it.
+
+    before: what is kept so far. Its secrets hold on where none are typed, as long as they go to the same host.
+    inside: whether it may lie in a private network or on this machine.
+    """
+    wrong: dict[str, str] = {}
+    host, port, tls, user = "", 0, Tls.STARTTLS, ""
+    try:
+        host = clean_host(written.host)
+        _check_inside(host, inside=inside)
+    except BadInput as error:
+        wrong["host"] = str(error)
+    try:
+        port = clean_port(written.port)
+    except BadInput as error:
+        wrong["port"] = str(error)
+    try:
+        user = _one_line(written.user, USER_LETTERS)
+    except BadInput as error:
+        wrong["user"] = str(error)
+    try:
+        tls = Tls(written.tls)
+        if tls is Tls.NONE and host and not is_local(host):
+            wrong["tls"] = "Without TLS only a server on this very machine can be used: choose STARTTLS or TLS."
+    except ValueError:
+        wrong["tls"] = "Choose one of these."
+    same = before is not None and before.host == host
+    password, oauth = "", None
+    match written.auth:
+        case Auth.PASSWORD:
+            try:
+                password = _secret(written.password)
+            except BadInput as error:
+                wrong["password"] = str(error)
+            if not password and same and before is not None and before.user == user:
+                password = before.password
+            if user and not password and "password" not in wrong:
+                had = before is not None and before.password
+                wrong["password"] = AGAIN.format(host=_whose(before)) if had else "This user name needs a password."
+            if password and not user and "user" not in wrong:
+                wrong["user"] = "A password needs its user name. Without sign-in, leave both empty."
+        case Auth.XOAUTH2:
+            if not user and "user" not in wrong:
+                wrong["user"] = "Write the address of the mailbox that the tokens are for."
+            oauth = _oauth(written, before.oauth if before is not None and same else None, wrong, inside=inside)
+        case _:
+            wrong["auth"] = "Choose one of these."
+    if wrong:
+        return wrong
+    return Upstream(host=host, port=port, tls=tls, user=user, password=password, oauth=oauth, inside=inside)
+
+
+def clean_host(written: str) -> str:
+    """A host name in lower case and IDNA, or an address, as it is looked up.
+
+    Raises:
+        BadInput: it is neither; in words for the one who typed it.
+    """
+    text = written.strip()
+    if not text:
+        raise BadInput("Write the name of the server, such as smtp.example.org.")
+    if "://" in text or "/" in text:
+        raise BadInput("Write the name alone, such as smtp.example.org: no smtp:// in front, no path.")
+    if "@" in text:
+        raise BadInput("This is an address. The server has a name of its own, such as smtp.example.org.")
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        pass
+    if ":" in text:
+        raise BadInput("Write the port into its own field.")
+    name = _ascii(text).removesuffix(".")
+    labels = name.split(".")
+    if (
+        len(name) > HOST_LETTERS
+        or any(not label or len(label) > LABEL_LETTERS or set(label) - _LABEL for label in labels)
+        or labels[-1].isdigit()  # 127.1, 2130706433: resolvers take them for addresses
+        or labels[-1].startswith("0x")
+    ):
+        raise BadInput("This is not the name of a server; write it like smtp.example.org.")
+    return name
+
+
+def clean_port(written: str) -> int:
+    """A port.
+
+    Raises:
+        BadInput: it is none; in words for the one who typed it.
+    """
+    text = written.strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65_536:
+        raise BadInput("A port is a number from 1 to 65535; mail is usually handed over at 587 or 465.")
+    return int(text)
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise BadInput("This name has letters that no server's name can have.") from None
+
+
+def _check_inside(host: str, *, inside: bool) -> None:
+    if inside:
+        return
+    try:
+        private = not is_public(str(ip_address(host)))
+    except ValueError:
+        private = is_local(host)
+    if private:
+        raise BadInput(
+            "This server lies in a private network. Only owners may choose such, unless the setting "
+            "people.private_hosts lets everybody."
+        )
+
+
+def _one_line(written: str, letters: int) -> str:
+    text = written.strip()
+    if len(text) > letters:
+        raise BadInput(f"This is too long: {letters:,} characters at most.")
+    if not _printable(text):
+        raise BadInput("This holds invisible characters, such as line ends. Type it instead of pasting it.")
+    return text
+
+
+def _secret(written: str) -> str:
+    # A password may begin or end with a space; line ends come from pasting.
+    text = written.strip("\r\n\t")
+    if len(text) > SECRET_LETTERS:
+        raise BadInput(f"This is too long: {SECRET_LETTERS:,} characters at most.")
+    if not _printable(text):
+        raise BadInput("This holds invisible characters, such as line ends. Type it instead of pasting it.")
+    return text
+
+
+def _printable(text: str) -> bool:
+    return all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in text)
+
+
+def _oauth(written: Written, before: OAuth | None, wrong: dict[str, str], *, inside: bool) -> OAuth | None:
+    found: dict[str, str] = {}
+    for name, clean in (
+        ("token_url", lambda text: _token_url(text, inside=inside)),
+        ("client_id", lambda text: _one_line(text, SECRET_LETTERS)),
+        ("client_secret", _secret),
+        ("refresh_token", _secret),
+    ):
+        try:
+            found[name] = clean(getattr(written, name))
+        except BadInput as error:
+            wrong[name] = str(error)
+    if len(found) < 4:
+        return None
+    if not found["client_id"]:
+        wrong["client_id"] = "Write the client ID of your application."
+    same = before is not None and (before.token_url, before.client_id) == (found["token_url"], found["client_id"])
+    if before is not None and same:
+        found["client_secret"] = found["client_secret"] or before.client_secret
+        found["refresh_token"] = found["refresh_token"] or before.refresh_token
+    if not found["refresh_token"]:
+        wrong["refresh_token"] = (
+            AGAIN.format(host=_host_of(before))
+            if before is not None
+            else "Write the refresh token that you were given."
+        )
+    return None if wrong else OAuth(**found)
+
+
+def _token_url(written: str, *, inside: bool) -> str:
+    text = _one_line(written, URL_LETTERS)
+    form = "Write the whole address, such as https://oauth2.googleapis.com/token."
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - a port that is none is found out here
+    except ValueError:
+        raise BadInput(form) from None
+    host = parts.hostname or ""
+    if parts.username is not None or parts.fragment or not text.isascii() or " " in text or not host:
+        raise BadInput(form)
+    if parts.scheme != "https" and not (parts.scheme == "http" and inside and is_local(host)):
+        raise BadInput("The address must begin with https://: secrets are sent there.")
+    clean_host(host)
+    _check_inside(host, inside=inside)
+    return text
+
+
+def _whose(before: Upstream | None) -> str:
+    return f"{before.user} at {before.host}" if before is not None else ""
+
+
+def _host_of(before: OAuth | None) -> str:
+    return urlsplit(before.token_url).hostname or "" if before is not None else ""
