@@ -1,6 +1,6 @@
 """Databases in the form of MaxMind, small enough to write in a test.
 
-Form: https://maxmind.github.io/MaxMind-DB/. A search tree of 32-bit records, 16 zero bytes, the records, the marker,
+Form: https://maxmind.github.io/MaxMind-DB/. A search tree, 16 zero bytes, the records, the marker,
 the metadata.
 """
 
@@ -10,13 +10,19 @@ import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Literal
 
 _U16, _U32, _U64 = 5, 6, 9
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def mmdb(
-    records: Mapping[str, object], *, database_type: str = "country", ip_version: int = 6, built: datetime = BUILT
+    records: Mapping[str, object],
+    *,
+    database_type: str = "country",
+    ip_version: int = 6,
+    built: datetime = BUILT,
+    record_size: Literal[24, 28, 32] = 32,
 ) -> bytes:
     """A database that says `records[prefix]` of the addresses of each prefix."""
     nodes: list[list[int | None]] = [[None, None]]  # None: nobody; below 0: a record, counted from -1
@@ -44,7 +50,7 @@ def mmdb(
             return len(nodes)
         return value if value >= 0 else len(nodes) + 16 + offsets[-value - 1]
 
-    tree = b"".join(struct.pack(">2I", pointer(left), pointer(right)) for left, right in nodes)
+    tree = b"".join(_node(pointer(left), pointer(right), record_size) for left, right in nodes)
     about = {
         "binary_format_major_version": (_U16, 2),
         "binary_format_minor_version": (_U16, 0),
@@ -54,9 +60,20 @@ def mmdb(
         "ip_version": (_U16, ip_version),
         "languages": [],
         "node_count": (_U32, len(nodes)),
-        "record_size": (_U16, 32),
+        "record_size": (_U16, record_size),
     }
     return tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + _encoded(about)
+
+
+def _node(left: int, right: int, record_size: int) -> bytes:
+    match record_size:
+        case 24:
+            return left.to_bytes(3, "big") + right.to_bytes(3, "big")
+        case 28:
+            middle = left >> 24 << 4 | right >> 24
+            return (left & 0xFFFFFF).to_bytes(3, "big") + bytes([middle]) + (right & 0xFFFFFF).to_bytes(3, "big")
+        case _:
+            return struct.pack(">2I", left, right)
 
 
 def _encoded(value: object) -> bytes:

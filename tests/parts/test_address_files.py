@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.mmdb import flat, mmdb, nested
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import NOWHERE, Network, NetworkClass, Place, PlaceState
+from unsealed.model.event import Network, NetworkClass
 from unsealed.store import address_files
-from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning, read_place
+from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning
 
 OWN = "network,class,operator\n203.0.113.0/24,corporate,Example AG\n2001:db8::/32,vpn,Example AG\n"
 RELAY = "172.224.226.0/27,GB,GB-EN,London,\n2a02:26f7:b00a:4000::/64,DE,DE-BE,Berlin,\n"
@@ -57,7 +57,6 @@ def read(tmp_path: Path, content: str | bytes | object, name: str = "file", **ho
 
 def meaning(contents: Contents, address: str) -> tuple[int, str]:
     parsed = ip_address(address)
-    assert contents.ranges is not None
     return contents.ranges.meaning(contents.ranges.table.find(parsed.version, int(parsed)))
 
 
@@ -159,42 +158,11 @@ def test_a_database_is_known_by_its_records(tmp_path: Path, layout: type, city: 
     assert (kind, kind.value, frozenset({4, 6})) == (contents.kind, contents.name, contents.versions)
     assert date(2026, 11, 1) == contents.as_of
     assert "https://db-ip.com" == contents.publisher.credit_url
-    assert Place(state=PlaceState.KNOWN, country="DE", region="Land Berlin" if city else "", city=city) == read_place(
-        record
-    )
 
 
 def test_a_database_for_one_version_is_named_after_it(tmp_path: Path) -> None:
     assert "country-ipv4" == read(tmp_path, mmdb({"203.0.113.0/24": flat("DE")}, ip_version=4)).name
     assert "country-ipv6" == read(tmp_path, mmdb({"2001:db8::/32": flat("DE")})).name
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        None,
-        "DE",
-        {},
-        {"country_code": 7},
-        {"country_code": ""},
-        {"country_code": "ZZ"},
-        {"country_code": "Germany"},
-        {"country": "DE"},
-        {"country": {"iso_code": ["DE"]}},
-        {"subdivisions": {}, "country": {}},
-    ],
-)
-def test_a_record_that_says_no_country_is_nowhere(record: object) -> None:
-    assert NOWHERE == read_place(record)
-
-
-def test_names_of_places_hold_nothing_that_cannot_be_shown() -> None:
-    assert "Berlin" == read_place({"country_code": "DE", "state1": 5, "city": "Ber\0lin\n"}).city
-    assert 100 == len(read_place({"country_code": "DE", "city": "x" * 5_000}).city)
-    assert (
-        "Berlin"
-        == read_place({"country": {"iso_code": "DE"}, "city": {"names": {"en": "Berlin"}}, "subdivisions": [7]}).city
-    )
 
 
 WHOLE = mmdb({f"203.0.{n}.0/24": flat("DE", "Land Berlin", "Berlin") for n in range(200)})

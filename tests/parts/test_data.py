@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from tests.mmdb import flat, mmdb, nested
+from tests.parts.test_places import known
 from typer.testing import CliRunner, Result
 
 from unsealed.app import data
 from unsealed.app.cli import cli
-from unsealed.core.network import locate_known
 from unsealed.model.event import NetworkClass
 from unsealed.model.view import DataFileRow
-from unsealed.store.places import Places, data_files
+from unsealed.store.places import data_files
 
 COUNTRIES = mmdb({"198.51.100.0/24": flat("DE"), "2001:db8::/32": flat("FR")})
 ROUTES = b"198.51.100.0,198.51.100.255,64512,Example Telecom\n"
@@ -121,7 +121,7 @@ def test_one_command_brings_all_files(
     assert date(2026, 11, 15) == rows(folder)["relay-ipv4"].as_of  # as the server says
     assert date(2026, 11, 20) == rows(folder)["aws"].as_of  # as the file says
     assert f"{published[0]}/user-country.mmdb" == rows(folder)["country"].source
-    places = Places(folder / "places", locate=locate_known)
+    places = known(folder / "places")
     assert "DE" == places.look_up("198.51.100.7").place.country
     assert "Example Telecom" == places.look_up("2001:db8::7").network.operator
     assert NetworkClass.APPLE_RELAY == places.look_up("192.0.2.1").network.kind
@@ -169,7 +169,7 @@ def test_a_source_in_trouble_keeps_the_old_file_and_the_others_come(
     assert "origin-asn-ipv4.csv" in done.stderr
     assert before["routes-ipv4"] == rows(folder)["routes-ipv4"]
     assert 2 == rows(folder)["relay-ipv4"].rows
-    assert "Old" == Places(folder / "places", locate=locate_known).look_up("198.51.100.7").network.operator
+    assert "Old" == known(folder / "places").look_up("198.51.100.7").network.operator
 
 
 def test_a_source_that_does_not_answer_is_named(unsealed: Callable[..., Result], free_port: Callable[[], int]) -> None:
@@ -216,7 +216,7 @@ def test_a_city_database_is_added_with_what_must_be_shown(
     assert 0 == done.exit_code
     assert "IP Geolocation by DB-IP, https://db-ip.com" in done.stdout
     assert "IP Geolocation by DB-IP, https://db-ip.com" in unsealed("list").stdout
-    assert "Berlin" == Places(folder / "places", locate=locate_known).look_up("198.51.100.7").place.city
+    assert "Berlin" == known(folder / "places").look_up("198.51.100.7").place.city
 
 
 def test_a_company_names_its_own_gateways(unsealed: Callable[..., Result], folder: Path, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_company_names_its_own_gateways(unsealed: Callable[..., Result], folde
     path.write_text("network,class,operator\n203.0.113.0/24,sse_proxy,Our gateway\n")
 
     assert 0 == unsealed("add", str(path)).exit_code
-    assert "Our gateway" == Places(folder / "places", locate=locate_known).look_up("203.0.113.7").network.operator
+    assert "Our gateway" == known(folder / "places").look_up("203.0.113.7").network.operator
 
 
 def test_a_plain_list_needs_class_and_operator(unsealed: Callable[..., Result], folder: Path, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_plain_list_needs_class_and_operator(unsealed: Callable[..., Result], 
     assert 0 != asked.exit_code
     assert "whose they are" in str(asked.exception)
     assert 0 == given.exit_code
-    assert NetworkClass.VPN == Places(folder / "places", locate=locate_known).look_up("203.0.113.7").network.kind
+    assert NetworkClass.VPN == known(folder / "places").look_up("203.0.113.7").network.kind
 
 
 @pytest.mark.parametrize("words", [("--kind", "castle"), ("--class", "castle"), ("--kind", "city")])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.conftest import NOON
 from tests.mmdb import flat, mmdb, nested
 
-from unsealed.core.network import locate, locate_known
+from unsealed.core.network import built_in, locate, network_of, told_of
 from unsealed.model.errors import BadInput, Unavailable
-from unsealed.model.event import Network, NetworkClass, PlaceState
+from unsealed.model.event import Network, NetworkClass, Place, PlaceState
 from unsealed.model.view import DataFileRow
 from unsealed.store.places import Places, credits_for, data_files, examine, keep
 
@@ -51,7 +51,7 @@ def give(tmp_path: Path, folder: Path) -> Give:
 
 
 def known(folder: Path) -> Places:
-    return Places(folder, locate=locate_known)
+    return Places(folder, built_in=built_in(), network_of=network_of, told_of=told_of)
 
 
 def test_without_files_it_knows_what_is_built_in(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_file_for_both_versions_takes_the_place_of_one_for_each(folder: Path, 
     give(COUNTRIES)
 
     assert ["country"] == [row.name for row in data_files(folder)]
-    assert 1 == len(list(folder.glob("*.mmdb")))
+    assert 1 == len(list(folder.glob("*.ranges")))
 
 
 def test_a_running_process_takes_up_new_files(folder: Path, give: Give) -> None:
@@ -204,17 +204,24 @@ def test_a_file_that_breaks_is_passed_over_and_named(folder: Path, give: Give, c
     assert {"routes-ipv4": ""} == found
 
 
-def test_a_database_that_turns_out_to_be_damaged_is_not_asked_again(folder: Path, give: Give) -> None:
+def test_a_file_that_breaks_while_it_is_in_use_changes_no_answer(folder: Path, give: Give) -> None:
     give(COUNTRIES)
     places = known(folder)
-    (data,) = folder.glob("*.mmdb")
-    with data.open("rb+") as file:  # the tree stays, a record becomes nonsense
-        file.seek(file.read().index(b"country_code") - 2)
-        file.write(b"\xff" * 8)
+    (data,) = folder.glob("*.ranges")
+    data.write_bytes(b"\xff" * data.stat().st_size)
 
-    assert PlaceState.UNKNOWN == places.look_up("198.51.7.7").place.state
-    assert ["damaged"] == [row.trouble.partition(":")[0] for row in places.files()]
-    assert "changed or damaged" == examine(folder)[0].trouble
+    assert "DE" == places.look_up("198.51.7.7").place.country
+    assert "not a file of ranges of this version" == examine(folder)[0].trouble
+    assert PlaceState.UNKNOWN == known(folder).look_up("198.51.7.7").place.state
+
+
+def test_of_a_mobile_carrier_no_more_than_the_country_is_told(folder: Path, give: Give) -> None:
+    give("198.51.100.0,198.51.100.255,64512,Example Mobile\n")
+    give(CITIES)
+    give(COUNTRIES)
+
+    assert Place(state=PlaceState.KNOWN, country="DE") == known(folder).look_up("198.51.100.7").place
+    assert "NL" == known(folder).look_up("192.0.2.1").place.country
 
 
 def test_notes_name_source_licence_and_age(folder: Path, give: Give) -> None:

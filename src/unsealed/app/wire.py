@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from unsealed.app.config import Settings
-from unsealed.core.network import locate_known
+from unsealed.core import network
 from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.store import engine as stores
 from unsealed.store import people
@@ -34,7 +34,12 @@ def now() -> datetime:
 
 def places(settings: Settings) -> Places:
     """What is known of networks and places: the files of the data folder, and what the product knows by itself."""
-    return Places(settings.data / PLACES, locate=locate_known)
+    return Places(
+        settings.data / PLACES,
+        built_in=network.built_in(),
+        network_of=network.network_of,
+        told_of=network.told_of,
+    )
 
 
 def prepare(settings: Settings) -> Engine:

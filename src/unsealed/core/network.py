@@ -21,14 +21,13 @@ Of a mobile carrier only the country: its customers of a whole country come out 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from unsealed.core.network_ranges import DATE, RANGES
 from unsealed.core.network_systems import HOSTING_WORDS, LINE_WORDS, MOBILE_WORDS, SYSTEMS
-from unsealed.model.event import NOWHERE, ClientKind, Located, Network, NetworkClass, Place, PlaceState
+from unsealed.model.event import HIDDEN, NOWHERE, ClientKind, Located, Network, NetworkClass, Place, Told
 from unsealed.model.ranges import AddressFacts, Range, RangeTable, build_table, unwrap
 from unsealed.model.view import DataFileRow
 
@@ -54,7 +53,6 @@ _MOBILE_CARRIER = NetworkClass.MOBILE_CARRIER
 _UNKNOWN = Network()
 _HERE = Network(kind=_LOCAL)
 _RELAY = Network(kind=_APPLE_RELAY, operator="iCloud Private Relay")
-_HIDDEN = Place(state=PlaceState.PROXY)
 # Built-in ranges that give way to what files know better
 _ROUND = frozenset({_HOSTING, _APPLE_RELAY, NetworkClass.UNKNOWN})
 _BY_NUMBER = {
@@ -81,7 +79,8 @@ def locate(address: str) -> Located:
     numbers = _numbers(address)
     if numbers is None:
         return Located(network=_UNKNOWN)
-    return locate_known(AddressFacts(*numbers), lambda: NOWHERE)
+    network = network_of(AddressFacts(built_in().find(*numbers)))
+    return Located(network=network, place=HIDDEN if told_of(network) is Told.HIDDEN else NOWHERE)
 
 
 def read_network(address: str) -> Network:
@@ -89,49 +88,41 @@ def read_network(address: str) -> Network:
     return locate(address).network
 
 
-def locate_known(facts: AddressFacts, place: Callable[[], Place]) -> Located:
-    """What an address says, given all that the files know of it.
-
-    place: asked only when the place may be told.
-    """
-    network = _network(facts)
+def told_of(network: Network) -> Told:
+    """How much may be told of the place of an address in a network."""
     if network.kind in PROXY_CLASSES:
-        return Located(network=network, place=_HIDDEN)
+        return Told.HIDDEN
     if network.kind is _LOCAL:
-        return Located(network=network)
-    found = place()
-    if network.kind is _MOBILE_CARRIER and found.city + found.region:
-        found = Place(state=found.state, country=found.country)
-    return Located(network=network, place=found)
+        return Told.NOTHING
+    return Told.COUNTRY if network.kind is _MOBILE_CARRIER else Told.ALL
 
 
 def place_behind(kind: ClientKind, place: Place) -> Place:
     """The place of a request whose program says what it is: a proxy hides the reader's from any network, also from one
     that nobody knows as a proxy's."""
-    return _HIDDEN if kind in _PROXY_PROGRAMS else place
+    return HIDDEN if kind in _PROXY_PROGRAMS else place
 
 
-def _network(facts: AddressFacts) -> Network:
+def network_of(facts: AddressFacts) -> Network:
+    """The network of an address, given all that is known of it."""
     if facts.own is not None:
         return facts.own
-    table, networks = _built_in()
-    built_in = networks[table.find(facts.version, facts.number)]
-    kind = built_in.kind
+    by_itself = _built_in()[1][facts.built_in]
+    kind = by_itself.kind
     if kind is _LOCAL:
-        return built_in
+        return by_itself
     if facts.relay:
         return _RELAY
     if kind not in _ROUND or (kind is _APPLE_RELAY and facts.relay is None):
-        return built_in
+        return by_itself
     known = _BY_NUMBER.get(facts.system) or facts.cloud
     if known is not None:
         return known
     if facts.system:
         return _system_by_name(facts.organisation)
-    return built_in if kind is _HOSTING else _UNKNOWN
+    return by_itself if kind is _HOSTING else _UNKNOWN
 
 
-@lru_cache(maxsize=65_536)
 def _system_by_name(name: str) -> Network:
     kind = NetworkClass.UNKNOWN
     if MOBILE_WORDS.search(name):
@@ -139,6 +130,11 @@ def _system_by_name(name: str) -> Network:
     elif HOSTING_WORDS.search(name) and not LINE_WORDS.search(name):
         kind = NetworkClass.HOSTING
     return Network(kind=kind, operator=name)
+
+
+def built_in() -> RangeTable:
+    """The built-in ranges; a value of theirs means something to `network_of` alone."""
+    return _built_in()[0]
 
 
 @cache

@@ -8,7 +8,9 @@ Unsealed
 │   └── AboveCeiling  permanent   more tracking was asked for than is allowed; names the limit and where it was set
 ├── Unavailable       temporary   a local fault: database away, overload
 │   └── DiskFull      temporary   no room left to keep anything
-└── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
+├── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
+│   └── Gone          permanent   where it should go is no more
+└── MailboxClosed     either      a mailbox does not let us in; names the entry to look at
 
 Every error says whether it is `temporary`. Unknown errors are temporary in queues and permanent at doors.
 The class docstring is the default message.
@@ -68,3 +70,19 @@ class DeliveryFailed(UnsealedError):
         self.temporary = temporary
         self.code = code  # SMTP reply code, 0 when there was none (no connection, time-out)
         self.status = status  # RFC 3463 enhanced status such as "5.1.1", "" when unknown
+
+
+class Gone(DeliveryFailed):
+    """Where it should go is no more."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or ""), temporary=False)
+
+
+class MailboxClosed(UnsealedError):
+    """The mailbox does not let us in."""
+
+    def __init__(self, message: str = "", *, field: str = "", temporary: bool = False) -> None:
+        super().__init__(message)
+        self.field = field  # which entry is to be looked at: "host", "port", "tls", "password", "" when it is none
+        self.temporary = temporary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import NewType
 
 from unsealed.model.message import CopyId, MessageId
@@ -133,6 +133,16 @@ class Place:
 
 
 NOWHERE = Place()
+HIDDEN = Place(state=PlaceState.PROXY)
+
+
+class Told(Enum):
+    """How much of the place of an address may be told, by its network."""
+
+    ALL = "all"
+    COUNTRY = "country"  # a mobile carrier: its customers of a whole country come out at a few places
+    NOTHING = "nothing"  # an address of one's own network has no place
+    HIDDEN = "hidden"  # what stands between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

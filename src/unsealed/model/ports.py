@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from unsealed.model.message import CopyId, MessageId
+from unsealed.model.notice import Device, Words
 
 Clock = Callable[[], datetime]  # aware UTC
 
@@ -56,3 +57,18 @@ class Outlet(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+
+
+class Bell(Protocol):
+    """Where notices for devices of one channel go."""
+
+    async def ring(self, device: Device, words: Words) -> None:
+        """Hand over one notice.
+
+        Raises:
+            Gone: the device wants no more; forget it.
+            DeliveryFailed: temporary or permanent. Anything else counts as temporary.
+        """
+
+    async def close(self) -> None:
+        """Give back what is held."""

@@ -17,34 +17,27 @@ import csv
 import gzip
 import json
 import re
-import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
 from pathlib import Path
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, BinaryIO
 
-import maxminddb
-
 from unsealed.model.errors import BadInput
-from unsealed.model.event import NOWHERE, Network, NetworkClass, Place, PlaceState
-from unsealed.store.range_file import Ranges, compile_ranges
+from unsealed.model.event import Network, NetworkClass
+from unsealed.store.database_file import read_database
+from unsealed.store.range_file import Ranges, clean, compile_ranges
 
 FILE_BYTES_MAX = 1_000_000_000  # ten times the largest that is published
 TABLE_BYTES_MAX = 300_000_000  # of text or JSON, unpacked
 ROWS_MAX = 5_000_000  # the internet announces a fifth of that
 LINE_BYTES_MAX = 4_096
-NAME_LETTERS_MAX = 100
-SAMPLES = 2_000  # networks of a database that are looked at before it is taken
-
-# What maxminddb raises on a damaged file, its own error among them.
-DAMAGED = (maxminddb.InvalidDatabaseError, ValueError, TypeError, LookupError, RuntimeError, SystemError, struct.error)
 
 _MMDB_END = b"\xab\xcd\xefMaxMind.com"  # opens the metadata at the end of the file
 _MMDB_END_WITHIN = 128 * 1024
@@ -80,7 +73,7 @@ class Contents:
     rows: int
     as_of: date | None  # when the file itself says
     publisher: Publisher
-    ranges: Ranges | None  # None: a database, which is used as it is
+    ranges: Ranges
 
 
 # Told by the name of the file and what it says of itself; the first that is found. Looked at: 2026-11.
@@ -261,7 +254,7 @@ def _route(first_text: str, last_text: str, number_text: str, name: str) -> Row 
         raise ValueError(f"{first_text} to {last_text} is no range")
     if number > 0xFFFFFFFF:
         raise ValueError(f"{number_text} is no number of a system")
-    return (version, first, last, number, _clean(name)) if number else None  # 0: nobody announces it
+    return (version, first, last, number, clean(name)) if number else None  # 0: nobody announces it
 
 
 def _address(text: str) -> tuple[int, int]:
@@ -372,79 +365,17 @@ def _cloud(
 
 
 def _database(path: Path, name: str) -> Contents:
-    try:
-        # In Python: slow, but the reader in C writes beyond its memory when it walks through a damaged file (3.2.0).
-        with maxminddb.open_database(path, maxminddb.MODE_MMAP) as reader:
-            about = reader.metadata()
-            found = {version: list(_sample(reader, version)) for version in ((4, 6) if about.ip_version == 6 else (4,))}
-        as_of = datetime.fromtimestamp(about.build_epoch, UTC).date()
-        says = f"{name} {about.database_type} {' '.join(map(str, about.description.values()))}"
-    except (
-        maxminddb.InvalidDatabaseError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        raise BadInput(f"the database is cut short or damaged: {error}") from error
-    records = [record for sample in found.values() for record in sample if isinstance(record, dict)]
-    if not any("country_code" in record or "country" in record for record in records):
-        keys = ", ".join(sorted(map(str, records[0]))) if records else "nothing"
-        raise BadInput(f"a database without countries: it holds {keys}")
-    cities = "city" in str(about.database_type).lower() or any("city" in record for record in records)
-    kind = DataKind.CITY if cities else DataKind.COUNTRY
-    versions = {version for version, sample in found.items() if sample}
+    database = read_database(path)
+    kind = DataKind.CITY if database.cities else DataKind.COUNTRY
     return Contents(
         kind=kind,
-        name=_with_versions(kind, versions),
-        versions=frozenset(versions),
-        rows=about.node_count,
-        as_of=as_of,
-        publisher=_publisher(says),
-        ranges=None,
+        name=_with_versions(kind, set(database.versions)),
+        versions=database.versions,
+        rows=database.ranges.table.stretches,
+        as_of=database.as_of,
+        publisher=_publisher(f"{name} {database.says}"),
+        ranges=database.ranges,
     )
-
-
-def _sample(reader: maxminddb.Reader, version: int) -> Iterator[object]:
-    """The records of the first networks of one version."""
-    family, bits, number = (AF_INET, 32, 0) if version == 4 else (AF_INET6, 128, 0x2000 << 112)
-    for _ in range(SAMPLES):
-        record, length = reader.get_with_prefix_len(inet_ntop(family, number.to_bytes(bits // 8)))
-        if record is not None:
-            yield record
-        number = (number | (1 << bits - min(max(length, 0), bits)) - 1) + 1
-        if number >> bits:
-            return
-
-
-def read_place(record: object) -> Place:
-    """The place in a record of a database, in the layout of MaxMind or of DB-IP; NOWHERE when it says none."""
-    if not isinstance(record, dict):
-        return NOWHERE
-    flat = record.get("country_code")  # @ip-location-db, of DB-IP and others
-    if isinstance(flat, str):
-        region, city = record.get("state1"), record.get("city")
-        return _place(flat, region if isinstance(region, str) else "", city if isinstance(city, str) else "")
-    parts = record.get("subdivisions")
-    return _place(
-        _text(record, "country", "iso_code") or _text(record, "registered_country", "iso_code"),
-        _text(parts[0], "names", "en") if isinstance(parts, list) and parts else "",
-        _text(record, "city", "names", "en"),
-    )
-
-
-def _text(record: object, *keys: str) -> str:
-    for key in keys:
-        record = record.get(key) if isinstance(record, dict) else None
-    return record if isinstance(record, str) else ""
-
-
-@lru_cache(maxsize=16_384)
-def _place(code: str, region: str, city: str) -> Place:
-    if not re.fullmatch("[A-Z]{2}", code) or code == "ZZ":  # ZZ: nobody knows
-        return NOWHERE
-    return Place(state=PlaceState.KNOWN, country=code, region=_clean(region), city=_clean(city))
 
 
 # Words
@@ -458,12 +389,7 @@ def read_meaning(text: str) -> Network:
 
 
 def _written(network: Network) -> str:
-    return f"{network.kind}\t{_clean(network.operator)}"
-
-
-def _clean(text: str) -> str:
-    """A name as it may be stored and shown: what strangers wrote, without control characters."""
-    return "".join(letter for letter in text.strip()[:NAME_LETTERS_MAX] if letter.isprintable())
+    return f"{network.kind}\t{clean(network.operator)}"
 
 
 def _publisher(says: str) -> Publisher:

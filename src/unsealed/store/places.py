@@ -1,11 +1,11 @@
 """The data folder's files about addresses, and what all of them say of one.
 
 Promises that a look-up never raises, costs a few microseconds and asks nobody outside this machine; that a file is
-taken whole or not at all, also through a power cut; and that one which breaks later is passed over and named, while the
+taken whole or not at all, also through a power cut; and that one which broke later is passed over and named, while the
 others work on. Does not decide what the facts mean: that is handed in.
 
     places/NAME.json              what the file holds, where it came from, its licence, its age; names the data
-    places/NAME.HASH.ranges|mmdb  the data, never changed under its name; deleted when NAME.json names another
+    places/NAME.HASH.ranges       the data, never changed under its name; deleted when NAME.json names another
 
 The data is on disk before the note that names it, so every note there is names data that is there.
 """
@@ -16,27 +16,30 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-
-import maxminddb
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import NamedTuple
 
 from unsealed.model.errors import BadInput, Unavailable, UnsealedError
-from unsealed.model.event import NOWHERE, Located, Network, NetworkClass, Place
+from unsealed.model.event import HIDDEN, NOWHERE, Located, Network, NetworkClass, Place, PlaceState, Told
 from unsealed.model.ranges import NOBODY, AddressFacts, RangeTable, build_table, lay_over, unwrap
 from unsealed.model.view import DataFileRow
-from unsealed.store.address_files import DAMAGED, Contents, DataKind, read_contents, read_meaning, read_place
+from unsealed.store.address_files import Contents, DataKind, read_contents, read_meaning
+from unsealed.store.database_file import read_place
 from unsealed.store.range_file import Ranges, load, pack
 
 CACHED = 32_768  # look-ups remembered; some 10 MB when full
 
-Locate = Callable[[AddressFacts, Callable[[], Place]], Located]  # core.network.locate_known
+NetworkOf = Callable[[AddressFacts], Network]  # core.network.network_of
+ToldOf = Callable[[Network], Told]  # core.network.told_of
+
+# Named once: before Python 3.12 a member of an enum costs 80 ns each time.
+_ALL, _NOTHING, _HIDDEN = Told.ALL, Told.NOTHING, Told.HIDDEN
 
 _Said = tuple[Network | None, bool, Network | None]  # own, relay, cloud
 
@@ -68,24 +71,41 @@ class _Note:
     sha256: str  # of what came from the source
 
 
+@dataclass(frozen=True, slots=True)
+class _Database:
+    ranges: Ranges
+    places: dict[int, Place] = field(default_factory=dict)  # those that were asked for, by the table's value
+
+
+class _Known(NamedTuple):
+    """What is known of all addresses that the lists and the routing table say the same of."""
+
+    network: Network
+    told: Told
+    nowhere: Located  # of those whose place is not known, or not told
+
+
 @dataclass(slots=True)
 class _Loaded:
-    """The files in use. Never changed once it is asked, except that a database that breaks is left out."""
+    """The files in use. Never changed once it is asked, but for what it remembers."""
 
     lists: list[tuple[_Note, Ranges]] = field(default_factory=list)  # own ranges, the relay's, the clouds'
-    table: RangeTable = field(default_factory=lambda: build_table(()))  # all lists in one
-    said: list[_Said] = field(default_factory=list)  # what they say, by the table's value
+    table: RangeTable = field(default_factory=lambda: build_table(()))  # the built-in ranges and all lists in one
+    said: list[tuple[int, _Said]] = field(default_factory=list)  # what each says, by the table's value
     relay_versions: frozenset[int] = frozenset()
     routes: dict[int, Ranges] = field(default_factory=dict)  # by version
-    databases: dict[int, list[tuple[str, maxminddb.Reader]]] = field(default_factory=lambda: {4: [], 6: []})
+    databases: dict[int, list[_Database]] = field(default_factory=lambda: {4: [], 6: []})  # by version
+    known: dict[tuple[int, int, int], _Known] = field(default_factory=dict)  # by version and values of the tables
 
 
 class Places:
-    """Where addresses are, by the files of one folder. Without any it still says what `locate` knows by itself."""
+    """Where addresses are, by the files of one folder. Without any it still says what the built-in ranges say."""
 
-    def __init__(self, folder: Path, *, locate: Locate) -> None:
+    def __init__(self, folder: Path, *, built_in: RangeTable, network_of: NetworkOf, told_of: ToldOf) -> None:
         self._folder = folder
-        self._locate = locate
+        self._built_in = built_in
+        self._network_of = network_of
+        self._told_of = told_of
         self._load()
 
     def look_up(self, address: str) -> Located:
@@ -121,10 +141,10 @@ class Places:
             try:
                 _add(loaded, note, self._folder / note.data)
                 used.append(f"{note.row.name} {note.sha256}\n")
-            except (UnsealedError, OSError, *DAMAGED) as error:
+            except (UnsealedError, OSError) as error:
                 self._trouble[note.row.name] = f"cannot be used: {error}"
-        loaded.table, said = lay_over([ranges.table for _, ranges in loaded.lists])
-        loaded.said = [_meanings(loaded.lists, each) for each in said]
+        loaded.table, said = lay_over([self._built_in, *(ranges.table for _, ranges in loaded.lists)])
+        loaded.said = [(first, _meanings(loaded.lists, rest)) for first, *rest in said]
         loaded.relay_versions = frozenset(
             version for note, _ in loaded.lists if note.kind is DataKind.RELAY for version in note.versions
         )
@@ -139,51 +159,57 @@ class Places:
         try:
             if ":" in text:
                 version, number = unwrap(6, int.from_bytes(inet_pton(AF_INET6, text)))
-                if version == 4:
-                    text = inet_ntop(AF_INET, number.to_bytes(4))
             else:
                 version, number = 4, int.from_bytes(inet_pton(AF_INET, text))
         except (OSError, ValueError):
             return Located(network=Network())
-        own, relay, cloud = loaded.said[loaded.table.find(version, number)]
+        listed = loaded.table.find(version, number)
         routes = loaded.routes.get(version)
-        system, organisation = (0, "") if routes is None else routes.meaning(routes.table.find(version, number))
-        facts = AddressFacts(
-            version, number, own, relay if version in loaded.relay_versions else None, cloud, system, organisation
-        )
-        return self._locate(facts, lambda: self._place(loaded, version, text))
+        routed = 0 if routes is None else routes.table.find(version, number)
+        known = loaded.known.get((version, listed, routed))
+        if known is None:
+            known = loaded.known[version, listed, routed] = self._known(loaded, version, listed, routed)
+        network, told, nowhere = known
+        if told is _HIDDEN or told is _NOTHING:
+            return nowhere
+        for database in loaded.databases[version]:
+            value = database.ranges.table.find(version, number)
+            if value:
+                place = database.places.get(value)
+                if place is None:
+                    place = database.places[value] = read_place(database.ranges.meaning(value)[1])
+                return Located(network=network, place=place if told is _ALL else _country_alone(place.country))
+        return nowhere
 
-    def _place(self, loaded: _Loaded, version: int, text: str) -> Place:
-        readers = loaded.databases[version]
-        for name, reader in readers:
-            try:
-                place = read_place(reader.get(text))
-            except DAMAGED as error:
-                self._trouble[name] = f"damaged: {error}"
-                loaded.databases[version] = [each for each in readers if each[0] != name]
-                continue
-            if place is not NOWHERE:
-                return place
-        return NOWHERE
+    def _known(self, loaded: _Loaded, version: int, listed: int, routed: int) -> _Known:
+        built_in, (own, relay, cloud) = loaded.said[listed]
+        system, organisation = loaded.routes[version].meaning(routed) if routed else (0, "")
+        asked = relay if version in loaded.relay_versions else None
+        network = self._network_of(AddressFacts(built_in, own, asked, cloud, system, organisation))
+        told = self._told_of(network)
+        return _Known(network, told, Located(network=network, place=HIDDEN if told is _HIDDEN else NOWHERE))
+
+
+@lru_cache(maxsize=300)
+def _country_alone(country: str) -> Place:
+    return Place(state=PlaceState.KNOWN, country=country)
 
 
 def _add(loaded: _Loaded, note: _Note, path: Path) -> None:
+    ranges = load(path)
     match note.kind:
         case DataKind.OWN | DataKind.RELAY | DataKind.CLOUD:
-            loaded.lists.append((note, load(path)))
+            loaded.lists.append((note, ranges))
         case DataKind.ROUTES:
-            ranges = load(path)
             for version in note.versions:
                 loaded.routes.setdefault(version, ranges)
         case DataKind.COUNTRY | DataKind.CITY:
-            if damage := _damage(note, path):  # read in C: nothing but what `keep` has seen
-                raise BadInput(damage)
-            opened = (note.row.name, maxminddb.open_database(path))
+            database = _Database(ranges)
             for version in note.versions:
-                loaded.databases[version].append(opened)
+                loaded.databases[version].append(database)
 
 
-def _meanings(lists: list[tuple[_Note, Ranges]], said: tuple[int, ...]) -> _Said:
+def _meanings(lists: list[tuple[_Note, Ranges]], said: list[int]) -> _Said:
     """What the lists say of an address, given the value that it has in each."""
     own = cloud = None
     relay = False
@@ -208,9 +234,7 @@ def data_files(folder: Path) -> tuple[DataFileRow, ...]:
 
 def examine(folder: Path) -> tuple[DataFileRow, ...]:
     """The same, after every byte of data was read again."""
-    return tuple(
-        replace(note.row, trouble=note.row.trouble or _damage(note, folder / note.data)) for note in _notes(folder)
-    )
+    return tuple(replace(note.row, trouble=note.row.trouble or _damage(folder / note.data)) for note in _notes(folder))
 
 
 def credits_for(rows: tuple[DataFileRow, ...]) -> tuple[Credit, ...]:
@@ -251,20 +275,15 @@ def keep(
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with _alone(folder):
-            return _keep(folder, path, contents, sha256, source, dated, at)
+            return _keep(folder, contents, sha256, source, dated, at)
     except OSError as error:
         raise Unavailable(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _keep(
-    folder: Path, path: Path, contents: Contents, sha256: str, source: str, dated: date, at: datetime
-) -> DataFileRow:
-    data = f"{contents.name}.{sha256[:12]}.{'mmdb' if contents.ranges is None else 'ranges'}"
-    if contents.ranges is None:
-        _write(folder / data, lambda out: shutil.copyfile(path, out))
-    else:
-        packed = pack(contents.ranges)
-        _write(folder / data, lambda out: out.write_bytes(packed))
+def _keep(folder: Path, contents: Contents, sha256: str, source: str, dated: date, at: datetime) -> DataFileRow:
+    data = f"{contents.name}.{sha256[:12]}.ranges"
+    packed = pack(contents.ranges)
+    _write(folder / data, lambda out: out.write_bytes(packed))
     row = DataFileRow(
         name=contents.name,
         holds=_HOLDS[contents.kind],
@@ -312,7 +331,7 @@ def _drop_superseded(folder: Path, contents: Contents) -> None:
             (folder / f"{note.row.name}.json").unlink()
     used = {note.data for note in _notes(folder)}
     for each in folder.iterdir():
-        if each.suffix in (".ranges", ".mmdb", ".new") and each.name not in used:
+        if each.suffix in (".ranges", ".new") and each.name not in used:
             each.unlink(missing_ok=True)
 
 
@@ -385,12 +404,9 @@ def _note(folder: Path, name: str) -> _Note:
         return _Note(row=row, kind=DataKind.OWN, versions=frozenset(), data="", size=0, sha256="")
 
 
-def _damage(note: _Note, path: Path) -> str:
+def _damage(path: Path) -> str:
     try:
-        if path.suffix == ".ranges":
-            load(path)
-            return ""
-        with path.open("rb") as file:
-            return "" if hashlib.file_digest(file, "sha256").hexdigest() == note.sha256 else "changed or damaged"
+        load(path)
     except (BadInput, OSError) as error:
         return str(error)
+    return ""

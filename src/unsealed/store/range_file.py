@@ -19,7 +19,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
@@ -27,6 +27,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.ranges import Range, RangeTable, build_table
 
 MAGIC = b"unsealed ranges 1\n"
+NAME_LETTERS_MAX = 100
 _HEAD = struct.Struct("<5I")
 
 
@@ -38,15 +39,11 @@ class Ranges:
     numbers: array[int]  # u32
     ends: array[int]  # u32
     texts: bytes
-    _read: dict[int, tuple[int, str]] = field(default_factory=dict, repr=False, compare=False)  # what was asked before
 
     def meaning(self, value: int) -> tuple[int, str]:
         """Number and text of a value that the table gave."""
-        found = self._read.get(value)
-        if found is None:
-            text = self.texts[self.ends[value - 1] if value else 0 : self.ends[value]].decode()
-            found = self._read[value] = (self.numbers[value], text)
-        return found
+        text = self.texts[self.ends[value - 1] if value else 0 : self.ends[value]].decode()
+        return self.numbers[value], text
 
 
 def compile_ranges(rows: Iterable[tuple[int, int, int, int, str]]) -> Ranges:
@@ -57,11 +54,22 @@ def compile_ranges(rows: Iterable[tuple[int, int, int, int, str]]) -> Ranges:
         Range(version, first, last, meanings.setdefault((number, text), len(meanings)))
         for version, first, last, number, text in rows
     )
-    ends, texts = array("I"), bytearray()
-    for _, text in meanings:
+    return ranges_of(table, meanings)
+
+
+def ranges_of(table: RangeTable, meanings: Iterable[tuple[int, str]]) -> Ranges:
+    """A table whose values are positions among the meanings, of which the first is nobody's."""
+    numbers, ends, texts = array("I"), array("I"), bytearray()
+    for number, text in meanings:
         texts += text.encode()
+        numbers.append(number)
         ends.append(len(texts))
-    return Ranges(table=table, numbers=array("I", (n for n, _ in meanings)), ends=ends, texts=bytes(texts))
+    return Ranges(table=table, numbers=numbers, ends=ends, texts=bytes(texts))
+
+
+def clean(text: str) -> str:
+    """A name as it may be stored and shown: what strangers wrote, without control characters."""
+    return "".join(letter for letter in text.strip()[:NAME_LETTERS_MAX] if letter.isprintable())
 
 
 def pack(ranges: Ranges) -> bytes:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from unsealed.core.network import locate_known
+from unsealed.core.network import network_of
 from unsealed.core.network_systems import DATE, SYSTEMS
-from unsealed.model.event import NOWHERE, Network, NetworkClass
+from unsealed.model.event import Network, NetworkClass
 from unsealed.model.ranges import AddressFacts
 
 # What the shared list says in words of its own
@@ -21,8 +21,7 @@ SAID_OTHERWISE = {
 
 def read_system(number: int, name: str) -> Network:
     """What is said of an address that this system announces and no list holds."""
-    address = 0xCB007109  # 203.0.113.9
-    return locate_known(AddressFacts(4, address, system=number, organisation=name), lambda: NOWHERE).network
+    return network_of(AddressFacts(system=number, organisation=name))
 
 
 def test_a_system_stands_in_one_row() -> None:

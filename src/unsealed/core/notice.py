@@ -1,0 +1,248 @@
+"""Something happened + what is silenced + what the user wants -> who is told, on which channels, or why nobody is.
+
+Silence. The master switch stops every notice. Else a message is silent while its own speaker, its conversation, its
+recipient or "mute all" says so; the last is a point in time, so that mail sent later speaks. A message whose own
+speaker was switched on after all of that speaks all the same. What was pressed last holds, and nothing that is silenced
+is tracked any less.
+
+Promises that machines, repeats and the sender never ring; that a reading rings once; and that no word says more than
+the event does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+
+from unsealed.core.reading import READING_GAP
+from unsealed.model.event import Agent, ClientKind, Finding, NetworkClass, PlaceState
+from unsealed.model.event import Device as Kind
+from unsealed.model.message import MessageId, public_id
+from unsealed.model.notice import (
+    Act,
+    Decision,
+    Detail,
+    Happening,
+    Occasion,
+    Press,
+    Quiet,
+    Readings,
+    Scope,
+    Silence,
+    Told,
+    Wants,
+    Why,
+    Words,
+)
+
+LATE = timedelta(hours=12)  # what happened longer ago is history, not news
+HOT = timedelta(hours=1)
+HOT_READINGS = 3
+BURST = timedelta(minutes=2)  # what happens to a copy so soon after a notice about it is told with that one
+CROWD = 5  # notices of one user within a minute; what comes then is told together
+CROWD_WITHIN = timedelta(minutes=1)
+BELIEVED, CERTAIN = 0.6, 0.85  # as everywhere: under the first "maybe", under the second "likely"
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+def pressed(silence: Silence, press: Press) -> Silence:
+    """What stands after a speaker was pressed."""
+    match press.scope:
+        case Scope.REALTIME:
+            return replace(silence, realtime_off=press.silent)
+        case Scope.ALL:
+            return replace(silence, all_until=press.at if press.silent else None)
+        case Scope.MESSAGE:
+            return replace(silence, messages={**silence.messages, int(press.of): (press.silent, press.at)})
+        case Scope.THREAD:
+            threads = {key: at for key, at in silence.threads.items() if key != int(press.of)}
+            return replace(silence, threads=threads | ({int(press.of): press.at} if press.silent else {}))
+        case Scope.CONTACT:
+            contacts = {key: at for key, at in silence.contacts.items() if key != press.of}
+            return replace(silence, contacts=contacts | ({press.of: press.at} if press.silent else {}))
+
+
+def silenced(silence: Silence, message: MessageId, thread: int, contact: str, sent_at: datetime) -> Why | None:
+    """What silences a message, for what its recipient `contact` does; None: it speaks.
+
+    contact: in lower case; "" when it cannot be told who did it.
+    """
+    if silence.realtime_off:
+        return Why.REALTIME_OFF
+    silent, chosen_at = silence.messages.get(message, (False, None))
+    if silent:
+        return Why.MESSAGE
+    standing = [
+        (silence.threads.get(thread), Why.THREAD),
+        (silence.contacts.get(contact), Why.CONTACT),
+        (silence.all_until if silence.all_until is not None and sent_at <= silence.all_until else None, Why.ALL),
+    ]
+    for since, why in standing:
+        if since is not None and (chosen_at is None or chosen_at <= since):
+            return why
+    return None
+
+
+# --- who is told ------------------------------------------------------------------------------------------------------
+
+
+def decide(it: Happening, silence: Silence, wants: Wants, *, now: datetime, clock: time) -> Decision:
+    """On which channels the user is told, or why on none. clock: the user's own, for the quiet hours."""
+    occasion = occasion_of(it, wants)
+    if (why := _why_not(it, silence, wants, occasion, now)) is not None:
+        return Decision(why=why, occasion=occasion)
+    if wants.quiet is not None and is_quiet(wants.quiet, clock):
+        return Decision(why=Why.QUIET, occasion=occasion)
+    if not wants.channels:
+        return Decision(why=Why.NO_CHANNEL, occasion=occasion)
+    return Decision(channels=wants.channels, occasion=occasion)
+
+
+def _why_not(it: Happening, silence: Silence, wants: Wants, occasion: Occasion, now: datetime) -> Why | None:
+    if it.finding is not None and not it.finding.counted:
+        return Why.NO_PERSON
+    if (why := silenced(silence, it.message, it.thread, it.contact, it.sent_at)) is not None:
+        return why
+    if now - it.at > LATE:
+        return Why.LATE
+    if it.act not in wants.acts:
+        return Why.NOT_WANTED
+    if it.act is not Act.OPENED:
+        return None
+    if any(abs(it.at - told) <= READING_GAP for told in it.told):
+        return Why.SAME_READING
+    if occasion is Occasion.REVIVED or wants.readings is Readings.EVERY:
+        return None
+    if wants.readings is Readings.FIRST:
+        return None if not it.earlier else Why.NOT_FIRST
+    return None if occasion is Occasion.HOT else Why.NOT_HOT
+
+
+def occasion_of(it: Happening, wants: Wants) -> Occasion:
+    """What is special about a reading."""
+    if it.act is not Act.OPENED or not it.earlier:
+        return Occasion.FIRST
+    if wants.revival_weeks and it.at - it.earlier[-1] >= timedelta(weeks=wants.revival_weeks):
+        return Occasion.REVIVED
+    lately = sum(it.at - at < HOT for at in it.earlier) + 1
+    return Occasion.HOT if lately == HOT_READINGS else Occasion.AGAIN
+
+
+def is_quiet(quiet: Quiet, clock: time) -> bool:
+    """Whether quiet hours hold. The same beginning and end: the whole day."""
+    if quiet.begins < quiet.ends:
+        return quiet.begins <= clock < quiet.ends
+    return clock >= quiet.begins or clock < quiet.ends
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def say(told: Told, *, message: MessageId | None, tag: str, detail: Detail = Detail.ALL, again: bool = False) -> Words:
+    """A notice in words: who, what, which message, when, on what, how sure; no more than `detail` allows."""
+    path = f"/message/{public_id(message)}" if message is not None else "/settings/notifications"
+    public = public_id(message) if message is not None else ""
+    if told.act is Act.TESTED:
+        return Words(title="A test", body="Notices arrive here.", tag=tag, path=path, again=again)
+    title, body = _title(told, detail), _body(told) if detail is Detail.ALL else ""
+    if told.gone:
+        title, body = "Taken back", f"Not a reader after all: {_title(told, detail)}"
+    return Words(title=title, body=body, tag=tag, path=path, message=public, again=again or told.gone)
+
+
+def _title(told: Told, detail: Detail) -> str:
+    if not told.more:
+        return _verb(told, detail)
+    return f"{told.more + 1} signals" if detail is Detail.NOTHING else f"{_verb(told, detail)}, and {told.more} more"
+
+
+def _verb(told: Told, detail: Detail) -> str:
+    if detail is Detail.NOTHING:
+        return {Act.BOUNCED: "A message bounced", Act.REPLIED: "A message was answered"}.get(
+            told.act, "A message was opened" if told.act is Act.OPENED else "A link was followed"
+        )
+    who = _name(told)
+    maybe = "maybe " if told.confidence < BELIEVED else ""
+    match told.act:
+        case Act.OPENED:
+            after = {
+                Occasion.AGAIN: " again",
+                Occasion.HOT: ", the third time within an hour",
+                Occasion.REVIVED: " again after weeks",
+            }
+            return f"{who} {maybe}opened it{after.get(told.occasion, '')}"
+        case Act.CLICKED:
+            what = f"“{_cut(told.link, 60)}”" if told.link and detail is Detail.ALL else "a link"
+            return f"{who} {maybe}clicked {what}"
+        case Act.REPLIED:
+            return f"{who} replied"
+        case _:
+            return f"The message to {who if told.who else 'somebody'} bounced"
+
+
+def _name(told: Told) -> str:
+    if told.who:
+        return _cut(told.who, 60)
+    return f"Someone (one of {told.among})" if told.among > 1 else "Someone"
+
+
+def _body(told: Told) -> str:
+    first = _cut(told.subject, 120) or "(no subject)"
+    when = "" if told.at is None else f"{told.at:%H:%M}"
+    return "\n".join(filter(None, [first, ", ".join(filter(None, (when, *_seen_on(told), sure(told))))]))
+
+
+def _seen_on(told: Told) -> list[str]:
+    if told.agent is None:
+        return []
+    return [part for part in (on_what(told.agent), from_where(told)) if part]
+
+
+def on_what(agent: Agent) -> str:
+    """ "Thunderbird on Linux", "through Gmail, device hidden"; "" when nothing is known."""
+    hidden = agent.kind in (ClientKind.IMAGE_PROXY, ClientKind.PREFETCH) or agent.device is Kind.HIDDEN
+    if hidden:
+        named = agent.client.removesuffix(" Image Proxy").removesuffix(" Proxy")
+        return f"through {named}, device hidden" if named else "device hidden"
+    device = {Kind.DESKTOP: "a computer", Kind.MOBILE: "a phone", Kind.TABLET: "a tablet"}.get(agent.device, "")
+    system = f" on {agent.system}" if agent.system else f" on {device}" if device and agent.client else ""
+    return f"{agent.client}{system}" if agent.client else device
+
+
+_HIDDEN_BY = {
+    NetworkClass.GOOGLE_PROXY: "place hidden by Gmail",
+    NetworkClass.APPLE_RELAY: "place hidden by Apple",
+    NetworkClass.YAHOO_PROXY: "place hidden by Yahoo",
+}
+
+
+def from_where(told: Told) -> str:
+    """The place as far as it is known: a city with its country's code; never one behind a proxy."""
+    if told.place is None:
+        return ""
+    if told.place.state is PlaceState.KNOWN:
+        return "approximately " + ", ".join(
+            part for part in (told.place.city or told.place.region, told.place.country) if part
+        )
+    return _HIDDEN_BY.get(told.network, "")
+
+
+def sure(told: Told) -> str:
+    """How sure we are that a person did it; "" where nothing has to be believed."""
+    if told.act not in (Act.OPENED, Act.CLICKED):
+        return ""
+    return "certain" if told.confidence >= CERTAIN else "likely" if told.confidence >= BELIEVED else "maybe"
+
+
+def act_of(finding: Finding) -> Act | None:
+    """What a person did, by the finding; None: nobody did anything."""
+    if not finding.counted:
+        return None
+    return Act.CLICKED if finding is Finding.HUMAN_CLICK else Act.OPENED
+
+
+def _cut(text: str, most: int) -> str:
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
