@@ -94,7 +94,7 @@ async def test_without_the_extra_nothing_is_told_and_that_is_said(monkeypatch: p
     def missing(_: str) -> object:
         raise ImportError
 
-    monkeypatch.setattr(chat.importlib, "import_module", missing)
+    monkeypatch.setattr("unsealed.outlets.chat.importlib.import_module", missing)
     bell = Chat()
     with pytest.raises(DeliveryFailed, match="extra") as caught:
         await bell.ring(DEVICE, WORDS)
