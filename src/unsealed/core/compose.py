@@ -77,7 +77,8 @@ class Letter:
     files: Sequence[Part] = ()
     at: datetime
     id: str  # Message-ID, in angle brackets
-    answers: Sequence[str] = ()  # Message-IDs, the first message of the conversation first
+    answers: str = ""  # Message-ID
+    references: Sequence[str] = ()  # Message-IDs, the first message of the conversation first
     control: Sequence[tuple[str, str]] = ()  # header fields for intake, which cuts them out
 
 
@@ -222,8 +223,9 @@ def write(letter: Letter) -> bytes:
         f"Message-ID: {letter.id}",
     ]
     if letter.answers:
-        # RFC 5322 §3.6.4
-        head += [f"In-Reply-To: {letter.answers[-1]}", "References: " + "\r\n ".join(letter.answers)]
+        head.append(f"In-Reply-To: {letter.answers}")
+    if letter.references:
+        head.append("References: " + "\r\n ".join(letter.references))
     head += [f"{name}: {value}" for name, value in letter.control]
     body = _Body(letter)
     return "\r\n".join([*head, "MIME-Version: 1.0", ""]).encode() + body.whole()

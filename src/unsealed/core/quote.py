@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
@@ -66,9 +66,7 @@ def read(raw: bytes) -> Original:
     names = getaddresses([words.get("from", "")])
     html = text = None
     pictures, files = [], []
-    for part in parsed.walk():
-        if part.is_multipart():
-            continue
+    for part in _leaves(parsed):
         attached = part.get_content_disposition() == "attachment"
         kind = part.get_content_type()
         if not attached and kind == "text/html":
@@ -187,8 +185,24 @@ def _is_hidden(html: str, anchor: Anchor) -> bool:
     return html.startswith("</a>", anchor.end) and "display:none" in html[anchor.start : anchor.end]
 
 
+def _leaves(whole: Message) -> Iterator[Message]:
+    """The parts that hold no parts; a message inside the message stays whole."""
+    waiting = [whole]
+    while waiting:
+        part = waiting.pop()
+        inside = part.get_payload()
+        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
+            waiting += [each for each in reversed(inside) if isinstance(each, Message)]
+        else:
+            yield part
+
+
 def _part(part: Message) -> Part:
-    content = part.get_payload(decode=True)
+    inside = part.get_payload()
+    if part.get_content_maintype() == "message" and isinstance(inside, list):
+        content: object = b"\r\n".join(b"\r\n".join(each.as_bytes().splitlines()) for each in inside[:1])
+    else:
+        content = part.get_payload(decode=True)
     name = " ".join("".join(letter if letter.isprintable() else " " for letter in part.get_filename() or "").split())
     return Part(
         name=re.split(r"[/\\]", name)[-1][:120] or "file",

@@ -108,3 +108,53 @@ class DraftRow:
     subject: str
     changed_at: datetime
     attachments: int = 0
+
+
+# What would become of a draft, if it were sent now. These shapes are the JSON of the composer, too.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """Something that does not stop the sending, and that the sender should know."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """Whether one axis can be switched on."""
+
+    may: bool
+    why: str = ""  # why not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    opens: Control
+    clicks: Control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedLink:
+    n: int  # of those of its place, in their order; in the text that is the order of <a href>
+    url: str
+    text: str
+    tracked: bool
+    reason: str  # code; "" when tracked
+    words: str  # what will happen, and why
+    where: str  # "body", "signature" or "quote"
+    may: bool  # whether it can be switched on and off by hand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    errors: dict[str, str]  # by field, what keeps it from being sent
+    warnings: tuple[Caution, ...]
+    opens: str  # level
+    clicks: str
+    tracked: int  # links
+    left: int
+    html_bytes: int  # of the largest copy
+    controls: Controls
+    links: tuple[CheckedLink, ...]

@@ -7,6 +7,7 @@ that was sent stays until that can no longer be undone. Functions that write nee
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from unsealed.model.draft import Attachment, AttachmentId, Draft, DraftId, DraftRow, KeptDraft, draft_from, draft_json
 from unsealed.model.errors import Refused
 from unsealed.model.message import MessageId, UserId, public_id
-from unsealed.store.schema import attachments, drafts
+from unsealed.store.schema import attachments, drafts, messages, originals
 
 DRAFTS = 200  # of one user
 FILES = 100  # of one draft
@@ -191,3 +192,26 @@ def _shown(typed: str) -> str:
     """One printable line: it stands in a list, and PostgreSQL keeps no NUL."""
     line = "".join(letter if letter.isprintable() else " " for letter in typed[: 4 * SHOWN_CHARACTERS])
     return " ".join(line.split())[:SHOWN_CHARACTERS]
+
+
+# What a draft answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerable:
+    """A message of the user's own that can be quoted."""
+
+    raw: bytes = field(repr=False)  # as submitted
+    at: datetime
+    tracking_url: str  # where its tracking addresses led
+
+
+def answerable(connection: Connection, user: UserId, message: MessageId) -> Answerable | None:
+    """A message of this user whose text they may read."""
+    query = (
+        select(originals.c.raw, messages.c.received_at, messages.c.tracking_url)
+        .join(messages, messages.c.id == originals.c.message_id)
+        .where(messages.c.id == message, messages.c.user_id == user, messages.c.sealed.is_(False))
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Answerable(raw=row.raw, at=row.received_at, tracking_url=row.tracking_url)

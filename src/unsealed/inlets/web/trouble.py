@@ -71,6 +71,8 @@ def refuse(request: Request, status: int, words: str = "", **details: object) ->
     if path.startswith("/api/"):
         said = words or PROGRAM_WORDS.get(status) or WORDS.get(status) or HTTPStatus(status).phrase
         return JSONResponse({"error": {"status": status, "message": said, "number": number}}, status)
+    if asks_for_json(request):
+        return JSONResponse({"error": words or WORDS.get(status) or HTTPStatus(status).phrase, "number": number}, status)
     title = TITLES.get(status) or HTTPStatus(status).phrase
     return render(
         request,
@@ -81,6 +83,11 @@ def refuse(request: Request, status: int, words: str = "", **details: object) ->
         words=words or WORDS.get(status, ""),
         number=number,
     )
+
+
+def asks_for_json(request: Request) -> bool:
+    """Whether a script of our pages asks, and not a person's click."""
+    return "x-csrf-token" in request.headers or request.headers.get("accept", "").startswith("application/json")
 
 
 async def _http(request: Request, error: Exception) -> Response:
