@@ -14,7 +14,7 @@ const $ = (what, within = document) => within.querySelector(what);
 const all = (what, within = document) => [...within.querySelectorAll(what)];
 const form = $("form", root);
 const field = (name) => document.getElementById(name);
-const clock = (at = new Date()) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (at = new Date()) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 const many = (number, one, more) => `${number} ${number === 1 ? one : more}`;
 const make = (tag, attributes = {}, ...inside) => {
   const made = document.createElement(tag);
@@ -208,6 +208,7 @@ const keep = async () => {
       id = data.id;
       history.replaceState(null, "", `/compose/${id}`);
       store(before);
+      for (const file of data.attachments || []) if (!file.inline) files.append(listed(file)); // a forwarded message brings its own
     }
     if (JSON.stringify(collect()) === kept) store(copyName());
     note("");
@@ -250,11 +251,16 @@ const note = (words, acts = []) => {
 };
 const conflict = (theirs) => {
   say("Not saved");
+  if (!theirs.content) { // sent or discarded
+    note(theirs.error, theirs.message ? [{ words: "Show it", href: `/message/${theirs.message}` }] : []);
+    return;
+  }
   note("This draft was changed in another window meanwhile. Which of the two shall stay?", [
     { words: "What stands here", act: () => { revision = theirs.revision; save(); } },
     { words: "What the other window has", act: () => { store(copyName()); revision = theirs.revision; fill(theirs.content); kept = JSON.stringify(collect()); save(); check(); } },
   ]);
 };
+/** What only this browser has. */
 const offer = () => {
   const found = stored(copyName());
   if (!found || JSON.stringify({ ...start.content, ...found.content }) === kept) { store(copyName()); return; }
@@ -265,15 +271,13 @@ const offer = () => {
 };
 
 $("[data-discard]").addEventListener("click", async () => {
-  const dropped = collect();
   clearTimeout(soon);
   while (under_way) await under_way;
   ended = true;
-  if (id && (await ask("POST", `/compose/${id}/discard`, {})).status !== 200) { ended = false; note("It was not discarded: the server did not answer. Try again."); return; }
-  store(copyName());
-  if (!dropped.subject && !dropped.to && !dropped.html && !dropped.text) { location.href = "/drafts"; return; }
-  form.inert = true;
-  location.href = "/drafts";
+  const { status, data } = id ? await ask("POST", `/compose/${id}/discard`, {}) : { status: 200 };
+  if (status === 200) { store(copyName()); location.href = "/drafts?done=discarded"; return; }
+  ended = false;
+  note(`It was not discarded. ${data.error || "Try again."}`);
 });
 
 // ---------------------------------------------------------------- what will be tracked, as the server says
@@ -392,7 +396,7 @@ will.addEventListener("keydown", (event) => { if (event.key === "Escape") { even
 const errors = (found, every) => {
   for (const place of all("[data-wrong]")) {
     const name = place.dataset.wrong;
-    const box = name === "html" ? $(".letter", form) : field(name);
+    const box = name === "html" ? field(plainSwitch.checked ? "plain" : "letter") : field(name);
     const words = (name && found[name]) || "";
     const shown = words && (every || (box?.value && document.activeElement !== box)) ? words : "";
     $("span", place).textContent = shown;
@@ -542,7 +546,7 @@ const send = async () => {
     errors(fields, true);
     const [first] = Object.keys(fields);
     atSend(data.error || (first ? `Not sent: ${first in people || first === "subject" ? "" : `${first}: `}${fields[first]}` : "Not sent."));
-    (first === "html" ? $(".letter:not([hidden])", form) : field(first))?.focus();
+    field(first === "html" ? (plainSwitch.checked ? "plain" : "letter") : first)?.focus();
   }
 };
 form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
@@ -559,6 +563,7 @@ const leave = ({ message, undo_s: wait }) => {
   leaving.hidden = false;
   $("[data-go]").href = to;
   $("[data-leaving-title]").textContent = "Sent in a moment";
+  $("[data-leaving-letter]").textContent = `${field("subject").value || "(no subject)"}, to ${people.to.words}`;
   $("[data-leaving-words]").textContent = `Your letter leaves in ${many(wait, "second", "seconds")}. Until then you can take it back.`;
   const tick = () => {
     const left = Math.ceil((until - performance.now()) / 1000);

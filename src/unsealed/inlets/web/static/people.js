@@ -39,6 +39,9 @@ export class People {
     this.#draw();
   }
 
+  /** Who it is, for people. */
+  get words() { return this.#chosen.map(name).join(", "); }
+
   /** The first address, or "". */
   get first() { return address(this.#chosen[0] || ""); }
 
