@@ -43,6 +43,7 @@ from unsealed.store.schema import users
 
 LIMIT = 50
 _EVERYTHING = Switches()
+Most = Callable[[Connection, UserId], Switches]
 LIMIT_MAX = views.PAGE_LIMIT
 
 # ------------------------------------------------------------------------------------------------------- answers
@@ -189,8 +190,8 @@ class Question:
     path: dict[str, str]
 
 
-def routes(*, engine: Engine, clock: Clock, switches: Switches = _EVERYTHING) -> list[Route]:
-    """The routes of the API, and `/healthz`. switches: what the settings file allows at most."""
+def routes(*, engine: Engine, clock: Clock, most: Most = lambda _connection, _user: _EVERYTHING) -> list[Route]:
+    """The routes of the API, and `/healthz`. most: what the settings file allows at most in mail of a user."""
 
     async def who(request: Request) -> UserId:
         user = await bearer(request, engine, clock)
@@ -209,6 +210,7 @@ def routes(*, engine: Engine, clock: Clock, switches: Switches = _EVERYTHING) ->
 
         def work() -> bytes:
             with engine.begin() as connection:
+                switches = most(connection, user)
                 tracking.change(connection, user, said, switches, clock())
                 return msgspec.json.encode(tracking.show(connection, user, switches))
 
@@ -253,7 +255,10 @@ def routes(*, engine: Engine, clock: Clock, switches: Switches = _EVERYTHING) ->
         route("/api/v1/messages", messages),
         route("/api/v1/messages/{id}", message),
         route("/api/v1/messages/{id}/events", events),
-        route("/api/v1/tracking", lambda asked: tracking.show(asked.connection, asked.user, switches)),
+        route(
+            "/api/v1/tracking",
+            lambda asked: tracking.show(asked.connection, asked.user, most(asked.connection, asked.user)),
+        ),
         Route("/api/v1/tracking", change_tracking, methods=["PUT"]),
     ]
 

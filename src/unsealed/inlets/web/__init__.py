@@ -33,7 +33,7 @@ def build(around: Surroundings) -> Starlette:
             *identities.routes,
             *members.routes,
             *sign_in.routes(around),
-            *api.routes(engine=around.engine, clock=around.clock, switches=around.tracking),
+            *api.routes(engine=around.engine, clock=around.clock, most=around.most),
         ],
         middleware=[
             Middleware(
