@@ -214,6 +214,8 @@ class Guard:
         """None when the request comes from one of our pages; its form is then in `request.state.form`."""
         if not self._is_same_origin(request):
             return self._refuse(request, 403, "This request did not come from a page of Unsealed, so nothing was done.")
+        if person is None and not is_open(request.scope["path"]):
+            return self._sign_in_first(request)  # nothing that strangers send is read
         shown = request.headers.get("x-csrf-token", "")
         form: Mapping[str, str] | None = {}
         if person is None or not shown or is_form(request):
