@@ -137,7 +137,7 @@ def clean_port(written: str) -> int:
     """
     text = written.strip()
     if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65_536:
-        raise BadInput("A port is a number from 1 to 65535; mail is usually handed over at 587 or 465.")
+        raise BadInput("From 1 to 65535; mostly 587 or 465.")
     return int(text)
 
 

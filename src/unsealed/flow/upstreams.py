@@ -19,7 +19,7 @@ from unsealed.core.secret import seal, unseal
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.model.ports import Keys
-from unsealed.model.upstream import Auth, OAuth, Upstream
+from unsealed.model.upstream import Auth, OAuth, Tls, Upstream
 from unsealed.store import people, upstreams
 from unsealed.store.people import Role
 from unsealed.store.upstreams import EVERYBODY, Kept
@@ -98,6 +98,24 @@ def opened(kept: Kept, *, keys: Keys, private_hosts: bool) -> Upstream:
         oauth=oauth,
         inside=kept.inside or private_hosts,
     )
+
+
+def shown(kept: Kept | None, keys: Keys) -> Mapping[str, str]:
+    """What a form shows of it, by field: all but the secrets."""
+    if kept is None:
+        return asdict(Written(tls=Tls.STARTTLS, auth=Auth.PASSWORD, port="587"))
+    found = _before(kept, keys)
+    oauth = found.oauth if found is not None else None
+    written = Written(
+        host=kept.host,
+        port=str(kept.port),
+        tls=kept.tls,
+        auth=kept.auth,
+        user=kept.user,
+        token_url=oauth.token_url if oauth else "",
+        client_id=oauth.client_id if oauth else "",
+    )
+    return asdict(written)
 
 
 def _purpose(owner: UserId, host: str) -> str:

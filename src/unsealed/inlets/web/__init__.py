@@ -12,7 +12,19 @@ from starlette.routing import Route
 
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
-from unsealed.inlets.web import access, identities, live, members, message, sandbox, sent, settings, sign_in, tracking
+from unsealed.inlets.web import (
+    access,
+    identities,
+    live,
+    members,
+    message,
+    sandbox,
+    sending,
+    sent,
+    settings,
+    sign_in,
+    tracking,
+)
 from unsealed.inlets.web.page import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
@@ -31,6 +43,7 @@ def build(around: Surroundings) -> Starlette:
             *tracking.routes,
             *access.routes,
             *identities.routes,
+            *sending.routes,
             *members.routes,
             *sign_in.routes(around),
             *api.routes(engine=around.engine, clock=around.clock, most=around.most),
@@ -50,4 +63,5 @@ def build(around: Surroundings) -> Starlette:
     app.router.redirect_slashes = False  # Starlette would put the Host header into the address
     app.state.surroundings = around
     app.state.live = live.Live(around.engine)
+    app.state.tries = sending.Tries()
     return app
