@@ -32,7 +32,7 @@ import structlog
 
 from unsealed.app.config import Listen, LogFormat, Settings
 from unsealed.app.supervise import Ready, Role, Supervisor
-from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, places, prepare, welcome
+from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, now, places, prepare, push_key, welcome
 from unsealed.model.errors import Unavailable
 from unsealed.model.event import Located
 from unsealed.model.ports import Parcel
@@ -45,6 +45,7 @@ BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 JUDGE_IDLE_S = 0.01  # between two looks at the journal when there was nothing new
 FEED_KEPT = timedelta(days=1)  # a page that was away longer loads itself anew
+NOTICES_KEPT = timedelta(days=90)
 JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store after trouble
 TRIM_EVERY_S = 3_600.0
 JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its neighbours or the delivery any more
@@ -227,9 +228,10 @@ def _bare(engine: Any, kept: timedelta) -> None:
 
 
 def _trim(engine: Any) -> None:
-    from unsealed.store import corrections, feed, jobs, own
+    from unsealed.store import corrections, feed, jobs, notices, own
 
     with engine.begin() as connection:
+        notices.trim(connection, now() - NOTICES_KEPT)
         feed.trim(connection, now() - FEED_KEPT)
         jobs.trim(connection, now() - JOBS_KEPT)
         own.trim(connection, now() - ADDRESSES_KEPT)
@@ -240,6 +242,8 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """Submission and delivery."""
     from unsealed.core.instrument import Tracking
     from unsealed.flow.deliver import Delivery
+    from unsealed.flow.digest import Digests
+    from unsealed.flow.notify import Notifier
     from unsealed.flow.routes import Routes
     from unsealed.inlets.submit import Limits, SubmissionServer
     from unsealed.store.writer import Writer
@@ -254,10 +258,18 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     # The collector's name is this machine's own: a lease of another machine is never taken back at our start.
     owner = f"mail-{settings.track.collector}"[:32]
     delivery = Delivery(engine, routes, keys=keys, clock=now, writer=writer, owner=owner, host=name)
+
+    def tracking() -> Tracking:
+        return Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest)
+
+    notifier = Notifier(
+        engine, _bells(settings, engine, keys), keys=keys, clock=now, writer=writer, owner=f"notify-{owner}"[:32]
+    )
+    digests = Digests(engine, origin=settings.web_url, tracking=tracking, clock=now, written=delivery.wake)
     server = SubmissionServer(
         engine,
         writer,
-        tracking=lambda: Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest),
+        tracking=tracking,
         defaults=lambda user: settings.allowed_by(routes.find(user).host or settings.usual_host),
         clock=now,
         accepted=delivery.wake,
@@ -269,7 +281,9 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     await server.start(plain=[sockets.smtp], implicit=[sockets.smtp_tls] if sockets.smtp_tls else [])
     ready()
     try:
-        await delivery.run(stop)
+        async with asyncio.TaskGroup() as group:
+            for each in (delivery, notifier, digests):
+                group.create_task(each.run(stop))
     finally:
         await server.stop()
         await writer.close()
@@ -288,6 +302,17 @@ def _outlet(settings: Settings, writer: Any) -> Any:
 
     trust = ssl.create_default_context(cafile=settings.upstream.ca) if settings.upstream.ca else None
     return SmtpOutlet(settings.upstream.url, clock=now, host=socket.getfqdn(), tls_context=trust)
+
+
+def _bells(settings: Settings, engine: Any, keys: LiveKeys) -> Any:
+    """Where notices for devices go."""
+    from unsealed.model.notice import Channel
+    from unsealed.outlets.chat import Chat
+    from unsealed.outlets.webpush import WebPush
+
+    _, private = push_key(engine, keys)
+    push = WebPush(private, origin=settings.web_url, clock=now, private=settings.people.private_hosts)
+    return {Channel.PUSH: push, Channel.CHAT: Chat()}
 
 
 def _dial(settings: Settings) -> Callable[[Upstream], Any]:

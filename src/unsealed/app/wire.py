@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from unsealed.app.config import Settings
 from unsealed.core import network
 from unsealed.model.errors import Unavailable, UnsealedError
+from unsealed.model.ports import Keys
 from unsealed.store import engine as stores
-from unsealed.store import people
+from unsealed.store import notices, people
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
 from unsealed.store.places import Places
@@ -94,6 +95,22 @@ def welcome(settings: Settings, engine: Engine, at: datetime) -> Welcome | None:
 def welcome_url(settings: Settings, secret: str) -> str:
     """Where a one-time sign-in link leads."""
     return f"{settings.web_url}/welcome/{secret}"
+
+
+def push_key(engine: Engine, keys: Keys) -> tuple[str, str]:
+    """The key by which push services know this installation, public part and private one; made when there is none.
+
+    Browsers subscribe to it, so it never changes; the private part is sealed with the key ring.
+    """
+    from unsealed.core.secret import seal, unseal
+    from unsealed.outlets.webpush import new_key
+
+    with engine.begin() as connection:
+        kept = notices.push_key(connection)
+        if kept is None:
+            public, private = new_key()
+            kept = notices.keep_push_key(connection, public, seal(keys, private, purpose="push"))
+    return kept[0], unseal(keys, kept[1], purpose="push")
 
 
 def certificate(settings: Settings) -> ssl.SSLContext | None:

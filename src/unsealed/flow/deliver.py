@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.backoff import next_try
 from unsealed.core.bounce import Failure, report
+from unsealed.flow import notify
 from unsealed.flow.routes import Routes, Way
 from unsealed.flow.send import parcel_of
 from unsealed.model.errors import BadInput, DeliveryFailed, Unavailable, UnsealedError
@@ -307,6 +308,7 @@ class Delivery:
         if loaded.shared is not None:
             messages.shared_bounced(connection, loaded.shared, at=now)
         jobs.add(connection, jobs.REPORT, [loaded.parcel.copy], now)
+        notify.hear_bounce(connection, loaded.user, loaded.parcel.message, loaded.parcel.copy, now)
         self._tell(connection, loaded, loaded.user, now)
 
     def _tell(self, connection: Connection, loaded: _Loaded, user: UserId, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Marked messages -> events, counts, live feed.
+"""Marked messages -> events, counts, live feed, causes of notices.
 
 Their hits, and what is known about their senders, go through core.agent, core.network and core.judge; what is new or
 not what it was is written with its counts, and the marks are cleared, in one transaction. Judging again is the same
@@ -27,6 +27,7 @@ from unsealed.core.judge import Context, Presence, SeenHit, judge, neighbourhood
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.network import place_behind
 from unsealed.core.reading import READING_GAP, begins_reading
+from unsealed.flow import notify
 from unsealed.model.event import (
     NOWHERE,
     Agent,
@@ -138,6 +139,7 @@ class Judge:
         corrections.add_revisions(connection, _revisions(changes, rejudging))  # before the marks, as `rejudge.step`
         events.put_events(connection, changes)
         events.count(connection, changes)
+        notify.hear(connection, changes, owners, rejudging)
         if work.apart:
             events.done_apart(connection, work.marks[0])
         elif work.until is None:

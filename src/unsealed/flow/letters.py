@@ -1,4 +1,4 @@
-"""Letters that Unsealed itself writes: codes that prove an address, and invitations.
+"""Letters that Unsealed itself writes: codes that prove an address, invitations, daily summaries.
 
 They go the way of any mail, untracked, and stand in the list of who caused them, so that it can be seen whether they
 arrived. Promises that a code is only ever read where it was sent to: its letter is sealed against who asked for it, and
@@ -91,6 +91,14 @@ def invite(
             raw = letter(sender, to, "Your invitation", words, now)
             _post(connection, by, sender, to, raw, sealed=False, tracking=tracking, now=now)
     return to, address
+
+
+def send_digest(
+    connection: Connection, user: UserId, subject: str, words: str, *, tracking: Tracking, now: datetime
+) -> None:
+    """Mail a summary to the user's own address. subject: ASCII."""
+    own = _name_of(connection, user)
+    _post(connection, user, own, own, letter(own, own, subject, words, now), sealed=False, tracking=tracking, now=now)
 
 
 def _name_of(connection: Connection, user: UserId) -> str:

@@ -208,3 +208,31 @@ class Heard:
     copy: CopyId | None
     act: Act
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeDeviceRow:
+    """Where notices are sent to besides pages: a browser, or an address of another service."""
+
+    id: str
+    channel: Channel
+    name: str
+    at: datetime  # since when
+    told_at: datetime | None = None  # the last notice that it took
+    trouble: str = ""  # why it took none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRow:
+    """A notice, or why nobody was told."""
+
+    id: int
+    message: str
+    subject: str
+    who: str  # "" when it cannot be told
+    act: Act
+    at: datetime
+    state: str  # store.notices.State
+    why: str  # a Why; "" when somebody was told
+    channels: tuple[Channel, ...]
+    together: bool  # with an earlier one

@@ -109,6 +109,12 @@ def _not_of(users: Collection[UserId]) -> list[ColumnElement[bool]]:
     return [~select(copies.c.id).where(copies.c.id == jobs.c.subject_id, copies.c.user_id.in_(users)).exists()]
 
 
+def any_due(connection: Connection, kinds: Sequence[str], now: datetime) -> bool:
+    """Whether a job could be leased now: its time has come, or the lease of who had it is over."""
+    due = select(jobs.c.id).where(jobs.c.state.in_(("ready", "leased")), jobs.c.due_at <= now, jobs.c.kind.in_(kinds))
+    return connection.execute(due.limit(1)).first() is not None
+
+
 def renew(connection: Connection, owner: str, until: datetime) -> None:
     """Keep all leases of `owner` until `until`."""
     connection.execute(update(jobs).where(jobs.c.state == "leased", jobs.c.owner == owner).values(due_at=until))

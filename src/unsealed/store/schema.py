@@ -559,6 +559,68 @@ preferences = Table(  # what a user likes, by name
     Column("value", Text, nullable=False),  # JSON
 )
 
+silences = Table(  # what a user has silenced; it goes on being tracked
+    "silences",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("scope", String(8), primary_key=True),  # model.notice.Scope
+    Column("of", Text, primary_key=True),  # id of message or thread in decimals, address in lower case, or ""
+    Column("silent", Boolean, nullable=False),  # of a message also: it speaks although others silence it
+    Column("at", Moment, nullable=False),
+)
+
+notices = Table(  # what somebody might be told, and whether they were
+    "notices",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("cause", String(8), nullable=False),  # "hit", "reply", "bounce", "test"
+    Column("cause_id", BigInteger, nullable=False),  # hits.id, replies.id, copies.id, random
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE")),  # NULL: a test
+    Column("copy_id", BigInteger),
+    Column("act", String(8), nullable=False),  # model.notice.Act
+    Column("at", Moment, nullable=False),  # when it happened
+    Column("state", String(8), nullable=False),  # store.notices.State
+    Column("why", String(16), nullable=False, server_default=""),  # model.notice.Why, when nobody is told
+    Column("occasion", String(8), nullable=False, server_default="first"),
+    Column("channels", Text, nullable=False, server_default=""),  # on which it is told, with commas between
+    Column("leader", BigInteger),  # the notice together with which it is told
+    Column("decided_at", Moment),  # when it was told, or taken back
+    UniqueConstraint("cause", "cause_id"),
+)
+_not_decided = notices.c.state.in_(("new", "undo"))
+Index("ix_notices_waiting", notices.c.id, sqlite_where=_not_decided, postgresql_where=_not_decided)
+Index("ix_notices_user", notices.c.user_id, notices.c.id)
+Index("ix_notices_message", notices.c.message_id, notices.c.copy_id)
+
+notice_devices = Table(  # where notices are sent to besides pages
+    "notice_devices",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(8), nullable=False),  # "push", "chat"
+    Column("digest", String(64), nullable=False),  # SHA-256 of the address: one that is added again is the same
+    Column("name", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # address and keys, sealed with the key ring
+    Column("trusted", Boolean, nullable=False, server_default=false()),  # may have a private address
+    Column("created_at", Moment, nullable=False),
+    Column("told_at", Moment),  # the last notice that it took
+    Column("trouble", Text, nullable=False, server_default=""),  # why it took none, in words
+    UniqueConstraint("user_id", "digest"),
+)
+
+tellings = Table(  # one notice on its way to one device; each has a job
+    "tellings",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("notice_id", BigInteger, ForeignKey("notices.id", ondelete="CASCADE"), nullable=False),
+    Column("device_id", BigInteger, ForeignKey("notice_devices.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("undo", Boolean, nullable=False, server_default=false()),  # takes the notice back
+    Column("state", String(8), nullable=False, server_default="waiting"),  # "waiting", "begun", "told", "failed"
+    Column("words", Text, nullable=False, server_default=""),  # why it failed
+    UniqueConstraint("notice_id", "device_id", "undo"),
+)
+
 cursors = Table(  # how far each journal has been shipped
     "cursors",
     metadata,

@@ -147,3 +147,14 @@ def test_finished_jobs_are_forgotten_and_no_others(engine: Engine, clock: Any, r
 
     assert (0, 1) == (early, late)
     assert ["dead", "leased", "ready"] == states(rows)
+
+
+def test_a_job_whose_holder_died_is_due_when_its_lease_is_over(engine: Engine, clock: Any) -> None:
+    added(engine, clock, 1)
+    leased(engine, clock)
+    now = clock()
+
+    with engine.begin() as connection:
+        assert not jobs.any_due(connection, (jobs.COPY,), now)
+        assert jobs.any_due(connection, (jobs.COPY,), now + 60 * MINUTE)
+        assert not jobs.any_due(connection, (jobs.REPORT,), now + 60 * MINUTE)

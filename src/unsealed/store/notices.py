@@ -1,0 +1,742 @@
+"""Notices, what is silenced, and where notices are sent to.
+
+    new    a cause of a notice, written in the transaction of the cause; nobody decided yet
+    told   on its way, on the channels that stand beside it; or together with its leader
+    not    nobody is told; `why` says why
+    undo   told, and then judged again: no person did it. To be taken back
+    back   taken back, or judged again before anybody was told
+
+Promises that a cause makes one notice however often it is handed over, and that a press of a speaker is kept as it was
+made: what follows from it is core.notice's. All functions work in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from unsealed.model.event import Agent, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
+from unsealed.model.message import CopyId, MessageId, UserId, public_id
+from unsealed.model.notice import (
+    Act,
+    Channel,
+    Detail,
+    DeviceId,
+    Heard,
+    NoticeDeviceRow,
+    NoticeId,
+    NoticeRow,
+    Occasion,
+    Press,
+    Quiet,
+    Readings,
+    Scope,
+    Silence,
+    Wants,
+)
+from unsealed.store import preferences, schema
+from unsealed.store.engine import insert
+from unsealed.store.schema import copies, messages, notice_devices, notices, silences, tellings
+
+KEY = "notices"  # of what a user wants, among the preferences
+TRIMMED_AT_ONCE = 10_000
+# Written out: a partial index serves no question with bound values.
+_WAITING = text("notices.state IN ('new', 'undo')")
+
+
+class State(StrEnum):
+    NEW = "new"
+    TOLD = "told"
+    NOT = "not"
+    UNDO = "undo"
+    BACK = "back"
+
+
+# --- causes -----------------------------------------------------------------------------------------------------------
+
+
+def hear(connection: Connection, heard: Sequence[Heard]) -> None:
+    """Causes of notices, to be decided on. One that is known already stays as it is."""
+    if not heard:
+        return
+    rows = [
+        {
+            "user_id": each.user,
+            "cause": each.cause,
+            "cause_id": each.cause_id,
+            "message_id": each.message,
+            "copy_id": each.copy,
+            "act": each.act,
+            "at": each.at,
+            "state": State.NEW,
+        }
+        for each in heard
+    ]
+    statement = insert(notices, connection.dialect)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["cause", "cause_id"]), rows)
+
+
+def caused(connection: Connection, cause: str, cause_id: int) -> NoticeId:
+    """The notice of a cause."""
+    n = notices.c
+    return NoticeId(connection.execute(select(n.id).where(n.cause == cause, n.cause_id == cause_id)).scalar_one())
+
+
+def take_back(connection: Connection, hits: Sequence[int]) -> None:
+    """No person did that after all: nobody will be told, or what was told is taken back."""
+    if not hits:
+        return
+    n = notices.c
+    moved = case((n.state == State.TOLD, State.UNDO.value), else_=State.BACK.value)
+    live = n.state.in_((State.NEW, State.TOLD))
+    connection.execute(
+        update(notices).where(n.cause == "hit", n.cause_id.in_(hits), live).values(state=moved)
+    )  # what nobody was told of keeps its reason
+
+
+# --- to be decided ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A notice, and all that the decision and its words need to know."""
+
+    id: NoticeId
+    user: UserId
+    state: State
+    act: Act
+    at: datetime
+    message: MessageId | None
+    copy: CopyId | None
+    thread: int = 0
+    sent_at: datetime | None = None
+    subject: str = ""
+    name: str = ""
+    address: str = ""  # "" when it cannot be told who
+    among: int = 0
+    finding: Finding | None = None
+    confidence: float = 1.0
+    agent: Agent | None = None
+    network: NetworkClass = NetworkClass.UNKNOWN
+    place: Place | None = None
+    link: str = ""
+    occasion: Occasion = Occasion.FIRST
+    leader: NoticeId | None = None
+    channels: frozenset[Channel] = frozenset()
+    decided_at: datetime | None = None
+    more: int = 0  # told together with it
+
+
+def any_waiting(connection: Connection) -> bool:
+    """Whether there is anything to decide on."""
+    return connection.execute(select(notices.c.id).where(_WAITING).limit(1)).first() is not None
+
+
+def waiting(connection: Connection, limit: int) -> list[Waiting]:
+    """What is to be decided on, the oldest first; nobody else gets it until the caller's commit."""
+    query = _with_facts().where(_WAITING).order_by(notices.c.id).limit(limit)
+    return _read(connection, query.with_for_update(of=notices, skip_locked=True))
+
+
+def by_id(connection: Connection, ids: Iterable[int]) -> dict[NoticeId, Waiting]:
+    """These notices."""
+    return {each.id: each for each in _read(connection, _with_facts().where(notices.c.id.in_(list(ids))))}
+
+
+def _with_facts() -> Select[Any]:
+    n, m, c, e, links = notices.c, messages.c, copies.c, schema.events.c, schema.links.c
+    return (
+        select(
+            n.id,
+            n.user_id,
+            n.state,
+            n.act,
+            n.at,
+            n.message_id,
+            n.copy_id,
+            n.occasion,
+            n.leader,
+            n.channels,
+            n.decided_at,
+            m.thread,
+            m.received_at,
+            m.subject,
+            m.recipient_count,
+            c.name,
+            c.address,
+            e.finding,
+            e.confidence,
+            e.client,
+            e.client_kind,
+            e.device,
+            e.system,
+            e.network,
+            e.place,
+            e.country,
+            e.region,
+            e.city,
+            links.text,
+            links.destination,
+        )
+        .select_from(notices)
+        .outerjoin(messages, m.id == n.message_id)
+        .outerjoin(copies, c.id == n.copy_id)
+        .outerjoin(schema.events, and_(n.cause == "hit", e.hit_id == n.cause_id))
+        .outerjoin(schema.links, and_(links.message_id == e.message_id, links.position == e.link))
+    )
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[Waiting]:
+    found = connection.execute(query).all()
+    ids = [row.id for row in found]
+    more = (
+        {
+            row[0]: row[1]
+            for row in connection.execute(
+                select(notices.c.leader, func.count()).where(notices.c.leader.in_(ids)).group_by(notices.c.leader)
+            )
+        }
+        if any(row.state == State.TOLD for row in found)
+        else {}
+    )
+    return [_waiting(row, more.get(row.id, 0)) for row in found]
+
+
+def _waiting(row: Row[Any], more: int) -> Waiting:
+    known = row.finding is not None
+    return Waiting(
+        id=row.id,
+        user=row.user_id,
+        state=State(row.state),
+        act=Act(row.act),
+        at=row.at,
+        message=row.message_id,
+        copy=row.copy_id,
+        thread=row.thread or row.message_id or 0,
+        sent_at=row.received_at,
+        subject=row.subject or "",
+        name=row.name or "",
+        address=row.address or "",
+        among=row.recipient_count or 0,
+        finding=Finding(row.finding) if known else None,
+        confidence=row.confidence if known else 1.0,
+        agent=Agent(client=row.client, kind=ClientKind(row.client_kind), device=Device(row.device), system=row.system)
+        if known
+        else None,
+        network=NetworkClass(row.network) if known else NetworkClass.UNKNOWN,
+        place=Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
+        if known
+        else None,
+        link=(row.text or row.destination or ""),
+        occasion=Occasion(row.occasion),
+        leader=row.leader,
+        channels=_channels(row.channels),
+        decided_at=row.decided_at,
+        more=more,
+    )
+
+
+def _channels(written: str) -> frozenset[Channel]:
+    return frozenset(Channel(name) for name in written.split(",") if name)
+
+
+def readings(connection: Connection, wanted: Iterable[CopyId], until: datetime) -> dict[CopyId, list[datetime]]:
+    """When the readings of these copies began, up to a time, the earliest first."""
+    e = schema.events.c
+    found: defaultdict[CopyId, list[datetime]] = defaultdict(list)
+    query = select(e.copy_id, e.at).where(e.copy_id.in_(list(wanted)), e.first_of_reading, e.at <= until)
+    for row in connection.execute(query.order_by(e.at)):
+        found[row.copy_id].append(row.at)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A notice that was told."""
+
+    id: NoticeId
+    user: UserId
+    copy: CopyId | None
+    act: Act
+    at: datetime
+    decided_at: datetime
+
+
+def told_of(connection: Connection, wanted: Iterable[MessageId]) -> list[Earlier]:
+    """What was told about these messages, not together with others; the earliest first."""
+    return _earlier(connection, notices.c.message_id.in_(list(wanted)))
+
+
+def told_lately(connection: Connection, users: Iterable[UserId], since: datetime) -> list[Earlier]:
+    """What these users were told since then, not together with others; the earliest first."""
+    return _earlier(connection, notices.c.user_id.in_(list(users)), notices.c.decided_at > since)
+
+
+def _earlier(connection: Connection, *where: ColumnElement[bool]) -> list[Earlier]:
+    n = notices.c
+    query = select(n.id, n.user_id, n.copy_id, n.act, n.at, n.decided_at).where(
+        *where, n.state == State.TOLD, n.leader.is_(None), n.message_id.is_not(None)
+    )
+    return [
+        Earlier(id=row.id, user=row.user_id, copy=row.copy_id, act=Act(row.act), at=row.at, decided_at=row.decided_at)
+        for row in connection.execute(query.order_by(n.id))
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What became of a notice."""
+
+    id: NoticeId
+    state: State
+    why: str = ""
+    occasion: Occasion = Occasion.FIRST
+    channels: frozenset[Channel] = frozenset()
+    leader: NoticeId | None = None
+
+
+def settle(connection: Connection, decided: Sequence[Decided], now: datetime) -> None:
+    """Keep what was decided."""
+    if not decided:
+        return
+    connection.execute(
+        update(notices).where(notices.c.id == bindparam("notice")),
+        [
+            {
+                "notice": each.id,
+                "state": each.state,
+                "why": each.why,
+                "occasion": each.occasion,
+                "channels": ",".join(sorted(each.channels)),
+                "leader": each.leader,
+                "decided_at": now,
+            }
+            for each in decided
+        ],
+    )
+
+
+def taken_back(connection: Connection, ids: Sequence[NoticeId], now: datetime) -> None:
+    """These were told and no longer hold; what they were told on stays beside them."""
+    if ids:
+        connection.execute(update(notices).where(notices.c.id.in_(ids)).values(state=State.BACK, decided_at=now))
+
+
+def trim(connection: Connection, before: datetime) -> int:
+    """Forget notices that were decided on before a time; how many, TRIMMED_AT_ONCE at most."""
+    old = select(notices.c.id).where(notices.c.decided_at < before).limit(TRIMMED_AT_ONCE)
+    return connection.execute(delete(notices).where(notices.c.id.in_(old))).rowcount
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+def press(connection: Connection, user: UserId, pressed: Press) -> None:
+    """Keep a press of a speaker. Switching "all", a conversation or a contact back on forgets that it was off."""
+    key = and_(silences.c.user_id == user, silences.c.scope == pressed.scope, silences.c.of == pressed.of)
+    if not pressed.silent and pressed.scope is not Scope.MESSAGE:
+        connection.execute(delete(silences).where(key))
+        return
+    said = {"silent": pressed.silent, "at": pressed.at}
+    statement = insert(silences, connection.dialect).values(user_id=user, scope=pressed.scope, of=pressed.of, **said)
+    connection.execute(statement.on_conflict_do_update(index_elements=["user_id", "scope", "of"], set_=said))
+
+
+def silence(
+    connection: Connection,
+    user: UserId,
+    *,
+    messages: Iterable[int] = (),
+    threads: Iterable[int] = (),
+    contacts: Iterable[str] = (),
+) -> Silence:
+    """What of this a user has silenced, with what stands above it all."""
+    s = silences.c
+    wanted = or_(
+        s.scope.in_((Scope.REALTIME, Scope.ALL)),
+        and_(s.scope == Scope.MESSAGE, s.of.in_([str(each) for each in messages])),
+        and_(s.scope == Scope.THREAD, s.of.in_([str(each) for each in threads])),
+        and_(s.scope == Scope.CONTACT, s.of.in_(list(contacts))),
+    )
+    found = connection.execute(select(s.scope, s.of, s.silent, s.at).where(s.user_id == user, wanted)).all()
+    of = {scope: {row.of: row for row in found if row.scope == scope} for scope in Scope}
+    everything = of[Scope.ALL].get("")
+    return Silence(
+        realtime_off="" in of[Scope.REALTIME],
+        all_until=None if everything is None else everything.at,
+        messages={int(key): (row.silent, row.at) for key, row in of[Scope.MESSAGE].items()},
+        threads={int(key): row.at for key, row in of[Scope.THREAD].items()},
+        contacts={key: row.at for key, row in of[Scope.CONTACT].items()},
+    )
+
+
+def silenced_contacts(connection: Connection, user: UserId, limit: int = 100) -> list[str]:
+    """The recipients that a user has silenced, the latest first."""
+    s = silences.c
+    query = select(s.of).where(s.user_id == user, s.scope == Scope.CONTACT).order_by(s.at.desc(), s.of).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What a speaker is asked about."""
+
+    message: MessageId
+    thread: int
+    sent_at: datetime
+    contacts: tuple[str, ...]  # recipients in lower case, twenty at most
+
+
+def spoken(connection: Connection, user: UserId, ids: Sequence[int]) -> dict[str, Spoken]:
+    """These messages of the user, by public id."""
+    m = messages.c
+    found = connection.execute(
+        select(m.id, m.thread, m.received_at).where(m.user_id == user, m.id.in_(list(ids)))
+    ).all()
+    boxes: defaultdict[int, list[str]] = defaultdict(list)
+    query = select(copies.c.message_id, copies.c.mailbox).where(
+        copies.c.message_id.in_([row.id for row in found]), copies.c.position < 20, copies.c.mailbox != ""
+    )
+    for row in connection.execute(query.order_by(copies.c.position)):
+        boxes[row.message_id].append(row.mailbox)
+    return {
+        public_id(row.id): Spoken(
+            message=row.id, thread=row.thread or row.id, sent_at=row.received_at, contacts=tuple(boxes[row.id])
+        )
+        for row in found
+    }
+
+
+# --- what a user wants ------------------------------------------------------------------------------------------------
+
+
+def wants(connection: Connection, user: UserId) -> Wants:
+    """What the user wants to be told; what was never said, or cannot be read any more, is as at first."""
+    said = preferences.get(connection, user, KEY, dict[str, str]())
+    usual = Wants()
+    if not said:
+        return usual
+    try:
+        begins, _, ends = said.get("quiet", "").partition("-")
+        return Wants(
+            acts=frozenset(Act(name) for name in said["acts"].split(",") if name),
+            readings=Readings(said["readings"]),
+            revival_weeks=int(said["revival_weeks"]),
+            channels=_channels(said["channels"]),
+            quiet=Quiet(begins=time.fromisoformat(begins), ends=time.fromisoformat(ends)) if begins else None,
+            zone=said["zone"],
+            digest_at=time.fromisoformat(said["digest_at"]),
+            detail=Detail(said["detail"]),
+        )
+    except (KeyError, ValueError):
+        return usual
+
+
+def want(connection: Connection, user: UserId, said: Wants) -> None:
+    """Remember what the user wants to be told."""
+    quiet = "" if said.quiet is None else f"{said.quiet.begins:%H:%M}-{said.quiet.ends:%H:%M}"
+    preferences.put(
+        connection,
+        user,
+        KEY,
+        {
+            "acts": ",".join(sorted(said.acts)),
+            "readings": said.readings,
+            "revival_weeks": str(said.revival_weeks),
+            "channels": ",".join(sorted(said.channels)),
+            "quiet": quiet,
+            "zone": said.zone,
+            "digest_at": f"{said.digest_at:%H:%M}",
+            "detail": said.detail,
+        },
+    )
+
+
+# --- where notices are sent to ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedDevice:
+    """A device as it is kept."""
+
+    id: DeviceId
+    user: UserId
+    channel: Channel
+    name: str
+    sealed: bytes
+    trusted: bool
+
+
+def put_device(
+    connection: Connection,
+    user: UserId,
+    channel: Channel,
+    *,
+    address: str,
+    name: str,
+    sealed: bytes,
+    trusted: bool,
+    now: datetime,
+) -> DeviceId:
+    """Send notices there too. An address that the user added before is the same device, with its new keys and name."""
+    said = {"name": name, "sealed": sealed, "trusted": trusted, "trouble": ""}
+    row = {
+        "id": secrets.randbits(63),
+        "user_id": user,
+        "channel": channel,
+        "digest": hashlib.sha256(address.encode()).hexdigest(),
+        "created_at": now,
+        **said,
+    }
+    statement = insert(notice_devices, connection.dialect).values(row)
+    return DeviceId(
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["user_id", "digest"], set_=said).returning(
+                notice_devices.c.id
+            )
+        ).scalar_one()
+    )
+
+
+def remove_device(connection: Connection, user: UserId, device: int) -> bool:
+    """Send nothing there any more; False when there is no such device of the user."""
+    d = notice_devices.c
+    return connection.execute(delete(notice_devices).where(d.user_id == user, d.id == device)).rowcount == 1
+
+
+def forget_device(connection: Connection, device: DeviceId) -> None:
+    """It says itself that it is gone."""
+    connection.execute(delete(notice_devices).where(notice_devices.c.id == device))
+
+
+def devices(connection: Connection, user: UserId) -> list[NoticeDeviceRow]:
+    """Where the user's notices are sent to, the newest first."""
+    d = notice_devices.c
+    return [
+        NoticeDeviceRow(
+            id=public_id(row.id),
+            channel=Channel(row.channel),
+            name=row.name,
+            at=row.created_at,
+            told_at=row.told_at,
+            trouble=row.trouble,
+        )
+        for row in connection.execute(
+            select(notice_devices).where(d.user_id == user).order_by(d.created_at.desc(), d.id)
+        )
+    ]
+
+
+def send_to(
+    connection: Connection, notice: NoticeId, user: UserId, channels: Iterable[Channel], *, undo: bool = False
+) -> list[int]:
+    """Send a notice to all devices of these channels, or take it back there; the tellings, each in need of a job."""
+    d = notice_devices.c
+    found = connection.execute(select(d.id).where(d.user_id == user, d.channel.in_(list(channels)))).scalars().all()
+    if not found:
+        return []
+    statement = insert(tellings, connection.dialect).values(
+        [{"notice_id": notice, "device_id": device, "undo": undo} for device in found]
+    )
+    done = statement.on_conflict_do_nothing(index_elements=["notice_id", "device_id", "undo"])
+    return list(connection.execute(done.returning(tellings.c.id)).scalars())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """A notice on its way to a device."""
+
+    id: int
+    notice: Waiting
+    device: SealedDevice
+    undo: bool
+    begun: bool  # somebody began to hand it over, and nobody knows how that ended
+    taken_back: bool  # told, and no longer so: nothing is to be sent but the undoing
+
+
+def telling(connection: Connection, id: int) -> Telling | None:
+    """One notice on its way; None when device or notice are gone."""
+    d = notice_devices.c
+    row = connection.execute(
+        select(
+            tellings.c.notice_id,
+            tellings.c.undo,
+            tellings.c.state,
+            d.id,
+            d.user_id,
+            d.channel,
+            d.name,
+            d.sealed,
+            d.trusted,
+        )
+        .join(notice_devices, d.id == tellings.c.device_id)
+        .where(tellings.c.id == id)
+    ).one_or_none()
+    if row is None or (found := by_id(connection, [row.notice_id]).get(row.notice_id)) is None:
+        return None
+    device = SealedDevice(
+        id=row.id,
+        user=row.user_id,
+        channel=Channel(row.channel),
+        name=row.name,
+        sealed=bytes(row.sealed),
+        trusted=row.trusted,
+    )
+    gone = found.state in (State.UNDO, State.BACK)
+    begun = row.state == "begun"
+    return Telling(id=id, notice=found, device=device, undo=row.undo, begun=begun, taken_back=gone)
+
+
+def telling_begins(connection: Connection, id: int) -> None:
+    """It is being handed over to somebody who would show it twice."""
+    connection.execute(update(tellings).where(tellings.c.id == id).values(state="begun"))
+
+
+def telling_waits(connection: Connection, id: int) -> None:
+    """It was not taken, and is handed over again later."""
+    connection.execute(update(tellings).where(tellings.c.id == id).values(state="waiting"))
+
+
+def telling_ended(connection: Connection, id: int, device: DeviceId, *, trouble: str, now: datetime) -> None:
+    """The device took the notice, or, for good, did not."""
+    state = "failed" if trouble else "told"
+    connection.execute(update(tellings).where(tellings.c.id == id).values(state=state, words=trouble))
+    said: dict[str, object] = {"trouble": trouble} if trouble else {"trouble": "", "told_at": now}
+    connection.execute(update(notice_devices).where(notice_devices.c.id == device).values(**said))
+
+
+def outcome(connection: Connection, user: UserId, notice: int) -> list[tuple[str, str, str]]:
+    """Name, state and words of each device that a notice of the user was sent to."""
+    rows = connection.execute(
+        select(notice_devices.c.name, tellings.c.state, tellings.c.words)
+        .select_from(tellings)
+        .join(notices, notices.c.id == tellings.c.notice_id)
+        .join(notice_devices, notice_devices.c.id == tellings.c.device_id)
+        .where(notices.c.id == notice, notices.c.user_id == user)
+        .order_by(notice_devices.c.name)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+# --- for pages and the daily letter -----------------------------------------------------------------------------------
+
+
+def for_page(connection: Connection, user: UserId, since: datetime, limit: int = 20) -> list[Waiting]:
+    """What an open page should show: told since then, or taken back; the earliest first."""
+    n = notices.c
+    on_page = or_(n.channels.like("%page%"), n.channels.like("%system%"))
+    query = _with_facts().where(
+        n.user_id == user, n.decided_at > since, n.state.in_((State.TOLD, State.BACK)), n.channels != "", on_page
+    )
+    found = _read(connection, query.order_by(n.id.desc()).limit(limit))
+    return sorted(found, key=lambda each: each.id)
+
+
+def latest(connection: Connection, user: UserId, limit: int) -> list[NoticeRow]:
+    """The newest notices of a user, also those of which nobody was told, with the reason."""
+    found = _read(
+        connection,
+        _with_facts()
+        .where(notices.c.user_id == user, notices.c.message_id.is_not(None))
+        .order_by(notices.c.id.desc())
+        .limit(limit),
+    )
+    whys = {
+        row.id: row.why
+        for row in connection.execute(
+            select(notices.c.id, notices.c.why).where(notices.c.id.in_([n.id for n in found]))
+        )
+    }
+    return [
+        NoticeRow(
+            id=each.id,
+            message=public_id(each.message or 0),
+            subject=each.subject,
+            who=each.name or each.address,
+            act=each.act,
+            at=each.at,
+            state=each.state,
+            why=whys[each.id],
+            channels=tuple(sorted(each.channels)),
+            together=each.leader is not None,
+        )
+        for each in found
+    ]
+
+
+def since_digest(connection: Connection, user: UserId, since: datetime, limit: int) -> list[Waiting]:
+    """What the daily letter tells: all that was told, or would have been but for quiet hours or a missing channel."""
+    n = notices.c
+    query = _with_facts().where(
+        n.user_id == user,
+        n.decided_at > since,
+        n.message_id.is_not(None),
+        or_(n.state == State.TOLD, and_(n.state == State.NOT, n.why.in_(("quiet", "no_channel")))),
+    )
+    return _read(connection, query.order_by(n.id).limit(limit))
+
+
+def digest_wanted(connection: Connection) -> dict[UserId, Wants]:
+    """Who wants a daily letter, and is still here."""
+    p, u = schema.preferences.c, schema.users.c
+    query = (
+        select(p.user_id)
+        .join(schema.users, u.id == p.user_id)
+        .where(p.key == KEY, p.value.like(f"%{Channel.DIGEST}%"), u.removed_at.is_(None))
+    )
+    found = {user: wants(connection, user) for user in connection.execute(query).scalars().all()}
+    return {user: said for user, said in found.items() if Channel.DIGEST in said.channels}
+
+
+def last_digest(connection: Connection, user: UserId) -> datetime | None:
+    """When the last daily letter was written."""
+    written = preferences.get(connection, user, "digest", "")
+    return datetime.fromisoformat(written) if written else None
+
+
+def digest_written(connection: Connection, user: UserId, now: datetime) -> None:
+    preferences.put(connection, user, "digest", now.isoformat())
+
+
+# --- the key of the installation, by which push services know it ------------------------------------------------------
+
+
+def push_key(connection: Connection) -> tuple[str, bytes] | None:
+    """The public key in base64url, and the sealed private one; None until one was made."""
+    s = schema.settings.c
+    found = connection.execute(select(s.value).where(s.key == "push_key")).scalar_one_or_none()
+    if found is None:
+        return None
+    kept = json.loads(found)
+    return kept["public"], bytes.fromhex(kept["sealed"])
+
+
+def keep_push_key(connection: Connection, public: str, sealed: bytes) -> tuple[str, bytes]:
+    """Keep the key, unless another process was quicker; the one that is kept."""
+    row = {"key": "push_key", "value": json.dumps({"public": public, "sealed": sealed.hex()})}
+    statement = insert(schema.settings, connection.dialect).values(row)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    return push_key(connection) or (public, sealed)

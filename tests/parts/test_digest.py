@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
+
+from unsealed.core.instrument import Tracking
+from unsealed.flow import digest
+from unsealed.flow.digest import Digests
+from unsealed.flow.notify import decide
+from unsealed.model.notice import Channel, Press, Scope, Wants
+from unsealed.store import notices, schema
+
+TRACKING = Tracking(base_url="https://t.example.org", keys=KEYS, key_id=0)
+DAILY = Wants(channels=frozenset({Channel.DIGEST}), zone="Europe/Lisbon")
+MORNING = NOON + timedelta(hours=20, minutes=1)  # 08:01 in Lisbon
+
+
+class Mail:
+    """A house whose owner wants a daily letter."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.house = House(engine, folder)
+        self.engine = engine
+        self.now = MORNING
+        self.digests = Digests(
+            engine, origin="https://unsealed.example.org", tracking=lambda: TRACKING, clock=lambda: self.now
+        )
+        with engine.begin() as connection:
+            notices.want(connection, SENDER, DAILY)
+
+    def happen(self, after_s: float = 3600) -> None:
+        [copy] = self.house.message()
+        self.house.write(a_hit(copy, after_s))
+        self.house.take_in()
+        with self.engine.begin() as connection:
+            decide(connection, NOON + timedelta(seconds=after_s + 1))
+
+    def letters(self) -> list[str]:
+        with self.engine.connect() as connection:
+            query = select(schema.originals.c.raw).order_by(schema.originals.c.message_id)
+            return [bytes(raw).decode() for raw in connection.execute(query).scalars()]
+
+
+@pytest.fixture
+def mail(engine: Engine, tmp_path: Path) -> Mail:
+    return Mail(engine, tmp_path / "journal")
+
+
+def test_a_letter_a_day_tells_what_happened_to_the_users_own_address_and_is_not_tracked(mail: Mail) -> None:
+    mail.happen()
+
+    assert (1, 0) == (mail.digests.write(), mail.digests.write())
+    [letter] = mail.letters()
+    assert "To: <ines@example.org>" in letter
+    assert "Subject: Your mail: 1 opened" in letter
+    assert "rob0@x.example opened it" in letter
+    assert "https://unsealed.example.org/message/" in letter
+    with mail.engine.connect() as connection:
+        m = schema.messages.c
+        query = select(m.opens_level, m.clicks_level).where(m.envelope_from == "ines@example.org", m.subject != "Offer")
+        assert [(0, 0)] == [tuple(row) for row in connection.execute(query)]
+
+    mail.now += timedelta(days=1)
+    assert 0 == mail.digests.write()  # nothing happened since
+    assert 1 == len(mail.letters())
+
+
+def test_it_waits_for_the_users_own_hour(mail: Mail) -> None:
+    mail.happen()
+    mail.now = MORNING - timedelta(minutes=2)
+
+    assert 0 == mail.digests.write()
+
+
+def test_what_is_silenced_stands_in_no_letter(mail: Mail) -> None:
+    with mail.engine.begin() as connection:
+        notices.press(connection, SENDER, Press(scope=Scope.ALL, silent=True, at=NOON))
+    mail.happen()
+
+    assert 0 == mail.digests.write()
+
+
+def test_the_master_switch_stops_the_letter_as_well(mail: Mail) -> None:
+    mail.happen()
+    with mail.engine.begin() as connection:
+        notices.press(connection, SENDER, Press(scope=Scope.REALTIME, silent=True, at=MORNING))
+
+    assert 0 == mail.digests.write()
+
+
+async def test_the_loop_says_when_there_is_a_letter_to_deliver(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest, "LOOK_S", 0.01)
+    await asyncio.to_thread(mail.happen)
+    stop, written = asyncio.Event(), asyncio.Event()
+    digests = Digests(mail.engine, origin="", tracking=lambda: TRACKING, clock=lambda: mail.now, written=written.set)
+    failing: list[Exception] = [OSError("away"), ValueError("a bug")]
+    write: Callable[[], int] = digests.write
+
+    def stumble() -> int:
+        if failing:
+            raise failing.pop()
+        return write()
+
+    digests.write = stumble  # type: ignore[method-assign]
+    running = asyncio.create_task(digests.run(stop))
+    async with asyncio.timeout(20):
+        await written.wait()
+    stop.set()
+    await running
+
+    assert 1 == len(mail.letters())
