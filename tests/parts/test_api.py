@@ -6,22 +6,32 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from unsealed.core.instrument import Tracking
+from unsealed.flow.compose import Desk
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
+from unsealed.model.policy import Switches
 from unsealed.store import people
 from unsealed.store.people import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
+
+
+class OneKey:
+    newest = 0
+
+    def key(self, key_id: int) -> bytes | None:
+        return bytes(range(64)) if key_id == 0 else None
 
 
 async def wordless(_: Request, error: Exception) -> Response:
@@ -38,8 +48,15 @@ def app(engine: Engine, clock: Callable[[], datetime]) -> Starlette:
         trusted_proxies=(),
         refuse=lambda _, status, words: JSONResponse({"error": words}, status),
     )
+
+    def desk(_connection: Connection, _user: UserId) -> Desk:
+        tracking = Tracking(base_url="https://t.example.org", keys=OneKey(), key_id=0)
+        return Desk(tracking=tracking, switches=Switches(), now=clock())
+
     return Starlette(
-        routes=api.routes(engine=engine, clock=clock), middleware=[guard], exception_handlers={BadInput: wordless}
+        routes=api.routes(engine=engine, clock=clock, desk=desk),
+        middleware=[guard],
+        exception_handlers={BadInput: wordless},
     )
 
 

@@ -77,10 +77,17 @@ def _surveyed(outgoing: Outgoing, tracking: Tracking) -> Survey:
         return Survey(unchanged="fault")
 
 
-def write(connection: Connection, planned: Planned, now: datetime, *, leaves_at: datetime | None = None) -> MessageId:
+def write(
+    connection: Connection,
+    planned: Planned,
+    now: datetime,
+    *,
+    leaves_at: datetime | None = None,
+    elsewhere: bool = False,
+) -> MessageId:
     """Keep a planned message in the caller's transaction; accepted once that is committed.
 
-    leaves_at: not before; until then it can be taken back.
+    leaves_at: not before; until then it can be taken back. elsewhere: something else delivers it.
     """
     messages.add(
         connection,
@@ -95,7 +102,8 @@ def write(connection: Connection, planned: Planned, now: datetime, *, leaves_at:
         key_id=planned.key_id,
         tracking_url=planned.tracking_url,
     )
-    jobs.add(connection, jobs.COPY, planned.copies, now, leaves_at)
+    if not elsewhere:
+        jobs.add(connection, jobs.COPY, planned.copies, now, leaves_at)
     accepted = feed.Change(user=planned.outgoing.user, message=planned.id, what="accepted", at=now)
     feed.add_feed(connection, [accepted])
     return planned.id

@@ -5,6 +5,7 @@ never was. Times are UTC in ISO 8601 and end with Z, ids are 16 hex digits, the 
 are only ever added. Errors are `{"error": {"status", "message", "number"}}`; `inlets.web.trouble` writes them.
 
     GET /api/v1/messages              newest first; cursor, limit
+    POST /api/v1/messages             send a letter; see api.sending
     GET /api/v1/messages/{id}         one message with its recipients and links
     GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
     GET, PUT /api/v1/tracking         what is tracked; see api.tracking
@@ -28,13 +29,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
-from unsealed.inlets.api import tracking
+from unsealed.flow import send
+from unsealed.flow.compose import Desk
+from unsealed.flow.request import read as read_request
+from unsealed.inlets.api import sending, tracking
 from unsealed.inlets.auth import bearer
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import AboveCeiling, BadInput
 from unsealed.model.event import HitKind
-from unsealed.model.message import MessageId, UserId, from_public_id
-from unsealed.model.policy import Switches
+from unsealed.model.message import MessageId, UserId, from_public_id, public_id
 from unsealed.model.ports import Clock
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
 from unsealed.store import views
@@ -42,8 +45,6 @@ from unsealed.store.engine import reading
 from unsealed.store.schema import users
 
 LIMIT = 50
-_EVERYTHING = Switches()
-Most = Callable[[Connection, UserId], Switches]
 LIMIT_MAX = views.PAGE_LIMIT
 
 # ------------------------------------------------------------------------------------------------------- answers
@@ -190,8 +191,8 @@ class Question:
     path: dict[str, str]
 
 
-def routes(*, engine: Engine, clock: Clock, most: Most = lambda _connection, _user: _EVERYTHING) -> list[Route]:
-    """The routes of the API, and `/healthz`. most: what the settings file allows at most in mail of a user."""
+def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId], Desk]) -> list[Route]:
+    """The routes of the API, and `/healthz`. desk: where letters of a user are made."""
 
     async def who(request: Request) -> UserId:
         user = await bearer(request, engine, clock)
@@ -210,7 +211,7 @@ def routes(*, engine: Engine, clock: Clock, most: Most = lambda _connection, _us
 
         def work() -> bytes:
             with engine.begin() as connection:
-                switches = most(connection, user)
+                switches = desk(connection, user).switches
                 tracking.change(connection, user, said, switches, clock())
                 return msgspec.json.encode(tracking.show(connection, user, switches))
 
@@ -223,6 +224,22 @@ def routes(*, engine: Engine, clock: Clock, most: Most = lambda _connection, _us
     def route(path: str, answer: Callable[[Question], msgspec.Struct]) -> Route:
         async def endpoint(request: Request) -> Response:
             user = await who(request)
+    async def send_letter(request: Request) -> Response:
+        user = await who(request)
+        body = await _body(request, sending.BODY_BYTES_MAX)
+
+        def work() -> bytes:
+            wanted = sending.read(body)
+            with reading(engine) as connection:
+                at = desk(connection, user)
+                outgoing = read_request(connection, user, wanted, at)
+            planned = send.plan(outgoing, tracking=at.tracking)
+            with engine.begin() as connection:
+                accepted = send.write(connection, planned, at.now)
+            return msgspec.json.encode(sending.Accepted(id=public_id(accepted)))
+
+        return Response(await run_in_threadpool(work), HTTPStatus.ACCEPTED, media_type="application/json")
+
 
             def work() -> bytes:
                 with reading(engine) as connection:
@@ -256,8 +273,9 @@ def routes(*, engine: Engine, clock: Clock, most: Most = lambda _connection, _us
         route("/api/v1/messages/{id}", message),
         route("/api/v1/messages/{id}/events", events),
         route(
+        Route("/api/v1/messages", send_letter, methods=["POST"]),
             "/api/v1/tracking",
-            lambda asked: tracking.show(asked.connection, asked.user, most(asked.connection, asked.user)),
+            lambda asked: tracking.show(asked.connection, asked.user, desk(asked.connection, asked.user).switches),
         ),
         Route("/api/v1/tracking", change_tracking, methods=["PUT"]),
     ]

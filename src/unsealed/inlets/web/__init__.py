@@ -14,6 +14,7 @@ from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
 from unsealed.inlets.web import (
     access,
+    compose,
     identities,
     live,
     members,
@@ -39,6 +40,7 @@ def build(around: Surroundings) -> Starlette:
             *message.routes,
             *sandbox.routes,
             *live.routes,
+            *compose.routes,
             *settings.routes,
             *tracking.routes,
             *access.routes,
@@ -46,7 +48,7 @@ def build(around: Surroundings) -> Starlette:
             *sending.routes,
             *members.routes,
             *sign_in.routes(around),
-            *api.routes(engine=around.engine, clock=around.clock, most=around.most),
+            *api.routes(engine=around.engine, clock=around.clock, desk=around.desk),
         ],
         middleware=[
             Middleware(

@@ -39,7 +39,7 @@ from unsealed.flow.compose import Changed, Desk, Sent, Wrong, sentence
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.model.draft import Attachment, AttachmentId, Check, Draft, DraftId, FromTemplate, KeptDraft, Mode
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
@@ -208,7 +208,7 @@ async def send(request: Request) -> Response:
     """POST: send it; it leaves when the time to take it back is over."""
     kept = await _kept(request)
     said = await _body(request, Send)
-    around, user, desk = surroundings(request), person(request).id, _desk(request)
+    around, user, desk = surroundings(request), person(request).id, await _desk(request)
     match await run_in_threadpool(lambda: compose.dispatch(around.engine, user, kept.id, said.revision, desk)):
         case Sent() as sent:
             return _json({"message": public_id(sent.message), "undo_s": sent.undo_s})
@@ -316,7 +316,7 @@ async def detach(request: Request) -> Response:
 async def quote_frame(request: Request) -> Response:
     """`/compose/{id}/quote`: what stands below, for the sandboxed frame."""
     kept = await _kept(request)
-    user, desk = person(request).id, _desk(request)
+    user, desk = person(request).id, await _desk(request)
 
     def look(connection: Connection) -> Quote | None:
         answered = compose.gather(connection, user, kept.draft, None).answered
@@ -341,11 +341,9 @@ def _with_pictures(found: Quote) -> str:
 # What they share
 
 
-def _desk(request: Request) -> Desk:
-    around = surroundings(request)
-    return Desk(
-        tracking=newest_tracking(around), switches=around.tracking, mark=around.subject_mark, now=around.clock()
-    )
+async def _desk(request: Request) -> Desk:
+    user = person(request).id
+    return await asked(request, lambda connection: surroundings(request).desk(connection, user))
 
 
 async def _kept(request: Request) -> KeptDraft:
@@ -363,7 +361,7 @@ async def _load(request: Request, draft: DraftId) -> KeptDraft | None:
 
 
 async def _check(request: Request, draft: Draft, kept: KeptDraft | None) -> Check:
-    user, desk = person(request).id, _desk(request)
+    user, desk = person(request).id, await _desk(request)
     material = await asked(request, lambda connection: compose.gather(connection, user, draft, kept))
     return await run_in_threadpool(lambda: compose.check(material, desk))
 

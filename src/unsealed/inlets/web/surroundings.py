@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from unsealed.core.forwarded import Network
 from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
+from unsealed.flow.compose import Desk
 from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.policy import Switches
@@ -65,6 +66,11 @@ class Surroundings:
         """What the settings file allows at most in mail of a user, by where that goes."""
         host = upstreams.host(connection, user)
         return self.tracking if host is None else self.allowed_by(host)
+
+    def desk(self, connection: Connection, user: UserId) -> Desk:
+        """Where letters of a user are made."""
+        most = self.most(connection, user)
+        return Desk(tracking=newest_tracking(self), switches=most, mark=self.subject_mark, now=self.clock())
 
 
 def surroundings(connection: HTTPConnection) -> Surroundings:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from unsealed.flow.request import Faulty
 from unsealed.inlets.auth import secure
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import surroundings
@@ -53,8 +54,11 @@ PROGRAM_WORDS = {
 }
 
 
-def refuse(request: Request, status: int, words: str = "", **details: object) -> Response:
-    """The answer that says why not: a page, or JSON under /api. details: for the log alone."""
+def refuse(
+    request: Request, status: int, words: str = "", *, fields: Mapping[str, str] | None = None, **details: object
+) -> Response:
+    """The answer that says why not: a page, or JSON for programs. fields: what is wrong with each, for programs.
+    details: for the log alone."""
     number = secrets.token_hex(4)
     path = request.scope["path"]
     # The first part of the path only: the second may be a secret (/welcome/...).
@@ -70,9 +74,11 @@ def refuse(request: Request, status: int, words: str = "", **details: object) ->
     )
     if path.startswith("/api/"):
         said = words or PROGRAM_WORDS.get(status) or WORDS.get(status) or HTTPStatus(status).phrase
-        return JSONResponse({"error": {"status": status, "message": said, "number": number}}, status)
+        error = {"status": status, "message": said, "number": number}
+        return JSONResponse({"error": error if fields is None else {**error, "fields": dict(fields)}}, status)
     if asks_for_json(request):
-        return JSONResponse({"error": words or WORDS.get(status) or HTTPStatus(status).phrase, "number": number}, status)
+        said = words or WORDS.get(status) or HTTPStatus(status).phrase
+        return JSONResponse({"error": said, "number": number}, status)
     title = TITLES.get(status) or HTTPStatus(status).phrase
     return render(
         request,
@@ -100,6 +106,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _ours(request: Request, error: Exception) -> Response:
     match error:
+        case Faulty():
+            return refuse(request, 422, str(error), fields=error.fields)
         case BadInput():
             status = 400
         case Refused():
