@@ -25,6 +25,7 @@ SECRET_LETTERS = 4096  # tokens are long
 URL_LETTERS = 500
 
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+INVISIBLE = "This holds invisible characters, such as line ends. Type it instead of pasting it."
 AGAIN = "Type it again: it was for {host}, and is sent nowhere else without you."
 
 
@@ -106,6 +107,8 @@ def clean_host(written: str) -> str:
     text = written.strip()
     if not text:
         raise BadInput("Write the name of the server, such as smtp.example.org.")
+    if not _printable(text):
+        raise BadInput(INVISIBLE)
     if "://" in text or "/" in text:
         raise BadInput("Write the name alone, such as smtp.example.org: no smtp:// in front, no path.")
     if "@" in text:
@@ -169,7 +172,7 @@ def _one_line(written: str, letters: int) -> str:
     if len(text) > letters:
         raise BadInput(f"This is too long: {letters:,} characters at most.")
     if not _printable(text):
-        raise BadInput("This holds invisible characters, such as line ends. Type it instead of pasting it.")
+        raise BadInput(INVISIBLE)
     return text
 
 
@@ -179,7 +182,7 @@ def _secret(written: str) -> str:
     if len(text) > SECRET_LETTERS:
         raise BadInput(f"This is too long: {SECRET_LETTERS:,} characters at most.")
     if not _printable(text):
-        raise BadInput("This holds invisible characters, such as line ends. Type it instead of pasting it.")
+        raise BadInput(INVISIBLE)
     return text
 
 
