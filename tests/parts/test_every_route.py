@@ -16,7 +16,8 @@ from starlette.routing import Route
 from unsealed.inlets import auth, web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.message import MessageId, UserId, public_id
-from unsealed.store import people, schema
+from unsealed.model.template import Content
+from unsealed.store import people, schema, templates
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
@@ -65,16 +66,18 @@ def app(engine: Engine, clock: Any, tmp_path: Path) -> Starlette:
 
 
 @pytest.fixture
-def ids(engine: Engine, mail: Mapping[str, MessageId]) -> list[str]:
-    """Some ids of Mara's: of messages, of an event, of copies."""
-    with engine.connect() as connection:
+def ids(engine: Engine, mail: Mapping[str, MessageId], clock: Any) -> list[str]:
+    """Some ids of Mara's: of messages, of an event, of a template, of copies."""
+    with engine.begin() as connection:
+        words = Content(subject="Harbourline", html="<p>From the tidewater</p>")
+        template = templates.add(connection, MARA, "Harbourline", words, clock())
         copies = connection.execute(
             select(schema.copies.c.id).where(schema.copies.c.message_id == mail["proposal"])
         ).scalars()
         events = connection.execute(
             select(schema.events.c.hit_id).where(schema.events.c.message_id == mail["proposal"]).limit(1)
         ).scalars()
-        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *events, *copies)]
+        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *events, template, *copies)]
 
 
 @pytest.fixture

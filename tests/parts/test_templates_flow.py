@@ -165,9 +165,9 @@ def test_only_what_a_letter_can_hold_is_kept_and_the_rest_is_named() -> None:
     [
         ("name", "", "needs a name"),
         ("name", "x" * 10_000, "10,000 characters"),
-        ("name", "a\r\nb", "a line break"),
+        ("name", "a\r\nb", "a line end"),
         ("name", "a\0b", r"U\+0000"),
-        ("subject", "a\nBcc: x@y.example", "a line break"),
+        ("subject", "a\nBcc: x@y.example", "a line end"),
         ("subject", "a\u202eb", r"U\+202E"),
         ("subject", "=?utf-8?q?a=0d=0ab?=", "code of mail headers"),
         ("subject", "x" * 10_000, "10,000 characters"),

@@ -140,6 +140,14 @@ def values_of(contact: Recipient | None, *, sender_name: str = "", sender_email:
     return {name: value for name, value in found.items() if value}
 
 
+def as_html(content: Content) -> str:
+    """The letter as HTML, also when it was written as plain text alone."""
+    if content.html or not content.text:
+        return content.html
+    parts = escaping.escape(content.text, quote=False).strip("\n").split("\n\n")
+    return "".join(f"<p>{part.strip()}</p>".replace("\n", "<br>") for part in parts if part.strip())
+
+
 def one_line(value: str) -> str:
     """A value as it may stand anywhere: one line without control and direction characters, and with round brackets for
     braces, which could make a placeholder of it."""

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from unsealed.core import clean
+from unsealed.core import clean, compose
 from unsealed.core.html import tags
 from unsealed.core.template import fill, names, prefill, values_of
 from unsealed.flow import policy
@@ -29,7 +29,6 @@ HTML_LETTERS = 300_000  # mail programs cut letters at about 100,000 bytes, with
 TEXT_LETTERS = 100_000
 
 _ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bq]\?[^?]*\?=", re.IGNORECASE)  # RFC 2047 §2
-_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # several scripts cannot be written without them
 _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 # What is always around a letter, and means nothing inside of one.
 _AROUND = frozenset("html head body meta title tbody".split())
@@ -209,25 +208,15 @@ def _checked(wrong: dict[str, str], field: str, typed: str, check: Callable[[str
 def _name(typed: str) -> str:
     if not typed:
         raise BadInput("a template needs a name by which you find it again")
-    return _line(typed, "name", NAME_LETTERS)
+    return compose.line(typed, "the name", NAME_LETTERS)
 
 
 def _subject(typed: str) -> str:
-    line = _line(typed, "subject", SUBJECT_LETTERS)
+    line = compose.line(typed, "the subject", SUBJECT_LETTERS)
     if _ENCODED_WORD.search(line):
         raise BadInput("the subject is written in the code of mail headers; type it the way it is to be read")
     names(Content(subject=line, html=""))
     return line
-
-
-def _line(typed: str, what: str, most: int) -> str:
-    if len(typed) > most:
-        raise BadInput(f"the {what} has {len(typed):,} characters, and {most} at most; make it shorter")
-    odd = next((each for each in typed if not each.isprintable() and each not in _JOINERS), "")
-    if odd:
-        called = "a line break" if odd in "\r\n" else f"a character that cannot be seen (U+{ord(odd):04X})"
-        raise BadInput(f"the {what} holds {called}; type it anew on one line")
-    return typed
 
 
 def _html(typed: str) -> str:

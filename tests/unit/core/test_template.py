@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.core.template import VALUE_LETTERS, fill, left, left_in_html, names, one_line, prefill, values_of
+from unsealed.core.template import VALUE_LETTERS, as_html, fill, left, left_in_html, names, one_line, prefill, values_of
 from unsealed.model.errors import BadInput
 from unsealed.model.message import Recipient
 from unsealed.model.template import Content
@@ -246,3 +246,9 @@ def test_a_hostile_text_is_read_in_linear_time() -> None:
         left_in_html(html)
         with pytest.raises(BadInput):
             names(content(html + "{{"))
+
+
+def test_what_was_written_as_text_is_shown_as_html() -> None:
+    assert "<p>a &lt;b&gt;<br>c</p><p>{{name}}</p>" == as_html(content(text="\na <b>\nc\n\n\n{{name}}\n"))
+    assert "<p>x</p>" == as_html(content("<p>x</p>", text="y"))
+    assert "" == as_html(content())

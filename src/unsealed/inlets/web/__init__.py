@@ -24,6 +24,7 @@ from unsealed.inlets.web import (
     sent,
     settings,
     sign_in,
+    template,
     tracking,
 )
 from unsealed.inlets.web.page import static_file
@@ -36,6 +37,7 @@ def build(around: Surroundings) -> Starlette:
     app = Starlette(
         routes=[
             Route("/static/{digest}/{name}", static_file),
+            *template.routes,  # before /compose/{id}
             *sent.routes,
             *message.routes,
             *sandbox.routes,
