@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 
 from bench import DISK
 from bench.table import Table, middle, progress
+from unsealed.app.supervise import settle
 from unsealed.core.agent import read_agent
 from unsealed.core.judge import Context, SeenHit, judge
 from unsealed.core.network import read_network
@@ -210,6 +211,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny numbers")
     parser.add_argument("--json", action="store_true", help="the figures as JSON instead of Markdown")
     asked = parser.parse_args()
+    settle()  # as every role does
     many, rounds = (2_000, 1) if asked.quick else (50_000, 3)
     shapes = (
         Shape(name="1,000 messages, one hour", hits=many, messages=1_000, seconds=3_600),

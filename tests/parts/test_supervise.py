@@ -14,12 +14,13 @@ from typing import IO
 import pytest
 
 SCRIPT = """
-import os, signal, sys
+import gc, os, signal, sys
 from unsealed.app.supervise import Role, Supervisor
 
 def steady(ready):
     print("steady", os.getpid(), flush=True)
     ready()
+    print("settled", gc.get_freeze_count() > 0, flush=True)
     signal.pause()
 
 def broken(ready):
@@ -127,3 +128,11 @@ def test_no_role_outlives_a_parent_that_is_killed() -> None:
 def test_a_role_that_cannot_start_ends_everything_with_an_error() -> None:
     with start("broken") as parent:
         assert 1 == parent.wait(20)
+
+
+def test_a_role_that_is_ready_does_not_look_for_garbage_in_the_program_itself() -> None:
+    with start("steady") as parent:
+        try:
+            assert "settled True\n" == line(parent.stdout, "settled")
+        finally:
+            parent.terminate()

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import math
 import os
@@ -115,8 +114,6 @@ async def _serve(settings: CollectSettings, ready: Callable[[], None]) -> None:
         # From Python 3.13 on the end of the server would remove the socket's path, which is not ours.
         unix = cast(Any, loop).create_unix_server  # its type does not know that argument yet
         servers.append(await unix(lambda: _Connection(collector, True), sock=sock, cleanup_socket=False))
-    gc.collect()
-    gc.freeze()  # what was made until now stays: walking it again and again would hold up answers
     ready()
     try:
         await stop.wait()

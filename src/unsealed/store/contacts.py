@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, or_, select, update
+from sqlalchemy import Connection, Dialect, bindparam, case, delete, or_, select, update
 
 from unsealed.model.message import Recipient, UserId
 from unsealed.store import people
@@ -33,7 +34,7 @@ def met(connection: Connection, user: UserId, recipients: Sequence[Recipient], n
     }
     if rows:
         # In the order of their names: who writes to the same people at the same time waits instead of deadlocking.
-        connection.execute(_upsert(connection), [rows[name] for name in sorted(rows)])
+        connection.execute(_upsert(connection.dialect), [rows[name] for name in sorted(rows)])
 
 
 def unmet(connection: Connection, user: UserId, recipients: Sequence[str]) -> None:
@@ -47,8 +48,9 @@ def unmet(connection: Connection, user: UserId, recipients: Sequence[str]) -> No
         connection.execute(delete(contacts).where(*mine, *nothing), rows)
 
 
-def _upsert(connection: Connection) -> Any:
-    statement = insert(contacts, connection.dialect)
+@lru_cache(maxsize=4)  # needed for every message: to put it together takes five times as long as to run it
+def _upsert(dialect: Dialect) -> Any:
+    statement = insert(contacts, dialect)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["user_id", "mailbox"],
