@@ -322,7 +322,7 @@ const judge = (said) => {
   draw(links);
   letter?.judge(links.filter((each) => each.where === "body").map((each) => each.tracked));
 };
-const PLACES = { signature: "in your signature; ", quote: "in the message below; " };
+const PLACES = { signature: "In your signature. ", quote: "In the message below. " };
 const draw = (links) => {
   const list = $("[data-links]");
   const focused = [...list.querySelectorAll("input")].indexOf(document.activeElement);
@@ -336,7 +336,7 @@ const draw = (links) => {
     return make("li", {}, make("label", { class: may ? "choice" : "choice off" }, box,
       make("span", { class: "t one" }, link.text || link.url), make("span"),
       make("span", { class: "d one", title: link.url }, link.url.replace(/^https?:\/\//, "")),
-      make("span", { class: "d" }, `${PLACES[link.where] || ""}${link.words}`)));
+      make("span", { class: "d" }, may && link.reason === "opt-out" ? "Switched off by you." : `${PLACES[link.where] || ""}${link.words}`)));
   }));
   if (focused >= 0) list.querySelectorAll("input")[focused]?.focus();
 };
@@ -416,21 +416,23 @@ const atSend = (words) => {
 // ---------------------------------------------------------------- links, templates
 
 const linkDialog = $("[data-link-dialog]");
+let linked = null; // what the dialog is about
 const askLink = () => {
-  const link = letter.link;
-  field("link-address").value = link.href;
-  field("link-text").value = link.text;
-  $("[data-unlink]").hidden = !link.mark;
-  linkDialog.returnValue = "";
+  linked = letter.link;
+  field("link-address").value = linked.href;
+  field("link-text").value = linked.text;
+  $("[data-unlink]").hidden = !linked.mark;
   linkDialog.showModal();
-  linkDialog.onclose = () => {
-    const typed = field("link-address").value.trim();
-    const text = field("link-text").value.trim();
-    if (linkDialog.returnValue === "off" || (linkDialog.returnValue === "put" && !typed && link.mark)) letter.putLink(link, "", "");
-    else if (linkDialog.returnValue === "put" && typed) letter.putLink(link, addressOf(typed), text);
-    else letter.focus();
-  };
 };
+$("form", linkDialog).addEventListener("submit", (event) => { // not at "close", which comes after the next key
+  event.preventDefault();
+  const typed = field("link-address").value.trim();
+  const act = event.submitter?.value ?? "put";
+  linkDialog.close();
+  if (act === "off" || (act === "put" && !typed && linked.mark)) letter.putLink(linked, "", "");
+  else if (act === "put" && typed) letter.putLink(linked, addressOf(typed), field("link-text").value.trim());
+  else letter.focus();
+});
 const addressOf = (typed) => {
   if (/^[a-z][a-z0-9+.-]*:/i.test(typed) || /^(?:#|\{\{)/.test(typed)) return typed;
   return /^[^\s@/]+@[^\s@/]+$/.test(typed) ? `mailto:${typed}` : `https://${typed}`;

@@ -161,7 +161,8 @@ export class Letter {
   /** The link under the cursor, or what is chosen to become one. */
   get link() {
     const { from, to } = this.editor.state.selection;
-    const here = this.linksOf(this.editor.state.doc).find((each) => each.from <= from && to <= each.to);
+    const inside = (each) => (from === to ? each.from < from && from < each.to : each.from <= from && to <= each.to);
+    const here = this.linksOf(this.editor.state.doc).find(inside);
     const within = here || { from, to, href: "" };
     return { ...within, text: this.editor.state.doc.textBetween(within.from, within.to, " ") };
   }

@@ -1,0 +1,300 @@
+"""Writing in the browser, from the first run to the bytes of each copy, in real processes.
+
+The whole first walk is done with the keyboard alone: choosing what may be tracked, writing, putting in links, looking
+at what will happen to each, switching one off, sending, taking back, sending for good.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from email import message_from_bytes, policy
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery"
+TO = ["ines@harbourline.example", "rob@mail.quiet.example", "lotte@fennel.example"]
+LINKS = [
+    ("Depot plan", "tidewater.example/plan"),
+    ("Pricing", "https://tidewater.example/prices"),
+    ("our calendar", "https://book.calendar.example/mara"),
+    ("References", "https://tidewater.example/references"),
+    ("Visit", "https://tidewater.example/visit"),
+]
+PIXEL = re.compile(r"/o/[A-Za-z0-9_-]+\.gif")
+CLICK = re.compile(r'href="http://127\.0\.0\.1:\d+/c/')
+
+pytestmark = pytest.mark.walk
+
+
+@pytest.fixture
+def web(installation: Any) -> str:
+    return f"http://127.0.0.1:{installation.web}"
+
+
+@pytest.fixture
+def desk(page: Page) -> Iterator[Page]:
+    """A page whose console may complain: the server is killed under it. Errors of scripts still fail the test."""
+    assert page.context.browser is not None
+    broken: list[str] = []
+    context = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    context.on("weberror", lambda error: broken.append(str(error.error)))
+    yield context.new_page()
+    context.close()
+    assert [] == broken
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    for _ in range(80):
+        if wanted.evaluate("(each) => each === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not lead to {wanted}")
+
+
+def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
+    tab_to(page, wanted)
+    page.keyboard.press(key)
+
+
+def saved(page: Page) -> None:
+    page.locator("[data-state]", has_text=re.compile(r"^Saved \d\d:\d\d$")).wait_for()
+
+
+def sign_in(page: Page, web: str) -> None:
+    page.goto(f"{web}/sign-in?next=/compose")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#letter").wait_for()
+
+
+def put_link(page: Page, text: str, address: str) -> None:
+    page.keyboard.press("Control+k")
+    page.keyboard.type(address)
+    page.keyboard.press("Tab")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    page.keyboard.type(" ")
+
+
+def copies(page: Page, web: str) -> dict[str, str]:
+    """The HTML of each copy in the sandbox, by recipient."""
+    page.goto(f"{web}/sandbox")
+    found = {}
+    for row in page.locator(".copies a.row").all():
+        who, address = row.locator(".who").inner_text(), row.get_attribute("href")
+        raw = page.request.get(f"{web}{address}/source.eml").body()
+        body = message_from_bytes(raw, policy=policy.SMTP).get_body(("html", "plain"))
+        assert body is not None
+        found[who] = str(body.get_content())
+    return found
+
+
+def marks(html: str) -> tuple[int, int]:
+    return len(PIXEL.findall(html)), len(CLICK.findall(html))
+
+
+def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
+    installation: Any, page: Page, web: str, until: Callable[..., Any], shoot: Callable[[str], None]
+) -> None:
+    installation.start()
+    link = re.search(r"http://\S+/welcome/\S+", installation.output.read_text())
+    assert link is not None
+
+    # First run, and what holds for new letters.
+    page.goto(link[0])
+    page.keyboard.type(SENDER)
+    tab_to(page, page.get_by_label("A password for these pages"))
+    page.keyboard.type(PASSWORD)
+    press(page, page.get_by_role("button", name="Continue"))
+    press(page, page.get_by_role("link", name="Go on"))
+    tab_to(page, page.get_by_role("radio", name="Nothing, unless"))
+    page.keyboard.press("ArrowUp")  # the last of the three: opens and links
+    press(page, page.get_by_role("button", name="Continue"))
+    page.goto(f"{web}/settings/tracking")
+    tab_to(page, page.locator("#links-name"))
+    page.keyboard.type("calendar.example")
+    page.keyboard.press("Enter")
+    page.get_by_title("calendar.example").wait_for()
+    tab_to(page, page.locator("#recipients-name"))
+    page.keyboard.type("quiet.example")
+    press(page, page.locator("#recipients").get_by_role("button", name="No tracking"))
+    page.get_by_title("quiet.example").wait_for()
+
+    # Write.
+    page.keyboard.press("c")
+    page.locator("#letter").wait_for()
+    for each in TO:
+        page.keyboard.type(f"{each},")
+    tab_to(page, page.get_by_label("Subject"))
+    page.keyboard.type("Proposal for the depots")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Good morning,")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+b")
+    page.keyboard.type("Here ")
+    page.keyboard.press("Control+b")
+    for text, address in LINKS:
+        put_link(page, text, address)
+    assert 5 == page.locator("#letter a").count()
+    saved(page)
+
+    # What will happen to each link; one is switched off by hand.
+    finger = page.locator("[data-finger]")
+    until(lambda: finger.inner_text() == "4 of 5 links", "the server's own count")
+    page.keyboard.press("Shift+Tab")  # out of the letter, to its tools
+    assert "Bold" == page.evaluate("document.activeElement.getAttribute('aria-label')")
+    if finger.get_attribute("aria-expanded") == "true":
+        press(page, page.get_by_role("button", name="Close the list of links"))
+    press(page, finger)
+    rows = page.locator("[data-links] label")
+    assert rows.nth(2).locator("input").is_disabled()
+    assert "calendar.example" in rows.nth(2).inner_text()
+    press(page, page.get_by_role("checkbox", name="References"), "Space")
+    until(lambda: finger.inner_text() == "3 of 5 links", "the count without the one switched off")
+    assert "off" == page.locator("#letter a", has_text="References").get_attribute("data-unsealed")
+    until(lambda: "Switched off by you." in rows.nth(3).inner_text(), "why")
+    shoot("compose-1-links")
+
+    # The menu Tracking, there and back.
+    track = page.locator("[data-track]")
+    press(page, track)
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    until(lambda: "No tracking" in track.inner_text() and finger.inner_text() == "0 of 5 links", "nothing tracked")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    until(lambda: "Opens and clicks" in track.inner_text() and finger.inner_text() == "3 of 5 links", "both again")
+    saved(page)
+
+    # Send, take it back, send again.
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Take it back").wait_for()
+    shoot("compose-2-leaving")
+    page.keyboard.press("Enter")
+    page.locator("[data-state]", has_text="Taken back").wait_for()
+    address = page.url
+    assert {} == copies(page, web)
+    page.goto(address)
+    page.locator("#letter").wait_for()
+    tab_to(page, page.get_by_role("button", name="Send", exact=True))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Take it back").wait_for()
+    page.wait_for_url(f"{web}/sent?m=*", timeout=30_000)
+
+    until(lambda: len(copies(page, web)) == 3, "three copies")
+    found = copies(page, web)
+    assert [(1, 3), (0, 0), (1, 3)] == [marks(found[each]) for each in TO]
+    for text, given in LINKS:
+        kept = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{text}</a>', found[TO[1]])
+        assert kept is not None
+        assert kept[1].removeprefix("https://") == given.removeprefix("https://")
+    for text in ("our calendar", "References"):
+        assert re.search(
+            rf'<a [^>]*href="https://(?:book\.calendar|tidewater)\.example/[^"]*"[^>]*>{text}</a>', found[TO[0]]
+        )
+
+
+def test_a_draft_survives_the_server_and_the_browser(
+    installation: Any, desk: Page, web: str, until: Callable[..., Any]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    sign_in(desk, web)
+    desk.locator("#to").fill(f"{TO[0]},")
+    desk.get_by_label("Subject").fill("Kept")
+    desk.locator("#letter").click()
+    desk.keyboard.type("Said before.")
+    saved(desk)
+
+    installation.kill()
+    desk.keyboard.type(" Said while nobody listened.")
+    desk.get_by_text("Your text is kept in this browser").wait_for()
+    installation.start()
+    saved(desk)
+    desk.reload()
+    desk.locator("#letter", has_text="Said before. Said while nobody listened.").wait_for()
+    assert "Kept" == desk.get_by_label("Subject").input_value()
+
+    # Both are away: what only the browser had is offered when the page is opened again.
+    installation.kill()
+    desk.locator("#letter").click()
+    desk.keyboard.press("Control+End")
+    desk.keyboard.type(" And this.")
+    desk.get_by_text("Your text is kept in this browser").wait_for()
+    address = desk.url
+    desk.goto("about:blank")
+    installation.start()
+    desk.goto(address)
+    desk.get_by_text("that the server never got").wait_for()
+    desk.get_by_role("button", name="Take it").click()
+    desk.locator("#letter", has_text="nobody listened. And this.").wait_for()
+    saved(desk)
+    desk.reload()
+    desk.locator("#letter", has_text="And this.").wait_for()
+    assert desk.locator("[data-note]").is_hidden()
+
+
+def test_two_windows_never_overwrite_each_other_unasked(installation: Any, desk: Page, web: str) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    sign_in(desk, web)
+    desk.get_by_label("Subject").fill("One")
+    saved(desk)
+    other = desk.context.new_page()
+    other.goto(desk.url)
+    other.get_by_label("Subject").fill("Two")
+    saved(other)
+    desk.get_by_label("Subject").fill("Three")
+    desk.get_by_text("changed in another window").wait_for()
+    desk.get_by_role("button", name="What stands here").click()
+    saved(desk)
+    other.get_by_label("Subject").fill("Four")
+    other.get_by_role("button", name="What the other window has").click()
+    assert "Three" == other.get_by_label("Subject").input_value()
+
+
+def test_what_is_off_for_everybody_cannot_be_switched_on(
+    installation: Any, desk: Page, web: str, until: Callable[..., Any]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    token = installation.command("api-token", SENDER)
+    installation.start()
+
+    def say(method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        with closing(HTTPConnection("127.0.0.1", installation.web, timeout=30)) as connection:
+            connection.request(method, path, json.dumps(body), {"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    assert 200 == say("PUT", "/api/v1/tracking", {"everybody": {"opens_at_most": "off", "clicks_at_most": "off"}})[0]
+    sign_in(desk, web)
+    desk.locator("#to").fill(f"{TO[0]},")
+    desk.get_by_label("Subject").fill("Untracked")
+    desk.locator("#letter").click()
+    put_link(desk, "Pricing", "tidewater.example/prices")
+    saved(desk)
+    assert "0 of 1 link" == desk.locator("[data-finger]").inner_text()
+    assert "true" == desk.locator("[data-eye]").get_attribute("aria-disabled")
+    desk.locator("[data-track]").click()
+    items = desk.get_by_role("menuitemradio")
+    assert ["true", "true", "true", "false"] == [each.get_attribute("aria-disabled") for each in items.all()]
+    assert "switched off for everybody here" in items.first.inner_text()
+    items.first.click(force=True)
+    assert "true" == items.last.get_attribute("aria-checked")
+
+    # A program that asks all the same is refused.
+    letter = {"from": SENDER, "to": TO[0], "subject": "x", "html": "<p>x</p>", "track": {"opens": True}}
+    status, refused = say("POST", "/api/v1/messages", letter)
+    assert 422 == status, refused
+    assert "switched off for everybody here" in refused["error"]["message"]
+    assert {} == copies(desk, web)
