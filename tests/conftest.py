@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
@@ -26,8 +27,11 @@ from sqlalchemy.pool import NullPool
 from unsealed.store import engine as stores
 from unsealed.store.migrate import migrate
 
+if TYPE_CHECKING:
+    from tests.mailbox_server import MailboxServer
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount")  # all that any test runs
+PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount", "dovecot")  # all that any test runs
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -103,6 +107,17 @@ def listening() -> Iterator[Callable[[], socket.socket]]:
     yield listen
     for each in sockets:
         each.close()
+
+
+@pytest.fixture
+def mailbox_server(program: Callable[[str], str], free_port: Callable[[], int]) -> Iterator[MailboxServer]:
+    """An IMAP server with a mailbox for every name."""
+    from tests.mailbox_server import MailboxServer
+
+    server = MailboxServer(program=program("dovecot"), port=free_port())
+    server.start()
+    yield server
+    server.stop()
 
 
 # The store, on both databases

@@ -142,3 +142,4 @@ class CopyState(StrEnum):
     LOADED_BY_MACHINE = "loaded_by_machine"
     OPENED = "opened"
     CLICKED = "clicked"
+    REPLIED = "replied"  # a person answered; says more than any of the others

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from unsealed.model.event import NOWHERE, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
 from unsealed.model.message import AddressKind, CopyId, Delivery, Link, Survey
 from unsealed.model.policy import Level, Scope
+from unsealed.model.reply import Kind
 
 Item = TypeVar("Item")
 
@@ -35,6 +36,7 @@ class CopyFacts:
     opens: int
     clicks: int
     machine: int
+    replies: int = 0  # by people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class MessageRow:
     next_at: datetime | None = None  # next try of a delayed copy
     reply: str = ""  # what the next hop said to a bounced copy
     last_click: LastClick | None = None
+    replied_at: datetime | None = None  # the first answer by a person that is known whose copy it was
     unchanged: str = ""  # reason code when it went out as it came
     signal_at: datetime  # what "last signal first" sorts by
 
@@ -94,6 +97,7 @@ class CopyRow:
     next_at: datetime | None = None
     ended_at: datetime | None = None  # delivered or bounced
     last_click: LastClick | None = None
+    replied_at: datetime | None = None  # the first answer by a person
     opens_level: Level = Level.FULL  # at most; the message's may be lower
     clicks_level: Level = Level.FULL
 
@@ -144,6 +148,7 @@ class SignalFacts:
     scanned_pixels: int = 0  # the pixel loaded by a scanner
     scanned_links: int = 0  # a link followed by a scanner
     silent: int = 0  # nothing came back at all
+    answered_unloaded: int = 0  # a person answered, followed no link, and the pixel was never loaded by anybody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +189,18 @@ class EventRow:
     def corrected(self) -> bool:
         """Whether the sender said what it was."""
         return bool(self.reasons) and self.reasons[0].code == "CORRECTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRow:
+    """Something that came back to a message by mail."""
+
+    id: int
+    copy: str | None  # whose it is; None: somebody else wrote it, or it cannot be told
+    kind: Kind
+    name: str  # of the recipient, or else of who wrote it
+    address: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

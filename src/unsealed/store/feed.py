@@ -25,7 +25,7 @@ class Change:
     user: UserId
     message: MessageId
     copy: CopyId | None = None
-    what: str  # "accepted", "delivery", or a model.event.Finding
+    what: str  # "accepted", "delivery", a model.event.Finding, or a model.reply.Kind
     at: datetime
 
 

@@ -19,7 +19,7 @@ from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.store import audit, people
 from unsealed.store.people import Role, User
-from unsealed.store.schema import credentials, login_links, sessions, users
+from unsealed.store.schema import credentials, login_links, mailboxes, sessions, users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,8 @@ def change_role(connection: Connection, by: UserId, user: UserId, role: str, now
 
 
 def remove(connection: Connection, by: UserId, user: UserId, now: datetime) -> None:
-    """Take somebody's access away: browsers, app passwords, API tokens, links.
+    """Take somebody's access away: browsers, app passwords, API tokens, links, and our access to
+    their mailbox.
 
     Raises:
         BadInput: no such person.
@@ -116,7 +117,7 @@ def remove(connection: Connection, by: UserId, user: UserId, now: datetime) -> N
     if by == user:
         raise Refused("nobody removes themselves; ask another owner or administrator")
     connection.execute(update(users).where(users.c.id == user).values(removed_at=now, password_hash=None))
-    for table in (sessions, credentials, login_links):
+    for table in (sessions, credentials, login_links, mailboxes):
         connection.execute(delete(table).where(table.c.user_id == user))
     _note(connection, actor, target, audit.What.REMOVED, target.email, now)
 

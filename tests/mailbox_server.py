@@ -1,0 +1,165 @@
+"""Dovecot on the loopback interface: a mailbox for each name, all with one password. Runs without any rights."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+from imapclient import IMAPClient
+
+PASSWORD = "correct-horse-bättery"  # more than ASCII, as people like it
+
+CONFIG = """\
+base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {folder}/log
+protocols = imap
+listen = 127.0.0.1
+disable_plaintext_auth = no
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/%u
+mail_max_userip_connections = 50
+{ssl}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Junk {{
+    auto = create
+    special_use = \\Junk
+  }}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/mail/%u
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+{more}
+"""
+
+
+@dataclass
+class MailboxServer:
+    """A Dovecot. `port` speaks in clear and offers STARTTLS when there is a certificate, `tls_port` TLS alone."""
+
+    program: str
+    port: int
+    tls_port: int = 0
+    certificate: tuple[bytes, bytes] | None = None  # PEM of the certificate and of its key
+    more: str = ""  # lines of configuration
+    folder: Path = field(init=False)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="unsealed-imap-"))
+        # Dovecot refuses to let strangers in as root.
+        account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        group = grp.getgrgid(account.pw_gid)
+        for name in ("run", "mail"):
+            (self.folder / name).mkdir()
+        ssl = "ssl = no"
+        if self.certificate:
+            for name, content in zip(("cert.pem", "key.pem"), self.certificate, strict=True):
+                (self.folder / name).write_bytes(content)
+            ssl = f"ssl = yes\nssl_cert = <{self.folder}/cert.pem\nssl_key = <{self.folder}/key.pem"
+        text = CONFIG.format(
+            folder=self.folder,
+            user=account.pw_name,
+            group=group.gr_name,
+            uid=account.pw_uid,
+            gid=account.pw_gid,
+            port=self.port,
+            tls_port=self.tls_port,
+            password=PASSWORD,
+            ssl=ssl,
+            more=self.more,
+        )
+        (self.folder / "dovecot.conf").write_text(text, encoding="utf-8")
+        user = {}
+        if os.geteuid() == 0:
+            for path in [self.folder, *self.folder.rglob("*")]:
+                os.chown(path, account.pw_uid, account.pw_gid)
+            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        self.run(user)
+
+    def run(self, user: dict[str, object] | None = None) -> None:
+        self._user = user if user is not None else self._user
+        self.process = subprocess.Popen(  # type: ignore[call-overload]
+            [self.program, "-F", "-c", str(self.folder / "dovecot.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._user,
+        )
+        deadline = monotonic() + 20
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 5) as made:
+                    if made.recv(4) == b"* OK":
+                        return
+            except OSError:
+                pass
+            assert self.process.poll() is None, self.log()
+            assert monotonic() < deadline, self.log()
+            sleep(0.02)
+
+    def log(self) -> str:
+        log = self.folder / "log"
+        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else "it wrote no log"
+
+    def halt(self) -> None:
+        """Stop it; `run` starts it again on the same mailboxes."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def stop(self) -> None:
+        self.halt()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def client(self, user: str) -> IMAPClient:
+        """Signed in, as the user's own mail program."""
+        client = IMAPClient("127.0.0.1", self.port, ssl=False)
+        client.plain_login(user, PASSWORD)
+        return client
+
+    def put(self, user: str, *messages: bytes, folder: str = "INBOX") -> None:
+        """Messages arrive."""
+        with self.client(user) as client:
+            for message in messages:
+                client.append(folder, message)
+
+    def flags(self, user: str, folder: str = "INBOX") -> list[tuple[bytes, ...]]:
+        """The flags of all messages of a folder, looked at without changing them."""
+        with self.client(user) as client:
+            client.select_folder(folder, readonly=True)
+            return [found for _, found in sorted(client.get_flags(client.search()).items())]

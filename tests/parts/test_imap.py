@@ -1,0 +1,313 @@
+"""Reading real mailboxes: a Dovecot on this machine, a store on each database."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import trustme
+from sqlalchemy import Engine, select
+from tests.mailbox_server import PASSWORD, MailboxServer
+from tests.parts.house import KEYS, SENDER, House
+
+from unsealed.core.secret import seal
+from unsealed.inlets import imap
+from unsealed.model.errors import MailboxClosed
+from unsealed.model.reply import Mailbox
+from unsealed.model.upstream import Tls
+from unsealed.store import mailboxes, schema
+
+USER = "ines"  # the sender of the house, in the mailbox server
+TRUST = ssl.create_default_context()
+
+
+def at(server: MailboxServer, **more: Any) -> Mailbox:
+    given = {"host": "127.0.0.1", "port": server.port, "tls": Tls.NONE, "user": USER, "password": PASSWORD}
+    return Mailbox(**(given | more))
+
+
+def answer(number: int, *, to: str = "<1@example.org>", by: str = "rob0@x.example", more: str = "") -> bytes:
+    return (
+        f"From: Rob <{by}>\r\nTo: ines@example.org\r\nSubject: Re: Offer\r\nMessage-ID: <a{number}@x.example>\r\n"
+        f"In-Reply-To: {to}\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n{more}\r\nFine with me.\r\n"
+    ).encode()
+
+
+@dataclass
+class Watched:
+    """A house whose sender's mailbox is being watched."""
+
+    house: House
+    server: MailboxServer
+    watches: imap.Watches
+
+    def connect(self, **more: Any) -> None:
+        given = {"host": "127.0.0.1", "port": self.server.port, "tls": Tls.NONE, "user": USER, "now": datetime.now(UTC)}
+        secret = seal(KEYS, more.pop("password", PASSWORD), purpose=mailboxes.purpose(SENDER))
+        with self.house.engine.begin() as connection:
+            mailboxes.connect(connection, SENDER, secret=secret, **(given | more))
+        self.see_to()
+
+    def see_to(self) -> None:
+        with self.house.engine.connect() as connection:
+            self.watches.see_to(mailboxes.every(connection))
+
+    def cursors(self) -> dict[str, int]:
+        f = schema.mailbox_folders.c
+        with self.house.engine.connect() as connection:
+            return {row.folder: row.uid for row in connection.execute(select(f.folder, f.uid))}
+
+    def trouble(self) -> str:
+        with self.house.engine.connect() as connection:
+            return str(connection.execute(select(schema.mailboxes.c.trouble)).scalar_one())
+
+    def kinds(self) -> list[str]:
+        with self.house.engine.connect() as connection:
+            return list(connection.execute(select(schema.replies.c.kind).order_by(schema.replies.c.id)).scalars())
+
+    def until(self, question: Callable[[], Any]) -> Any:
+        deadline = monotonic() + 30
+        while not (said := question()):
+            assert monotonic() < deadline, (self.server.log(), self.kinds(), self.trouble())
+            sleep(0.02)
+        return said
+
+    def watching(self) -> bool:
+        return set(self.cursors()) == {"INBOX", "Junk"}
+
+
+@pytest.fixture
+def watched(engine: Engine, tmp_path: Any, mailbox_server: MailboxServer) -> Iterator[Watched]:
+    house = imap.House(engine=engine, keys=KEYS, clock=lambda: datetime.now(UTC), trust=TRUST, inside=True)
+    it = Watched(House(engine, tmp_path), mailbox_server, imap.Watches(house))
+    yield it
+    it.watches.end()
+    it.house.journal.close()
+
+
+def counts(house: House, copy: Any) -> int:
+    with house.engine.connect() as connection:
+        return connection.execute(select(schema.copies.c.replies).where(schema.copies.c.id == copy)).scalar_one()
+
+
+# Signing in
+
+
+def test_a_mailbox_that_lets_us_in_says_what_it_holds(mailbox_server: MailboxServer) -> None:
+    seen = imap.try_out(at(mailbox_server), inside=True, trust=TRUST)
+
+    assert imap.Entered(folders=2, watched=("Junk", "INBOX"), idle=True) == seen
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "temporary", "words"),
+    [
+        ({"password": "guess"}, "password", False, "refuses the user name or the password"),
+        ({"host": "nowhere.invalid", "tls": Tls.IMPLICIT}, "host", True, "no host named nowhere.invalid"),
+        ({"host": "a..b", "tls": Tls.IMPLICIT}, "host", True, "no host named a..b"),
+        ({"tls": Tls.STARTTLS}, "tls", True, "offers no STARTTLS"),
+        ({"tls": Tls.IMPLICIT}, "tls", True, "there is no TLS on port"),
+    ],
+)
+def test_what_fails_is_said_with_the_entry_to_look_at(
+    mailbox_server: MailboxServer, wrong: dict[str, Any], field: str, temporary: bool, words: str
+) -> None:
+    with pytest.raises(MailboxClosed, match=words) as said:
+        imap.try_out(at(mailbox_server, **wrong), inside=True, trust=TRUST)
+
+    assert (field, temporary) == (said.value.field, said.value.temporary)
+    assert PASSWORD not in str(said.value)
+
+
+def test_a_port_where_nobody_listens_is_named(free_port: Callable[[], int]) -> None:
+    port = free_port()
+    mailbox = Mailbox(host="127.0.0.1", port=port, tls=Tls.NONE, user=USER, password=PASSWORD)
+
+    with pytest.raises(MailboxClosed, match=f"nobody answers on port {port}"):
+        imap.try_out(mailbox, inside=True, trust=TRUST)
+
+
+@pytest.mark.parametrize("greeting", [b"220 mail.example ESMTP\r\n", b"", b"* OK hello\r\n* BYE\r\n", b"x" * 2_000_000])
+def test_what_is_no_imap_server_is_told_apart(listening: Callable[[], socket.socket], greeting: bytes) -> None:
+    server = listening()
+
+    def speak() -> None:
+        with server.accept()[0] as made:
+            try:
+                made.sendall(greeting)
+            except OSError:
+                pass
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    mailbox = Mailbox(host="127.0.0.1", port=server.getsockname()[1], tls=Tls.NONE, user=USER, password=PASSWORD)
+    with pytest.raises(MailboxClosed, match="is no IMAP server, or it hung up"):
+        imap.try_out(mailbox, inside=True, trust=TRUST)
+    speaker.join()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "::1"])
+def test_nobody_but_who_may_reaches_into_this_machine(mailbox_server: MailboxServer, host: str) -> None:
+    with pytest.raises(MailboxClosed, match="private network") as said:
+        imap.try_out(at(mailbox_server, host=host, tls=Tls.IMPLICIT), inside=False, trust=TRUST)
+
+    assert "host" == said.value.field
+    assert "Login" not in mailbox_server.log()
+
+
+def test_no_password_goes_in_clear_over_a_network() -> None:
+    mailbox = Mailbox(host="mail.x.example", port=143, tls=Tls.NONE, user=USER, password=PASSWORD)
+
+    with pytest.raises(MailboxClosed, match="without TLS"):
+        imap.try_out(mailbox, inside=True, trust=TRUST)
+
+
+@pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
+def test_tls_is_verified(program: Callable[[str], str], free_port: Callable[[], int], tls: Tls) -> None:
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost")
+    pem = (b"".join(each.bytes() for each in made.cert_chain_pems), made.private_key_pem.bytes())
+    server = MailboxServer(program=program("dovecot"), port=free_port(), tls_port=free_port(), certificate=pem)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    server.start()
+    try:
+        port = server.tls_port if tls is Tls.IMPLICIT else server.port
+        mailbox = at(server, host="localhost", port=port, tls=tls)
+
+        assert 2 == imap.try_out(mailbox, inside=True, trust=trusting).folders
+        with pytest.raises(MailboxClosed, match="the certificate of localhost is not valid"):
+            imap.try_out(mailbox, inside=True, trust=TRUST)
+        with pytest.raises(MailboxClosed, match=r"the certificate of 127\.0\.0\.1 is not valid"):
+            imap.try_out(replace(mailbox, host="127.0.0.1"), inside=True, trust=trusting)
+    finally:
+        server.stop()
+
+
+def test_a_server_that_sends_without_end_is_left(mailbox_server: MailboxServer) -> None:
+    with imap.entered(at(mailbox_server), inside=True, trust=TRUST) as client:
+        client.fresh().noop()
+        with pytest.raises(imap.IMAPClientAbortError, match="without end"):
+            client._wire.read(imap.ANSWER_BYTES + 1)
+
+
+# Watching
+
+
+def test_an_answer_counts_and_the_mailbox_stays_as_it_was(watched: Watched) -> None:
+    [rob, _] = watched.house.message(copies=2)
+    watched.server.put(USER, answer(0))  # before it was connected
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.put(USER, answer(1), answer(2, more="Auto-Submitted: auto-replied\r\n"))
+    watched.server.put(USER, answer(3, to="<other@example.org>"), answer(4, by="stranger@y.example"), folder="Junk")
+    watched.until(lambda: len(watched.kinds()) == 3)
+
+    assert 1 == counts(watched.house, rob)
+    assert "" == watched.trouble()
+    assert [False] * 3 == [b"\\Seen" in flags for flags in watched.server.flags(USER)]
+
+
+def test_an_answer_that_lies_in_several_folders_counts_once(watched: Watched) -> None:
+    [rob] = watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.put(USER, answer(1), folder="Junk")
+    watched.server.put(USER, answer(1), answer(2))
+    watched.until(lambda: len(watched.kinds()) == 2 and watched.cursors() == {"INBOX": 2, "Junk": 1})
+
+    assert 2 == counts(watched.house, rob)
+
+
+def test_a_renumbered_folder_is_read_again_and_nothing_counts_twice(watched: Watched) -> None:
+    [rob] = watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.put(USER, answer(1), answer(2))
+    watched.until(lambda: counts(watched.house, rob) == 2)
+    watched.watches.see_to([])
+    with watched.server.client(USER) as client:  # as after a move to another server: all are there, with other numbers
+        client.select_folder("INBOX")
+        client.delete_messages(client.search())
+        client.expunge()
+    for path in (watched.server.folder / "mail" / USER).glob("dovecot*"):
+        if path.is_file():
+            path.unlink()
+    watched.server.put(USER, answer(2), answer(1), answer(3))
+    watched.see_to()
+    watched.until(lambda: counts(watched.house, rob) == 3)
+
+    assert ["reply"] * 3 == watched.kinds()
+
+
+def test_after_the_server_was_away_nothing_is_missed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap, "PAUSE_S", 0.05)
+    monkeypatch.setattr(imap, "FIRST_IDLE_S", 0.5)
+    [rob] = watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.halt()
+    watched.until(lambda: "nobody answers on port" in watched.trouble())
+    watched.server.run()
+    watched.server.put(USER, answer(1))
+    watched.until(lambda: counts(watched.house, rob) == 1)
+
+    assert "" == watched.trouble()
+
+
+def test_a_refused_password_is_said_and_not_tried_again(watched: Watched) -> None:
+    watched.connect(password="not this one")
+    watched.until(lambda: "refuses the user name or the password" in watched.trouble())
+    [watch] = watched.watches._running.values()
+    watch.join(10)
+    watched.see_to()
+
+    assert not watch.is_alive()
+    assert [watch] == list(watched.watches._running.values())
+    assert 1 == watched.server.log().count("auth failed")
+
+
+def test_a_mailbox_that_was_disconnected_is_read_no_more(watched: Watched) -> None:
+    watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    [watch] = watched.watches._running.values()
+    with watched.house.engine.begin() as connection:
+        assert mailboxes.disconnect(connection, SENDER, datetime.now(UTC))
+    watched.server.put(USER, answer(1))
+    watch.join(10)
+
+    assert not watch.is_alive()
+    assert [] == watched.kinds()
+
+
+def test_no_log_holds_a_name_a_password_or_a_letter(
+    watched: Watched, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.put(USER, answer(1))
+    watched.until(watched.kinds)
+    said = caplog.text + "".join(capsys.readouterr())
+
+    assert [] == [word for word in (PASSWORD, USER, "rob0", "Offer", "a1@x.example") if word in said]
+
+
+def test_many_messages_come_in_portions(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap, "BATCH", 3)
+    [rob] = watched.house.message()
+    watched.connect()
+    watched.until(watched.watching)
+    watched.server.put(USER, *(answer(number) for number in range(8)))
+    watched.until(lambda: counts(watched.house, rob) == 8)
+
+    assert 8 == watched.cursors()["INBOX"]
