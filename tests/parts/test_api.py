@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, text, update
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.policy import Switches
-from unsealed.store import people
+from unsealed.store import people, schema
 from unsealed.store.people import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
@@ -192,6 +192,7 @@ async def test_a_message_of_the_list_says_what_became_of_it(client: Any, mail: M
         "confidence": 0.95,
         "first": "2026-11-21T07:51:00Z",
         "last": "2026-11-21T10:08:00Z",
+        "replies": 0,
     } == message
 
 
@@ -360,3 +361,25 @@ async def test_an_event_says_how_sure_we_are_from_where_and_who_said_so(
     assert {"state": "known", "country": "PT", "region": "", "city": ""} == thunderbird["place"]
     assert ("certain", False, False) == tuple(thunderbird[key] for key in ("confidence_word", "corrected", "forwarded"))
     assert ("maybe", True, "unknown") == (firefox["confidence_word"], firefox["corrected"], firefox["place"]["state"])
+
+
+async def test_an_answer_says_read_for_certain_without_an_opening(
+    client: Any, mail: Mapping[str, MessageId], engine: Engine
+) -> None:
+    message, at = mail["silent"], datetime(2026, 11, 21, 12, tzinfo=UTC)
+    with engine.begin() as connection:
+        of = schema.copies.c.message_id == message
+        connection.execute(update(schema.copies).where(of).values(replies=2, replied_at=at))
+        connection.execute(update(schema.messages).where(schema.messages.c.id == message).values(replies=2))
+    found = (await client(f"/api/v1/messages/{public_id(message)}")).json
+    [copy] = found["copies"]
+
+    assert (0, 0, "replied", 2) == (found["opens"], found["raw"], found["state"], found["replies"])
+    assert (True, 2, "2026-11-21T12:00:00Z", "replied", 0, []) == (
+        copy["certain"],
+        copy["replies"],
+        copy["replied"],
+        copy["state"],
+        copy["opens"],
+        copy["why"],
+    )

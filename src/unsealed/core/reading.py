@@ -4,8 +4,8 @@ A reading is a run of counted opens of one copy, each at most READING_GAP after 
 loads the picture eight times is one reading. Clicks have their own count; a click without any counted open proves one
 reading.
 
-Everything here is derived and nothing is rewritten: a click raises its copy to "read for certain" and leaves the
-prefetch before it what it was.
+Everything here is derived and nothing is rewritten: a click or an answer raises its copy to "read for certain" and
+leaves the prefetch before it what it was. An answer adds no opening.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def begins_reading(previous: datetime | None, at: datetime) -> bool:
 def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
     """The one state that screens and API show. The strongest signal wins, whatever the mail side says: a copy that was
     read did arrive."""
+    if facts.replies:
+        return CopyState.REPLIED
     if read_for_certain(facts):
         return CopyState.CLICKED
     if facts.opens:
@@ -57,9 +59,9 @@ def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
 
 
 def read_for_certain(facts: CopyFacts) -> bool:
-    """Whether a person acted on the copy, with or without a picture loaded: nobody follows a link in a message that
-    was not opened."""
-    return facts.clicks > 0
+    """Whether a person acted on the copy, with or without a picture loaded: nobody answers a message, or follows a
+    link in it, that was not opened."""
+    return facts.clicks > 0 or facts.replies > 0
 
 
 # --- who read a copy --------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ class Silence(StrEnum):
     PLAIN_TEXT = "plain_text"  # no HTML part: there is nothing that could be loaded
     NO_PIXEL = "no_pixel"  # HTML, but no place for a pixel
     LINKS_ONLY = "links_only"  # without a pixel only a click can tell
-    PICTURES_BLOCKED_LIKELY = "pictures_blocked_likely"  # clicked earlier messages without loading their pictures
+    PICTURES_BLOCKED_LIKELY = "pictures_blocked_likely"  # acted on earlier messages without loading their pictures
     COMPANY_BLOCKS = "company_blocks"  # nobody at this company loads pictures
     NOT_LOADED_BEFORE = "not_loaded_before"  # earlier messages to this recipient showed nothing either
     CLIPPED = "clipped"  # so long that Gmail cuts it before the pixel

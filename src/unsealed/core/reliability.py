@@ -24,7 +24,7 @@ OFTEN = 0.5
 class Trait(StrEnum):
     """How signals of a recipient, or of a company, behave."""
 
-    BLOCKS_PICTURES = "blocks_pictures"  # clicks, but pictures are never loaded: "no signal" is not "not read"
+    BLOCKS_PICTURES = "blocks_pictures"  # clicks or answers, but never loads pictures: "no signal" is not "not read"
     NEVER_SEEN = "never_seen"  # nothing ever came back
     ALWAYS_PREFETCHED = "always_prefetched"  # pictures are loaded ahead, read or not: only clicks tell
     GATEWAY_FOLLOWS_LINKS = "gateway_follows_links"  # a scanner follows the links of every message
@@ -36,8 +36,8 @@ def traits(facts: SignalFacts) -> tuple[Trait, ...]:
     """What can be said, in the order of Trait; often nothing."""
     found: list[Trait] = []
     loaded = facts.opened + facts.prefetched + facts.scanned_pixels
-    # Two clicks without a picture, because one may have come from a text reader or a forwarded link.
-    if facts.with_pixel >= LEAST and loaded == 0 and facts.clicked_unloaded >= 2:
+    # Twice without a picture, because once it may have been a text reader or a forwarded link.
+    if facts.with_pixel >= LEAST and loaded == 0 and facts.clicked_unloaded + facts.answered_unloaded >= 2:
         found.append(Trait.BLOCKS_PICTURES)
     if facts.copies >= LEAST_SILENT and facts.silent == facts.copies:
         found.append(Trait.NEVER_SEEN)

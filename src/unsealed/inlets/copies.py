@@ -65,7 +65,8 @@ def known(
     for copy in copies:
         own, company_traits = of_person.get(copy.id, ()), of_company.get(company_of(copy.address), ())
         found[copy.id] = Known(
-            certain=read_for_certain(copy.facts) and sure(copy.signals.confidence or 0.0) != "maybe",
+            certain=read_for_certain(copy.facts)
+            and (copy.facts.replies > 0 or sure(copy.signals.confidence or 0.0) != "maybe"),
             devices=devices(seen.get(copy.id, ())),
             readers=readers(seen.get(copy.id, ())),
             pasted=tuple(pasted[copy.id]),

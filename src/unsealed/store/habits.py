@@ -47,6 +47,7 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
             copies.c.clicks,
             copies.c.raw,
             copies.c.machine,
+            copies.c.replies,
             messages.c.opens_level,
             copies.c.opens_level.label("own_opens_level"),
             copies.c.clicks_level.label("own_clicks_level"),
@@ -79,6 +80,7 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
     }
     loaded = {row.id for row in found if row.opens} | prefetched | scanned_pixels
     clicked = {row.id for row in found if row.clicks}
+    answered = {row.id for row in found if row.replies} - clicked
     return SignalFacts(
         copies=len(found),
         with_pixel=len(with_pixel),
@@ -89,7 +91,8 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
         prefetched=len(prefetched),
         scanned_pixels=len(scanned_pixels),
         scanned_links=len(scanned_links),
-        silent=sum(row.raw == 0 for row in found),
+        silent=sum(row.raw == 0 and row.replies == 0 for row in found),
+        answered_unloaded=len((answered & with_pixel) - loaded),
     )
 
 

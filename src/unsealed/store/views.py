@@ -140,6 +140,7 @@ def sent(
 FILTERS = (
     CopyState.OPENED,
     CopyState.CLICKED,
+    CopyState.REPLIED,
     CopyState.LOADED_BY_MACHINE,
     CopyState.NO_SIGNAL,
     CopyState.DELAYED,
@@ -178,12 +179,14 @@ def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
     def some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(copies.c.message_id == messages.c.id, *conditions)
 
-    silent = and_(messages.c.opens == 0, messages.c.clicks == 0)
+    silent = and_(messages.c.opens == 0, messages.c.clicks == 0, messages.c.replies == 0)
     match state:
         case CopyState.OPENED:
             return messages.c.opens > 0
         case CopyState.CLICKED:
             return messages.c.clicks > 0
+        case CopyState.REPLIED:
+            return messages.c.replies > 0
         case CopyState.LOADED_BY_MACHINE:
             return and_(silent, messages.c.machine > 0)
         case CopyState.NO_SIGNAL:
@@ -240,6 +243,7 @@ def _sums(ids: Sequence[int]) -> Select[Any]:
             func.max(case((is_ == Delivery.BOUNCED, copies.c.reply))).label("reply"),
             func.max(copies.c.sent_at).label("sent_at"),
             func.max(copies.c.confidence).label("confidence"),
+            func.min(copies.c.replied_at).label("replied_at"),
         )
         .where(copies.c.message_id.in_(ids))
         .group_by(copies.c.message_id)
@@ -269,6 +273,7 @@ def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: La
             opens=row.opens,
             clicks=row.clicks,
             machine=row.machine,
+            replies=row.replies,
         ),
         signals=_signals(row, sums.confidence),
         waiting=sums.queued + sums.delayed,
@@ -276,6 +281,7 @@ def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: La
         next_at=sums.next_at,
         reply=sums.reply or "",
         last_click=last_click,
+        replied_at=sums.replied_at,
         unchanged=row.unchanged,
         signal_at=row.signal_at,
     )
@@ -367,6 +373,7 @@ def _copy_rows(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
             next_at=row.next_at,
             ended_at=row.ended_at,
             last_click=clicks.get(row.id),
+            replied_at=row.replied_at,
             opens_level=Level(row.opens_level),
             clicks_level=Level(row.clicks_level),
         )
@@ -382,6 +389,7 @@ def _facts(copy: Row[Any]) -> CopyFacts:
         opens=copy.opens,
         clicks=copy.clicks,
         machine=copy.machine,
+        replies=copy.replies,
     )
 
 

@@ -32,7 +32,7 @@ from unsealed.core.reading import copy_state
 from unsealed.flow import send
 from unsealed.flow.compose import Desk
 from unsealed.flow.request import read as read_request
-from unsealed.inlets.api import sending, tracking
+from unsealed.inlets.api import sending, templates, tracking
 from unsealed.inlets.auth import bearer
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import AboveCeiling, BadInput
@@ -69,6 +69,7 @@ class Message(Answer, frozen=True, kw_only=True):
     confidence: float | None  # best of the counted events, 0 to 1
     first: datetime | None  # first and last signal of a person
     last: datetime | None
+    replies: int  # answers by people, as found in the sender's mailbox
 
 
 class Messages(Answer, frozen=True, kw_only=True):
@@ -94,7 +95,9 @@ class Copy(Answer, frozen=True, kw_only=True):
     confidence: float | None
     first: datetime | None
     last: datetime | None
-    certain: bool  # a person followed a link: read, whatever was loaded
+    replies: int  # answers by people
+    replied: datetime | None  # the first of them
+    certain: bool  # a person answered or followed a link: read, whatever was loaded
     devices: int  # on how many it was read, as far as they can be told
     why: tuple[str, ...]  # of no signal: why it may be so, see core.reading.Silence
     traits: tuple[str, ...]  # how signals of this recipient behave, see core.reliability.Trait
@@ -215,15 +218,47 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
                 tracking.change(connection, user, said, switches, clock())
                 return msgspec.json.encode(tracking.show(connection, user, switches))
 
+        return await changed(work)
+
+    async def changed(work: Callable[[], bytes], status: int = HTTPStatus.OK) -> Response:
         try:
-            return Response(await run_in_threadpool(work), media_type="application/json")
+            return Response(await run_in_threadpool(work), status, media_type="application/json")
         except AboveCeiling as error:
             words = str(error)
             raise HTTPException(422, words[:1].upper() + words[1:] + ".") from None
 
-    def route(path: str, answer: Callable[[Question], msgspec.Struct]) -> Route:
-        async def endpoint(request: Request) -> Response:
-            user = await who(request)
+    async def make_template(request: Request) -> Response:
+        user, body = await who(request), await _body(request, templates.BODY_BYTES_MAX)
+
+        def work() -> bytes:
+            said = templates.read(body)
+            with engine.begin() as connection:
+                switches = desk(connection, user).switches
+                return msgspec.json.encode(templates.create(connection, user, said, switches, clock()))
+
+        return await changed(work, HTTPStatus.CREATED)
+
+    async def change_template(request: Request) -> Response:
+        user, body = await who(request), await _body(request, templates.BODY_BYTES_MAX)
+
+        def work() -> bytes:
+            said = templates.read(body)
+            with engine.begin() as connection:
+                switches, id = desk(connection, user).switches, request.path_params["id"]
+                return msgspec.json.encode(templates.change(connection, user, id, said, switches, clock()))
+
+        return await changed(work)
+
+    async def remove_template(request: Request) -> Response:
+        user = await who(request)
+
+        def work() -> None:
+            with engine.begin() as connection:
+                templates.remove(connection, user, request.path_params["id"], clock())
+
+        await run_in_threadpool(work)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     async def send_letter(request: Request) -> Response:
         user = await who(request)
         body = await _body(request, sending.BODY_BYTES_MAX)
@@ -240,6 +275,9 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
 
         return Response(await run_in_threadpool(work), HTTPStatus.ACCEPTED, media_type="application/json")
 
+    def route(path: str, answer: Callable[[Question], msgspec.Struct]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            user = await who(request)
 
             def work() -> bytes:
                 with reading(engine) as connection:
@@ -270,14 +308,20 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
     return [
         Route("/healthz", healthz, methods=["GET"]),
         route("/api/v1/messages", messages),
+        Route("/api/v1/messages", send_letter, methods=["POST"]),
         route("/api/v1/messages/{id}", message),
         route("/api/v1/messages/{id}/events", events),
         route(
-        Route("/api/v1/messages", send_letter, methods=["POST"]),
             "/api/v1/tracking",
             lambda asked: tracking.show(asked.connection, asked.user, desk(asked.connection, asked.user).switches),
         ),
         Route("/api/v1/tracking", change_tracking, methods=["PUT"]),
+        route("/api/v1/templates", all_templates),
+        Route("/api/v1/templates", make_template, methods=["POST"]),
+        route("/api/v1/templates/{id}", template),
+        Route("/api/v1/templates/{id}", change_template, methods=["PUT"]),
+        Route("/api/v1/templates/{id}", remove_template, methods=["DELETE"]),
+        route("/api/v1/templates/{id}/versions", template_versions),
     ]
 
 
@@ -333,6 +377,23 @@ def events(question: Question) -> Events:
     return Events(events=made, next=page.next)
 
 
+def all_templates(question: Question) -> templates.Templates:
+    _only(question.given)
+    return templates.show_all(question.connection, question.user)
+
+
+def template(question: Question) -> templates.WholeTemplate:
+    _only(question.given, "version")
+    found = templates.find(question.connection, question.user, question.path["id"])
+    return templates.show(question.connection, question.user, found, question.given.get("version", ""))
+
+
+def template_versions(question: Question) -> templates.Versions:
+    _only(question.given)
+    found = templates.find(question.connection, question.user, question.path["id"])
+    return templates.show_versions(question.connection, question.user, found)
+
+
 # ----------------------------------------------------------------------------------------------- what was asked
 
 
@@ -382,6 +443,7 @@ def _message(row: MessageRow, now: datetime) -> Message:
         confidence=row.signals.confidence,
         first=row.signals.first_at,
         last=row.signals.last_at,
+        replies=row.facts.replies,
     )
 
 
@@ -423,6 +485,8 @@ def _copy(row: CopyRow, of_copy: Known, now: datetime) -> Copy:
         confidence=row.signals.confidence,
         first=row.signals.first_at,
         last=row.signals.last_at,
+        replies=row.facts.replies,
+        replied=row.replied_at,
         certain=of_copy.certain,
         devices=of_copy.devices,
         why=of_copy.silence,

@@ -23,11 +23,13 @@ from unsealed.inlets.web.words import (
     ordinal,
     pasted,
     sentence,
+    shortened,
     someone,
 )
 from unsealed.model.event import Finding, HitKind
 from unsealed.model.message import Delivery
-from unsealed.model.view import CopyRow, EventRow, MessageView
+from unsealed.model.reply import Kind
+from unsealed.model.view import CopyRow, EventRow, MessageView, ReplyRow
 
 GAP = timedelta(hours=1)  # from here on silence gets a line of its own
 BURST = timedelta(seconds=3)  # requests of a machine this close belong together
@@ -249,6 +251,35 @@ def requests(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line
         )
         for event in events
     ]
+
+
+def came_back(replies: Iterable[ReplyRow]) -> list[Line]:
+    """Answers, and reports that say something which the state of a copy does not, latest first."""
+    made = []
+    for each in replies:
+        who = sentence(shortened(someone(each.name, each.address)))
+        match each.kind:
+            case Kind.REPLY:
+                detail = "" if each.copy else "Not from an address that it was sent to"
+                made.append(Line(at=each.at, verb=f"{who} replied", mark="replied", symbol="reply", detail=detail))
+            case Kind.AUTOMATIC:
+                verb = f"Automatic answer from {someone(each.name, each.address) or 'a machine'}"
+                detail = "Not counted: no person wrote it"
+                made.append(Line(at=each.at, verb=verb, mark="machine", symbol="reply", detail=detail))
+            case Kind.DELAYED:
+                verb = f"Delayed on the way to {someone(each.name, each.address)}"
+                made.append(Line(at=each.at, verb=verb, mark="waiting", symbol="clock"))
+            case Kind.BOUNCE | Kind.DELIVERED:
+                pass  # the copy says so
+    return made
+
+
+def between(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
+    """Both, latest first, with the silence between them."""
+    if not others:
+        return list(lines)
+    plain = [replace(line, gap="") for line in sorted([*lines, *others], key=lambda line: line.at, reverse=True)]
+    return [_with_gap(line, below) for line, below in zip_longest(plain, plain[1:])]
 
 
 def departure(message: MessageView) -> Line:

@@ -28,7 +28,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
-from unsealed.store import corrections, views
+from unsealed.store import corrections, replies, views
 from unsealed.store.engine import reading
 from unsealed.store.places import Credit, credits_for
 
@@ -123,7 +123,7 @@ class Story:
     def is_silent(self) -> bool:
         """Tracked and on its way out, and no person was seen."""
         facts = self.row.facts
-        return facts.tracked and facts.sent_at is not None and not (facts.opens or facts.clicks)
+        return facts.tracked and facts.sent_at is not None and not (facts.opens or facts.clicks or facts.replies)
 
     @property
     def says_why(self) -> bool:
@@ -173,8 +173,9 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         if where.people != "all":
             copies = copies[:PEOPLE_SHOWN]
         found = known(connection, user, message, copies, times.now)
+        back = replies.of_message(connection, user, number) if not (where.show or where.events or where.who) else []
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
-    lines = _lines(events, message, where)
+    lines = history.between(_lines(events, message, where), history.came_back(back))
     machine_lines = history.machine_lines(machines.items, message.copies)
     if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
         machine_lines = machine_lines[:LINES_SHOWN]
@@ -192,7 +193,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         next=events.next if whole else None,
         machines=machine_lines,
         machine_kinds=(f"the newest {MACHINES_READ} are " if machines.next else "") + _kinds(machines.items),
-        all_count=signals.opens + signals.clicks,
+        all_count=signals.opens + signals.clicks + message.row.facts.replies,
         among=history.sharing(message.copies),
         open=where.open if opened >= 0 or any(line.has(where.open) for line in machine_lines) else "",
         correction=next((each for each in said if str(each.id) == where.correction), None),

@@ -190,6 +190,7 @@ MARKS = {
     ),
     CopyState.OPENED: Mark(kind="opened", symbol="ticks"),
     CopyState.CLICKED: Mark(kind="clicked", symbol="link"),
+    CopyState.REPLIED: Mark(kind="replied", symbol="reply", hint="A person answered: read for certain"),
 }
 STATES = {
     CopyState.NOT_TRACKED: "Not tracked",
@@ -202,6 +203,7 @@ STATES = {
     CopyState.LOADED_BY_MACHINE: "Loaded by a machine",
     CopyState.OPENED: "Opened",
     CopyState.CLICKED: "Clicked",
+    CopyState.REPLIED: "Replied",
 }
 
 
@@ -212,7 +214,9 @@ def maybe(signals: Signals) -> bool:
 
 def mark(state: CopyState, signals: Signals) -> Mark:
     """The mark of a state. Ticks stay once an open is seen, also when a link was followed; only an open that we
-    believe colours them."""
+    believe colours them. An answer stands above all of them."""
+    if state is CopyState.REPLIED:
+        return MARKS[state]
     if signals.opens:
         if maybe(signals):
             return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint="Perhaps a person opened it")
@@ -229,8 +233,10 @@ def message_standing(row: MessageRow, times: Times) -> Standing:
     state = copy_state(row.facts, times.now)
     shown = mark(state, row.signals)
     also = f", {row.bounced} bounced" if row.bounced and state != CopyState.BOUNCED else ""
-    if row.waiting and state in (CopyState.OPENED, CopyState.CLICKED):
+    if row.waiting and state in (CopyState.OPENED, CopyState.CLICKED, CopyState.REPLIED):
         also += f", {row.waiting} waiting"
+    if row.facts.replies:
+        return Standing(state=state, mark=shown, said=_replied(row.facts.replies) + also, aged=row.replied_at)
     if row.last_click and (row.signals.last_at is None or row.last_click.at >= row.signals.last_at):
         return Standing(
             state=state,
@@ -242,6 +248,10 @@ def message_standing(row: MessageRow, times: Times) -> Standing:
         said = "Maybe opened" if maybe(row.signals) else "Opened"
         return Standing(state=state, mark=shown, said=said + also, beside="last ", aged=row.signals.last_at)
     return Standing(state=state, mark=shown, said=_unseen(row, state, also), beside=_beside(row, state, times))
+
+
+def _replied(number: int) -> str:
+    return f"Replied {times(number)}" if number > 1 else STATES[CopyState.REPLIED]
 
 
 def _unseen(row: MessageRow, state: CopyState, also: str) -> str:
@@ -265,6 +275,12 @@ def copy_standing(copy: CopyRow | SandboxRow, times: Times, *, shares: bool = Fa
         state = CopyState.DELIVERED if copy.facts.delivery == Delivery.DELIVERED else CopyState.SENT
     signals = copy.signals
     shown = mark(state, signals)
+    if copy.facts.replies:
+        said = _replied(copy.facts.replies)
+        said += f", opened {times(signals.opens)}" if signals.opens else ""
+        said += f", clicked {signals.clicks}" if signals.clicks else ""
+        at = copy.replied_at if isinstance(copy, CopyRow) else None
+        return Standing(state=state, mark=shown, said=said, beside="replied " if at else "", aged=at)
     if signals.opens or signals.clicks:
         said = "Maybe opened" if maybe(signals) else "Opened"
         said += f" {words}" if (words := times_seen(signals.opens)) else ""
@@ -609,14 +625,14 @@ SILENCES = {
     Silence.PLAIN_TEXT: "a plain-text letter carries no picture",
     Silence.NO_PIXEL: "the letter has no place for a picture",
     Silence.LINKS_ONLY: "only a followed link can tell",
-    Silence.PICTURES_BLOCKED_LIKELY: "this reader followed links before without loading pictures",
+    Silence.PICTURES_BLOCKED_LIKELY: "this reader answered or followed links before without loading pictures",
     Silence.COMPANY_BLOCKS: "nobody at this company loads pictures",
     Silence.NOT_LOADED_BEFORE: "earlier letters to this address showed nothing either",
     Silence.CLIPPED: "Gmail cuts so long a letter before its picture",
     Silence.PICTURES_MAY_BE_BLOCKED: "many mail programs load no pictures unless asked",
 }
 TRAITS = {
-    Trait.BLOCKS_PICTURES: "follows links without loading pictures, so opens stay unseen",
+    Trait.BLOCKS_PICTURES: "answers or follows links without loading pictures, so opens stay unseen",
     Trait.NEVER_SEEN: "nothing was ever seen of this address",
     Trait.ALWAYS_PREFETCHED: "pictures are loaded ahead for this address, read or not: only clicks tell",
     Trait.GATEWAY_FOLLOWS_LINKS: "a scanner opens every link for this address",

@@ -119,7 +119,7 @@
     bar.hidden = !news.size;
     $("[data-news-count]", bar).textContent = `${news.size} new`;
   };
-  const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click"]);
+  const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click", "reply"]);
   const changed = ({ message, what }) => {
     const list = rows();
     if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
