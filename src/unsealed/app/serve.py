@@ -55,6 +55,7 @@ DATA_EVERY_S = 10.0  # between two looks whether data about networks and places 
 JUDGE_LOOK_S = 1.0  # between two looks for messages that others marked
 ADDRESSES_KEPT = timedelta(days=400)  # of senders, after the last use: history is judged again with them
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
+SENT_DRAFTS_KEPT = timedelta(hours=1)  # so long who lost the answer to "send" may ask again
 OWN_PATIENCE_S = 60.0  # with next hops that people choose: others wait for room meanwhile
 TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
 UNIX_PATH_BYTES = 100  # the system takes 107
@@ -228,7 +229,7 @@ def _bare(engine: Any, kept: timedelta) -> None:
 
 
 def _trim(engine: Any) -> None:
-    from unsealed.store import corrections, feed, jobs, notices, own
+    from unsealed.store import corrections, drafts, feed, jobs, notices, own
 
     with engine.begin() as connection:
         notices.trim(connection, now() - NOTICES_KEPT)
@@ -236,6 +237,7 @@ def _trim(engine: Any) -> None:
         jobs.trim(connection, now() - JOBS_KEPT)
         own.trim(connection, now() - ADDRESSES_KEPT)
         corrections.trim(connection, now() - REJUDGINGS_KEPT)
+        drafts.trim(connection, now() - SENT_DRAFTS_KEPT)
 
 
 async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:

@@ -60,7 +60,6 @@ from unsealed.store import drafts, identities, messages, people, preferences, te
 from unsealed.store import engine as stores
 from unsealed.store.identities import Identity
 
-KEPT_AFTER_SENDING = timedelta(hours=1)  # so long who lost the answer to "send" may ask again
 ANSWERED = 20  # Message-IDs in References
 NAMED = 5  # recipients in a warning
 GMAIL_BYTES = 102_000

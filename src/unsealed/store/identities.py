@@ -21,7 +21,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.store import audit, people
-from unsealed.store.schema import address_codes, identities
+from unsealed.store.schema import address_codes, identities, users
 
 CODE_LIFE = timedelta(minutes=15)
 TRIES = 5
@@ -66,6 +66,14 @@ def list_for(connection: Connection, user: UserId) -> list[Identity]:
     rows = connection.execute(select(identities).where(identities.c.user_id == user)).mappings()
     found = (Identity(address=row["address"], name=row["name"], signature=row["signature"]) for row in rows)
     return sorted(found, key=lambda each: each.address)
+
+
+def holder(connection: Connection, address: str) -> UserId | None:
+    """Whose an address is, proven; None: nobody's here."""
+    of = select(identities.c.user_id).join(users, users.c.id == identities.c.user_id)
+    mine = of.where(identities.c.address == people.folded_address(address), users.c.removed_at.is_(None))
+    found = connection.execute(mine).scalar_one_or_none()
+    return None if found is None else UserId(found)
 
 
 def clean_name(words: str) -> str:
