@@ -181,6 +181,62 @@ def judge(
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
+@cli.command()
+def send(
+    sender: Annotated[
+        str, typer.Option("--from", help="An address that somebody here has proven.", show_default=False)
+    ],
+    to: Annotated[
+        list[str] | None, typer.Option(help="Whom it goes to; may be given again.", show_default=False)
+    ] = None,
+    cc: Annotated[list[str] | None, typer.Option(help="Who gets a copy.", show_default=False)] = None,
+    bcc: Annotated[list[str] | None, typer.Option(help="Who gets a copy unseen.", show_default=False)] = None,
+    subject: Annotated[str | None, typer.Option(help="One line.", show_default=False)] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="File with the HTML; - is standard input.", show_default=False)
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="File with the text; without it, it is made of the HTML.", show_default=False)
+    ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option(help="A file that goes along; may be given again.", show_default=False)
+    ] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(help="opens+clicks, opens, clicks or none; without it, what is usual.", show_default=False),
+    ] = None,
+    links: Annotated[str | None, typer.Option(help="none, html or html+text", show_default=False)] = None,
+    template: Annotated[str | None, typer.Option(help="Name or id of a template.", show_default=False)] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="What a placeholder stands for.", show_default=False)
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Send one letter and print its id; also while the server runs, which then hands it over."""
+    from unsealed.app import send as sending
+    from unsealed.flow.request import Wanted
+    from unsealed.model.message import public_id
+
+    opens, clicks = sending.track(track)
+    wanted = Wanted(
+        sender=sender,
+        to=", ".join(to or ()),
+        cc=", ".join(cc or ()),
+        bcc=", ".join(bcc or ()),
+        subject=subject,
+        html=sending.text_of(html, "--html"),
+        text=sending.text_of(text, "--text"),
+        opens=opens,
+        clicks=clicks,
+        links=sending.links(links),
+        template=template or "",
+        values=sending.values(value or ()),
+        files=sending.files(attach or ()),
+    )
+    with opened(data) as (settings, engine):
+        typer.echo(public_id(sending.letter(settings, engine, wanted)))
+
+
 @cli.command("app-password")
 def app_password(email: Email, data: Data = None) -> None:
     """Make a password for mail programs and print it, once."""
