@@ -73,7 +73,7 @@ class AccessTokens:
         except TimeoutError as error:
             raise _no_token(f"{host} did not answer in time") from error
         except (OSError, http.client.HTTPException) as error:
-            raise _no_token(f"{host} could not be asked: {error or type(error).__name__}") from error
+            raise _no_token(f"{host} could not be asked: {_one_line(str(error)) or type(error).__name__}") from error
         try:
             said = json.loads(body)
         except ValueError:

@@ -158,3 +158,14 @@ def test_a_job_whose_holder_died_is_due_when_its_lease_is_over(engine: Engine, c
         assert not jobs.any_due(connection, (jobs.COPY,), now)
         assert jobs.any_due(connection, (jobs.COPY,), now + 60 * MINUTE)
         assert not jobs.any_due(connection, (jobs.REPORT,), now + 60 * MINUTE)
+
+
+def test_a_job_that_was_not_begun_goes_back_uncounted(engine: Engine, clock: Any) -> None:
+    added(engine, clock, 1)
+    [job] = leased(engine, clock)
+    with engine.begin() as connection:
+        assert not jobs.release(connection, job.id, "two", due_at=clock())
+        assert jobs.release(connection, job.id, "one", due_at=clock())
+    [again] = leased(engine, clock, owner="two")
+
+    assert (again.id, again.attempts) == (job.id, 1)
