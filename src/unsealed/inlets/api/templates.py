@@ -1,0 +1,283 @@
+"""Templates, for programs: the same as the pages under /templates.
+
+    GET    /api/v1/templates                 those that you are offered, own and shared
+    POST   /api/v1/templates                 a new one; 201
+    GET    /api/v1/templates/{id}            one, with the words of its newest version, or of `?version=N`
+    PUT    /api/v1/templates/{id}            what is not named stays; other words are a new version
+    DELETE /api/v1/templates/{id}            not offered any more; its versions stay
+    GET    /api/v1/templates/{id}/versions   all versions, and what came of your letters made from them
+
+    {"name", "subject", "html", "text", "shared": false, "removed": false, "version": the one that a PUT is based on,
+     "tracking": {"opens": "off", "clicks": null, "opens_at_most": null, "clicks_at_most": "identified"}}
+
+What cannot be kept is answered 422, by field in `error.fields`; a PUT based on a version that is not the newest any
+more 409. Then nothing was changed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+
+from unsealed.flow import templates
+from unsealed.flow.request import Faulty
+from unsealed.inlets.api.tracking import OFFERED
+from unsealed.model.errors import BadInput
+from unsealed.model.message import UserId, from_public_id, public_id
+from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.model.template import TemplateId, TemplateRow
+from unsealed.store import policies
+from unsealed.store import templates as shelf
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+
+
+class Tracking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    opens: str | None = None  # off, identified, full: of letters that ask for nothing; null: what is usual
+    clicks: str | None = None
+    opens_at_most: str | None = None  # null: no limit here
+    clicks_at_most: str | None = None
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    subject: str
+    version: int  # the newest
+    shared: bool  # everybody here may use it
+    owner: str  # sign-in name of who made it
+    changed: datetime
+
+
+class Templates(msgspec.Struct, frozen=True, kw_only=True):
+    templates: tuple[Template, ...]
+
+
+class WholeTemplate(Template, frozen=True, kw_only=True):
+    html: str
+    text: str  # "": made from the HTML
+    placeholders: tuple[str, ...]
+    removed: bool
+    may_change: bool
+    tracking: Tracking
+    left_out: tuple[str, ...] = ()  # of the answer to POST and PUT: elements that a letter cannot hold
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    subject: str
+    html: str
+    text: str
+    at: datetime
+    by: str
+    messages: int  # letters of yours made from it
+    recipients: int
+    opened: int  # of them, as judged
+    clicked: int
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    versions: tuple[Version, ...]  # the newest first
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    shared: bool | None = None
+    removed: bool | None = None
+    version: int | None = None
+    tracking: Tracking | None = None
+
+
+def show_all(connection: Connection, user: UserId) -> Templates:
+    """The answer to GET."""
+    return Templates(templates=tuple(Template(**_head(row)) for row in shelf.list_for(connection, user)))
+
+
+def show(connection: Connection, user: UserId, row: TemplateRow, version: str = "") -> WholeTemplate:
+    """The answer to GET of one. version: which; "" for the newest."""
+    written = version or str(row.version)
+    number = int(written) if written.isascii() and written.isdigit() and len(written) <= 9 else 0
+    found = shelf.version(connection, row.id, number)
+    if found is None:
+        raise HTTPException(404)
+    place = policies.of_template(connection, public_id(row.id))
+    return WholeTemplate(
+        **(_head(row) | {"subject": found.content.subject, "version": number}),
+        html=found.content.html,
+        text=found.content.text,
+        placeholders=templates.read(
+            name=row.name, subject=found.content.subject, html=found.content.html, text=found.content.text
+        ).placeholders,
+        removed=row.removed,
+        may_change=templates.may_change(connection, user, row),
+        tracking=Tracking(
+            opens=_word(place.opens),
+            clicks=_word(place.clicks),
+            opens_at_most=_word(place.limit.opens),
+            clicks_at_most=_word(place.limit.clicks),
+        ),
+    )
+
+
+def show_versions(connection: Connection, user: UserId, row: TemplateRow) -> Versions:
+    """The answer to GET of the versions of one."""
+    uses = shelf.uses(connection, user, row.id)
+    made = []
+    for each in shelf.versions(connection, row.id):
+        use = uses.get(each.version)
+        made.append(
+            Version(
+                version=each.version,
+                subject=each.content.subject,
+                html=each.content.html,
+                text=each.content.text,
+                at=each.at,
+                by=each.by,
+                messages=use.messages if use else 0,
+                recipients=use.copies if use else 0,
+                opened=use.opened if use else 0,
+                clicked=use.clicked if use else 0,
+            )
+        )
+    return Versions(versions=tuple(made))
+
+
+def find(connection: Connection, user: UserId, written: str) -> TemplateRow:
+    """The template that an address names.
+
+    Raises:
+        HTTPException: 404; there is none that this user may see.
+    """
+    number = from_public_id(written)
+    row = None if number is None else shelf.find(connection, user, TemplateId(number))
+    if row is None:
+        raise HTTPException(404)
+    return row
+
+
+def read(body: bytes) -> Said:
+    """What a POST or a PUT says.
+
+    Raises:
+        BadInput: not what is asked for here; says where.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise BadInput(f"the body has more than {BODY_BYTES_MAX:,} bytes")
+    try:
+        return msgspec.json.decode(body, type=Said)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput(str(error)[:200]) from None
+
+
+def create(connection: Connection, user: UserId, said: Said, switches: Switches, now: datetime) -> WholeTemplate:
+    """Do what a POST says, in the caller's transaction.
+
+    Raises:
+        Faulty: a field cannot be kept.
+        Refused: no room for more; above the ceiling (AboveCeiling).
+    """
+    written = _read(said.name or "", said.subject or "", said.html or "", said.text or "")
+    made = templates.create(connection, user, written, now)
+    row = find(connection, user, public_id(made))
+    return _kept(connection, user, row, said, switches, now, written.left_out)
+
+
+def change(
+    connection: Connection, user: UserId, written_id: str, said: Said, switches: Switches, now: datetime
+) -> WholeTemplate:
+    """Do what a PUT says, in the caller's transaction.
+
+    Raises:
+        Faulty: a field cannot be kept.
+        Refused: not this user's to change; above the ceiling (AboveCeiling).
+        HTTPException: 404, or 409 when `version` is not the newest any more.
+    """
+    row = find(connection, user, written_id)
+    newest = shelf.version(connection, row.id, row.version)
+    if newest is None:
+        raise HTTPException(404)
+    there = newest.content
+    written = _read(
+        row.name if said.name is None else said.name,
+        there.subject if said.subject is None else said.subject,
+        there.html if said.html is None else said.html,
+        there.text if said.text is None else said.text,
+    )
+    if templates.change(connection, user, row, written, now, said.version) is None:
+        raise HTTPException(409, f"Version {row.version} is the newest by now. Nothing was changed.")
+    return _kept(connection, user, row, said, switches, now, written.left_out)
+
+
+def remove(connection: Connection, user: UserId, written_id: str, now: datetime) -> None:
+    """Do what a DELETE says, in the caller's transaction.
+
+    Raises:
+        Refused: not this user's to change.
+    """
+    templates.offer(connection, user, find(connection, user, written_id), False, now)
+
+
+def _read(name: str, subject: str, html: str, text: str) -> templates.Written:
+    written = templates.read(name=name, subject=subject, html=html, text=text)
+    if written.wrong:
+        raise Faulty({field: f"{words[:1].upper()}{words[1:]}." for field, words in written.wrong.items()})
+    return written
+
+
+def _kept(
+    connection: Connection,
+    user: UserId,
+    row: TemplateRow,
+    said: Said,
+    switches: Switches,
+    now: datetime,
+    left_out: tuple[str, ...],
+) -> WholeTemplate:
+    if said.shared is not None and said.shared != row.shared:
+        templates.share(connection, user, row, said.shared)
+    if said.removed is not None and said.removed != row.removed:
+        templates.offer(connection, user, row, not said.removed, now)
+    if said.tracking is not None:
+        asked = said.tracking
+        limit = Rule(
+            scope=Scope.TEMPLATE,
+            name=public_id(row.id),
+            opens=_level("tracking.opens_at_most", asked.opens_at_most),
+            clicks=_level("tracking.clicks_at_most", asked.clicks_at_most),
+        )
+        opens, clicks = _level("tracking.opens", asked.opens), _level("tracking.clicks", asked.clicks)
+        place = Place(limit=limit, opens=opens, clicks=clicks)
+        templates.keep_tracking(connection, user, row, place, switches, now)
+    kept = shelf.find(connection, row.user, row.id)  # an administrator may have taken it from themselves
+    return msgspec.structs.replace(show(connection, user, kept or row), left_out=left_out)
+
+
+def _head(row: TemplateRow) -> dict[str, Any]:
+    return {
+        "id": public_id(row.id),
+        "name": row.name,
+        "subject": row.subject,
+        "version": row.version,
+        "shared": row.shared,
+        "owner": row.owner,
+        "changed": row.changed_at,
+    }
+
+
+def _level(where: str, written: str | None) -> Level | None:
+    if written is None:
+        return None
+    if written not in OFFERED:
+        raise Faulty({where: f"It is {', '.join(OFFERED)} or null, not {written[:40]!r}."})
+    return OFFERED[written]
+
+
+def _word(level: Level | None) -> str | None:
+    return None if level is None else level.name.lower()
