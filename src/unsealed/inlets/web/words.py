@@ -277,7 +277,7 @@ def copy_standing(copy: CopyRow | SandboxRow, times: Times, *, shares: bool = Fa
     shown = mark(state, signals)
     if copy.facts.replies:
         said = _replied(copy.facts.replies)
-        said += f", opened {times(signals.opens)}" if signals.opens else ""
+        said += f", opened {times_seen(signals.opens)}".rstrip() if signals.opens else ""
         said += f", clicked {signals.clicks}" if signals.clicks else ""
         at = copy.replied_at if isinstance(copy, CopyRow) else None
         return Standing(state=state, mark=shown, said=said, beside="replied " if at else "", aged=at)

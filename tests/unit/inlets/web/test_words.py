@@ -438,3 +438,12 @@ def test_numbers_in_words() -> None:
     assert [words.size(each) for each in (812, 49_900, 3_200_000)] == ["812 bytes", "49.9 kB", "3.2 MB"]
     spans = (timedelta(seconds=8), timedelta(minutes=2), timedelta(hours=1, minutes=53), timedelta(days=2, hours=3))
     assert [words.lasting(each) for each in spans] == ["8 s", "2 min", "1 h 53 min", "2 d 3 h"]
+
+
+@pytest.mark.parametrize(
+    ("opens", "expected"), [(0, "Replied"), (1, "Replied, opened"), (3, "Replied, opened 3 times")]
+)
+def test_a_recipient_who_answered_may_have_opened_too(opens: int, expected: str) -> None:
+    copy = replace(COPY, facts=replace(FACTS, opens=opens, replies=1), signals=Signals(opens=opens))
+
+    assert expected == words.copy_standing(copy, SAID).said
