@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from unsealed.core.links import host_of
 from unsealed.core.policy import (
     Ceiling,
     Standing,
@@ -22,13 +23,16 @@ from unsealed.core.policy import (
     refusals,
     standing,
 )
+from unsealed.core.signature import Proposal, proposals
 from unsealed.model.errors import AboveCeiling, Refused
 from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Said, Scope, Switches
 from unsealed.model.template import TemplateId
 from unsealed.model.view import PolicyRow
-from unsealed.store import people, policies, templates
+from unsealed.store import identities, people, policies, templates
 from unsealed.store.policies import EVERYBODY
+
+LEARNED_FROM = 30  # letters
 
 # Country domains of the European Union and the other states of the European Economic Area.
 EU_DOMAINS = tuple(
@@ -149,6 +153,17 @@ def exclude_destination(connection: Connection, user: UserId, written: str, *, e
     rule = Rule(scope=Scope.DESTINATION, name=clean_domain(written), clicks=Level.OFF)
     policies.exclude(connection, owner, rule, by=user, now=now)
     return rule.name
+
+
+def learned(connection: Connection, user: UserId, tracking_url: str) -> tuple[Proposal, ...]:
+    """Domains that links of this user's signatures lead to, as they are written and as nearly all letters carry them;
+    without those that are excluded already."""
+    excluded = [*policies.exclusions(connection, user), *policies.exclusions(connection, EVERYBODY)]
+    return proposals(
+        [each.signature for each in identities.list_for(connection, user)],
+        policies.lately_linked(connection, user, LEARNED_FROM),
+        {host_of(tracking_url), *(row.name for row in excluded if row.scope is Scope.DESTINATION)},
+    )
 
 
 def include(connection: Connection, user: UserId, scope: Scope, name: str, *, everybody: bool, now: datetime) -> bool:

@@ -21,7 +21,7 @@ from unsealed.model.template import TemplateId
 from unsealed.model.view import PolicyRow
 from unsealed.store import audit, templates
 from unsealed.store.engine import insert
-from unsealed.store.schema import policies
+from unsealed.store.schema import links, messages, policies
 
 EVERYBODY = UserId(0)  # as an owner: all accounts of this installation
 EXCLUSIONS = 2_000  # of one owner and scope; those of destinations are read for every message
@@ -148,6 +148,17 @@ def exclude(connection: Connection, owner: UserId, rule: Rule, *, by: UserId, no
     )
     audit.note(connection, by, audit.What.TRACKING, f"{_whose(owner)}: {_excluded(rule)}", now)
     return True
+
+
+def lately_linked(connection: Connection, user: UserId, letters: int) -> list[list[str]]:
+    """Where the links of the latest letters of a user lead, by letter; those without links are left out."""
+    m = messages.c
+    latest = select(m.id).where(m.user_id == user, ~m.sealed).order_by(m.received_at.desc(), m.id).limit(letters)
+    query = select(links.c.message_id, links.c.destination).where(links.c.message_id.in_(latest), ~links.c.trap)
+    found: dict[int, list[str]] = {}
+    for message, destination in connection.execute(query):
+        found.setdefault(message, []).append(destination)
+    return list(found.values())
 
 
 def include(connection: Connection, owner: UserId, scope: Scope, name: str, *, by: UserId, now: datetime) -> bool:

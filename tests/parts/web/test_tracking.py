@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from starlette.applications import Starlette
 
 from unsealed.flow import policy
@@ -187,6 +187,56 @@ async def test_what_cannot_stand_on_a_list_is_said_beside_the_field(
 async def test_only_lists_can_be_shortened(mara: Any, form: dict[str, str]) -> None:
     await mara.get(PAGE)
     assert (await mara.post(f"{PAGE}/include", form)).status == 404
+
+
+# --- learning from a signature ----------------------------------------------------------------------------------------
+
+
+async def test_domains_of_the_signature_are_proposed_and_added_at_once(mara: Any, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(schema.links.delete())
+    assert "Nothing to propose" in text((await mara.get(PAGE)).text)
+    with engine.begin() as connection:
+        signature = "Mara\nwww.tidewater.example\nhttps://calendar.example/mara"
+        connection.execute(
+            update(schema.identities).where(schema.identities.c.user_id == MARA).values(signature=signature)
+        )
+    page = (await mara.get(PAGE)).text
+    assert re.findall(r'name="learn-\d" value="([^"]+)" checked', page) == ["calendar.example", "tidewater.example"]
+    assert "calendar.example in your signature" in text(page)
+
+    answer = await mara.post(f"{PAGE}/learn", {"learn-1": "calendar.example", "learn-2": "tidewater.example"})
+    assert (303, f"{PAGE}?excluded#links") == (answer.status, answer.headers["location"])
+    assert names(engine) == [("destination", "calendar.example"), ("destination", "tidewater.example")]
+    assert "Nothing to propose" in text((await mara.get(PAGE)).text)
+
+
+async def test_what_nearly_all_letters_carry_is_proposed_and_not_ticked(mara: Any, engine: Engine) -> None:
+    with engine.begin() as connection:
+        c = schema.messages.c
+        latest = select(c.id).where(c.user_id == MARA).order_by(c.received_at.desc()).limit(policy.LEARNED_FROM)
+        for message in connection.execute(latest).scalars().all():
+            row = {"message_id": message, "position": 900, "offset": 0, "part": "html", "text": "", "reason": ""}
+            link = row | {"destination": "https://www.calendar.example/mara", "tracked": True}
+            connection.execute(schema.links.insert().values(link))
+    page = (await mara.get(PAGE)).text
+
+    found = re.search(r'name="learn-1" value="calendar.example"(.*?)>', page)
+    assert found
+    assert "checked" not in found[1]
+    assert re.search(r"calendar\.example in (\d+) of \1 letters with links", text(page))
+
+
+@pytest.mark.parametrize("form", [{}, *({"learn-1": "ok.example", "learn-2": name} for name in HOSTILE)], ids=ascii)
+async def test_what_cannot_be_learned_is_said_and_nothing_is_added(
+    mara: Any, engine: Engine, form: dict[str, str]
+) -> None:
+    await mara.get(PAGE)
+    answer = await mara.post(f"{PAGE}/learn", form)
+
+    assert answer.status == 422
+    assert 'role="alert"' in answer.text
+    assert names(engine) == []
 
 
 # --- the first run ----------------------------------------------------------------------------------------------------

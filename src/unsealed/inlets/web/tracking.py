@@ -1,6 +1,7 @@
 """What is tracked: the page where people say it.
 
     /settings/tracking         what holds, one's own defaults and lists; for the owner also those for everybody
+    /settings/tracking/learn   domains of one's signature, put on the list at once
     /settings/tracking/first   the question of the first run
 
 Promises that a control which cannot be used says which rule forbids it, and that a form sent all the same changes
@@ -110,6 +111,24 @@ async def exclude(request: Request) -> Response:
     return RedirectResponse(f"/settings/tracking?excluded#{where}", 303)
 
 
+async def learn(request: Request) -> Response:
+    """POST: leave the links of a signature alone. Form: learn-1, learn-2 ... (domains that were ticked)."""
+    around, form, user = surroundings(request), request.state.form, _user(request)
+    ticked = [value for name, value in form.items() if name.startswith("learn-")]
+
+    def work(connection: Connection) -> None:
+        for domain in ticked:
+            policy.exclude_destination(connection, user, domain, everybody=False, now=around.clock())
+
+    if not ticked:
+        return await _page(request, status=422, wrong={"learn": "Tick those that are to be left alone."})
+    try:
+        await changed(request, work)
+    except (BadInput, Refused) as error:
+        return await _page(request, status=422, wrong={"learn": sentence(error)})
+    return RedirectResponse("/settings/tracking?excluded#links", 303)
+
+
 async def include(request: Request) -> Response:
     """POST: take something off a list. Form: scope, name, everybody."""
     around, form, user = surroundings(request), request.state.form, _user(request)
@@ -185,10 +204,13 @@ async def _page(
     wrong: Mapping[str, str] | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
+    user, tracking_url = _user(request), surroundings(request).tracking_url
     found = await _look(request)
+    learned = await asked(request, lambda connection: policy.learned(connection, user, tracking_url))
     return render(
         request,
         "settings_tracking.html",
+        learned=learned,
         status=status,
         done=done,
         found=found,
@@ -232,6 +254,7 @@ routes = [
     Route("/settings/tracking", keep_yours, methods=["POST"]),
     Route("/settings/tracking/everybody", keep_everybody, methods=["POST"]),
     Route("/settings/tracking/exclude", exclude, methods=["POST"]),
+    Route("/settings/tracking/learn", learn, methods=["POST"]),
     Route("/settings/tracking/include", include, methods=["POST"]),
     Route("/settings/tracking/first", first, methods=["GET"]),
     Route("/settings/tracking/first", answer_first, methods=["POST"]),
