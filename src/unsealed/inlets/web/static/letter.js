@@ -22,7 +22,13 @@ const TOOLS = {
 
 const NO = new Set(["off", "no", "false", "0"]); // as the server reads these marks
 const isOff = (link) => NO.has((link.getAttribute("data-unsealed") ?? link.getAttribute("data-track") ?? "").trim().toLowerCase());
-const alignment = /(?:^|;)\s*text-align\s*:[^;]*/gi;
+
+// The policy of our pages lets no parser meet a style attribute, not even in a document that is never shown. Before
+// anything is parsed they get another name; what the editor writes carries them as styles again.
+const unstyled = (html) => html.replace(/(<[a-z][^<>]*?\s)style(\s*=)/gi, "$1data-style$2");
+const declared = (element, name) => element.getAttribute("data-style")?.match(new RegExp(`(?:^|;)\\s*${name}\\s*:\\s*([^;]+)`, "i"))?.[1].trim() || null;
+const rest = (element) => element.getAttribute("data-style")?.replace(/(?:^|;)\s*(?:text-align|color)\s*:[^;]*/gi, "").replace(/^[;\s]+/, "") || null;
+const styled = (name, property) => (attributes) => (attributes[name] ? { style: `${property}: ${attributes[name]}` } : {});
 
 /** What the editor knows. Anything else that is pasted or comes with a template is passed over, its text kept. */
 const extensions = (kit, letter) => {
@@ -59,16 +65,25 @@ const extensions = (kit, letter) => {
       return { dom: stand_in };
     },
   });
-  // The look of letters made elsewhere survives in their blocks and tables.
+  const TextStyle = kit.TextStyle.extend({ parseHTML: () => [{ tag: "span[data-style]", consuming: false }, { tag: "font[color]", consuming: false }] });
+  const TextAlign = kit.TextAlign.extend({
+    addGlobalAttributes() {
+      const textAlign = { default: null, parseHTML: (block) => declared(block, "text-align") || block.getAttribute("align"), renderHTML: styled("textAlign", "text-align") };
+      return [{ types: this.options.types, attributes: { textAlign } }];
+    },
+  });
+  // The look of letters made elsewhere survives in their words, blocks and tables.
   const Looks = kit.Extension.create({
     name: "looks",
     addGlobalAttributes: () => [
+      { types: ["textStyle"], attributes: { color: { default: null, parseHTML: (span) => declared(span, "color") || span.getAttribute("color"), renderHTML: styled("color", "color") } } },
       {
-        types: ["paragraph", "heading", "blockquote", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "tableHeader", "image"],
-        attributes: {
-          style: { default: null, parseHTML: (element) => element.getAttribute("style")?.replace(alignment, "").trim() || null },
-          ...Object.fromEntries(["align", "bgcolor", "cellpadding", "cellspacing", "border", "valign"].map((each) => [each, { default: null }])),
-        },
+        types: ["textStyle", "paragraph", "heading", "blockquote", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "tableHeader", "image"],
+        attributes: { style: { default: null, parseHTML: rest } },
+      },
+      {
+        types: ["table", "tableRow", "tableCell", "tableHeader"],
+        attributes: Object.fromEntries(["width", "bgcolor", "cellpadding", "cellspacing", "border", "valign"].map((each) => [each, { default: null }])),
       },
     ],
   });
@@ -90,7 +105,7 @@ const extensions = (kit, letter) => {
   return [
     kit.Document, kit.Paragraph, kit.Text, HardBreak, kit.Bold, kit.Italic, kit.Underline, kit.Strike, kit.Subscript, kit.Superscript, kit.Code,
     kit.Heading.configure({ levels: [1, 2, 3] }), kit.BulletList, OrderedList, ListItem, kit.Blockquote, kit.HorizontalRule,
-    kit.TextStyle, kit.Color, kit.TextAlign.configure({ types: ["heading", "paragraph"] }),
+    TextStyle, TextAlign.configure({ types: ["heading", "paragraph"] }),
     Link.configure({ openOnClick: false, autolink: true, linkOnPaste: true, defaultProtocol: "https" }),
     Image.configure({ inline: true }), kit.Table.configure({ resizable: false }), kit.TableRow, kit.TableCell, kit.TableHeader,
     kit.UndoRedo, kit.Dropcursor, kit.Gapcursor, kit.Placeholder.configure({ placeholder: "Write here" }), Looks, Marked,
@@ -108,9 +123,10 @@ export class Letter {
       element: place,
       injectCSS: false, // the policy of our pages allows no style from scripts
       extensions: extensions(kit, this),
-      content,
+      content: unstyled(content),
       editorProps: {
         attributes: { class: "letter", id: "letter", role: "textbox", "aria-multiline": "true", "aria-label": "Letter", "aria-describedby": "html-says" },
+        transformPastedHTML: unstyled,
         handlePaste: (_, event) => !event.clipboardData?.getData("text/html") && dropped(event.clipboardData?.files),
         handleDrop: (_, event) => dropped(event.dataTransfer?.files),
       },
@@ -122,11 +138,11 @@ export class Letter {
   }
 
   get html() { return this.editor.isEmpty ? "" : this.editor.getHTML(); }
-  set html(text) { this.editor.commands.setContent(text, { emitUpdate: false }); }
+  set html(text) { this.editor.commands.setContent(unstyled(text), { emitUpdate: false }); }
   get text() { return this.editor.getText({ blockSeparator: "\n\n" }); }
 
   focus(where = null) { this.editor.commands.focus(where); }
-  put(html) { this.editor.chain().focus().insertContent(html).run(); }
+  put(html) { this.editor.chain().focus().insertContent(unstyled(html)).run(); }
 
   // ---------------------------------------------------------------- links
 
@@ -202,7 +218,7 @@ export class Letter {
       swatch.style.color = colour;
       swatch.addEventListener("click", () => {
         const chain = this.editor.chain().focus();
-        (colour ? chain.setColor(colour) : chain.unsetColor()).run();
+        chain.setMark("textStyle", { color: colour || null }).removeEmptyTextStyle().run();
         this.#swatch(false);
       });
       return swatch;
