@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from unsealed.model.message import MessageId, public_id
+from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import drafts, preferences, schema
-from tests.parts.web.conftest import MARA
+
+MARA = UserId(0x5E9D_0000_0000_0001)
 
 IMAGE = b"\x89PNG\r\n\x1a\n and more"
 LETTER = {
