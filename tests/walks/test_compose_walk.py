@@ -28,6 +28,9 @@ LINKS = [
     ("References", "https://tidewater.example/references"),
     ("Visit", "https://tidewater.example/visit"),
 ]
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
+)
 PIXEL = re.compile(r"/o/[A-Za-z0-9_-]+\.gif")
 CLICK = re.compile(r'href="http://127\.0\.0\.1:\d+/c/')
 
@@ -298,3 +301,77 @@ def test_what_is_off_for_everybody_cannot_be_switched_on(
     assert 422 == status, refused
     assert "switched off for everybody here" in refused["error"]["message"]
     assert {} == copies(desk, web)
+
+
+def test_files_pictures_looks_and_the_answered_message_go_along(
+    installation: Any, page: Page, web: str, until: Callable[..., Any]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    sign_in(page, web)
+    page.locator("#to").fill(f"Ines <{TO[0]}>,")
+    page.get_by_label("Subject").fill("Plans")
+    page.locator("#letter").click()
+    page.keyboard.type("Dear Ines")
+    page.get_by_role("button", name="Centre").click()
+    page.keyboard.press("Control+a")
+    page.get_by_role("button", name="Colour of the text").click()
+    page.get_by_role("button", name="Blue").click()
+    page.keyboard.press("Control+End")
+    page.locator("[data-picture]").set_input_files({"name": "view.png", "mimeType": "image/png", "buffer": PNG})
+    page.locator("#letter img[src]").wait_for()
+    page.locator("[data-file]").set_input_files(
+        {"name": "Plan für Häuser.txt", "mimeType": "text/plain", "buffer": b"drawn"}
+    )
+    page.get_by_role("link", name="Plan für Häuser.txt").wait_for()
+    saved(page)
+    address = page.url
+
+    # Opened again it looks the same; no policy of the page was touched on the way (the console is empty).
+    page.goto(address)
+    paragraph = page.locator("#letter p").first
+    paragraph.wait_for()
+    assert "center" == paragraph.evaluate("(each) => getComputedStyle(each).textAlign")
+    assert "rgb(26, 111, 196)" == page.locator("#letter p span").first.evaluate(
+        "(each) => getComputedStyle(each).color"
+    )
+    page.get_by_role("link", name="Plan für Häuser.txt").wait_for()
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Go to Sent").click()
+    page.wait_for_url(f"{web}/sent?m=*")
+    until(lambda: copies(page, web), "the copy")
+    html = copies(page, web)["Ines"]
+    assert re.search(
+        r'<p style="text-align:\s*center;?"><span style="color:\s*rgb\(26, 111, 196\);?">Dear Ines</span>', html
+    )
+    assert re.search(r'<img src="cid:[^"]+" alt="view"', html)
+
+    # The answer shows the message in a frame that can do nothing, carries it, and can leave it out.
+    page.goto(f"{web}/sent")
+    page.locator(".rows .row").first.click()
+    page.get_by_role("link", name="Reply").click()
+    page.locator("#letter").wait_for()
+    assert "Re: Plans" == page.get_by_label("Subject").input_value()
+    page.locator("[data-quote] summary").click()
+    page.frame_locator("[data-quote] iframe").get_by_text("Dear Ines").wait_for()
+    page.get_by_role("button", name="Leave out the message below").click()
+    assert page.locator("[data-quote]").is_hidden()
+    saved(page)
+    page.get_by_role("button", name="Put the message below back").click()
+    saved(page)
+
+
+def test_without_the_editor_letters_are_plain_text(installation: Any, desk: Page, web: str) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    desk.route("**/editor.js", lambda route: route.abort())
+    desk.goto(f"{web}/sign-in?next=/compose")
+    desk.get_by_label("E-mail address").fill(SENDER)
+    desk.get_by_label("Password").fill(PASSWORD)
+    desk.get_by_role("button", name="Sign in").click()
+    desk.get_by_text("make install").wait_for()
+    desk.get_by_label("Letter, plain text").fill("All the same.")
+    saved(desk)
+    desk.reload()
+    desk.get_by_label("Letter, plain text").wait_for()
+    assert "All the same." == desk.get_by_label("Letter, plain text").input_value()

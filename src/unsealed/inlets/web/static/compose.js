@@ -159,6 +159,7 @@ const toLetter = () => (plainSwitch.checked || !letter ? plainText.focus() : let
 
 let { id, revision } = start;
 let kept = ""; // the content that the server has, as JSON
+let saved = ""; // since when, in words
 let soon = 0;
 let here = 0;
 let failures = 0;
@@ -189,7 +190,10 @@ const save = async ({ always = false } = {}) => {
   clearTimeout(soon);
   while (under_way) await under_way;
   if (ended) return false;
-  if (JSON.stringify(collect()) === kept && !(always && !id)) return true;
+  if (JSON.stringify(collect()) === kept && !(always && !id)) {
+    say(saved);
+    return true;
+  }
   under_way = keep();
   const done = await under_way;
   under_way = null;
@@ -212,7 +216,8 @@ const keep = async () => {
     }
     if (JSON.stringify(collect()) === kept) store(copyName());
     note("");
-    say(`Saved ${clock()}`);
+    saved = `Saved ${clock()}`;
+    say(saved);
     judge(data.check);
     return true;
   }
