@@ -146,7 +146,7 @@ $("[data-quote]").addEventListener("toggle", async (event) => {
   const frame = $("iframe", event.target);
   if (event.target.open && !frame.src && await there()) frame.src = `/compose/${id}/quote`;
 });
-form.addEventListener("input", (event) => { if (event.target !== plainSwitch && !event.target.closest("[data-people]")) changed(); });
+form.addEventListener("input", (event) => { if (event.target !== plainSwitch && event.target.type !== "file" && !event.target.closest("[data-people]")) changed(); });
 field("from").addEventListener("change", looks);
 form.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
