@@ -333,12 +333,33 @@ class People(_Section):
     )
 
 
+class Allowed(StrEnum):
+    """Levels of tracking that work today, under the names of model.policy.Level."""
+
+    OFF = "off"
+    IDENTIFIED = "identified"
+    FULL = "full"
+
+
+def _allowed(said: object) -> object:
+    # What the setting could say before there were levels, in a file and in the environment.
+    words = str(said).strip().lower()
+    if words in ("true", "yes", "on", "1"):
+        return Allowed.FULL
+    return Allowed.OFF if words in ("false", "no", "0") else words
+
+
 class TrackingDefaults(_Section):
     """What may be tracked at most in this installation. The pages lower it: for everybody, for one user, for
     recipients."""
 
-    opens: bool = Field(
-        default=True, description="Whether messages may get a pixel. `false` cannot be overruled anywhere."
+    opens: Annotated[Allowed, BeforeValidator(_allowed)] = Field(
+        default=Allowed.FULL,
+        description="How much may be kept of opens: `off` (no pixel), `identified` (who and when; no device, network "
+        "or place) or `full`. `false` and `true` mean `off` and `full`. Nothing overrules it.",
+    )
+    clicks: Annotated[Allowed, BeforeValidator(_allowed)] = Field(
+        default=Allowed.FULL, description="The same of clicks: `off`, `identified` or `full`. Nothing overrules it."
     )
     links: LinkScope = Field(
         default=LinkScope.HTML,
@@ -366,7 +387,8 @@ class TrackingDefaults(_Section):
     @property
     def switches(self) -> Switches:
         return Switches(
-            opens=Level.FULL if self.opens else Level.OFF,
+            opens=Level[self.opens.name],
+            clicks=Level[self.clicks.name],
             links=self.links,
             visible_urls=self.visible_urls,
             excluded_domains=frozenset(self.excluded_domains),

@@ -251,6 +251,37 @@ def test_tracking_defaults_become_switches(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ("off", Level.OFF),
+        ("false", Level.OFF),
+        ("no", Level.OFF),
+        ("identified", Level.IDENTIFIED),
+        ("Full", Level.FULL),
+        ("true", Level.FULL),
+        ("1", Level.FULL),
+    ],
+)
+@pytest.mark.parametrize("axis", ["opens", "clicks"])
+def test_each_level_that_works_can_be_the_ceiling_of_each_axis(
+    monkeypatch: pytest.MonkeyPatch, axis: str, said: str, level: Level
+) -> None:
+    monkeypatch.setenv(f"UNSEALED_TRACKING_{axis.upper()}", said)
+
+    found = load().tracking.switches
+
+    other = "clicks" if axis == "opens" else "opens"
+    assert (level, Level.FULL) == (getattr(found, axis), getattr(found, other))
+
+
+@pytest.mark.parametrize("said", ["anonymous", "pseudonymous", "most", ""])
+def test_a_level_that_does_not_work_yet_is_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("UNSEALED_TRACKING_CLICKS", said)
+
+    assert ["tracking.clicks"] == [key for key, _ in problems()]
+
+
 def test_sizes_may_be_written_with_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNSEALED_SMTP_MAX_SIZE", "10 MB")
 
