@@ -57,6 +57,7 @@ def look(page: Page) -> Callable[[str], None]:
                 found = page.evaluate(RUN)["violations"]
                 said = [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
                 assert [] == said, f"{name}, {width}, {scheme}"
+        page.set_viewport_size(WIDTHS["desk"])  # type: ignore[arg-type]
 
     return at
 
@@ -103,3 +104,42 @@ def test_no_page_has_a_violation(
     page.locator(".message.full summary.event").first.click()
     look("a message")
     look_at_all("with data")
+
+
+def test_no_state_of_the_composer_has_a_violation(installation: Any, page: Page, look: Callable[[str], None]) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    page.goto(f"http://127.0.0.1:{installation.web}/sign-in?next=/compose")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#letter").wait_for()
+    page.locator("#to").fill("Ines <ines@harbourline.example>, rob,")
+    page.get_by_role("button", name="Bcc").click()
+    page.get_by_label("Subject").fill("Proposal")
+    page.locator("#letter").click()
+    page.keyboard.type("The prices: ")
+    page.keyboard.press("Control+k")
+    look("the dialog for a link")
+    page.keyboard.type("tidewater.example/prices")
+    page.keyboard.press("Enter")
+    page.locator("[data-file]").set_input_files({"name": "plan.txt", "mimeType": "text/plain", "buffer": b"drawn"})
+    page.get_by_role("link", name="plan.txt").wait_for()
+    look("a letter")
+    page.locator("[data-track]").click()
+    look("the menu Tracking")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Colour of the text").click()
+    look("the colours")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Template").click()
+    page.get_by_text("no template").wait_for()
+    look("the templates")
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("[data-finger]").click()
+    look("the list of links")
+    page.get_by_role("button", name="Remove rob").click()
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Take it back").wait_for()
+    look("a letter that leaves")

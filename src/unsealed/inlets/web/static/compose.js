@@ -614,7 +614,9 @@ if (!letter) {
   note("The editor is not installed, so letters are plain text here. Run `make install`, which fetches it, and start Unsealed again.");
 }
 for (const file of start.attachments) if (!file.inline) files.append(listed(file));
-openLinks(matchMedia("(width >= 80rem)").matches);
+const room = matchMedia("(width >= 80rem)"); // beside the letter; elsewhere the list takes its place
+room.addEventListener("change", () => openLinks(room.matches));
+openLinks(room.matches);
 if (start.check) judge(start.check); else check();
 offer();
 if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();
