@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from unsealed.flow import templates
+from unsealed.flow.compose import sentence
 from unsealed.flow.request import Faulty
 from unsealed.inlets.api.tracking import OFFERED
 from unsealed.model.errors import BadInput
@@ -227,7 +228,7 @@ def remove(connection: Connection, user: UserId, written_id: str, now: datetime)
 def _read(name: str, subject: str, html: str, text: str) -> templates.Written:
     written = templates.read(name=name, subject=subject, html=html, text=text)
     if written.wrong:
-        raise Faulty({field: f"{words[:1].upper()}{words[1:]}." for field, words in written.wrong.items()})
+        raise Faulty({field: sentence(words) for field, words in written.wrong.items()})
     return written
 
 

@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
+from unsealed.flow.compose import sentence as of_words
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
@@ -102,7 +103,7 @@ async def create(request: Request) -> Response:
     user, now = person(request).id, surroundings(request).clock()
     written = await run_in_threadpool(_read, request)
     if written.wrong:
-        return await _editor(request, status=422, typed=request.state.form, wrong=written.wrong)
+        return await _editor(request, status=422, typed=request.state.form, wrong=_said(written.wrong))
     try:
         made = await changed(request, lambda connection: templates.create(connection, user, written, now))
     except Refused as error:
@@ -126,7 +127,7 @@ async def change(request: Request) -> Response:
     user, now, form = person(request).id, surroundings(request).clock(), request.state.form
     written = await run_in_threadpool(_read, request)
     if written.wrong:
-        return await _page(request, shown, status=422, typed=form, wrong=written.wrong)
+        return await _page(request, shown, status=422, typed=form, wrong=_said(written.wrong))
     based_on = _number(form.get("version", ""))
     number = await _allowed(
         request, lambda connection: templates.change(connection, user, shown.row, written, now, based_on)
@@ -208,7 +209,7 @@ async def preview(request: Request) -> Response:
     typed = {name: form.get(name, "") for name in FIELDS} | {"name": "preview"}
     written = await run_in_threadpool(lambda: templates.read(**typed))
     if written.wrong:
-        words = "".join(f"<p>{escape(words[:1].upper() + words[1:])}.</p>" for words in written.wrong.values())
+        words = "".join(f"<p>{escape(words)}</p>" for words in _said(written.wrong).values())
         return letter.response(letter.framed(f"<h1>Nothing to show yet</h1>{words}"))
     return await _framed(request, written.content, form.get("contact", ""))
 
@@ -391,6 +392,10 @@ def _fields(content: Content) -> dict[str, str]:
 
 def _read(request: Request) -> templates.Written:
     return templates.read(**{name: request.state.form.get(name, "") for name in FIELDS})
+
+
+def _said(wrong: Mapping[str, str]) -> dict[str, str]:
+    return {field: of_words(words) for field, words in wrong.items()}
 
 
 def _level(written: str) -> Level | None:

@@ -28,6 +28,9 @@ if (html) {
     form.querySelector("[formtarget=preview]").click();
   });
 
+  // What came back with a mistake in it, or from another template, is shown at once.
+  if (html.value.trim() && !document.querySelector("[name=preview]").hasAttribute("src")) form.querySelector("[formtarget=preview]").click();
+
   let place = html; // where the writing was last
   form.addEventListener("focusin", ({ target }) => {
     if ("place" in target.dataset && target.id !== "name") place = target;
