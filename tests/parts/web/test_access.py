@@ -70,6 +70,17 @@ async def test_all_others_are_signed_out_at_once(mara: Any, phone: Any, engine: 
     assert ("browser signed out", "all but one") in audited(engine)
 
 
+async def test_all_are_signed_out_at_once_also_this_one(mara: Any, phone: Any, engine: Engine) -> None:
+    cookie = dict(mara.cookies)
+    answer = await mara.post("/settings/access/browsers/all")
+
+    assert (303, "/sign-in") == (answer.status, answer.headers["location"])
+    assert {} == mara.cookies
+    mara.cookies.update(cookie)
+    assert [303, 303] == [(await it.get("/sent")).status for it in (mara, phone)]
+    assert ("browser signed out", "all") in audited(engine)
+
+
 @pytest.mark.parametrize("id", ["", "\0", "x" * 10_000, "0" * 16])
 async def test_what_is_no_session_of_ones_own_is_not_there(mara: Any, id: str) -> None:
     assert 404 == (await mara.post("/settings/access/browsers", {"id": id})).status

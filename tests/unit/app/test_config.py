@@ -318,3 +318,10 @@ def test_links_that_would_lead_readers_to_their_own_machine_are_known(
     upstream: str | None, track_url: str | None, reached: bool
 ) -> None:
     assert reached is load({"upstream": upstream, "track_url": track_url}).links_reach_readers
+
+
+def test_what_may_be_tracked_follows_where_mail_goes() -> None:
+    here, public = load({}), load({"track_url": "https://t.example.org"})
+
+    assert [here.allowed_by(host).off for host in ("", "localhost", "smtp.example.org")] == [False, False, True]
+    assert public.allowed_by("smtp.example.org") == public.tracking.switches

@@ -1,6 +1,6 @@
 """What opens this account: browsers that are signed in, app passwords of mail programs, API tokens.
 
-    /settings/access   lists of the three; each is ended alone, browsers also all but this one
+    /settings/access   lists of the three; each is ended alone, browsers also all, or all but this one
 
 Promises that a secret is shown once and never again, and that whatever is ended here is refused from then on: a browser
 and an API token at the next request, an app password at the next sign-in of a mail program.
@@ -116,9 +116,7 @@ async def sign_out(request: Request) -> Response:
         raise HTTPException(404, NOT_YOURS)
     if ended.hash != who.session.hash:
         return done_at("/settings/access", "out", "browsers")
-    response = RedirectResponse("/sign-in", 303)
-    response.headers.append("set-cookie", session_cookie(surroundings(request).origin, ""))
-    return response
+    return _out(request)
 
 
 async def sign_others_out(request: Request) -> Response:
@@ -131,6 +129,25 @@ async def sign_others_out(request: Request) -> Response:
 
     await changed(request, end)
     return done_at("/settings/access", "others-out", "browsers")
+
+
+async def sign_all_out(request: Request) -> Response:
+    """POST: sign out every browser, this one too."""
+    who, now = person(request), surroundings(request).clock()
+
+    def end(connection: Connection) -> None:
+        people.end_other_sessions(connection, who.session)
+        people.end_session(connection, who.session)
+        audit.note(connection, who.id, audit.What.SIGNED_OUT, "all", now)
+
+    await changed(request, end)
+    return _out(request)
+
+
+def _out(request: Request) -> Response:
+    response = RedirectResponse("/sign-in", 303)
+    response.headers.append("set-cookie", session_cookie(surroundings(request).origin, ""))
+    return response
 
 
 async def page(
@@ -200,4 +217,5 @@ routes = [
     Route("/settings/access/revoke", revoke, methods=["POST"]),
     Route("/settings/access/browsers", sign_out, methods=["POST"]),
     Route("/settings/access/browsers/others", sign_others_out, methods=["POST"]),
+    Route("/settings/access/browsers/all", sign_all_out, methods=["POST"]),
 ]
