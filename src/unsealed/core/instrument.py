@@ -18,12 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from unsealed.core import charset, html, mime, text, transfer
 from unsealed.core.header import SIGNATURES
-from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Decision, Rules, may_opt_out, own_token, plain
-from unsealed.core.token import pack_click, packed_size, safe_destination, seal_packed, seal_pixel
+from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Rules, may_opt_out, own_token, plain
+from unsealed.core.token import link_sealer, pack_click, packed_size, safe_destination, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
 from unsealed.model.policy import Level, LinkScope, Switches
@@ -92,7 +93,7 @@ class Tracking:
 
 def survey(raw: bytes, *, switches: Switches, tracking: Tracking) -> Survey:
     """Every decision about a message, without making a copy. Never raises."""
-    return _plan(raw, switches, tracking).survey()
+    return _plan(raw, switches, tracking).survey
 
 
 def make_copy(raw: bytes, *, switches: Switches, tracking: Tracking, copy: CopyId, recipient: Recipient | None) -> Copy:
@@ -105,7 +106,7 @@ def surveyed_copy(
 ) -> tuple[Survey, Copy]:
     """`survey` and `make_copy` at once: the message is read only one time."""
     plan = _plan(raw, switches, tracking)
-    return plan.survey(), _fill(raw, plan, switches, tracking, copy, recipient)
+    return plan.survey, _fill(raw, plan, switches, tracking, copy, recipient)
 
 
 def survey_outgoing(outgoing: Outgoing, *, tracking: Tracking) -> Survey:
@@ -124,7 +125,7 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
     """
     unchanged = _unchanged_by_envelope(outgoing)
     if unchanged:
-        plan = _Plan(unchanged=unchanged)
+        plan = _Plan(survey=Survey(unchanged=unchanged))
     else:
         plan = _plan(outgoing.raw, outgoing.switches, tracking)
     plans = {outgoing.switches: plan}  # most messages have one: all recipients are tracked alike
@@ -134,7 +135,7 @@ def instrument(outgoing: Outgoing, *, tracking: Tracking, ids: Sequence[CopyId])
         if switches not in plans:
             plans[switches] = plan if unchanged else _plan(outgoing.raw, switches, tracking)
         copies.append(_fill(outgoing.raw, plans[switches], switches, tracking, copy, recipient))
-    return plan.survey(), copies
+    return plan.survey, copies
 
 
 def undo(output: bytes, edits: Sequence[Edit]) -> bytes:
@@ -210,6 +211,9 @@ class _Spot(NamedTuple):
     pixel: bool = False  # with a link: the hidden one stands behind it
 
 
+_PLACE = itemgetter(0, 1)  # of a spot: its start and end
+
+
 @dataclass(slots=True, kw_only=True)
 class _Work:
     """One body that is changed."""
@@ -223,50 +227,12 @@ class _Work:
     quotes: list[tuple[int, int]] | None = None  # quoted parts, once they were asked for
 
 
-class _Found(NamedTuple):
-    """A link before it becomes a model.message.Link: copies are made more often than surveys are read."""
-
-    offset: int
-    part: LinkPart
-    destination: str
-    text: str
-    reason: str
-    trap: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """All that is decided about one message: what is the same for all its copies. Never changed once it is made."""
+    """All that is decided about one message: what is the same for all its copies."""
 
-    unchanged: str = ""
-    links: list[_Found] = field(default_factory=list)
-    pixel: str = ""
-    pixel_offset: int | None = None
-    warnings: list[str] = field(default_factory=list)
-    html_bytes: int = 0
-    works: list[_Work] = field(default_factory=list)
-
-    def survey(self) -> Survey:
-        return Survey(
-            links=tuple(
-                Link(
-                    position=position,
-                    offset=found.offset,
-                    part=found.part,
-                    destination=found.destination,
-                    text=found.text,
-                    tracked=not found.reason,
-                    reason=found.reason,
-                    trap=found.trap,
-                )
-                for position, found in enumerate(self.links)
-            ),
-            pixel=self.pixel,
-            pixel_offset=self.pixel_offset,
-            unchanged=self.unchanged,
-            warnings=tuple(dict.fromkeys(self.warnings)),
-            html_bytes=self.html_bytes,
-        )
+    survey: Survey
+    works: tuple[_Work, ...] = ()
 
 
 class _Planner:
@@ -277,7 +243,7 @@ class _Planner:
         self.switches = switches
         self.tracking = tracking
         self.click_size = len(f"{tracking.base_url}/c/")
-        self.links: list[_Found] = []
+        self.links: list[Link] = []
         self.warnings: list[str] = []
         self.works: list[_Work] = []
         self.trap: tuple[int, bytes] | None = None  # position of the hidden link, and what its tokens say
@@ -306,7 +272,7 @@ class _Planner:
             else:
                 self._text(part, tracked=in_text)
         if not pages and not any(work.spots for work in self.works):
-            return _Plan(links=self.links, unchanged="no-html", warnings=self.warnings)
+            return _Plan(survey=self._survey(unchanged="no-html"))
         pixel, pixel_offset = "", None
         size = 0
         carriers = mime.leading(root, pages) if self.switches.opens > Level.OFF else []
@@ -323,12 +289,20 @@ class _Planner:
         for work in self.works:
             work.view, work.page = replace(work.view, text="", source=""), None  # no longer needed; they can be large
         return _Plan(
-            links=self.links,
+            survey=self._survey(pixel=pixel, pixel_offset=pixel_offset, html_bytes=size),
+            works=tuple(work for work in self.works if work.spots),
+        )
+
+    def _survey(
+        self, *, pixel: str = "", pixel_offset: int | None = None, unchanged: str = "", html_bytes: int = 0
+    ) -> Survey:
+        return Survey(
+            links=tuple(self.links),
             pixel=pixel,
             pixel_offset=pixel_offset,
-            warnings=self.warnings,
-            html_bytes=size,
-            works=[work for work in self.works if work.spots],
+            unchanged=unchanged,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            html_bytes=html_bytes,
         )
 
     def _open(self, part: mime.Part) -> _Work:
@@ -358,12 +332,12 @@ class _Planner:
                 work.spots.append(_Spot(work.view.offset(anchor.start), work.view.offset(end), b""))
                 continue
             self._anchor(work, anchor, anchor.href)
-        work.spots.sort(key=lambda spot: spot.start)
+        work.spots.sort(key=_PLACE)
 
     def _is_own_trap(self, work: _Work, anchor: html.Anchor, href: html.Value) -> bool:
         """Whether it is the hidden link of an older message of this installation."""
         text = work.view.text
-        if not text.startswith("</a>", anchor.end) or not text.endswith(_TRAP_END, anchor.start, anchor.end):
+        if anchor.closed != anchor.end or not text.endswith(_TRAP_END, anchor.start, anchor.end):
             return False
         destination = html.strip_url(html.unescape_attribute(text[href.start : href.end]))
         return own_token(self.tracking.base_url, "/c/", destination, self.tracking.keys) is not None
@@ -374,21 +348,22 @@ class _Planner:
         # A browser reads NUL as U+FFFD, never as an end.
         destination = html.strip_url(html.unescape_attribute(value).replace("\0", "\ufffd"))
         shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
-        quoted = self.rules.at_home(destination) and _is_quoted(work, anchor.start)
         attributes = anchor.attributes if may_opt_out(seen.text[anchor.start : anchor.end]) else {}
-        decision = self.rules.decide(destination, text=shown, attributes=attributes, quoted=quoted)
-        if decision.reason in ("not-web", "placeholder"):
-            decision = Decision(decision.reason, value)
+        reason = self.rules.decide(destination, text=shown, attributes=attributes)
+        if reason == "own-link" and _is_quoted(work, anchor.start):
+            reason, destination = "unwrapped", self.rules.unwrapped(destination) or destination
+        elif reason in ("not-web", "placeholder"):
+            destination = value
         span = seen.offset(start), seen.offset(end)
-        if self._decided(work, decision, span, LinkPart.HTML, shown):
+        if self._decided(work, reason, destination, span, LinkPart.HTML, shown):
             if anchor.before is not None:
                 work.places.append(seen.offset(anchor.before))
             if anchor.behind is not None:
                 work.places.append(seen.offset(anchor.behind))
-        elif decision.reason == "unwrapped":
-            written = seen.encode(html.escape_attribute(decision.destination, quote))
+        elif reason == "unwrapped":
+            written = seen.encode(html.escape_attribute(destination, quote))
             work.spots.append(_Spot(*span, written))
-        elif decision.reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, start, end)):
+        elif reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, start, end)):
             # Postal's spelling is the scheme of no browser: without its mark the link would be dead.
             work.spots.append(_Spot(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
 
@@ -409,8 +384,10 @@ class _Planner:
             destination = written if codec else work.view.read(work.view.source[found.start : found.end])
             if not tracked and not self.rules.at_home(destination):
                 continue
-            decision = self.rules.decide(destination, text="", attributes={}, quoted=found.quoted)
-            if not tracked and decision.reason != "unwrapped":
+            reason = self.rules.decide(destination, text="", attributes={})
+            if reason == "own-link" and found.quoted:
+                reason, destination = "unwrapped", self.rules.unwrapped(destination) or destination
+            if not tracked and reason != "unwrapped":
                 continue
             start, end = found.start, found.end
             if codec:
@@ -418,16 +395,17 @@ class _Planner:
                 behind = start
                 start, end = offset, offset + len(written.encode(codec))
             span = work.view.offset(start), work.view.offset(end)
-            if decision.reason == "unwrapped":
-                work.spots.append(_Spot(*span, work.view.encode(decision.destination)))
-            self._decided(work, decision, span, LinkPart.TEXT, "")
+            if reason == "unwrapped":
+                work.spots.append(_Spot(*span, work.view.encode(destination)))
+            self._decided(work, reason, destination, span, LinkPart.TEXT, "")
 
-    def _decided(self, work: _Work, decision: Decision, span: tuple[int, int], part: LinkPart, shown: str) -> bool:
+    def _decided(
+        self, work: _Work, reason: str, destination: str, span: tuple[int, int], part: LinkPart, shown: str
+    ) -> bool:
         """List the link, and add the change when it is to be tracked; whether it is."""
         position = len(self.links)
         if position >= html.LINKS:
             raise Untouchable("too-many-links")
-        reason, destination = decision
         if not reason:
             try:
                 packed = pack_click(position, destination)
@@ -438,8 +416,19 @@ class _Planner:
                 work.spots.append(_Spot(*span, bytes(size * work.view.unit), position, packed))
         elif reason == "placeholder":
             self.warnings.append("placeholder")
-        self.links.append(_Found(span[0], part, destination, shown, reason))
-        return not reason
+        tracked = not reason
+        self.links.append(
+            Link(
+                position=position,
+                offset=span[0],
+                part=part,
+                destination=destination,
+                text=shown,
+                tracked=tracked,
+                reason=reason,
+            )
+        )
+        return tracked
 
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
         """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
@@ -458,7 +447,7 @@ class _Planner:
             link = seen.encode(_TRAP.format("A" * (self.click_size + packed_size(packed))))
             spot = _Spot(offset, offset, pixel + link, position, packed, pixel=True)
         work.spots.append(spot)
-        work.spots.sort(key=lambda spot: (spot.start, spot.end))
+        work.spots.sort(key=_PLACE)
         work.places.append(offset)
         return place, offset
 
@@ -472,7 +461,7 @@ class _Planner:
         if opened is not None and not _ANCHOR_END.search(text, opened.end, at):
             return None
         if self.trap is None:
-            first = next((one for one in self.links if one.part is LinkPart.HTML and not one.reason), None)
+            first = next((one for one in self.links if one.part is LinkPart.HTML and one.tracked), None)
             if first is None or len(self.links) >= html.LINKS:
                 return None
             position = len(self.links)
@@ -480,7 +469,16 @@ class _Planner:
                 self.trap = position, pack_click(position, first.destination)
             except BadInput:
                 return None  # a larger number, and just too long
-            self.links.append(_Found(offset, LinkPart.HTML, first.destination, "", "", trap=True))
+            self.links.append(
+                Link(
+                    position=position,
+                    offset=offset,
+                    part=LinkPart.HTML,
+                    destination=first.destination,
+                    tracked=True,
+                    trap=True,
+                )
+            )
         return self.trap
 
     def _pixel_bytes(self, seen: charset.View) -> bytes:
@@ -492,14 +490,13 @@ class _Planner:
             return
         places = sorted(set(work.places))
         while True:
-            changes = [transfer.Change(spot.start, spot.end, spot.new) for spot in work.spots]
-            chosen, hopeless = work.body.breaks(changes, places)
+            chosen, hopeless = work.body.breaks(work.spots, places)
             lost = {number for number in hopeless if work.spots[number].link >= 0}
             if not lost:
                 break
             for number in lost:
                 position = work.spots[number].link
-                self.links[position] = self.links[position]._replace(reason="line-limit")
+                self.links[position] = replace(self.links[position], tracked=False, reason="line-limit")
             kept = []
             for number, spot in enumerate(work.spots):
                 if number not in lost:
@@ -507,8 +504,9 @@ class _Planner:
                 elif spot.pixel:  # without its hidden link
                     kept.append(_Spot(spot.start, spot.end, self._pixel_bytes(work.view), pixel=True))
             work.spots = kept
-        work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
-        work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
+        if chosen:
+            work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
+            work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
 
 
 def _plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
@@ -518,13 +516,13 @@ def _plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
 
 def _new_plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
     if switches.off:
-        return _Plan(unchanged="off")
+        return _Plan(survey=Survey(unchanged="off"))
     try:
         _refuse(raw, mime.head(raw))
         root = mime.split(raw)
         return _Planner(raw, root, switches, tracking).plan(root)
     except Untouchable as untouchable:
-        return _Plan(unchanged=untouchable.reason)
+        return _Plan(survey=Survey(unchanged=untouchable.reason))
 
 
 _remembered_plan = lru_cache(maxsize=_REMEMBERED)(_new_plan)
@@ -551,7 +549,7 @@ def _refuse(raw: bytes, head: Sequence[mime.Field]) -> None:
 
 def _refuse_armour(text: bytes, start: int, end: int) -> None:
     """Signed or encrypted inside a text part, without MIME (RFC 9580 §7)."""
-    if text.find(b"-----BEGIN PGP ", start, end) >= 0 and (found := _PGP.search(text, max(start - 1, 0), end)):
+    if text.find(b"-----BEGIN", start, end) >= 0 and (found := _PGP.search(text, max(start - 1, 0), end)):
         raise Untouchable("signed" if found[1] else "encrypted")
 
 
@@ -561,7 +559,7 @@ def _fill(
     """Make the copy: seal its tokens, splice, and list the edits."""
     edits: list[Edit] = []
     for work in plan.works:
-        changes = [_sealed(spot, work.view, switches, tracking, copy) for spot in work.spots]
+        changes = _sealed(work, switches, tracking, copy)
         edits += _digest(raw, work, changes)
         edits += work.body.splice(changes)
     pieces: list[bytes | memoryview] = []
@@ -574,15 +572,20 @@ def _fill(
     return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
 
 
-def _sealed(spot: _Spot, seen: charset.View, switches: Switches, tracking: Tracking, copy: CopyId) -> transfer.Change:
-    if not (spot.packed or spot.pixel):
-        return transfer.Change(spot.start, spot.end, spot.new)
-    written = _PIXEL.format(_pixel_url(tracking, switches, copy)) if spot.pixel else ""
-    if spot.packed:
-        token = seal_packed(tracking.keys, tracking.key_id, copy, switches.clicks, spot.packed)
-        url = f"{tracking.base_url}/c/{token}"
-        written += _TRAP.format(url) if spot.pixel else url
-    return transfer.Change(spot.start, spot.end, seen.encode(written))
+def _sealed(work: _Work, switches: Switches, tracking: Tracking, copy: CopyId) -> list[transfer.Change]:
+    """The changes of one body, with the tokens of that copy."""
+    seal = link_sealer(tracking.keys, tracking.key_id, copy, switches.clicks)
+    clicks = f"{tracking.base_url}/c/"
+    changes: list[transfer.Change] = []
+    for start, end, new, _, packed, pixel in work.spots:
+        if packed or pixel:
+            written = clicks + seal(packed) if packed else ""
+            if pixel:
+                trap = _TRAP.format(written) if written else ""
+                written = _PIXEL.format(_pixel_url(tracking, switches, copy)) + trap
+            new = work.view.encode(written)
+        changes.append(transfer.Change(start, end, new))
+    return changes
 
 
 def _digest(raw: bytes, work: _Work, changes: Sequence[transfer.Change]) -> list[Edit]:

@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 from unsealed.core.token import Claims, open_token
 from unsealed.model.errors import BadToken
@@ -39,8 +38,9 @@ LEFT_REASONS: dict[str, str] = {
     "clicks-off": "link tracking is switched off for this message",
 }
 
-# What nearly every link looks like: a web address with a plain host and no sign of a placeholder. Group 1 is the host.
-_USUAL = re.compile(r"[hH][tT][tT][pP][sS]?://([a-zA-Z0-9_-]++(?:\.[a-zA-Z0-9_-]++)*+)(?:[/?][^{}\[|<@%#\ufffd]*+)?")
+# What nearly every link looks like: a web address with a plain host, ASCII letters, and no sign of a placeholder. Group
+# 1 is the host.
+_USUAL = re.compile(r"[hH][tT][tT][pP][sS]?://([a-zA-Z0-9_-][a-zA-Z0-9._-]*+)(?<!\.)(?:[/?][!$&-;=?A-Z_a-z~]*+)?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 NO_TRACK_MARK = re.compile(r"[\x00-\x20]*https?(\+notrack)://", re.IGNORECASE)
@@ -110,13 +110,6 @@ _FILES = frozenset(
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne", "go", "gv", "in", "ltd", "plc"})
 
 
-class Decision(NamedTuple):
-    """What becomes of one link. `reason` is "" when it is to be tracked."""
-
-    reason: str
-    destination: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the decisions about one message depend on."""
@@ -128,33 +121,34 @@ class Rules:
     excluded_domains: frozenset[str]
     list_unsubscribe: frozenset[str] = field(default_factory=frozenset)
 
-    def decide(self, destination: str, *, text: str, attributes: Mapping[str, str], quoted: bool) -> Decision:
-        """Decide about one link.
+    def decide(self, destination: str, *, text: str, attributes: Mapping[str, str]) -> str:
+        """The reason to leave one link alone, "" when it is to be tracked. An "own-link" in quoted text is `unwrapped`.
 
         Whether the destination is safe and short enough is asked where it is sealed ("unsafe", "too-long").
 
-        destination: decoded and stripped, as a browser would read it. text: what the link shows. quoted: it stands in
-        the quoted part of a reply or forward.
+        destination: decoded and stripped, as a browser would read it. text: what the link shows.
         """
         usual = _USUAL.fullmatch(destination)
         if usual is None and not _WEB.match(destination):
-            return Decision(self._not_web(destination), destination)
+            return self._not_web(destination)
         if self.at_home(destination):
-            claims = own_token(self.base_url, "/c/", destination, self.keys)
-            if claims is None or claims.link is None:
-                return Decision("own-host", destination)
-            return Decision("unwrapped", claims.destination) if quoted else Decision("own-link", destination)
+            return "own-host" if self.unwrapped(destination) is None else "own-link"
         if usual is not None:
             host = usual[1].lower()
             behind = destination[usual.end(1) :]
         else:
             if _has_placeholder(destination):
-                return Decision("placeholder", destination)
+                return "placeholder"
             if "\ufffd" in destination:
-                return Decision("unsafe", destination)
+                return "unsafe"
             host = host_of(destination)
             behind = destination[destination.index("://") + 3 + len(host) :]
-        return Decision(self._left(destination, host, behind.lower(), text, attributes), destination)
+        return self._left(destination, host, behind.lower(), text, attributes)
+
+    def unwrapped(self, destination: str) -> str | None:
+        """Where a tracked link of an older message leads; None: it is none."""
+        claims = own_token(self.base_url, "/c/", destination, self.keys)
+        return None if claims is None or claims.link is None else claims.destination
 
     def _not_web(self, destination: str) -> str:
         if NO_TRACK_MARK.match(destination):
@@ -165,7 +159,7 @@ class Rules:
 
     def _left(self, destination: str, host: str, behind: str, text: str, attributes: Mapping[str, str]) -> str:
         """The reason to leave it; path and query apart from the host: a site called optout.example is none."""
-        if _opted_out(attributes):
+        if attributes and _opted_out(attributes):
             return "opt-out"
         if destination in self.list_unsubscribe:
             return "list-unsubscribe"
@@ -187,9 +181,10 @@ class Rules:
 
     def at_home(self, destination: str) -> bool:
         """Whether it points at the tracking host."""
-        base = self.base_url.lower()
-        start = destination[: len(base) + 1].lower()
-        return start.startswith(base) and start[len(base) :] in ("", "/", "?", "#")
+        size = len(self.base_url)
+        if destination[:size].lower() != self.base_url.lower():
+            return False
+        return destination[size : size + 1] in ("", "/", "?", "#")
 
     def _shows_other_site(self, text: str) -> bool:
         shown = visible_host(text)
@@ -230,7 +225,7 @@ def plain(text: str) -> str:
 
 def visible_host(text: str) -> str | None:
     """The host that a visible text names when it is an address, or shows one; None otherwise."""
-    if "." not in text and ":" not in text:
+    if ":" not in text and "." not in text[:-1]:  # the end of a sentence is none
         return None
     shown = text.strip(_AROUND)
     found = _VISIBLE_URL.fullmatch(shown)

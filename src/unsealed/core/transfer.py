@@ -13,7 +13,7 @@ import binascii
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from unsealed.model.errors import Untouchable
 from unsealed.model.message import Edit
@@ -33,6 +33,17 @@ class Change(NamedTuple):
     start: int
     end: int
     new: bytes
+
+
+class Span(Protocol):
+    """What is known of a change before its bytes are: `new` has their number."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def new(self) -> bytes: ...
 
 
 def line_end(raw: bytes) -> bytes:
@@ -84,37 +95,41 @@ class Verbatim:
             edits.append(Edit(offset=self.start + start, removed=self.decoded[start:end], inserted=new))
         return edits
 
-    def breaks(self, changes: Sequence[Change], places: Sequence[int]) -> tuple[list[int], set[int]]:
+    def breaks(self, changes: Sequence[Span], places: Sequence[int]) -> tuple[list[int], set[int]]:
         """Where line ends have to be added so that no line grows beyond 998 octets.
 
         places: decoded offsets, in order, at which a break is harmless. Lines that were longer before stay as they
         are. Returns the chosen places, and the indexes of changes that fit on no line.
         """
+        decoded = self.decoded
         chosen: list[int] = []
         hopeless: set[int] = set()
         first = 0
         while first < len(changes):
-            begin = self.decoded.rfind(b"\n", 0, changes[first].start) + 1
-            stop, last = -1, first - 1
-            while last + 1 < len(changes) and (stop < 0 or changes[last + 1].start <= stop):
-                last += 1
-                if changes[last].end > stop:
-                    found = self.decoded.find(b"\n", changes[last].end)
-                    stop = found if found >= 0 else len(self.decoded)
-            here = changes[first : last + 1]
-            grown = sum(len(change.new) - (change.end - change.start) for change in here)
-            width = stop - begin - self.decoded.endswith(b"\r", begin, stop)
+            begin = decoded.rfind(b"\n", 0, changes[first].start) + 1
+            stop, behind, grown = -1, first, 0
+            while behind < len(changes):
+                change = changes[behind]
+                start, end = change.start, change.end
+                if 0 <= stop < start:
+                    break
+                if end > stop:
+                    found = decoded.find(b"\n", end)
+                    stop = found if found >= 0 else len(decoded)
+                grown += len(change.new) - (end - start)
+                behind += 1
+            width = stop - begin - decoded.endswith(b"\r", begin, stop)
             if width <= LINE_OCTETS < width + grown:
                 inside = places[bisect_right(places, begin) : bisect_left(places, stop)]
-                self._fill(begin, begin + width, changes, range(first, last + 1), inside, chosen, hopeless)
-            first = last + 1
+                self._fill(begin, begin + width, changes, range(first, behind), inside, chosen, hopeless)
+            first = behind
         return chosen, hopeless
 
     def _fill(
         self,
         begin: int,
         stop: int,
-        changes: Sequence[Change],
+        changes: Sequence[Span],
         members: range,
         places: Sequence[int],
         chosen: list[int],

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from unsealed.core import links
 from unsealed.core.instrument import Tracking
-from unsealed.core.links import LEFT_REASONS, Decision, Rules, host_of, may_opt_out, own_token, plain, visible_host
+from unsealed.core.links import LEFT_REASONS, Rules, host_of, may_opt_out, own_token, plain, visible_host
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level, VisibleUrl
 
-Decide = Callable[..., Decision]
+Decide = Callable[..., str]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def rules(tracking: Tracking) -> Rules:
 
 def reason(rules: Rules, destination: str, text: str = "go", **attributes: str) -> str:
     named = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return rules.decide(destination, text=text, attributes=named, quoted=False).reason
+    return rules.decide(destination, text=text, attributes=named)
 
 
 @pytest.mark.parametrize(
@@ -219,16 +219,14 @@ def test_domains_are_excluded_by_label(host: str, expected: str, rules: Rules) -
     ],
 )
 def test_opt_out_marks_of_all_services_are_honoured(mark: dict[str, str], rules: Rules) -> None:
-    found = rules.decide("https://x.example/", text="go", attributes=mark, quoted=False)
-
-    assert found.reason == "opt-out"
+    assert rules.decide("https://x.example/", text="go", attributes=mark) == "opt-out"
 
 
 @pytest.mark.parametrize(
     "mark", [{"clicktracking": "on"}, {"data-track": ""}, {"disable-tracking": "false"}, {"class": "off"}]
 )
 def test_other_attributes_are_no_opt_out(mark: dict[str, str], rules: Rules) -> None:
-    assert rules.decide("https://x.example/", text="go", attributes=mark, quoted=False).reason == ""
+    assert rules.decide("https://x.example/", text="go", attributes=mark) == ""
 
 
 def test_postal_spelling_of_an_opt_out_is_honoured(rules: Rules) -> None:
@@ -286,11 +284,10 @@ def test_own_links_are_left_and_unwrapped_in_quotes(rules: Rules, tracking: Trac
     token = seal_click(tracking.keys, tracking.key_id, CopyId(1), Level.FULL, 3, "https://x.example/old")
     own = f"{tracking.base_url}/c/{token}"
 
-    assert rules.decide(own, text="", attributes={}, quoted=False) == Decision("own-link", own)
-    assert rules.decide(own, text="", attributes={}, quoted=True) == Decision("unwrapped", "https://x.example/old")
-    assert (
-        rules.decide(own.replace("https://t", "HTTPS://T"), text="", attributes={}, quoted=True).reason == "unwrapped"
-    )
+    assert rules.decide(own, text="", attributes={}) == "own-link"
+    assert rules.unwrapped(own) == "https://x.example/old"
+    assert rules.unwrapped(own.replace("https://t", "HTTPS://T")) == "https://x.example/old"
+    assert rules.unwrapped(f"{tracking.base_url}/c/x") is None
 
 
 @pytest.mark.parametrize("path", ["", "/", "/c/", "/c/x", "/o/x.gif", "/c/" + "A" * 60, "?x", "#x", "/other"])
@@ -395,11 +392,11 @@ PIECES = [
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_usual_links_are_decided_like_all_others(destination: str, text: str, rules: Rules) -> None:
-    decided = rules.decide(destination, text=text, attributes={}, quoted=False)
+    decided = rules.decide(destination, text=text, attributes={})
     usual = links._USUAL
     try:
         links._USUAL = compile(r"(?!)")
-        assert decided == rules.decide(destination, text=text, attributes={}, quoted=False)
+        assert decided == rules.decide(destination, text=text, attributes={})
     finally:
         links._USUAL = usual
 

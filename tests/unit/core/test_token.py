@@ -100,6 +100,15 @@ def test_a_click_token_gives_back_the_destination_exactly_as_written(
     assert set(token) <= set(ALPHABET)
 
 
+@given(st.lists(st.sampled_from([tokens.DICTIONARY, b"abc", bytes(range(256))]), max_size=3).map(b"".join), st.data())
+def test_short_destinations_are_compressed_to_the_same_bytes_as_all_others(pieces: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(pieces)))
+    written = pieces[start : start + tokens._SHORT]
+    small, large = tokens._DEFLATE_SHORT.copy(), tokens._DEFLATE.copy()
+
+    assert small.compress(written) + small.flush() == large.compress(written) + large.flush()
+
+
 @given(copy=copies, level=levels, link=st.integers(0, 2**20), destination=destinations)
 def test_the_target_of_a_token_is_its_destination_and_a_pixel_has_none(
     copy: CopyId, level: Level, link: int, destination: str
@@ -270,7 +279,7 @@ def test_nothing_of_copy_or_destination_can_be_read() -> None:
 
 def sealed(claims: bytes) -> str:
     """A token with claims that no version ever made."""
-    return tokens._seal(RING, 1, claims)
+    return tokens._sealer(RING, 1, b"")(claims)
 
 
 HEAD = bytes([Level.FULL]) + bytes(8)
