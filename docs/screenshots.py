@@ -23,7 +23,7 @@ from shutil import which
 from time import monotonic, sleep
 from urllib.parse import urlsplit
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import select
 
 from unsealed.store import engine as stores
@@ -54,6 +54,13 @@ LETTER = """<html><body>
 <p>If that suits you, please <a href="https://tidewater.example/visit">book a visit</a> before the end of the month.</p>
 <p>With kind regards,<br>Mara Lindqvist</p>
 </body></html>"""
+
+PASTE = """(html) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/html", html);
+  const paste = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
+  document.querySelector("#letter").dispatchEvent(paste);
+}"""
 
 Reader = tuple[str, str, str, str]  # whose copy, what is asked for ("open" or "click"), user agent, address
 
@@ -253,6 +260,9 @@ def shoot(chromium: str, web: str) -> None:
         page.mouse.move(0, 0)
         page.screenshot(path=IMAGES / "sandbox.png")
 
+        compose(page, web)
+        page.screenshot(path=IMAGES / "compose.png")
+
         phone = browser.new_context(
             viewport={"width": 390, "height": 844},
             device_scale_factor=2,
@@ -263,6 +273,20 @@ def shoot(chromium: str, web: str) -> None:
         page.goto(f"{web}/sent")
         page.screenshot(path=IMAGES / "phone.png")
         browser.close()
+
+
+def compose(page: Page, web: str) -> None:
+    """A letter that is being written, with one link switched off by hand and the menu Tracking open."""
+    page.goto(f"{web}/compose")
+    page.locator("#to").fill("Ines Marchetti <ines@harbourline.example>, Rob Okafor <rob@harbourline.example>,")
+    page.get_by_label("Subject").fill("Proposal for the Harbourline depots")
+    page.locator("#letter").click()
+    page.evaluate(PASTE, LETTER)
+    page.get_by_role("checkbox", name="references").click()
+    page.get_by_text("Switched off by you.").wait_for()
+    page.locator("[data-state]", has_text="Saved").wait_for()
+    page.locator("[data-track]").click()
+    page.mouse.move(0, 0)
 
 
 if __name__ == "__main__":

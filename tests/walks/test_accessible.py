@@ -53,7 +53,7 @@ def look(page: Page) -> Callable[[str], None]:
         for width, size in WIDTHS.items():
             page.set_viewport_size(size)  # type: ignore[arg-type]  # a literal
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 found = page.evaluate(RUN)["violations"]
                 said = [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
                 assert [] == said, f"{name}, {width}, {scheme}"
