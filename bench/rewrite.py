@@ -45,10 +45,18 @@ def track(raw: bytes) -> Copy:
 
 
 def sent(raw: bytes, recipients: int = 1) -> None:
-    """What becomes of a message in the product: every decision listed once, then a copy for each recipient."""
-    survey(raw, switches=Switches(), tracking=_TRACKING)
+    """What becomes of a message in the product: every decision listed once, then a copy for each recipient.
+
+    As there, intake and each delivery hold octets of their own, and the plan is found again by what they say.
+    """
+    survey(_read(raw), switches=Switches(), tracking=_TRACKING)
     for copy in range(_COPY, _COPY + recipients):
-        make_copy(raw, switches=Switches(), tracking=_TRACKING, copy=CopyId(copy), recipient=None)
+        make_copy(_read(raw), switches=Switches(), tracking=_TRACKING, copy=CopyId(copy), recipient=None)
+
+
+def _read(raw: bytes) -> bytes:
+    """The message as it comes out of the store: not the object that was put in, whose hash is known."""
+    return bytes(memoryview(raw))
 
 
 def rewrite(html: bytes) -> bytes:
@@ -189,9 +197,10 @@ def main() -> None:
         "other rows of ours are the way of a message in the product: surveyed once, every decision listed, then a copy"
     )
     print(
-        "for each recipient. pytracking starts again for each of them. Every document has other links, so that nothing"
+        "for each recipient. Survey and copies each read the message anew; what was decided is remembered between them,"
     )
-    print("is remembered from one to the next.\n")
+    print("as it is between intake and delivery. pytracking starts again for each recipient. Every document has other")
+    print("links, so that nothing is remembered from one to the next.\n")
     print(compared(2, 40).markdown() if quick else compared(9, 100).markdown())
     progress("hostile input")
     sizes = (2_000, 8_000) if quick else _SIZES

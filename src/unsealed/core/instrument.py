@@ -75,6 +75,7 @@ _ANCHOR_END = re.compile(r"</[aA](?=[\t\n\f\r />])")
 _ANY = CopyId(0)  # tokens of all copies have the same size
 _REMEMBERED = 32  # plans, for the copies of one message are made shortly after it was surveyed, and one after another
 _REMEMBERED_BYTES = 100_000
+_ENDS = 500
 _ADDRESSES_READ = (
     20_000  # in a text part of which only quoted own links matter; otherwise the limit of links comes first
 )
@@ -510,8 +511,9 @@ class _Planner:
 
 
 def _plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
-    make = _remembered_plan if len(raw) <= _REMEMBERED_BYTES else _new_plan
-    return make(raw, switches, tracking)
+    if len(raw) > _REMEMBERED_BYTES:
+        return _new_plan(raw, switches, tracking)
+    return _remembered_plan(_Octets(raw), switches, tracking)
 
 
 def _new_plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
@@ -525,7 +527,20 @@ def _new_plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
         return _Plan(survey=Survey(unchanged=untouchable.reason))
 
 
-_remembered_plan = lru_cache(maxsize=_REMEMBERED)(_new_plan)
+@dataclass(frozen=True, slots=True)
+class _Octets:
+    """A message to look for: told from others by its ends, then compared as a whole. Each delivery reads it anew, and
+    to hash all of it would take longer than some copies."""
+
+    raw: bytes = field(repr=False)
+
+    def __hash__(self) -> int:
+        return hash((len(self.raw), self.raw[:_ENDS], self.raw[-_ENDS:]))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered_plan(message: _Octets, switches: Switches, tracking: Tracking) -> _Plan:
+    return _new_plan(message.raw, switches, tracking)
 
 
 def _unchanged_by_envelope(outgoing: Outgoing) -> str:
