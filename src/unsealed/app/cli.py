@@ -184,22 +184,32 @@ def judge(
 @cli.command()
 def send(
     sender: Annotated[
-        str, typer.Option("--from", help="An address that somebody here has proven.", show_default=False)
+        str,
+        typer.Option("--from", metavar="ADDRESS", help="An address that somebody here has proven.", show_default=False),
     ],
     to: Annotated[
-        list[str] | None, typer.Option(help="Whom it goes to; may be given again.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Whom it goes to; may be given again.", show_default=False),
     ] = None,
-    cc: Annotated[list[str] | None, typer.Option(help="Who gets a copy.", show_default=False)] = None,
-    bcc: Annotated[list[str] | None, typer.Option(help="Who gets a copy unseen.", show_default=False)] = None,
+    cc: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Who gets a copy.", show_default=False)
+    ] = None,
+    bcc: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Who gets a copy unseen.", show_default=False)
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="One line.", show_default=False)] = None,
     html: Annotated[
-        Path | None, typer.Option(help="File with the HTML; - is standard input.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="File with the HTML; - is standard input.", show_default=False)
     ] = None,
     text: Annotated[
-        Path | None, typer.Option(help="File with the text; without it, it is made of the HTML.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File with the text; without it, it is made of the HTML.", show_default=False
+        ),
     ] = None,
     attach: Annotated[
-        list[Path] | None, typer.Option(help="A file that goes along; may be given again.", show_default=False)
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file that goes along; may be given again.", show_default=False),
     ] = None,
     track: Annotated[
         str | None,

@@ -198,11 +198,11 @@ def _leaves(whole: Message) -> Iterator[Message]:
 
 
 def _part(part: Message) -> Part:
+    content: object = part.get_payload(decode=True)
     inside = part.get_payload()
-    if part.get_content_maintype() == "message" and isinstance(inside, list):
-        content: object = b"\r\n".join(b"\r\n".join(each.as_bytes().splitlines()) for each in inside[:1])
-    else:
-        content = part.get_payload(decode=True)
+    whole = next(iter(inside), None) if isinstance(inside, list) else None
+    if part.get_content_maintype() == "message" and isinstance(whole, Message):
+        content = b"\r\n".join(whole.as_bytes().splitlines())
     name = " ".join("".join(letter if letter.isprintable() else " " for letter in part.get_filename() or "").split())
     return Part(
         name=re.split(r"[/\\]", name)[-1][:120] or "file",
