@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from unsealed.inlets import api
-from unsealed.inlets.api import tracking
+from unsealed.inlets.api import sending, tracking
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyState, Delivery
 
@@ -36,6 +36,7 @@ def test_every_state_and_verdict_is_explained(word: str) -> None:
     "shape",
     [
         *(api.Message, api.WholeMessage, api.Copy, api.Link, api.Tracking, api.Event),
+        *(sending.Letter, sending.Track, sending.File, sending.Accepted),
         *(tracking.Tracking, tracking.Axis, tracking.Yours, tracking.Everybody, tracking.Excluded),
     ],
     ids=lambda shape: shape.__qualname__,
@@ -49,7 +50,7 @@ def test_every_field_of_the_api_is_explained(shape: type[msgspec.Struct]) -> Non
 
 def test_every_route_of_the_api_is_explained() -> None:
     page = (REFERENCE / "api.md").read_text(encoding="utf-8")
-    described = re.findall(r"^## (?:GET|PUT) (\S+)$", page, re.MULTILINE)
+    described = re.findall(r"^## (?:GET|PUT|POST) (\S+)$", page, re.MULTILINE)
     declared = re.findall(r'oute\("(/[^"]*)"', Path(str(api.__file__)).read_text(encoding="utf-8"))
 
     assert sorted(declared) == sorted(described)
