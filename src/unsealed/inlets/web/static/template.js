@@ -20,8 +20,8 @@ if (html) {
       return;
     }
     html.value = decoded(await chosen.arrayBuffer());
-    const title = new DOMParser().parseFromString(html.value, "text/html").title.trim().replace(/\s+/g, " ");
-    for (const [name, value] of [["name", chosen.name.replace(/\.html?$/i, "")], ["subject", title]]) {
+    const [, title = ""] = html.value.match(/<title[^>]*>([^<]*)/i) ?? []; // the whole would bring its styles along
+    for (const [name, value] of [["name", chosen.name.replace(/\.html?$/i, "")], ["subject", words(title)]]) {
       if (!form.elements[name].value) form.elements[name].value = value.slice(0, 80);
     }
     says.textContent = `“${chosen.name}” was read in. Nothing is saved yet.`;
@@ -42,6 +42,11 @@ if (html) {
       place.setRangeText(button.dataset.put, place.selectionStart, place.selectionEnd, "end");
     });
   }
+}
+
+/** What a piece of HTML without tags says, on one line. */
+function words(piece) {
+  return new DOMParser().parseFromString(piece, "text/html").body.textContent.trim().replace(/\s+/g, " ");
 }
 
 /** Files of letters are UTF-8, or of the time before it. */
