@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -117,6 +118,7 @@ class MailboxServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
             **self._user,
         )
         deadline = monotonic() + 20
@@ -138,7 +140,7 @@ class MailboxServer:
     def halt(self) -> None:
         """Stop it; `run` starts it again on the same mailboxes."""
         if self.process is not None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGKILL)  # asked politely, its children talk on for half a minute
             self.process.wait(20)
             self.process = None
 

@@ -84,7 +84,10 @@ class Watched:
 
 
 @pytest.fixture
-def watched(engine: Engine, tmp_path: Any, mailbox_server: MailboxServer) -> Iterator[Watched]:
+def watched(
+    engine: Engine, tmp_path: Any, mailbox_server: MailboxServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
+    monkeypatch.setattr(imap, "IDLE_S", 0.5)
     house = imap.House(engine=engine, keys=KEYS, clock=lambda: datetime.now(UTC), trust=TRUST, inside=True)
     it = Watched(House(engine, tmp_path), mailbox_server, imap.Watches(house))
     yield it
@@ -249,7 +252,6 @@ def test_a_renumbered_folder_is_read_again_and_nothing_counts_twice(watched: Wat
 
 def test_after_the_server_was_away_nothing_is_missed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imap, "PAUSE_S", 0.05)
-    monkeypatch.setattr(imap, "FIRST_IDLE_S", 0.5)
     [rob] = watched.house.message()
     watched.connect()
     watched.until(watched.watching)

@@ -1,9 +1,10 @@
-"""`unsealed serve`: opens the sockets, starts the five roles, and tells the newcomer what to do.
+"""`unsealed serve`: opens the sockets, starts the six roles, and tells the newcomer what to do.
 
     collect   pixels and links -> journal                       knows no database
     judge     journal -> hits -> events, counts, live feed      the only reader of the journal
     hot       messages that are asked for without end           apart, so that no other waits for them
     mail      submission and delivery
+    observe   the senders' own mailboxes                        apart: it reads what strangers wrote, and waits a lot
     web       pages, live updates, JSON API
 
 Each is a process of its own, so that a bomb in a message or a heavy page cannot touch a redirect.
@@ -36,6 +37,7 @@ from unsealed.app.wire import COLLECTOR_SOCKET, LiveKeys, Welcome, certificate, 
 from unsealed.model.errors import Unavailable
 from unsealed.model.event import Located
 from unsealed.model.ports import Parcel
+from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 
@@ -57,6 +59,7 @@ ADDRESSES_KEPT = timedelta(days=400)  # of senders, after the last use: history 
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
 SENT_DRAFTS_KEPT = timedelta(hours=1)  # so long who lost the answer to "send" may ask again
 OWN_PATIENCE_S = 60.0  # with next hops that people choose: others wait for room meanwhile
+OBSERVE_LOOK_S = 2.0  # between two looks for mailboxes that were connected or disconnected
 TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
 UNIX_PATH_BYTES = 100  # the system takes 107
 
@@ -91,6 +94,7 @@ def run(settings: Settings) -> int:
             Role(name="judge", body=lambda ready: judge(settings, ready)),
             Role(name="hot", body=lambda ready: hot(settings, ready)),
             Role(name="mail", body=lambda ready: asyncio.run(mail(settings, sockets, ready))),
+            Role(name="observe", body=lambda ready: observe(settings, ready)),
             Role(name="web", body=lambda ready: web(settings, sockets, ready)),
         )
         return Supervisor(roles).run(lambda: announce(settings, hello))
@@ -317,6 +321,43 @@ def _bells(settings: Settings, engine: Any, keys: LiveKeys) -> Any:
     return {Channel.PUSH: push, Channel.CHAT: Chat()}
 
 
+def observe(settings: Settings, ready: Ready) -> None:
+    """What comes back into the senders' own mailboxes."""
+    from unsealed.store import mailboxes
+    from unsealed.store.engine import reading
+
+    stop = _until_sigterm()
+    engine = _engine(settings)
+    watches: Any = None
+    ready()
+    while not stop():
+        try:
+            with reading(engine) as connection:
+                kept = mailboxes.every(connection)
+            if kept and watches is None:  # what it needs is loaded only where there is something to watch
+                watches = _watches(settings, engine)
+            if watches is not None:
+                watches.see_to(kept)
+        except Exception as error:
+            log.warning("observe.store_away", error=type(error).__name__)
+        sleep(OBSERVE_LOOK_S)
+    if watches is not None:
+        watches.end()
+
+
+def _watches(settings: Settings, engine: Any) -> Any:
+    from unsealed.inlets import imap
+
+    house = imap.House(
+        engine=engine,
+        keys=LiveKeys(settings.data),
+        clock=now,
+        trust=_trust_for_people(settings) or ssl.create_default_context(),
+        inside=settings.people.private_hosts,
+    )
+    return imap.Watches(house)
+
+
 def _dial(settings: Settings) -> Callable[[Upstream], Any]:
     """Makes outlets for the next hops that people choose."""
     from unsealed.outlets.smtp import SmtpOutlet
@@ -352,6 +393,11 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     async def try_upstream(upstream: Upstream, parcel: Parcel) -> Attempt:
         return await try_out(upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tls_context=trust)
 
+    def enter_mailbox(mailbox: Mailbox, inside: bool) -> Entered:
+        from unsealed.inlets import imap  # nobody else here needs it
+
+        return imap.try_out(mailbox, inside=inside, trust=trust or ssl.create_default_context())
+
     known = places(settings)
 
     def locate(address: str) -> Located:
@@ -382,6 +428,7 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         allowed_by=settings.allowed_by,
         private_hosts=settings.people.private_hosts,
         try_upstream=try_upstream,
+        enter_mailbox=enter_mailbox,
     )
 
     class Inherited(Server):

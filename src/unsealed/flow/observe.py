@@ -17,14 +17,44 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from unsealed.core import reply
+from unsealed.core.secret import seal, unseal
+from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
-from unsealed.model.reply import Fate, Found, Incoming, Kind
+from unsealed.model.ports import Keys
+from unsealed.model.reply import Fate, Found, Incoming, Kind, Mailbox
 from unsealed.store import feed, mailboxes, replies
 from unsealed.store.feed import Change
 from unsealed.store.mailboxes import Cursor, Kept
 from unsealed.store.replies import Sent
 
 log = structlog.get_logger()
+
+
+def connect(connection: Connection, user: UserId, mailbox: Mailbox, keys: Keys, now: datetime) -> None:
+    """Watch this mailbox of the user from now on, in the place of the one before."""
+    mailboxes.connect(
+        connection,
+        user,
+        host=mailbox.host,
+        port=mailbox.port,
+        tls=mailbox.tls,
+        user=mailbox.user,
+        secret=seal(keys, mailbox.password, purpose=mailboxes.purpose(user)),
+        now=now,
+    )
+
+
+def opened(kept: Kept, keys: Keys) -> Mailbox:
+    """A connected mailbox with its password.
+
+    Raises:
+        BadInput: permanent; the password was sealed with another key ring.
+    """
+    try:
+        password = unseal(keys, kept.secret, purpose=mailboxes.purpose(kept.owner))
+    except BadInput:
+        raise BadInput("the kept password cannot be opened with this key ring; enter it again") from None
+    return Mailbox(host=kept.host, port=kept.port, tls=kept.tls, user=kept.user, password=password)
 
 
 def take_in(engine: Engine, mailbox: Kept, folder: str, found: Sequence[Found], upto: Cursor, now: datetime) -> bool:

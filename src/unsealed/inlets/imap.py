@@ -33,12 +33,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.reply import BODY_BYTES, HEAD_BYTES, wants_body
-from unsealed.core.secret import unseal
 from unsealed.flow import observe
 from unsealed.model.errors import BadInput, MailboxClosed, UnsealedError
 from unsealed.model.ports import Clock, Keys
 from unsealed.model.reach import is_public
-from unsealed.model.reply import Found, Mailbox
+from unsealed.model.reply import Entered, Found, Mailbox
 from unsealed.model.upstream import Tls, is_local
 from unsealed.store import mailboxes
 from unsealed.store.engine import reading
@@ -55,6 +54,7 @@ FIRST_IDLE_S = 10.0  # what comes while we fetch is announced then, and not agai
 POLL_S = 60.0  # between two looks where there is no IDLE
 BELL_S = 2.0  # how soon a watch hears that it is to stop
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 900.0  # before the next try; doubles
+STEADY_AFTER_S = 120.0  # a connection that lasted this long is missed soon
 BATCH = 50  # heads of one command and one transaction
 ANSWER_BYTES = 8_000_000  # of one command; a server that sends more is not to be believed
 FOLDERS = 40  # at most; the usual mailbox has ten
@@ -63,15 +63,6 @@ INBOX = "INBOX"
 NOT_WATCHED = frozenset({b"\\noselect", b"\\nonexistent", b"\\sent", b"\\drafts", b"\\trash", b"\\flagged"})
 # RFC 5530: the server says that it is not the password.
 FOR_NOW = ("unavailable", "inuse", "limit", "serverbug", "too many", "temporar", "try again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
-    """What was seen of a mailbox when it let us in."""
-
-    folders: int
-    watched: tuple[str, ...]  # INBOX last
-    idle: bool  # it says by itself when something comes
 
 
 def try_out(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext) -> Entered:
@@ -325,7 +316,7 @@ class Watch(threading.Thread):
             except Exception:
                 log.exception("mailbox.unknown_error")
                 self._note("our own fault, see the log; it is being tried again")
-            if monotonic() - began > 2 * LONGEST_PAUSE_S:
+            if monotonic() - began > STEADY_AFTER_S:
                 pause_s = PAUSE_S
             self._ended.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -337,28 +328,35 @@ class Watch(threading.Thread):
     def _session(self) -> None:
         """Sign in and read until the watch is ended."""
         inside = self._house.inside or self._kept.by_owner
-        with entered(self._opened(), inside=inside, trust=self._house.trust) as client:
+        mailbox = self._opened()
+        with entered(mailbox, inside=inside, trust=self._house.trust) as client:
             seen = look_round(client)
             log.info("mailbox.entered", folders=seen.folders, watched=len(seen.watched), idle=seen.idle)
+            others_at = 0.0
             while not self._ended.is_set():
-                with self._house.engine.begin() as connection:
-                    if not mailboxes.looked(connection, self._kept, at=self._house.clock()):
-                        return
-                worked = 0
-                for folder in seen.watched:
-                    try:
-                        worked += self._catch_up(client, folder)
-                    except Disconnected:
-                        return
-                self._wait(client, seen.idle, FIRST_IDLE_S if worked else IDLE_S)
+                try:
+                    if monotonic() >= others_at:
+                        self._answered()
+                        for folder in seen.watched[:-1]:
+                            self._catch_up(client, folder)
+                        others_at = monotonic() + IDLE_S
+                    busy = False
+                    while self._catch_up(client, INBOX) and not self._ended.is_set():
+                        busy = True  # more may have come meanwhile
+                except Disconnected:
+                    return
+                self._wait(client, seen.idle, min(others_at - monotonic(), FIRST_IDLE_S if busy else IDLE_S))
+
+    def _answered(self) -> None:
+        with self._house.engine.begin() as connection:
+            if not mailboxes.looked(connection, self._kept, at=self._house.clock()):
+                raise Disconnected
 
     def _opened(self) -> Mailbox:
-        kept = self._kept
         try:
-            password = unseal(self._house.keys, kept.secret, purpose=mailboxes.purpose(kept.owner))
-        except BadInput:
-            raise MailboxClosed("the kept password cannot be opened with this key ring; enter it again") from None
-        return Mailbox(host=kept.host, port=kept.port, tls=kept.tls, user=kept.user, password=password)
+            return observe.opened(self._kept, self._house.keys)
+        except BadInput as error:
+            raise MailboxClosed(str(error), field="password") from None
 
     def _catch_up(self, client: Client, folder: str) -> int:
         """Read what is new in a folder; how many messages."""
@@ -391,7 +389,9 @@ class Watch(threading.Thread):
     def _wait(self, client: Client, idle: bool, longest_s: float) -> None:
         """Until something comes into INBOX, which is the open folder, or the time is over."""
         if not idle:
-            self._ended.wait(POLL_S)
+            self._ended.wait(min(POLL_S, max(longest_s, 0.0)))
+            return
+        if longest_s <= 0:
             return
         client.fresh().idle()
         deadline = monotonic() + longest_s

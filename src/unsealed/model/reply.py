@@ -61,3 +61,12 @@ class Mailbox:
     tls: Tls
     user: str = field(repr=False)
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What was seen of a mailbox when it let us in."""
+
+    folders: int
+    watched: tuple[str, ...]  # INBOX last
+    idle: bool  # it says by itself when something comes

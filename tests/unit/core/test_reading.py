@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -73,6 +74,16 @@ def test_a_click_makes_a_reading_certain_with_or_without_a_picture() -> None:
     assert read_for_certain(facts(clicks=1))
     assert read_for_certain(facts(clicks=1, opens=3, machine=2))
     assert not read_for_certain(facts(opens=3))
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+@pytest.mark.parametrize("tracked", [True, False])
+def test_an_answer_makes_a_reading_certain_whatever_else_is_known(delivery: Delivery, tracked: bool) -> None:
+    for opens, clicks, machine in ((0, 0, 0), (2, 0, 1), (1, 1, 0)):
+        known = replace(facts(delivery, tracked=tracked, opens=opens, clicks=clicks, machine=machine), replies=1)
+
+        assert CopyState.REPLIED is copy_state(known, NOON)
+        assert read_for_certain(known)
 
 
 # Who read a copy

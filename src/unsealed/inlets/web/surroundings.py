@@ -22,6 +22,7 @@ from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys, Parcel
+from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 from unsealed.store import upstreams
@@ -29,6 +30,7 @@ from unsealed.store.engine import reading
 
 Result = TypeVar("Result")
 Try = Callable[[Upstream, Parcel], Awaitable[Attempt]]
+Enter = Callable[[Mailbox, bool], Entered]  # the second: whether it may lie in a private network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Surroundings:
     allowed_by: Callable[[str], Switches] = lambda host: Switches()  # what may be tracked in mail that goes by a host
     private_hosts: bool = False  # whether people's mail servers may lie in a private network
     try_upstream: Try | None = field(default=None, repr=False)  # hands over one copy and puts the dialogue down
+    enter_mailbox: Enter | None = field(default=None, repr=False)  # signs in and looks round
 
     def most(self, connection: Connection, user: UserId) -> Switches:
         """What the settings file allows at most in mail of a user, by where that goes."""

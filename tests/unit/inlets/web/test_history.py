@@ -7,7 +7,8 @@ from unsealed.inlets.web import history
 from unsealed.inlets.web.words import Times
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
 from unsealed.model.message import AddressKind, Delivery
-from unsealed.model.view import CopyFacts, CopyRow, EventRow, Signals
+from unsealed.model.reply import Kind
+from unsealed.model.view import CopyFacts, CopyRow, EventRow, ReplyRow, Signals
 
 NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)
 OPENED, PROXIED, CLICKED, REPEATED = (
@@ -192,3 +193,28 @@ def test_a_line_knows_the_requests_that_are_folded_into_it() -> None:
     assert line.has(event(0, OPENED).id)
     assert line.has(event(1, OPENED).id)
     assert not line.has(event(2, OPENED).id)
+
+
+def back(number: int, kind: Kind, *, copy: str | None = "a", name: str = "Ines") -> ReplyRow:
+    at = NOON + timedelta(hours=number)
+    return ReplyRow(id=number, copy=copy, kind=kind, name=name, address="ines@x.example", at=at)
+
+
+def test_what_came_back_stands_between_the_readings_with_the_silence_made_anew() -> None:
+    read = history.Line(at=NOON + timedelta(hours=2), verb="Ines opened", gap="2 h")
+    out = history.Line(at=NOON, verb="Sent to both")
+    replies = [back(3, Kind.REPLY), back(1, Kind.AUTOMATIC), back(0, Kind.BOUNCE), back(0, Kind.DELIVERED)]
+
+    made = history.between([read, out], history.came_back(replies))
+
+    assert ["Ines replied", "Ines opened", "Automatic answer from Ines", "Sent to both"] == [each.verb for each in made]
+    assert ["1 h", "1 h", "1 h", ""] == [each.gap for each in made]
+    assert [read, out] == history.between([read, out], [])
+
+
+def test_who_was_not_written_to_is_named_as_such() -> None:
+    [line] = history.came_back([back(1, Kind.REPLY, copy=None, name="")])
+
+    assert ("Ines@x.example replied", "Not from an address that it was sent to") == (line.verb, line.detail)
+    [delayed] = history.came_back([back(1, Kind.DELAYED)])
+    assert "Delayed on the way to Ines" == delayed.verb

@@ -447,3 +447,22 @@ def test_a_recipient_who_answered_may_have_opened_too(opens: int, expected: str)
     copy = replace(COPY, facts=replace(FACTS, opens=opens, replies=1), signals=Signals(opens=opens))
 
     assert expected == words.copy_standing(copy, SAID).said
+
+
+def test_an_answer_stands_above_all_that_was_seen() -> None:
+    facts, signals = replace(FACTS, opens=3, clicks=1, replies=1), Signals(opens=3, clicks=1, confidence=0.3)
+    one = words.message_standing(
+        replace(ROW, facts=facts, signals=signals, replied_at=before(minutes=5), bounced=1), SAID
+    )
+    two = words.message_standing(replace(ROW, facts=replace(facts, replies=2)), SAID)
+
+    assert ("Replied, 1 bounced", before(minutes=5), "reply") == (one.said, one.aged, one.mark.symbol)
+    assert ("Replied twice", None) == (two.said, two.aged)
+    assert "read for certain" in one.mark.hint
+
+
+def test_a_recipient_who_answered_says_when() -> None:
+    copy = replace(COPY, facts=replace(FACTS, replies=1), replied_at=before(hours=1))
+    shown = words.copy_standing(copy, SAID)
+
+    assert ("Replied", "replied ", before(hours=1)) == (shown.said, shown.beside, shown.aged)
