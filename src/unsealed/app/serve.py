@@ -321,6 +321,24 @@ def _bells(settings: Settings, engine: Any, keys: LiveKeys) -> Any:
     return {Channel.PUSH: push, Channel.CHAT: Chat()}
 
 
+def _why_not(device: Any, *, private: bool) -> str:
+    """Why notices cannot be sent to a device; "" when they can."""
+    from unsealed.model.errors import DeliveryFailed
+    from unsealed.model.notice import Channel
+    from unsealed.outlets import chat, post
+
+    if device.channel is Channel.CHAT:
+        if chat.service(device.address, trusted=device.trusted):
+            return ""
+        known = ", ".join(chat.SERVICES.values())
+        return f"Write an address such as slack://TOKEN or tgram://TOKEN/CHAT. Services: {known}."
+    try:
+        post.checked(device.address, private=private)
+    except DeliveryFailed as error:
+        return f"Notices cannot be sent to this browser: {error}."
+    return ""
+
+
 def observe(settings: Settings, ready: Ready) -> None:
     """What comes back into the senders' own mailboxes."""
     from unsealed.store import mailboxes
@@ -386,6 +404,7 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     from unsealed.core.network import BUILT_IN
     from unsealed.inlets.web import build
     from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+    from unsealed.outlets import chat
     from unsealed.outlets.smtp import try_out
 
     trust = _trust_for_people(settings)
@@ -410,9 +429,10 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 
     smtp = settings.smtp.tls_listen or settings.smtp.listen
     tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"
+    engine, keys = _engine(settings), LiveKeys(settings.data)
     around = Surroundings(
-        engine=_engine(settings),
-        keys=LiveKeys(settings.data),
+        engine=engine,
+        keys=keys,
         clock=now,
         origin=settings.web_url,
         tracking_url=settings.track_url,
@@ -427,6 +447,9 @@ def web(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         usual_host=settings.usual_host,
         allowed_by=settings.allowed_by,
         private_hosts=settings.people.private_hosts,
+        push_key=push_key(engine, keys)[0],
+        chats=tuple(chat.SERVICES.values()) if chat.available() else (),
+        may_notify=lambda device: _why_not(device, private=settings.people.private_hosts),
         try_upstream=try_upstream,
         enter_mailbox=enter_mailbox,
     )

@@ -257,6 +257,11 @@ def zone_of(wants: Wants) -> tzinfo:
     return _zone(wants.zone)
 
 
+def is_zone(name: str) -> bool:
+    """Whether a name is that of a zone here."""
+    return _zone(name) is not UTC
+
+
 @lru_cache(maxsize=600)
 def _zone(name: str) -> tzinfo:
     try:
@@ -402,7 +407,7 @@ class Notifier:
         with reading(self._engine) as connection:
             wants = notices.wants(connection, telling.device.user)
         words = worded(replace(telling.notice, more=0), wants, detail=wants.detail, gone=telling.undo)
-        return words if telling.notice.message is not None else replace(words, tag=f"t{telling.notice.id:x}")
+        return replace(words, page=Channel.PAGE in telling.notice.channels and telling.notice.message is not None)
 
     async def _failed(self, job: Job, telling: notices.Telling, error: DeliveryFailed) -> None:
         now = self._clock()

@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "frame-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
     "Content-Security-Policy": CSP,  # a page may set a stricter one of its own: the frame of a letter does
@@ -60,7 +61,9 @@ SECURITY_HEADERS = {
 }
 HSTS = "max-age=31536000"
 
-OPEN_PATHS = frozenset({"/sign-in", "/healthz", "/robots.txt", "/favicon.ico"})
+OPEN_PATHS = frozenset(
+    {"/sign-in", "/healthz", "/robots.txt", "/favicon.ico", "/sw.js", "/manifest.webmanifest", "/offline"}
+)
 OPEN_FOLDERS = ("/static/", "/welcome/", "/api/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -182,6 +182,7 @@ class Words:
     path: str  # page that it leads to
     message: str = ""  # public id, for "mute"; "" when there is none
     again: bool = False  # takes the place of one that rang before: no second ring
+    page: bool = False  # open pages show it as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

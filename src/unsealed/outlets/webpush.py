@@ -83,7 +83,7 @@ class WebPush:
                     "tag": words.tag,
                     "navigate": self._origin + words.path,
                     "silent": words.again,
-                    "data": {"path": words.path, "message": words.message},
+                    "data": {"path": words.path, "message": words.message, "page": words.page},
                 },
             },
             ensure_ascii=False,

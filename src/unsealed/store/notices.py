@@ -641,6 +641,13 @@ def outcome(connection: Connection, user: UserId, notice: int) -> list[tuple[str
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def is_decided(connection: Connection, user: UserId, notice: int) -> bool:
+    """Whether it is on its way."""
+    n = notices.c
+    query = select(n.id).where(n.id == notice, n.user_id == user, n.state != State.NEW)
+    return connection.execute(query).first() is not None
+
+
 # --- for pages and the daily letter -----------------------------------------------------------------------------------
 
 

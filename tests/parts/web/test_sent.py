@@ -33,7 +33,7 @@ def text(body: str) -> str:
 
 
 def row(body: str, message: MessageId) -> str:
-    found = re.search(rf'<li data-message="{public_id(message)}">.*?</li>', body, re.DOTALL)
+    found = re.search(rf'<li data-message="{public_id(message)}">.*?</a>', body, re.DOTALL)
     assert found
     return text(found[0])
 

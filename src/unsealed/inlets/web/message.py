@@ -22,11 +22,12 @@ from unsealed.inlets.auth import local_path
 from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.inlets.web import history, letter, words
 from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.speakers import Speaker, of_message
 from unsealed.inlets.web.surroundings import Surroundings, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
-from unsealed.model.message import CopyId, UserId, from_public_id
+from unsealed.model.message import CopyId, MessageId, UserId, from_public_id
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
 from unsealed.store import corrections, replies, views
 from unsealed.store.engine import reading
@@ -60,6 +61,7 @@ class Story:
     correction: CorrectionRow | None  # what was said just now
     credits: Sequence[Credit]  # for the places that are shown
     feed_at: int  # id of the feed from which on changes are news
+    speaker: Speaker | None = None  # whether what happens to it rings
 
     @property
     def row(self) -> MessageRow:
@@ -175,6 +177,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         found = known(connection, user, message, copies, times.now)
         back = replies.of_message(connection, user, number) if not (where.show or where.events or where.who) else []
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
+        speaker = of_message(connection, user, MessageId(number))
     lines = history.between(_lines(events, message, where), history.came_back(back))
     machine_lines = history.machine_lines(machines.items, message.copies)
     if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
@@ -199,6 +202,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         correction=next((each for each in said if str(each.id) == where.correction), None),
         credits=_credits(around, [*events.items, *machines.items]),
         feed_at=feed_at,
+        speaker=speaker,
     )
 
 

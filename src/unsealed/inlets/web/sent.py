@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,6 +12,7 @@ from starlette.routing import Route
 from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import from_public_id
@@ -32,7 +35,7 @@ async def page(request: Request) -> Response:
     user = request.state.person.id
     search = where.q[:SEARCH_LETTERS]
 
-    def look() -> tuple[Page[MessageRow], int, int, int]:
+    def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker]]:
         with reading(around.engine) as connection:
             feed_at = views.feed_ends(connection)[1]
             found = views.sent(
@@ -45,11 +48,13 @@ async def page(request: Request) -> Response:
                 limit=ROWS,
                 now=times.now,
             )
-            count = views.sent_count(connection, user, search=search, state=where.state, now=times.now)
+            count: int | None = len(found.items)
+            if where.after or found.next:
+                count = views.sent_count(connection, user, search=search, state=where.state, now=times.now)
             everything = count if found.items else views.sent_count(connection, user, now=times.now)
-            return found, count, everything, feed_at
+            return found, count, everything, feed_at, speakers(connection, user, [row.id for row in found.items])
 
-    found, count, everything, feed_at = await run_in_threadpool(look)
+    found, count, everything, feed_at, speaking = await run_in_threadpool(look)
     chosen = where.m or (found.items[0].id if found.items else "")
     story = await run_in_threadpool(tell, around, user, from_public_id(chosen), where, times)
     return render(
@@ -61,6 +66,7 @@ async def page(request: Request) -> Response:
         all_count=everything,
         chosen=chosen,
         story=story,
+        speakers=speaking,
         filters=FILTERS,
         orders=ORDERS,
         feed_at=feed_at,
@@ -68,7 +74,9 @@ async def page(request: Request) -> Response:
     )
 
 
-def _counted(count: int) -> str:
+def _counted(count: int | None) -> str:
+    if count is None:
+        return ""
     return f"{views.COUNT_UP_TO:,}+" if count > views.COUNT_UP_TO else f"{count:,}"
 
 
@@ -78,16 +86,20 @@ async def rows(request: Request) -> Response:
     asked = request.query_params.getlist("id")[:ASKED_AT_ONCE]
     numbers = [number for each in asked if (number := from_public_id(each)) is not None]
 
-    def look() -> list[MessageRow]:
+    user = request.state.person.id
+
+    def look() -> tuple[list[MessageRow], Mapping[str, Speaker]]:
         with reading(around.engine) as connection:
-            found = views.rows(connection, request.state.person.id, numbers)
-        return [found[each] for each in asked if each in found]
+            found = views.rows(connection, user, numbers)
+            return [found[each] for each in asked if each in found], speakers(connection, user, list(found))
 
     where = Where.of(request)
+    found, speaking = await run_in_threadpool(look)
     return render(
         request,
         "rows.html",
-        rows=await run_in_threadpool(look),
+        rows=found,
+        speakers=speaking,
         where=Where("/sent", q=where.q, state=where.state, sort=where.sort, after=where.after),
         chosen=where.m,
     )

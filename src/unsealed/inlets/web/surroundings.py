@@ -20,6 +20,7 @@ from unsealed.core.network import locate
 from unsealed.flow.compose import Desk
 from unsealed.model.event import Located
 from unsealed.model.message import UserId
+from unsealed.model.notice import Device
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys, Parcel
 from unsealed.model.reply import Entered, Mailbox
@@ -62,6 +63,9 @@ class Surroundings:
     usual_host: str = ""  # of the settings file's next hop; "": there is none
     allowed_by: Callable[[str], Switches] = lambda host: Switches()  # what may be tracked in mail that goes by a host
     private_hosts: bool = False  # whether people's mail servers may lie in a private network
+    push_key: str = ""  # by which push services know the installation; "": browsers cannot be notified
+    chats: tuple[str, ...] = ()  # services that notices can be sent to
+    may_notify: Callable[[Device], str] = lambda device: "Notices cannot be sent there."  # why not, or ""
     try_upstream: Try | None = field(default=None, repr=False)  # hands over one copy and puts the dialogue down
     enter_mailbox: Enter | None = field(default=None, repr=False)  # signs in and looks round
 

@@ -121,6 +121,7 @@
   };
   const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click", "reply"]);
   const changed = ({ message, what }) => {
+    if (what === "notice") { dispatchEvent(new Event("unsealed:notice")); return; } // notices.js shows it
     const list = rows();
     if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
     if (list && !$(`li[data-message="${message}"]`, list) && COUNTED.has(what)) { news.add(message); pill(); }

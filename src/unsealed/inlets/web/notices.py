@@ -1,0 +1,390 @@
+"""Notices: what open pages show, where else they go, and the page where people say what they want to be told.
+
+    /settings/notifications   silence, wishes, devices, tests, and the last notices with the reason why nobody was told
+    /notices/new              what an open page, or the service worker, should show now
+    /sw.js, /manifest.webmanifest, /offline   what makes an installable app of the pages
+
+Promises that a device is added, tested and removed by its own user alone, and that a page learns nothing of a device
+but its name.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from asyncio import sleep
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from urllib.parse import unquote
+
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.flow import notify
+from unsealed.inlets.auth import user_agent
+from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, render, static
+from unsealed.inlets.web.settings import browser_name
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.model.message import UserId, from_public_id
+from unsealed.model.notice import (
+    Act,
+    Channel,
+    Detail,
+    Device,
+    DeviceId,
+    NoticeDeviceRow,
+    NoticeId,
+    NoticeRow,
+    Quiet,
+    Readings,
+    Silence,
+    Wants,
+    Why,
+)
+from unsealed.store import notices
+from unsealed.store.notices import State, Waiting
+from unsealed.store.people import Role
+from unsealed.store.schema import EPOCH, MICROSECOND
+
+RECENT = timedelta(minutes=10)  # what was told longer ago is no toast any more
+OVERLAP = timedelta(seconds=2)  # asked for again: somebody may commit later what was told earlier
+LATEST = 20
+WEEKS_MOST = 52
+DEVICES_MOST = 20
+LOOKS, LOOK_EVERY_S = 40, 0.1  # how long a page waits for what becomes of a test
+NAME_LETTERS, ADDRESS_LETTERS = 60, 2_000
+
+ACTS = {Act.OPENED: "Opens", Act.CLICKED: "Clicks", Act.REPLIED: "Replies", Act.BOUNCED: "Bounces"}
+READINGS = {
+    Readings.FIRST: ("The first reading", "Once for each recipient. Calm, and usually enough."),
+    Readings.EVERY: ("Every reading", "Also when somebody comes back to it, once for each reading."),
+    Readings.HOT: ("Only hot ones", "The third reading within an hour: somebody is busy with it now."),
+}
+CHANNELS = {
+    Channel.PAGE: ("In the page", "A card in the corner while Unsealed is open."),
+    Channel.SYSTEM: ("By this browser", "A system notice while Unsealed is open in a tab behind others."),
+    Channel.PUSH: ("On your devices", "Phones, tablets and browsers below, also while nothing is open."),
+    Channel.CHAT: ("In chats", "The services below."),
+    Channel.DIGEST: ("One letter a day", "To your own address, with all that happened, the quiet hours too."),
+}
+DETAILS = {
+    Detail.ALL: ("Everything", "Who, what, which message, on what, from where, how sure."),
+    Detail.WHO: ("Who did what", "No subject, no place."),
+    Detail.NOTHING: ("That something happened", "No names."),
+}
+WHYS = {
+    Why.NO_PERSON: "no person did it",
+    Why.REALTIME_OFF: "all notices were off",
+    Why.MESSAGE: "this message is silenced",
+    Why.THREAD: "its conversation is silenced",
+    Why.CONTACT: "this recipient is silenced",
+    Why.ALL: "all mail of then was silenced",
+    Why.LATE: "it became known too late to be news",
+    Why.NOT_WANTED: "not among what you want to be told",
+    Why.NOT_FIRST: "not the first reading",
+    Why.NOT_HOT: "not the third reading within an hour",
+    Why.SAME_READING: "that reading was told already",
+    Why.QUIET: "quiet hours",
+    Why.NO_CHANNEL: "no way to tell you is chosen",
+}
+VERBS = {Act.OPENED: "opened", Act.CLICKED: "clicked", Act.REPLIED: "replied", Act.BOUNCED: "bounced", Act.TESTED: ""}
+DONE = {
+    "kept": "Saved.",
+    "added": "Notices go there as well from now on.",
+    "removed": "Removed. Nothing is sent there any more.",
+}
+NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+async def settings(request: Request) -> Response:
+    """`/settings/notifications`."""
+    done = next((words for name, words in DONE.items() if name in request.query_params), "")
+    return await _page(request, done=done)
+
+
+async def keep(request: Request) -> Response:
+    """POST: what somebody wants to be told. Form: the fields of the page."""
+    form, user = request.state.form, _user(request)
+    try:
+        quiet = None
+        if "quiet" in form:
+            quiet = Quiet(begins=_clock(form.get("begins", "")), ends=_clock(form.get("ends", "")))
+        weeks = int(form.get("revival_weeks", "0") or "0")
+        if not 0 <= weeks <= WEEKS_MOST:
+            raise ValueError
+        said = Wants(
+            acts=frozenset(act for act in ACTS if f"act-{act}" in form),
+            readings=Readings(form.get("readings", "")),
+            revival_weeks=weeks,
+            channels=frozenset(channel for channel in CHANNELS if f"channel-{channel}" in form),
+            quiet=quiet,
+            zone=_zone_name(request),
+            digest_at=_clock(form.get("digest_at", "")),
+            detail=Detail(form.get("detail", "")),
+        )
+    except ValueError:
+        words = "Nothing was saved: choose one of each list, write times as 22:00, and 0 to 52 weeks."
+        return await _page(request, status=422, wrong={"wants": words})
+    await changed(request, lambda connection: notices.want(connection, user, said))
+    return RedirectResponse("/settings/notifications?kept#wants", 303)
+
+
+async def add_device(request: Request) -> Response:
+    """POST: send notices to this browser. Form: address, key, auth, as the browser gave them."""
+    form, user = request.state.form, _user(request)
+    device = Device(
+        id=DeviceId(0),
+        channel=Channel.PUSH,
+        name=browser_name(user_agent(request)),
+        address=form.get("address", "")[:ADDRESS_LETTERS],
+        key=form.get("key", "")[:200],
+        auth=form.get("auth", "")[:100],
+    )
+    words = "" if device.key and device.auth else "This browser gave no keys. Nothing was added."
+    words = words or await _add(request, user, device)
+    if words:
+        return JSONResponse({"error": words}, 422)
+    return JSONResponse({}, 201)
+
+
+async def add_chat(request: Request) -> Response:
+    """POST: send notices to another service. Form: name, address."""
+    form, user = request.state.form, _user(request)
+    address = form.get("address", "").strip()
+    device = Device(
+        id=DeviceId(0),
+        channel=Channel.CHAT,
+        name=form.get("name", "").strip()[:NAME_LETTERS] or "Chat",
+        address=address[:ADDRESS_LETTERS],
+        trusted=_runs_it(request),
+    )
+    words = await _add(request, user, device)
+    if words:
+        return await _page(request, status=422, wrong={"chat": words}, typed={"name": device.name})
+    return RedirectResponse("/settings/notifications?added#devices", 303)
+
+
+async def _add(request: Request, user: UserId, device: Device) -> str:
+    """Why the device cannot be added; "" when it was."""
+    around = surroundings(request)
+    if words := around.may_notify(device):
+        return words
+
+    def work(connection: Connection) -> str:
+        if len(notices.devices(connection, user)) >= DEVICES_MOST:
+            return f"There are {DEVICES_MOST} already. Remove one first."
+        notify.add_device(connection, user, device, around.keys, around.clock())
+        return ""
+
+    return await changed(request, work)
+
+
+async def remove_device(request: Request) -> Response:
+    """POST: send nothing there any more. Form: id."""
+    number = from_public_id(request.state.form.get("id", ""))
+    user = _user(request)
+    if number is None or not await changed(request, lambda c: notices.remove_device(c, user, number)):
+        raise HTTPException(404, NOT_YOURS)
+    return RedirectResponse("/settings/notifications?removed#devices", 303)
+
+
+async def test(request: Request) -> Response:
+    """POST: a test on every channel; the page says what became of it."""
+    around, user = surroundings(request), _user(request)
+    number = secrets.randbits(62)
+    notice = await changed(request, lambda c: notify.send_test(c, user, number, around.clock()))
+    for _ in range(LOOKS):
+        outcome = await asked(request, lambda c: notices.outcome(c, user, notice))
+        decided = await asked(request, lambda c: notices.is_decided(c, user, notice))
+        if decided and all(state in ("told", "failed") for _, state, _ in outcome):
+            break
+        await sleep(LOOK_EVERY_S)
+    return RedirectResponse(f"/settings/notifications?tested={notice}#devices", 303)
+
+
+async def _page(
+    request: Request,
+    *,
+    status: int = 200,
+    done: str = "",
+    wrong: Mapping[str, str] | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    around, user = surroundings(request), _user(request)
+    asked_for = request.query_params.get("tested", "")
+    tested = int(asked_for) if asked_for.isascii() and asked_for.isdigit() and len(asked_for) < 16 else None
+
+    def look(
+        connection: Connection,
+    ) -> tuple[Wants, Silence, list[str], list[NoticeDeviceRow], list[NoticeRow], list[tuple[str, str, str]]]:
+        return (
+            notices.wants(connection, user),
+            notices.silence(connection, user),
+            notices.silenced_contacts(connection, user),
+            notices.devices(connection, user),
+            notices.latest(connection, user, LATEST),
+            [] if tested is None else notices.outcome(connection, user, tested),
+        )
+
+    wants, silence, contacts, devices, latest, outcome = await asked(request, look)
+    return render(
+        request,
+        "settings_notifications.html",
+        status=status,
+        done=done,
+        wants=wants,
+        silence=silence,
+        contacts=contacts,
+        devices=devices,
+        latest=latest,
+        tested=tested is not None,
+        outcome=outcome,
+        acts=ACTS,
+        readings=READINGS,
+        channels=CHANNELS,
+        details=DETAILS,
+        whys=WHYS,
+        verbs=VERBS,
+        chats=around.chats,
+        push_key=around.push_key,
+        runs_it=_runs_it(request),
+        secure=around.origin.startswith("https:") or around.origin.startswith("http://127.0.0.1"),
+        zone=_zone_name(request),
+        wrong=wrong or {},
+        typed=typed or {},
+    )
+
+
+# --- open pages -------------------------------------------------------------------------------------------------------
+
+
+async def new(request: Request) -> Response:
+    """`/notices/new?since=MICROSECONDS`: what to show, told or taken back since then."""
+    around, user = surroundings(request), _user(request)
+    now = around.clock()
+    given = request.query_params.get("since", "")
+    since = EPOCH + int(given) * MICROSECOND if given.isascii() and given.isdigit() and len(given) < 18 else now
+    after = max(since - OVERLAP, now - RECENT)
+
+    def look(connection: Connection) -> tuple[Wants, Silence, list[Waiting], Mapping[NoticeId, Waiting]]:
+        found = notices.for_page(connection, user, after)
+        leaders = notices.by_id(connection, {each.leader for each in found if each.leader is not None})
+        return notices.wants(connection, user), notices.silence(connection, user), found, leaders
+
+    wants, silence, found, leaders = await asked(request, look)
+    told = [_shown(each, leaders.get(each.leader or NoticeId(0)), wants) for each in found] if given else []
+    return JSONResponse(
+        {
+            "at": str((now - EPOCH) // MICROSECOND),
+            "csrf": request.state.person.csrf,
+            "realtime": not silence.realtime_off,
+            "system": Channel.SYSTEM in wants.channels,
+            "notices": told,
+        }
+    )
+
+
+def _shown(it: Waiting, leader: Waiting | None, wants: Wants) -> dict[str, object]:
+    gone = it.state is State.BACK
+    shown = leader if leader is not None and not gone else it
+    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone)
+    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone)
+    return {
+        "key": f"{it.id}.{(_decided(it) - EPOCH) // MICROSECOND}",
+        "tag": full.tag,
+        "title": full.title,
+        "body": full.body,
+        "outside": {"title": outside.title, "body": outside.body},  # for where others may look
+        "path": full.path,
+        "message": full.message,
+        "again": full.again or leader is not None,
+        "gone": gone,
+        "page": Channel.PAGE in it.channels,
+        "system": Channel.SYSTEM in it.channels,
+    }
+
+
+def _decided(it: Waiting) -> datetime:
+    return it.decided_at or it.at
+
+
+# --- the app that can be installed ------------------------------------------------------------------------------------
+
+
+async def worker(request: Request) -> Response:
+    """`/sw.js`: the service worker, which must lie above all pages; with the files that it keeps for being offline."""
+    names = ("look.css", "icons.svg", "seal.svg", "offline.js")
+    head = f"const FILES = {json.dumps(['/offline', *map(static, names)])};\n"
+    content = head.encode() + STATIC["worker.js"].content
+    return Response(content, media_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+async def manifest(request: Request) -> Response:
+    """`/manifest.webmanifest`."""
+    icons = [
+        {"src": static(f"app-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for size in (192, 512)
+        for purpose in ("any", "maskable")
+    ]
+    told = {
+        "name": "Unsealed",
+        "short_name": "Unsealed",
+        "description": "Who opened your mail, when, and how sure that is.",
+        "id": "/",
+        "start_url": "/sent",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": "#f6f7f9",
+        "theme_color": "#f6f7f9",
+        "icons": icons,
+    }
+    return Response(json.dumps(told), media_type="application/manifest+json", headers={"Cache-Control": "no-cache"})
+
+
+async def offline(request: Request) -> Response:
+    """`/offline`: what the installed app shows when the server cannot be reached; the same for everybody."""
+    return render(request, "offline.html")
+
+
+def _clock(written: str) -> time:
+    """A time of day as browsers write it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return time.fromisoformat(written).replace(tzinfo=None)
+
+
+def _zone_name(request: Request) -> str:
+    """The reader's zone by name; "" when the browser did not tell it."""
+    name = unquote(request.cookies.get("zone", ""))[:ZONE_LETTERS].partition("~")[0]
+    return name if notify.is_zone(name) else ""
+
+
+def _runs_it(request: Request) -> bool:
+    return request.state.person.session.user.role is not Role.MEMBER
+
+
+def _user(request: Request) -> UserId:
+    user: UserId = request.state.person.id
+    return user
+
+
+routes = [
+    Route("/settings/notifications", settings, methods=["GET"]),
+    Route("/settings/notifications", keep, methods=["POST"]),
+    Route("/settings/notifications/devices", add_device, methods=["POST"]),
+    Route("/settings/notifications/chats", add_chat, methods=["POST"]),
+    Route("/settings/notifications/remove", remove_device, methods=["POST"]),
+    Route("/settings/notifications/test", test, methods=["POST"]),
+    Route("/notices/new", new, methods=["GET"]),
+    Route("/sw.js", worker, methods=["GET"]),
+    Route("/manifest.webmanifest", manifest, methods=["GET"]),
+    Route("/offline", offline, methods=["GET"]),
+]
