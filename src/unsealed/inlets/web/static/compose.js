@@ -8,6 +8,8 @@ const { People } = await import(root.dataset.peopleModule);
 const { Letter } = await import(root.dataset.letterModule);
 
 const PAUSE_MS = 700; // without a key before the server is told
+const KEPT_ALIVE_MAX = 20000; // characters that a browser sends also when the page is left meanwhile: 64 kB at most
+const PATIENCE_MS = 2000; // for the server, when a link is followed
 const RETRY_MS = [2000, 4000, 8000, 15000, 30000];
 
 const $ = (what, within = document) => within.querySelector(what);
@@ -50,7 +52,7 @@ const ask = async (method, path, body, again = true) => {
     answer = await fetch(path, {
       method, credentials: "same-origin", redirect: "error",
       headers: { Accept: "application/json", "X-CSRF-Token": csrf, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), keepalive: JSON.stringify(body).length < KEPT_ALIVE_MAX }),
     });
   } catch { return AWAY; }
   data = await answer.json().catch(() => ({}));
@@ -166,6 +168,8 @@ let failures = 0;
 let under_way = null;
 let ended = false; // sent or thrown away
 
+let about_saving = false; // what the line above the fields says
+
 const state = $("[data-state]");
 const say = (words) => { if (state.textContent !== words) state.textContent = words; };
 const copyName = () => `unsealed-draft ${root.dataset.owner} ${id || `new${location.search}`}`;
@@ -214,10 +218,11 @@ const keep = async () => {
       store(before);
       for (const file of data.attachments || []) if (!file.inline) files.append(listed(file)); // a forwarded message brings its own
     }
-    if (JSON.stringify(collect()) === kept) store(copyName());
-    note("");
     saved = `Saved ${clock()}`;
-    say(saved);
+    const whole = JSON.stringify(collect()) === kept; // nothing was typed meanwhile
+    if (whole) store(copyName());
+    say(whole ? saved : "");
+    if (about_saving) note("");
     judge(data.check);
     return true;
   }
@@ -225,12 +230,12 @@ const keep = async () => {
   if (status === 409) conflict(data);
   else if (status === 0 || status === 401) {
     say("Not saved");
-    note(`${data.error} Your text is kept in this browser and saved as soon as that is possible.`, status === 401 ? [{ words: "Sign in", href: "/sign-in" }] : []);
+    note(`${data.error} Your text is kept in this browser and saved as soon as that is possible.`, status === 401 ? [{ words: "Sign in", href: "/sign-in" }] : [], { saving: true });
     clearTimeout(soon);
     soon = setTimeout(save, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
   } else {
     say("Not saved");
-    note(`Not saved: ${data.error || "the server refused it"} Your text is kept in this browser.`);
+    note(`Not saved: ${data.error || "the server refused it"} Your text is kept in this browser.`, [], { saving: true });
     errors(data.fields || {}, true);
   }
   return false;
@@ -241,10 +246,21 @@ const there = async () => Boolean(id) || (await save({ always: true }) && Boolea
 addEventListener("online", save);
 document.addEventListener("visibilitychange", () => { if (document.hidden) { keepHere(); save(); } });
 addEventListener("pagehide", keepHere);
+// Whoever leaves by a link leaves with everything kept.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.("a[href]");
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || link.target || !plain || ended || event.defaultPrevented || JSON.stringify(collect()) === kept || link.closest("[contenteditable]")) return;
+  event.preventDefault();
+  keepHere();
+  await Promise.race([save(), new Promise((done) => setTimeout(done, PATIENCE_MS))]);
+  location.href = link.href;
+});
 
-/** A line above the fields, with what can be done about it. */
-const note = (words, acts = []) => {
+/** A line above the fields, with what can be done about it. saving: it goes when the draft is kept. */
+const note = (words, acts = [], { saving = false } = {}) => {
   const bar = $("[data-note]");
+  about_saving = saving;
   if ($("[data-note-words]").textContent === words) return;
   $("[data-note-words]").textContent = words;
   $("[data-note-acts]").replaceChildren(...acts.map(({ words: label, href, act }) => {
@@ -475,6 +491,7 @@ const putTemplate = async (each) => {
 // ---------------------------------------------------------------- files
 
 const files = $("[data-files]");
+let uploads = 0;
 const listed = (file) => {
   const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Remove ${file.name}` }, icon("close"));
   const row = make("li", {}, icon("clip", "icon"), make("a", { class: "one", href: file.address, target: "_blank", rel: "noopener" }, file.name), make("span", { class: "quiet" }, size(file.size)), off);
@@ -492,7 +509,9 @@ const upload = async (file, inline) => {
   const bar = make("progress", { max: "1", value: 0, "aria-label": `Sending ${file.name}` });
   const row = make("li", {}, icon("clip", "icon"), make("span", { class: "one" }, file.name), bar, make("span", { class: "quiet" }, size(file.size)));
   files.append(row);
+  uploads++;
   const refused = (words) => {
+    uploads--;
     const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Dismiss ${file.name}` }, icon("close"));
     off.addEventListener("click", () => row.remove());
     row.replaceChildren(icon("bounce", "icon"), make("span", { role: "alert" }, `${file.name}: ${words}`), off);
@@ -509,6 +528,7 @@ const upload = async (file, inline) => {
     let data = {};
     try { data = JSON.parse(request.responseText); } catch { /* a page, not words of ours */ }
     if (request.status !== 201) { refused(data.error || "not taken."); return; }
+    uploads--;
     if (inline && letter && !plainSwitch.checked) {
       row.remove();
       letter.editor.chain().focus().setImage({ src: data.address, alt: data.name.replace(/\.[^.]*$/, "") }).run();
@@ -536,6 +556,7 @@ form.addEventListener("drop", (event) => {
 let sending = false;
 const send = async () => {
   if (sending || ended) return;
+  if (uploads) { atSend("A file is still on its way. Send again when it is there."); return; }
   tried = true;
   sending = true;
   atSend("");

@@ -27,7 +27,12 @@ const isOff = (link) => NO.has((link.getAttribute("data-unsealed") ?? link.getAt
 // anything is parsed they get another name; what the editor writes carries them as styles again.
 const unstyled = (html) => html.replace(/(<[a-z][^<>]*?\s)style(\s*=)/gi, "$1data-style$2");
 const declared = (element, name) => element.getAttribute("data-style")?.match(new RegExp(`(?:^|;)\\s*${name}\\s*:\\s*([^;]+)`, "i"))?.[1].trim() || null;
-const rest = (element) => element.getAttribute("data-style")?.replace(/(?:^|;)\s*(?:text-align|color)\s*:[^;]*/gi, "").replace(/^[;\s]+/, "") || null;
+// All that no attribute of its own holds.
+const OWN = { SPAN: "color", P: "text-align", H1: "text-align", H2: "text-align", H3: "text-align" };
+const rest = (element) => {
+  const styles = (element.getAttribute("data-style") || "").split(";").map((each) => each.trim());
+  return styles.filter((each) => each && each.split(":")[0].trim().toLowerCase() !== OWN[element.tagName]).join("; ") || null;
+};
 const styled = (name, property) => (attributes) => (attributes[name] ? { style: `${property}: ${attributes[name]}` } : {});
 
 /** What the editor knows. Anything else that is pasted or comes with a template is passed over, its text kept. */
@@ -65,6 +70,7 @@ const extensions = (kit, letter) => {
       return { dom: stand_in };
     },
   });
+  const Table = kit.Table.extend({ addNodeView: null }); // drawn as it will be
   const TextStyle = kit.TextStyle.extend({ parseHTML: () => [{ tag: "span[data-style]", consuming: false }, { tag: "font[color]", consuming: false }] });
   const TextAlign = kit.TextAlign.extend({
     addGlobalAttributes() {
@@ -107,7 +113,7 @@ const extensions = (kit, letter) => {
     kit.Heading.configure({ levels: [1, 2, 3] }), kit.BulletList, OrderedList, ListItem, kit.Blockquote, kit.HorizontalRule,
     TextStyle, TextAlign.configure({ types: ["heading", "paragraph"] }),
     Link.configure({ openOnClick: false, autolink: true, linkOnPaste: true, defaultProtocol: "https" }),
-    Image.configure({ inline: true }), kit.Table.configure({ resizable: false }), kit.TableRow, kit.TableCell, kit.TableHeader,
+    Image.configure({ inline: true }), Table.configure({ resizable: false }), kit.TableRow, kit.TableCell, kit.TableHeader,
     kit.UndoRedo, kit.Dropcursor, kit.Gapcursor, kit.Placeholder.configure({ placeholder: "Write here" }), Looks, Marked,
   ];
 };
