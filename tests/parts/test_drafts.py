@@ -52,7 +52,7 @@ def test_nobody_else_sees_or_changes_it(desk: Engine, draft: DraftId) -> None:
     with desk.begin() as connection:
         assert drafts.load(connection, ROB, draft) is None
         assert drafts.save(connection, ROB, draft, 1, Draft(), NOON) is None
-        assert drafts.sent(connection, ROB, draft, 1, MessageId(1)) is None
+        assert drafts.sent(connection, ROB, draft, 1, MessageId(1), NOON) is None
         assert drafts.file(connection, ROB, draft, file) is None
         assert not drafts.detach(connection, ROB, draft, file)
         assert not drafts.discard(connection, ROB, draft)
@@ -71,9 +71,9 @@ def test_a_change_names_the_revision_that_it_was_made_from(desk: Engine, draft: 
 
 def test_what_was_sent_is_no_draft_until_it_is_given_back(desk: Engine, draft: DraftId) -> None:
     with desk.begin() as connection:
-        assert 2 == drafts.sent(connection, MARA, draft, 1, MessageId(5))
+        assert 2 == drafts.sent(connection, MARA, draft, 1, MessageId(5), NOON)
         assert [] == drafts.list_for(connection, MARA)
-        assert drafts.sent(connection, MARA, draft, 2, MessageId(6)) is None
+        assert drafts.sent(connection, MARA, draft, 2, MessageId(6), NOON) is None
         assert not drafts.discard(connection, MARA, draft)
         assert drafts.given_back(connection, MARA, draft, MessageId(6)) is None
         assert 3 == drafts.given_back(connection, MARA, draft, MessageId(5))
@@ -83,10 +83,10 @@ def test_what_was_sent_is_no_draft_until_it_is_given_back(desk: Engine, draft: D
 def test_what_was_sent_is_forgotten_later_and_drafts_never(desk: Engine, draft: DraftId) -> None:
     with desk.begin() as connection:
         sent = drafts.create(connection, MARA, DRAFT, NOON)
-        drafts.sent(connection, MARA, sent, 1, MessageId(5))
+        drafts.sent(connection, MARA, sent, 1, MessageId(5), LATER)  # written long before
 
-        assert 0 == drafts.trim(connection, NOON)
-        assert 1 == drafts.trim(connection, LATER)
+        assert 0 == drafts.trim(connection, LATER)
+        assert 1 == drafts.trim(connection, LATER + timedelta(seconds=1))
         assert drafts.load(connection, MARA, draft) is not None
 
 

@@ -621,7 +621,7 @@ def dispatch(engine: Engine, user: UserId, draft: DraftId, revision: int, desk: 
         return Wrong(fields=prepared.errors)
     planned = send.plan(prepared.intake.outgoing, tracking=desk.tracking)
     with engine.begin() as connection:
-        if drafts.sent(connection, user, draft, revision, planned.id) is not None:
+        if drafts.sent(connection, user, draft, revision, planned.id, desk.now) is not None:
             send.write(connection, planned, desk.now, leaves_at=desk.now + timedelta(seconds=undo_s))
             return Sent(message=planned.id, undo_s=undo_s)
         now_kept = drafts.load(connection, user, draft)

@@ -64,9 +64,11 @@ def save(
     return _moved(connection, user, draft, revision, changed_at=now, **_content(content))
 
 
-def sent(connection: Connection, user: UserId, draft: DraftId, revision: int, message: MessageId) -> int | None:
+def sent(
+    connection: Connection, user: UserId, draft: DraftId, revision: int, message: MessageId, now: datetime
+) -> int | None:
     """It was sent as this message; the new revision, or None as for `save`."""
-    return _moved(connection, user, draft, revision, message_id=message)
+    return _moved(connection, user, draft, revision, message_id=message, changed_at=now)
 
 
 def _moved(connection: Connection, user: UserId, draft: DraftId, revision: int, **changes: object) -> int | None:
@@ -112,7 +114,7 @@ def list_for(connection: Connection, user: UserId) -> list[DraftRow]:
 
 
 def trim(connection: Connection, before: datetime) -> int:
-    """Forget drafts that were sent, and last changed before that time; how many there were."""
+    """Forget drafts that were sent before that time; how many there were."""
     old = delete(drafts).where(drafts.c.message_id.is_not(None), drafts.c.changed_at < before)
     return connection.execute(old).rowcount
 
