@@ -14,7 +14,7 @@ WORKERS ?= 2
 EDITOR := src/unsealed/inlets/web/static/editor
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help install run test check walks e2e crash bench accuracy docs screenshots lock clean
+.PHONY: help install run test check walks e2e crash bench size accuracy docs screenshots lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z0-9]+):.*##[[:space:]]*(.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -75,6 +75,9 @@ crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
 
 bench: $(VENV)/.installed-dev  ## measure, side by side with others
 	@$(BIN)/python -m bench.run
+
+size: $(VENV)/.installed-dev  ## measure every page with ten million events; needs 10 GB and a quarter of an hour
+	@$(BIN)/python -m bench.size --full
 
 accuracy: $(VENV)/.installed-dev  ## how often the judge is right, on simulated mail; writes the tables into docs
 	@$(BIN)/python -m bench.accuracy --write

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,11 +54,14 @@ class Installation:
 
 
 @contextmanager
-def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> Iterator[Installation]:
+def running(
+    *, upstream: str = "", settings: dict[str, str] | None = None, fill: Callable[[Path], None] = lambda data: None
+) -> Iterator[Installation]:
     """Start `unsealed serve` with a fresh data folder, stop it and remove the folder at the end.
 
     upstream: URL of the next hop; without it, mail stays in the sandbox.
     settings: further `UNSEALED_*` environment variables.
+    fill: puts into the data folder what shall be there at the start; the user is there already.
     """
     with tempfile.TemporaryDirectory(dir=DISK, prefix="bench-unsealed-") as folder:
         data = Path(folder) / "data"
@@ -66,6 +69,7 @@ def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> It
         arguments = ["--web", f"127.0.0.1:{web}", "--track", f"127.0.0.1:{track}", "--smtp", f"127.0.0.1:{smtp}"]
         _command("user", "add", SENDER, "--password-stdin", data=data, given=f"{PASSWORD}\n".encode())
         password = _command("app-password", SENDER, data=data)
+        fill(data)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*_COMMAND, "serve", "--data", data, *arguments, *(["--upstream", upstream] if upstream else [])],
@@ -83,6 +87,11 @@ def running(*, upstream: str = "", settings: dict[str, str] | None = None) -> It
         finally:
             process.terminate()
             process.wait(30)
+
+
+def api_token(installation: Installation) -> str:
+    """A new API token of SENDER."""
+    return _command("api-token", SENDER, data=installation.data).split()[-1]
 
 
 def _complaints(log: str) -> str:

@@ -259,6 +259,7 @@ class Seeding:
                     "name": name,
                     "kind": AddressKind.TO if position < 2 else AddressKind.CC,
                     "tracked": fate.tracked and not unchanged,
+                    "user_id": user,
                     "delivery": fate.delivery,
                     "attempts": fate.attempts,
                     "reply": fate.reply,

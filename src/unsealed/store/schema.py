@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Float,
     ForeignKey,
@@ -27,7 +28,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     false,
+    literal_column,
     true,
 )
 
@@ -199,6 +202,15 @@ Index("ix_messages_user_message_id", messages.c.user_id, messages.c.message_id)
 Index("ix_messages_user_received", messages.c.user_id, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_signal", messages.c.user_id, messages.c.signal_at, messages.c.id)
 
+# What lists are filtered by, as an index knows it. A database must see the numbers to know that it may use the index.
+_NONE: ColumnElement[int] = literal_column("0")
+OPENED, CLICKED, REPLIED = (column > _NONE for column in (messages.c.opens, messages.c.clicks, messages.c.replies))
+MACHINE_ALONE = and_(
+    messages.c.machine > _NONE, messages.c.opens == _NONE, messages.c.clicks == _NONE, messages.c.replies == _NONE
+)
+for _name, _where in (("opened", OPENED), ("clicked", CLICKED), ("replied", REPLIED), ("machine", MACHINE_ALONE)):
+    Index(f"ix_messages_user_{_name}", messages.c.user_id, messages.c.id, sqlite_where=_where, postgresql_where=_where)
+
 originals = Table(  # the canonical bytes as submitted; copies are derived from them
     "originals",
     metadata,
@@ -245,6 +257,13 @@ copies = Table(
 )
 Index("ix_copies_user_mailbox", copies.c.user_id, copies.c.mailbox, copies.c.sent_at)
 Index("ix_copies_user_domain", copies.c.user_id, copies.c.domain, copies.c.sent_at)
+WAITING = copies.c.delivery.in_([literal_column("'queued'"), literal_column("'delayed'")])
+BOUNCED = copies.c.delivery == literal_column("'bounced'")
+UNTRACKED = copies.c.tracked.is_(False)
+for _name, _where in (("waiting", WAITING), ("bounced", BOUNCED), ("untracked", UNTRACKED)):
+    Index(
+        f"ix_copies_user_{_name}", copies.c.user_id, copies.c.message_id, sqlite_where=_where, postgresql_where=_where
+    )
 
 links = Table(
     "links",

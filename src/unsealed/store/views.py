@@ -69,9 +69,15 @@ from unsealed.model.view import (
     Sighting,
     Signals,
 )
+from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
+    CLICKED,
     EPOCH,
+    MACHINE_ALONE,
     MICROSECOND,
+    OPENED,
+    REPLIED,
+    UNTRACKED,
     copies,
     feed,
     hits,
@@ -83,12 +89,13 @@ from unsealed.store.schema import (
     revisions,
     sandbox,
 )
+from unsealed.store.schema import WAITING as IS_WAITING
 from unsealed.store.schema import events as event_table
 
 PAGE_LIMIT = 200
 NAMED = 3  # recipients named in a list
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
-COUNT_UP_TO = 10_000
+COUNT_UP_TO = 2_000
 
 WAITING = (Delivery.QUEUED, Delivery.DELAYED)
 COUNTED = tuple(finding for finding in Finding if finding.counted)
@@ -124,11 +131,8 @@ def sent(
     if sort not in ("signal", "sent"):
         raise BadInput(f"sort by signal or sent, not by {sort!r}")
     key = messages.c.signal_at if sort == "signal" else messages.c.received_at
-    query = (
-        select(messages)
-        .where(messages.c.user_id == user, *_matching(search, state, now))
-        .order_by(key.desc(), messages.c.id.desc())
-    )
+    few = _few(connection, user, state)
+    query = select(messages).where(*_listed(user, few, search, state, now)).order_by(key.desc(), messages.c.id.desc())
     query = _behind(query, key, messages.c.id, after)
     found = connection.execute(query.limit(_bounded(limit) + 1)).all()
     rows = found[: _bounded(limit)]
@@ -149,10 +153,53 @@ FILTERS = (
 )
 
 
-def sent_count(connection: Connection, user: UserId, *, search: str = "", state: str = "", now: datetime) -> int:
-    """How many messages `sent` would list, counted up to COUNT_UP_TO + 1."""
-    some = select(messages.c.id).where(messages.c.user_id == user, *_matching(search, state, now))
+_OF_MESSAGES: dict[str, ColumnElement[bool]] = {
+    CopyState.OPENED: OPENED,
+    CopyState.CLICKED: CLICKED,
+    CopyState.REPLIED: REPLIED,
+    CopyState.LOADED_BY_MACHINE: MACHINE_ALONE,
+}
+_OF_COPIES: dict[str, ColumnElement[bool]] = {
+    CopyState.DELAYED: IS_WAITING,
+    CopyState.BOUNCED: IS_BOUNCED,
+    CopyState.NOT_TRACKED: UNTRACKED,
+}
+_KNOWN = _OF_MESSAGES | _OF_COPIES
+
+
+def sent_count(connection: Connection, user: UserId, *, search: str = "", state: str = "", now: datetime) -> int | None:
+    """How many messages `sent` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
+    few = _few(connection, user, state)
+    if few is None and (search or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
+        return None
+    if few is None and state:  # what the index holds is what is in that state
+        return COUNT_UP_TO + 1
+    some = select(messages.c.id).where(*_listed(user, few, search, state, now))
     return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
+
+
+def _few(connection: Connection, user: UserId, state: str) -> list[int] | None:
+    """The messages among which are all in a state, if they are no more than COUNT_UP_TO; else None.
+
+    A list of many is found by walking down the order in which it is shown: each page is near. Of few it would be a walk
+    through everything, so these are looked up and put in order.
+    """
+    if (where := _KNOWN.get(state)) is None:
+        return None
+    of = messages.c.id if state in _OF_MESSAGES else copies.c.message_id
+    found = select(of).where(of.table.c.user_id == user, where).distinct().limit(COUNT_UP_TO + 1)
+    ids = list(connection.execute(found).scalars())
+    return ids if len(ids) <= COUNT_UP_TO else None
+
+
+def _listed(
+    user: UserId, few: Sequence[int] | None, search: str, state: str, now: datetime
+) -> list[ColumnElement[bool]]:
+    if few is None:
+        return [messages.c.user_id == user, *_matching(search, state, now)]
+    # Without the user, so that no database walks through all of the user's messages to find these.
+    more = state if state == CopyState.NOT_TRACKED else ""  # the index knows those of which a copy is not tracked
+    return [messages.c.id.in_(few), *_matching(search, more, now)]
 
 
 def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
@@ -179,27 +226,20 @@ def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
     def some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(copies.c.message_id == messages.c.id, *conditions)
 
-    silent = and_(messages.c.opens == 0, messages.c.clicks == 0, messages.c.replies == 0)
+    if (known := _OF_MESSAGES.get(state)) is not None:
+        return known
     match state:
-        case CopyState.OPENED:
-            return messages.c.opens > 0
-        case CopyState.CLICKED:
-            return messages.c.clicks > 0
-        case CopyState.REPLIED:
-            return messages.c.replies > 0
-        case CopyState.LOADED_BY_MACHINE:
-            return and_(silent, messages.c.machine > 0)
         case CopyState.NO_SIGNAL:
             return and_(
-                silent,
+                *(number == 0 for number in (messages.c.opens, messages.c.clicks, messages.c.replies)),
                 messages.c.machine == 0,
                 some(copies.c.tracked, copies.c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))),
                 ~some(or_(copies.c.delivery.in_(WAITING), copies.c.sent_at > now - QUIET_AFTER)),
             )
         case CopyState.DELAYED:
-            return some(copies.c.delivery.in_(WAITING))
+            return some(copies.c.user_id == messages.c.user_id, IS_WAITING)
         case CopyState.BOUNCED:
-            return some(copies.c.delivery == Delivery.BOUNCED)
+            return some(copies.c.user_id == messages.c.user_id, IS_BOUNCED)
         case CopyState.NOT_TRACKED:
             return ~some(copies.c.tracked)
     raise BadInput(f"no such state to look for: {state!r}")

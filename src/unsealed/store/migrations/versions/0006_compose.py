@@ -174,3 +174,22 @@ def upgrade() -> None:
         "WHERE copies.mailbox <> '' AND NOT messages.sealed "
         "GROUP BY copies.user_id, copies.mailbox"
     )
+    silent = "opens = 0 AND clicks = 0 AND replies = 0"
+    for table, name, column, where in (
+        ("messages", "opened", "id", "opens > 0"),
+        ("messages", "clicked", "id", "clicks > 0"),
+        ("messages", "replied", "id", "replies > 0"),
+        ("messages", "machine", "id", f"machine > 0 AND {silent}"),
+        ("copies", "waiting", "message_id", "delivery IN ('queued', 'delayed')"),
+        ("copies", "bounced", "message_id", "delivery = 'bounced'"),
+        ("copies", "untracked", "message_id", sa.column("tracked", sa.Boolean()).is_(False)),
+    ):
+        condition = sa.text(where) if isinstance(where, str) else where
+        op.create_index(
+            f"ix_{table}_user_{name}",
+            table,
+            ["user_id", column],
+            unique=False,
+            sqlite_where=condition,
+            postgresql_where=condition,
+        )

@@ -1,0 +1,193 @@
+"""Fast at any size: every page and call at 10,000 events and at many more, in turns.
+
+Both installations are made by `bench.synthetic` and run side by side; a question is asked of one, then of the other,
+about messages drawn at random. Time is from the request to the last byte of the answer, over a kept connection: the
+server's, with the loopback. The ratio is that of the processor time of the web role, which others on the machine do not
+stretch. `--full` has a million messages and ten million events, and takes a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from bench import synthetic
+from bench.installation import Installation, api_token, running
+from bench.live import session
+from bench.messages import SENDER
+from bench.table import Table, number, percentile, progress
+
+AIM_S, AIM_RATIO = 0.050, 1.2
+SMALL = (1_000, 10_000)  # messages, events
+
+# What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("Sent", "/sent"),
+    ("Sent, last sent first", "/sent?sort=sent"),
+    ("Sent, somewhere further down", "/sent?after={signal_cursor}"),
+    ("Sent by date, somewhere further down", "/sent?sort=sent&after={sent_cursor}"),
+    ("Sent, opened", "/sent?state=opened"),
+    ("Sent, clicked", "/sent?state=clicked"),
+    ("Sent, replied", "/sent?state=replied"),
+    ("Sent, loaded by a machine", "/sent?state=loaded_by_machine"),
+    ("Sent, no signal", "/sent?state=no_signal"),
+    ("Sent, waiting", "/sent?state=delayed"),
+    ("Sent, bounced", "/sent?state=bounced"),
+    ("Sent, not tracked", "/sent?state=not_tracked"),
+    ("Sent, search: a word that many subjects have", "/sent?q=invoice"),
+    ("Sent, search: a subject that one message has", "/sent?q={subject}"),
+    ("Sent, search: a person", "/sent?q={person}"),
+    ("Sent, search: what nothing has", "/sent?q=zzzzzz"),
+    ("Sent, search and filter", "/sent?q=invoice&state=replied"),
+    ("Sent, the message beside it", "/sent/detail/{message}"),
+    ("Message", "/message/{message}"),
+    ("Message, opens", "/message/{message}?show=opens"),
+    ("Message, clicks", "/message/{message}?show=clicks"),
+    ("Message, every request", "/message/{message}?show=raw&lines=all"),
+    ("Message with a hundredth of all events", "/message/{hot}"),
+    ("Message with a hundredth, every request", "/message/{hot}?show=raw&lines=all"),
+    ("Message, its letter", "/message/{message}/letter"),
+    ("Message, as submitted", "/message/{message}/original.eml"),
+    ("Sandbox", "/sandbox"),
+    ("Write", "/compose"),
+    ("Write, a reply", "/compose?reply={message}"),
+    ("Write, who begins so", "/compose/contacts?q=person1"),
+    ("Drafts", "/drafts"),
+    ("Templates", "/templates"),
+    ("Settings, access", "/settings/access"),
+    ("Settings, addresses", "/settings/identities"),
+    ("Settings, people", "/settings/people"),
+    ("Settings, tracking", "/settings/tracking"),
+    ("Settings, devices", "/settings/devices"),
+    ("Settings, how opens are judged", "/settings/judging"),
+    ("Settings, data", "/settings/data"),
+    ("Settings, sending", "/settings/sending"),
+    ("API, messages", "/api/v1/messages"),
+    ("API, messages, somewhere further down", "/api/v1/messages?cursor={sent_cursor}"),
+    ("API, message", "/api/v1/messages/{message}"),
+    ("API, its events", "/api/v1/messages/{message}/events"),
+    ("API, its clicks", "/api/v1/messages/{message}/events?kind=click"),
+    ("API, a hundredth of all events", "/api/v1/messages/{hot}/events"),
+    ("API, clicks of a hundredth", "/api/v1/messages/{hot}/events?kind=click"),
+    ("API, tracking", "/api/v1/tracking"),
+)
+
+
+@dataclass(kw_only=True)
+class Drawn:
+    """What paths name: drawn from the store of one installation."""
+
+    messages: list[tuple[int, int, int, str]]  # id, sent and last signal in microseconds, subject
+    hot: int
+
+    @classmethod
+    def of(cls, data: Path, rng: random.Random) -> Drawn:
+        with closing(sqlite3.connect(data / "unsealed.db")) as db:
+            (user,) = db.execute("SELECT id FROM users WHERE email = ?", (SENDER,)).fetchone()
+            hot, _ = db.execute("SELECT id, raw FROM messages WHERE user_id = ? ORDER BY raw DESC", (user,)).fetchone()
+            mine = "SELECT id, received_at, signal_at, subject FROM messages WHERE user_id = ? AND received_at >= ?"
+            first, last = db.execute("SELECT min(received_at), max(received_at) FROM messages").fetchone()
+            found = [
+                db.execute(f"{mine} ORDER BY received_at LIMIT 1", (user, rng.randint(first, last))).fetchone()
+                for _ in range(200)
+            ]
+        return cls(messages=[row for row in found if row is not None], hot=hot)
+
+    def path(self, template: str, rng: random.Random) -> str:
+        """A path with its names filled in."""
+        id, sent, signal, subject = rng.choice(self.messages)
+        return template.format(
+            message=f"{id:016x}",
+            hot=f"{self.hot:016x}",
+            sent_cursor=f"{sent:x}.{id:016x}",
+            signal_cursor=f"{signal:x}.{id:016x}",
+            subject=subject.replace(" ", "+"),
+            person=f"person{rng.randrange(200)}@",
+        )
+
+
+class Asker:
+    """A signed-in browser and an API client of one installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._rng = random.Random(7)
+        self._drawn = Drawn.of(installation.data, self._rng)
+        self._connection = http.client.HTTPConnection("127.0.0.1", installation.web, timeout=60)
+        cookie, token = session(installation), api_token(installation)
+        (self._web,) = (pid for pid, role in installation.roles().items() if role == "web")
+        self._headers = {"page": {"Cookie": cookie}, "api": {"Authorization": f"Bearer {token}"}}
+
+    def ask(self, template: str) -> tuple[float, float]:
+        """Seconds until the whole answer is there, and those that the web role was on the processor."""
+        path = self._drawn.path(template, self._rng)
+        headers = self._headers["api" if path.startswith("/api/") else "page"]
+        worked, begun = self._worked(), perf_counter()
+        self._connection.request("GET", path, headers=headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        took = perf_counter() - begun
+        if answer.status != 200:
+            raise ConnectionError(f"{path} was answered with {answer.status}")
+        return took, self._worked() - worked
+
+    def _worked(self) -> float:
+        threads = Path(f"/proc/{self._web}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def filled(messages: int, events: int) -> Callable[[Path], None]:
+    return lambda data: synthetic.fill(data, messages=messages, events=events, now=datetime.now(UTC))
+
+
+def measured(small: Asker, large: Asker, rounds: int, names: tuple[str, str]) -> Table:
+    """Ask everything, in turns."""
+    table = Table(
+        columns=("", *(f"p95, ms, {name}" for name in names), *(f"worked, ms, {name}" for name in names), "ratio")
+    )
+    for name, template in QUESTIONS:
+        for asker in (small, large):
+            asker.ask(template)
+        pairs = [(small.ask(template), large.ask(template)) for _ in range(rounds)]
+        few, many = (list(zip(*side, strict=True)) for side in zip(*pairs, strict=True))
+        waits = [percentile(side[0], 0.95) for side in (few, many)]
+        worked = [median(side[1]) for side in (few, many)]
+        ratio = worked[1] / worked[0]
+        missed = " (missed)" if waits[1] > AIM_S or ratio > AIM_RATIO else ""
+        table.add(name, *(number(1e3 * figure) for figure in (*waits, *worked)), f"{ratio:.2f}{missed}")
+        progress(" ".join(table.rows[-1]))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny numbers")
+    parser.add_argument("--full", action="store_true", help="a million messages and ten million events")
+    asked = parser.parse_args()
+    messages, events, rounds = (100_000, 1_000_000, 20)
+    if asked.quick:
+        messages, events, rounds = (2_000, 20_000, 3)
+    if asked.full:
+        messages, events, rounds = (synthetic.MESSAGES, synthetic.EVENTS, 40)
+    print("## Fast at any size\n")
+    print(
+        f"{SMALL[0]:,} messages with about {SMALL[1]:,} events, and {messages:,} with {events:,}, four of five those of"
+    )
+    print(
+        f"one user; SQLite, in turns. Aims: p95 under {1e3 * AIM_S:.0f} ms, and at most {AIM_RATIO} times the work.\n"
+    )
+    with running(fill=filled(*SMALL)) as few, running(fill=filled(messages, events)) as many:
+        names = (f"{SMALL[1]:,} events", f"{events:,} events")
+        print(measured(Asker(few), Asker(many), rounds, names).markdown())
+
+
+if __name__ == "__main__":
+    main()

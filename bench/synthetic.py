@@ -1,0 +1,349 @@
+"""An installation of any size, written straight into its SQLite file: `python -m bench.synthetic DATA`.
+
+A million messages with ten million events would take the product a day to send and to judge; this takes some minutes.
+Promises a store that is equal in shape to one that grew: the first message is accepted by the product itself, all
+others are like it, every count is what `recount` makes of the events, and the same seed gives the same store. Raw hits
+are not made: no page asks more of them than whether they are there.
+
+Who reads is as uneven as in life: a third of the messages is never asked for, most have a few events, and one has a
+hundredth of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Engine, Table, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex
+
+from bench.messages import SENDER
+from bench.table import progress
+from unsealed.core.instrument import Tracking
+from unsealed.core.judge import RULES_VERSION
+from unsealed.flow import send
+from unsealed.model.event import Finding
+from unsealed.model.message import Outgoing, Recipient, UserId
+from unsealed.model.policy import Switches
+from unsealed.store import schema
+from unsealed.store.engine import connect, sqlite_url
+from unsealed.store.keyring import load
+from unsealed.store.migrate import migrate
+
+MESSAGES, EVENTS = 1_000_000, 10_000_000
+YEARS = 3
+OTHERS = 9  # further users; the one who is measured wrote four of five messages
+SILENT = 0.35  # of the messages
+BATCH = 5_000  # messages written at once
+FIRST_ID = 1 << 40  # beyond those of hits and events that are there
+
+_LETTER = (
+    b"From: {0}\r\nTo: ines@one.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+    b'<html><body><p>Hello,</p><p><a href="https://shop.example/offer">Offer</a> <a href="https://shop.example/terms">'
+    b'Terms</a> <a href="https://shop.example/call">Call</a></p></body></html>\r\n'
+)
+_WORDS = (
+    "offer invoice meeting renewal quarter budget proposal contract delivery schedule question update summary agenda"
+    " feedback launch review draft report order pricing training workshop migration support release notes travel plan"
+    " hiring interview results roadmap security audit backup partner event webinar press survey holiday"
+).split()
+_TOWNS = (("DE", "Berlin", "Berlin"), ("NL", "North Holland", "Amsterdam"), ("FR", "Paris", "Paris"), ("", "", ""))
+_DIRECT = '[["CLIENT_DIRECT","a mail program loaded it from an ordinary address"]]'
+_PROXY = '[["PROXY_LIVE","through a proxy that loads when a person looks"]]'
+_MACHINE = '[["PREFETCH","loaded ahead of any reading"]]'
+
+# kind, finding, confidence, reasons, client, client_kind, device, system, network, operator; how often of a hundred
+_KINDS: tuple[tuple[int, tuple[Any, ...]], ...] = (
+    (30, ("open", Finding.HUMAN_OPEN, 0.9, _DIRECT, "Thunderbird", "desktop_client", "desktop", "Windows", "unknown")),
+    (20, ("open", Finding.PROXIED_OPEN, 0.8, _PROXY, "Gmail", "image_proxy", "hidden", "", "google_proxy")),
+    (15, ("open", Finding.DUPLICATE, 0.9, _DIRECT, "Thunderbird", "desktop_client", "desktop", "Linux", "unknown")),
+    (20, ("open", Finding.MACHINE_PREFETCH, 0.9, _MACHINE, "Apple Mail", "prefetch", "hidden", "", "apple_relay")),
+    (10, ("click", Finding.HUMAN_CLICK, 0.9, _DIRECT, "Chrome", "browser", "desktop", "Windows", "unknown")),
+    (5, ("click", Finding.SCANNER_CLICK, 0.95, _MACHINE, "Chrome", "scanner", "unknown", "", "microsoft")),
+)
+_MICROSECONDS = 1_000_000
+_DAY = 86_400 * _MICROSECONDS
+
+
+@dataclass(slots=True)
+class _Counts:
+    opens: int = 0
+    clicks: int = 0
+    raw: int = 0
+    machine: int = 0
+    confidence: float | None = None
+    first_at: int | None = None
+    last_at: int | None = None
+
+    def take(self, at: int, finding: Finding, confidence: float, first_of_reading: bool) -> None:
+        """Events come in the order of time."""
+        self.raw += 1
+        self.machine += finding.machine
+        if finding.counted:
+            self.opens += first_of_reading
+            self.clicks += finding is Finding.HUMAN_CLICK
+            self.confidence = max(self.confidence or 0.0, confidence)
+            self.first_at = self.first_at or at
+            self.last_at = at
+
+    @property
+    def shown(self) -> int:
+        return self.opens or min(self.clicks, 1)
+
+
+class _File:
+    """The store's file, with its rows in bulk."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF"):
+            self._db.execute(f"PRAGMA {pragma}")
+
+    def like(self, table: Table, row: dict[str, Any], names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Rows that are like `row` but for the columns `names`."""
+        kept = {name: value for name, value in row.items() if name not in names and value is not None}
+        columns = ", ".join(f'"{name}"' for name in (*kept, *names))
+        values = ", ".join("?" * (len(kept) + len(names)))
+        same = tuple(kept.values())
+        self._db.executemany(
+            f"INSERT INTO {table.name} ({columns}) VALUES ({values})",
+            [(*same, *each) for each in rows],
+        )
+
+    def first(self, table: Table) -> dict[str, Any]:
+        asked = self._db.execute(f"SELECT * FROM {table.name} LIMIT 1")
+        found = asked.fetchone()
+        return dict(zip((column[0] for column in asked.description), found, strict=True))
+
+    def begin(self) -> None:
+        self._db.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def without_indexes(self, tables: Sequence[Table]) -> list[str]:
+        """Drop the indexes of tables; the statements that make them again. An index is made faster than kept."""
+        made = []
+        for index in (index for table in tables for index in table.indexes):
+            self._db.execute(f"DROP INDEX {index.name}")
+            made.append(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
+        return made
+
+    def run(self, statement: str) -> None:
+        self._db.execute(statement)
+
+    def close(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.close()
+
+
+def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1) -> None:
+    """Fill the store of a data folder; the sender is made if there is no such user. About so many events."""
+    engine = connect(sqlite_url(data))
+    migrate(engine)
+    sender, others = _users(engine, now)
+    _first(engine, data, sender, now - timedelta(days=365 * YEARS))
+    engine.dispose()
+    file = _File(data / "unsealed.db")
+    big = (schema.messages, schema.copies, schema.links, schema.link_counts, schema.events, schema.contacts)
+    indexes = file.without_indexes(big)
+    rng = random.Random(seed)
+    begun = perf_counter()
+    batches = _batches(rng, file, sender, others, messages, events, now)
+    for done in batches:
+        progress(f"{done:,} messages after {perf_counter() - begun:.0f} s")
+    for statement in indexes:
+        file.run(statement)
+    file.close()
+
+
+def _users(engine: Engine, now: datetime) -> tuple[int, list[int]]:
+    users = schema.users
+    with engine.begin() as connection:
+        sender = connection.execute(select(users.c.id).where(users.c.email == SENDER)).scalar_one_or_none()
+        if sender is None:
+            sender = 1
+            connection.execute(users.insert().values(id=sender, email=SENDER, role="owner", created_at=now))
+        others = [sender + 1 + number for number in range(OTHERS)]
+        rows = [{"id": id, "email": f"u{id}@x.example", "role": "member", "created_at": now} for id in others]
+        connection.execute(users.insert(), rows)
+    return sender, others
+
+
+def _first(engine: Engine, data: Path, sender: int, at: datetime) -> None:
+    """One message by the product itself, which all others are like."""
+    ring = load(data)
+    outgoing = Outgoing(
+        user=UserId(sender),
+        envelope_from=SENDER,
+        recipients=(Recipient(address="ines@one.example", name="Ines Marchetti"),),
+        raw=_LETTER.replace(b"{0}", SENDER.encode()),
+        received_at=at,
+        switches=Switches(),
+    )
+    tracking = Tracking(base_url="http://127.0.0.1", keys=ring, key_id=ring.newest)
+    send.accept(engine, outgoing, tracking=tracking, now=at)
+    with engine.begin() as connection:
+        connection.execute(schema.jobs.update().values(state="done"))
+        connection.execute(schema.copies.update().values(delivery="sent", attempts=1, sent_at=at))
+
+
+def _batches(
+    rng: random.Random, file: _File, sender: int, others: Sequence[int], messages: int, events: int, now: datetime
+) -> Iterator[int]:
+    """Write all rows in portions; how many messages are done after each."""
+    like = {table.name: file.first(table) for table in (schema.messages, schema.originals, schema.copies, schema.links)}
+    people = max(50, messages // 50)
+    end = int(now.timestamp()) * _MICROSECONDS
+    step = 365 * YEARS * _DAY // messages
+    met: dict[tuple[int, str], list[int]] = {}
+    kinds = rng.choices([kind for _, kind in _KINDS], [often for often, _ in _KINDS], k=10_000)
+    hit = FIRST_ID
+    for start in range(0, messages, BATCH):
+        rows: dict[str, list[tuple[Any, ...]]] = {
+            name: [] for name in ("messages", "originals", "copies", "links", "link_counts", "events", "replies")
+        }
+        for number in range(start, min(start + BATCH, messages)):
+            id, at = rng.getrandbits(63), end - (messages - number) * step
+            user = sender if rng.random() < 0.8 else rng.choice(others)
+            wanted = _asked_for(rng, number, messages, events)
+            replied = wanted > 0 and rng.random() < 0.03
+            copies = [(rng.getrandbits(63), int(people * rng.random() ** 2)) for _ in range(_recipients(rng))]
+            tracked = rng.random() < 0.97
+            counts = {copy: _Counts() for copy, _ in copies}
+            by_link: dict[tuple[int, int], _Counts] = {}
+            times = sorted(min(rng.expovariate(1 / (2 * _DAY)), end - at - 1) for _ in range(wanted if tracked else 0))
+            for later in times:
+                kind, finding, confidence, *said = kinds[hit % len(kinds)]
+                copy, when = copies[rng.randrange(len(copies))][0], at + int(later)
+                link = hit % 3 if kind == "click" else None
+                first = kind == "open" and finding.counted and hit % 3 > 0
+                counts[copy].take(when, finding, confidence, first)
+                if link is not None:
+                    by_link.setdefault((copy, link), _Counts()).take(when, finding, confidence, False)
+                country, region, town = _TOWNS[hit % 4] if said[-1] == "unknown" else _TOWNS[-1]
+                place = "known" if country else "proxy"
+                rows["events"].append(
+                    (hit, id, copy, kind, link, when, finding.value, confidence, *said, "", first, place, country,
+                     region, town, user)
+                )  # fmt: skip
+                hit += 1
+            opens = sum(each.shown for each in counts.values())
+            firsts = [each.first_at for each in counts.values() if each.first_at is not None]
+            lasts = [each.last_at for each in counts.values() if each.last_at is not None]
+            subject = f"{' '.join(rng.sample(_WORDS, 3)).capitalize()} {number}"
+            names = ", ".join(f"Person {person}" for _, person in copies[:3])
+            rows["messages"].append(
+                (id, user, f"<{id:x}@x.example>", subject, names, len(copies), at, opens,
+                 sum(each.clicks for each in counts.values()), sum(each.raw for each in counts.values()),
+                 sum(each.machine for each in counts.values()), min(firsts, default=None), max(lasts, default=None),
+                 max(lasts, default=at), id, int(replied))
+            )  # fmt: skip
+            rows["originals"].append((id,))
+            for position, (copy, person) in enumerate(copies):
+                count, domain = counts[copy], f"company{person % (people // 5 or 1)}.example"
+                address, bounced = f"person{person}@{domain}", not count.raw and rng.random() < 0.01
+                answered = int(replied and position == 0)
+                rows["copies"].append(
+                    (copy, id, position, address, f"Person {person}", tracked, "bounced" if bounced else "sent",
+                     None if bounced else at + _MICROSECONDS, count.shown, count.clicks, count.raw, count.machine,
+                     count.confidence, count.first_at, count.last_at, user, address, domain, answered,
+                     at + _DAY // 2 if answered else None)
+                )  # fmt: skip
+                seen = met.setdefault((user, address), [0, at, at, person])
+                seen[0], seen[2] = seen[0] + 1, at
+                if answered:
+                    rows["replies"].append((user, id, copy, f"<{copy:x}@one.example>", address, at + _DAY // 2))
+            rows["links"] += [(id, position, f"https://shop.example/{position}") for position in range(3)]
+            rows["link_counts"] += [
+                (copy, link, id, each.clicks, each.machine, each.first_at, each.last_at)
+                for (copy, link), each in by_link.items()
+            ]
+        file.begin()
+        _write(file, like, rows)
+        file.commit()
+        if (start // BATCH) % 20 == 19 or start + BATCH >= messages:
+            yield min(start + BATCH, messages)
+    file.begin()
+    known = ("user_id", "mailbox", "address", "name", "messages", "first_at", "last_at")
+    told = [
+        (whose, mailbox, mailbox, f"Person {seen[3]}", seen[0], seen[1], seen[2])
+        for (whose, mailbox), seen in met.items()
+    ]
+    file.like(schema.contacts, {}, known, told)
+    file.commit()
+
+
+def _recipients(rng: random.Random) -> int:
+    drawn = rng.random()
+    return 1 if drawn < 0.9 else rng.randint(2, 5) if drawn < 0.99 else 20
+
+
+def _asked_for(rng: random.Random, number: int, messages: int, events: int) -> int:
+    """How many events a message has."""
+    if number == messages // 2:
+        return events // 100
+    return 0 if rng.random() < SILENT else 1 + int(rng.expovariate((1 - SILENT) * messages / (0.94 * events)))
+
+
+def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tuple[Any, ...]]]) -> None:
+    file.like(
+        schema.messages,
+        like["messages"],
+        ("id", "user_id", "message_id", "subject", "recipients", "recipient_count", "received_at", "opens", "clicks",
+         "raw", "machine", "first_at", "last_at", "signal_at", "thread", "replies"),
+        rows["messages"],
+    )  # fmt: skip
+    file.like(schema.originals, like["originals"], ("message_id",), rows["originals"])
+    file.like(
+        schema.copies,
+        like["copies"],
+        ("id", "message_id", "position", "address", "name", "tracked", "delivery", "sent_at", "opens", "clicks", "raw",
+         "machine", "confidence", "first_at", "last_at", "user_id", "mailbox", "domain", "replies", "replied_at"),
+        rows["copies"],
+    )  # fmt: skip
+    file.like(schema.links, like["links"], ("message_id", "position", "destination"), rows["links"])
+    file.like(
+        schema.link_counts,
+        {},
+        ("copy_id", "position", "message_id", "clicks", "machine", "first_at", "last_at"),
+        rows["link_counts"],
+    )
+    file.like(
+        schema.events,
+        {"rules": RULES_VERSION},
+        ("hit_id", "message_id", "copy_id", "kind", "link", "at", "finding", "confidence", "reasons", "client",
+         "client_kind", "device", "system", "network", "operator", "first_of_reading", "place", "country", "region",
+         "city", "user_id"),
+        rows["events"],
+    )  # fmt: skip
+    file.like(
+        schema.replies,
+        {"kind": "reply"},
+        ("user_id", "message_id", "copy_id", "header_id", "address", "at"),
+        rows["replies"],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="a data folder; it is made when it is not there")
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    asked.data.mkdir(parents=True, exist_ok=True)
+    fill(asked.data, messages=asked.messages, events=asked.events, now=datetime.now(UTC), seed=asked.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Installations made for measurements are such as grow by themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bench.synthetic import fill
+from sqlalchemy import func, select
+from tests.conftest import NOON
+
+from unsealed.model.message import UserId
+from unsealed.store import events, schema, views
+from unsealed.store.engine import connect, reading, sqlite_url
+
+
+def made(folder: Path, *, seed: int = 1) -> Path:
+    folder.mkdir()
+    fill(folder, messages=300, events=3_000, now=NOON, seed=seed)
+    return folder
+
+
+def digest(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "unsealed.db")) as db:
+        rows = db.execute("SELECT * FROM events ORDER BY hit_id").fetchall()
+        rows += db.execute(
+            "SELECT id, subject, opens, raw FROM messages WHERE subject <> 'Hello' ORDER BY id"
+        ).fetchall()
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def test_every_count_is_what_the_events_say(tmp_path: Path) -> None:
+    engine = connect(sqlite_url(made(tmp_path / "data")))
+    with engine.begin() as connection:
+        count = connection.execute(select(func.count()).select_from(schema.events)).scalar_one()
+
+        assert 0 == events.recount(connection)
+    assert 2_000 < count < 4_000
+    with reading(engine) as connection:
+        page = views.sent(connection, UserId(1), now=NOON)
+        assert 50 == len(page.items)
+        assert page.items[0].signals.raw
+    engine.dispose()
+
+
+def test_it_has_every_index_of_the_product(tmp_path: Path) -> None:
+    indexes = [index for table in schema.metadata.tables.values() for index in table.indexes]
+    with closing(sqlite3.connect(made(tmp_path / "data") / "unsealed.db")) as db:
+        held = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'").fetchall())
+
+    for index in indexes:
+        assert (index.dialect_options["sqlite"]["where"] is not None) == (" WHERE " in held[str(index.name)])
+
+
+def test_the_same_seed_gives_the_same_store(tmp_path: Path) -> None:
+    first, again, other = made(tmp_path / "a"), made(tmp_path / "b"), made(tmp_path / "c", seed=2)
+
+    assert digest(first) == digest(again) != digest(other)
