@@ -14,6 +14,7 @@ from tests.conftest import NOON
 from tests.parts.house import SENDER, THUNDERBIRD, House, a_hit, snapshot
 from tests.unit.core.test_reply import report
 
+from unsealed.core import reply
 from unsealed.flow import observe
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.reply import Found
@@ -110,6 +111,19 @@ def test_an_answer_counts_on_the_copy_and_the_message_and_reaches_live_pages(off
     assert (1, LATER, 1) == office.replies(rob)
     assert (0, None, 1) == office.replies(lotte)
     assert [("reply", rob)] == office.fed()
+
+
+def test_an_answer_by_a_person_and_a_bounce_are_causes_of_notices_and_nothing_else_is(office: Office) -> None:
+    answered, bounced = office.house.message(), office.house.message()
+    office.comes(answer(), answer(number=2, more="Auto-Submitted: auto-replied\r\n"), answer(number=3))
+    office.comes(answer(), folder="Archive")
+    office.comes(failed("rob0@x.example", envelope=public_id(bounced[0])))
+    office.comes(failed("rob0@x.example", envelope=public_id(answered[0]), action="delayed", status="4.4.1"))
+
+    n = schema.notices.c
+    with office.engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(select(n.act, n.state).order_by(n.id))]
+    assert [("replied", "new"), ("replied", "new"), ("bounced", "new")] == found
 
 
 def test_an_answer_is_counted_once_wherever_and_however_often_it_is_found(office: Office) -> None:
@@ -240,14 +254,14 @@ def test_what_fails_half_way_leaves_nothing_and_is_found_again(office: Office, m
 
 def test_a_message_that_we_cannot_read_costs_itself_alone(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     [rob] = office.house.message()
-    read = observe.reply.read
+    read = reply.read
 
     def reads(raw: bytes) -> Any:
         if b"poison" in raw:
             raise RecursionError
         return read(raw)
 
-    monkeypatch.setattr(observe.reply, "read", reads)
+    monkeypatch.setattr(reply, "read", reads)
 
     assert office.comes(answer(more="X: poison\r\n"), answer(number=2))
     assert 1 == office.replies(rob)[0]

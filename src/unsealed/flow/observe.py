@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from unsealed.core import reply
 from unsealed.core.secret import seal, unseal
+from unsealed.flow import notify
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.ports import Keys
@@ -111,6 +112,7 @@ def _answer(connection: Connection, user: UserId, incoming: Incoming, at: dateti
         return
     if incoming.kind is Kind.REPLY:
         replies.answered(connection, nearest.id, copy, at)
+        notify.hear_reply(connection, user, nearest.id, copy, incoming.header_id, at)
     yield Change(user=user, message=nearest.id, copy=copy, what=incoming.kind.value, at=at)
 
 
@@ -124,6 +126,8 @@ def _report(connection: Connection, user: UserId, incoming: Incoming, at: dateti
         return
     for copy, fate in fates:
         if replies.reported(connection, copy, fate.kind, fate.words, at):
+            if fate.kind is Kind.BOUNCE:
+                notify.hear_bounce(connection, user, sent.id, copy, at)
             yield Change(user=user, message=sent.id, copy=copy, what="delivery", at=at)
         elif fate.kind is Kind.DELAYED:
             yield Change(user=user, message=sent.id, copy=copy, what=fate.kind.value, at=at)

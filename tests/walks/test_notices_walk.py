@@ -1,0 +1,225 @@
+"""Notices through every process: a real submission, real hits, and what a browser shows, for each level of silence; and
+push messages, from the hit to the service worker."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SENDER = "mara@tidewater.example"
+INES = "ines@harbourline.example"
+PIXEL = re.compile(rb"http://127\.0\.0\.1:\d+/o/[A-Za-z0-9_-]+\.gif")
+
+SHOWN = """navigator.serviceWorker.ready.then((it) => it.getNotifications())
+    .then((all) => all.map((each) => [each.title, each.body, each.tag]))"""
+KEPT = """caches.open('unsealed-told').then((it) => it.match('/notices/last'))
+    .then((it) => it.json()).then((all) => all[0].title)"""
+
+pytestmark = pytest.mark.walk
+
+
+class Post:
+    """One installation with a sender who is signed in, and letters that can be opened."""
+
+    def __init__(self, installation: Any, sink: Any, page: Page, until: Callable[..., Any]) -> None:
+        self.installation, self.sink, self.page, self.until = installation, sink, page, until
+        installation.upstream = f"smtp://127.0.0.1:{sink.port}"
+        installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
+        self.password = installation.command("app-password", SENDER)
+        self.token = installation.command("api-token", SENDER)
+        installation.start()
+        self.web = f"http://127.0.0.1:{installation.web}"
+        page.goto(f"{self.web}/sign-in?next=/settings/notifications")
+        page.get_by_label("E-mail address").fill(SENDER)
+        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Silence", exact=False).first.wait_for()
+
+    def end(self) -> None:
+        self.page.goto("about:blank")  # else it would call the server that is gone an error
+        self.installation.stop()
+
+    def send(self, subject: str) -> str:
+        """A letter; its pixel."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = SENDER, f"Ines Marchetti <{INES}>", subject
+        message.set_content("The new menu looks good.")
+        message.add_alternative(f"<p>{subject}: <a href='https://example.org/menu'>menu</a></p>", subtype="html")
+        before = len(self.sink.mails)
+        assert {} == self.installation.send(SENDER, self.password, SENDER, [INES], message.as_bytes())
+        self.until(lambda: len(self.sink.mails) > before, "delivered")
+        found = PIXEL.search(self.sink.copy_for(INES).replace(b"=\r\n", b"").replace(b"=3D", b"="))
+        assert found is not None
+        return found[0].decode()
+
+    def open(self, pixel: str) -> None:
+        assert 200 == self.installation.load(pixel, X_Forwarded_For="203.0.113.21").status
+
+    def opens(self, subject: str) -> int:
+        path = "/api/v1/messages"
+        answer = self.installation.get(self.installation.web, path, Authorization=f"Bearer {self.token}").json
+        return next(int(each["opens"]) for each in answer["messages"] if each["subject"] == subject)
+
+    def choose(self, button: str) -> None:
+        self.page.goto(f"{self.web}/settings/notifications")
+        self.page.get_by_role("button", name=button, exact=True).click()
+        self.page.wait_for_load_state()
+
+    def listen(self) -> None:
+        self.page.goto(f"{self.web}/sent")
+        self.page.get_by_text("Live", exact=True).wait_for()
+
+    def rings(self, subject: str) -> bool:
+        """Whether a card shows, once the reading is counted."""
+        card = self.page.locator(".toast", has_text=subject)
+        self.until(lambda: self.opens(subject) == 1, "counted all the same")
+        self.until(lambda: self.decided(subject), "decided")
+        if self.told(subject):
+            card.wait_for()
+            return True
+        assert 0 == card.count()
+        return False
+
+    def line(self, subject: str) -> str:
+        html = self.page.request.get(f"{self.web}/settings/notifications").text()
+        found = re.search(rf"{re.escape(subject)}</a>(.*?)</li>", html, re.S)
+        return found[1] if found else ""
+
+    def decided(self, subject: str) -> bool:
+        return bool(self.line(subject)) and "on its way" not in self.line(subject)
+
+    def told(self, subject: str) -> bool:
+        return "no notice" not in self.line(subject)
+
+
+@pytest.fixture
+def post(installation: Any, sink: Any, page: Page, until: Callable[..., Any]) -> Post:
+    return Post(installation, sink, page, until)
+
+
+def test_each_level_of_silence_and_what_is_silenced_goes_on_being_counted(
+    post: Post, shoot: Callable[[str], None]
+) -> None:
+    page = post.page
+
+    # Nothing is silenced: a card says who, what, which message, on what and how sure.
+    pixel = post.send("Lunch on Friday")
+    post.listen()
+    post.open(pixel)
+    assert post.rings("Lunch on Friday")
+    said = page.locator(".toast").inner_text()
+    assert "Ines Marchetti opened it" in said
+    assert "Thunderbird" in said
+    shoot("toast")
+
+    # The speaker of a message, pressed in the card: this one is silent now.
+    page.locator(".toast").get_by_role("button", name="Mute this message").click()
+    page.locator(".toast").wait_for(state="detached")
+    speaker = page.locator("#list button[data-speaker]").first
+    assert "true" == speaker.get_attribute("aria-pressed")
+
+    # Mute all: what was sent until now is silent, new mail rings.
+    old = post.send("Before mute all")
+    excepted = post.send("Excepted")
+    post.choose("Silence all sent until now")
+    new = post.send("After mute all")
+    post.listen()
+
+    # The speaker as an exception after mute all.
+    row = page.locator("#list li", has_text="Excepted")
+    row.locator("button[data-speaker]").focus()
+    page.keyboard.press("Enter")
+    post.until(lambda: row.locator("button[data-speaker]").get_attribute("aria-pressed") == "false", "it speaks")
+    for pixel in (old, excepted, new):
+        post.open(pixel)
+    assert not post.rings("Before mute all")
+    assert post.rings("Excepted")
+    assert post.rings("After mute all")
+
+    # A conversation and a recipient, from the message's own page.
+    for number, name in enumerate(("Silence this conversation", f"Silence {INES}")):
+        pixel = post.send(f"Third {number}")
+        post.listen()
+        page.locator("#list .row", has_text=f"Third {number}").click()
+        page.get_by_role("heading", name=f"Third {number}").wait_for()
+        page.get_by_text("Silence more", exact=True).locator("..").click()
+        page.get_by_role("button", name=name).click()
+        page.get_by_text("Live", exact=True).wait_for()
+        post.open(pixel)
+        assert not post.rings(f"Third {number}")
+    post.choose("Let speak")
+
+    # The master switch: nothing at all, not even the exception.
+    pixel = post.send("Nothing at all")
+    post.choose("Switch off")
+    post.listen()
+    page.get_by_text("Notices are off", exact=True).wait_for()
+    post.open(pixel)
+    assert not post.rings("Nothing at all")
+    shoot("notices-off")
+    post.end()
+
+
+def test_of_several_pages_one_shows_the_card(post: Post) -> None:
+    pixel = post.send("Two windows")
+    post.listen()
+    with post.page.expect_popup() as opened:
+        post.page.evaluate("window.open('/sent') && null")
+    other = opened.value
+    other.get_by_text("Live", exact=True).wait_for()
+    post.open(pixel)
+    post.until(lambda: post.page.locator(".toast").count() + other.locator(".toast").count() == 1, "one card")
+    post.until(lambda: "told" in post.line("Two windows"), "told")
+    assert 1 == post.page.locator(".toast").count() + other.locator(".toast").count()
+    other.close()
+    post.end()
+
+
+def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post: Post) -> None:
+    post.send("Pushed")
+    page = post.page
+    page.context.grant_permissions(["notifications"], origin=post.web)
+    page.goto(f"{post.web}/sent")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    protocol = page.context.new_cdp_session(page)
+    versions: list[dict[str, Any]] = []
+    protocol.on("ServiceWorker.workerRegistrationUpdated", lambda told: versions.extend(told["registrations"]))
+    protocol.send("ServiceWorker.enable")
+    post.until(lambda: page.evaluate("1") and versions, "the worker is known")
+    [message] = [
+        each["id"]
+        for each in post.installation.get(
+            post.installation.web, "/api/v1/messages", Authorization=f"Bearer {post.token}"
+        ).json["messages"]
+    ]
+    shown = {
+        "title": "Ines Marchetti opened it",
+        "body": "Pushed",
+        "tag": "c1",
+        "data": {"path": f"/message/{message}", "message": message, "page": False},
+    }
+    protocol.send(
+        "ServiceWorker.deliverPushMessage",
+        {
+            "origin": post.web,
+            "registrationId": versions[-1]["registrationId"],
+            "data": json.dumps({"web_push": 8030, "notification": shown}),
+        },
+    )
+    assert [["Ines Marchetti opened it", "Pushed", "c1"]] == post.until(lambda: page.evaluate(SHOWN), "shown")
+    assert "Ines Marchetti opened it" == page.evaluate(KEPT)
+
+    # Its button "Mute": browsers let nobody press it from a script, so what it does is called.
+    [worker] = page.context.service_workers
+    worker.evaluate(f"mute('{message}')")
+    page.goto(f"{post.web}/message/{message}")
+    page.get_by_role("button", name="No notices: silenced").wait_for()
+    post.end()
