@@ -78,6 +78,8 @@ class MailboxServer:
     more: str = ""  # lines of configuration
     folder: Path = field(init=False)
     process: subprocess.Popen[bytes] | None = None
+    account: str | None = None  # as whom it runs, when not as ourselves
+    others: tuple[int, ...] | None = None
 
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="unsealed-imap-"))
@@ -104,23 +106,24 @@ class MailboxServer:
             more=self.more,
         )
         (self.folder / "dovecot.conf").write_text(text, encoding="utf-8")
-        user = {}
         if os.geteuid() == 0:
             for path in [self.folder, *self.folder.rglob("*")]:
                 os.chown(path, account.pw_uid, account.pw_gid)
-            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self.run(user)
+            self.account, self.others = account.pw_name, ()
+        self.run()
 
-    def run(self, user: dict[str, object] | None = None) -> None:
-        self._user = user if user is not None else self._user
-        self.process = subprocess.Popen(  # type: ignore[call-overload]
+    def run(self) -> None:
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [self.program, "-F", "-c", str(self.folder / "dovecot.conf")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            **self._user,
+            user=self.account,
+            group=self.account and pwd.getpwnam(self.account).pw_gid,
+            extra_groups=self.others,
         )
+        self.process = process
         deadline = monotonic() + 20
         while True:
             try:
@@ -129,7 +132,7 @@ class MailboxServer:
                         return
             except OSError:
                 pass
-            assert self.process.poll() is None, self.log()
+            assert process.poll() is None, self.log()
             assert monotonic() < deadline, self.log()
             sleep(0.02)
 

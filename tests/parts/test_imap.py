@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from imapclient.exceptions import IMAPClientAbortError
 from sqlalchemy import Engine, select
 from tests.mailbox_server import PASSWORD, MailboxServer
 from tests.parts.house import KEYS, SENDER, House
@@ -20,7 +21,7 @@ from tests.parts.house import KEYS, SENDER, House
 from unsealed.core.secret import seal
 from unsealed.inlets import imap
 from unsealed.model.errors import MailboxClosed
-from unsealed.model.reply import Mailbox
+from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Tls
 from unsealed.store import mailboxes, schema
 
@@ -29,7 +30,8 @@ TRUST = ssl.create_default_context()
 
 
 def at(server: MailboxServer, **more: Any) -> Mailbox:
-    given = {"host": "127.0.0.1", "port": server.port, "tls": Tls.NONE, "user": USER, "password": PASSWORD}
+    given: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "tls": Tls.NONE}
+    given |= {"user": USER, "password": PASSWORD}
     return Mailbox(**(given | more))
 
 
@@ -49,7 +51,8 @@ class Watched:
     watches: imap.Watches
 
     def connect(self, **more: Any) -> None:
-        given = {"host": "127.0.0.1", "port": self.server.port, "tls": Tls.NONE, "user": USER, "now": datetime.now(UTC)}
+        given: dict[str, Any] = {"host": "127.0.0.1", "port": self.server.port, "tls": Tls.NONE}
+        given |= {"user": USER, "now": datetime.now(UTC)}
         secret = seal(KEYS, more.pop("password", PASSWORD), purpose=mailboxes.purpose(SENDER))
         with self.house.engine.begin() as connection:
             mailboxes.connect(connection, SENDER, secret=secret, **(given | more))
@@ -97,7 +100,7 @@ def watched(
 
 def counts(house: House, copy: Any) -> int:
     with house.engine.connect() as connection:
-        return connection.execute(select(schema.copies.c.replies).where(schema.copies.c.id == copy)).scalar_one()
+        return int(connection.execute(select(schema.copies.c.replies).where(schema.copies.c.id == copy)).scalar_one())
 
 
 # Signing in
@@ -106,7 +109,7 @@ def counts(house: House, copy: Any) -> int:
 def test_a_mailbox_that_lets_us_in_says_what_it_holds(mailbox_server: MailboxServer) -> None:
     seen = imap.try_out(at(mailbox_server), inside=True, trust=TRUST)
 
-    assert imap.Entered(folders=2, watched=("Junk", "INBOX"), idle=True) == seen
+    assert Entered(folders=2, watched=("Junk", "INBOX"), idle=True) == seen
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,7 @@ def test_tls_is_verified(program: Callable[[str], str], free_port: Callable[[], 
 def test_a_server_that_sends_without_end_is_left(mailbox_server: MailboxServer) -> None:
     with imap.entered(at(mailbox_server), inside=True, trust=TRUST) as client:
         client.fresh().noop()
-        with pytest.raises(imap.IMAPClientAbortError, match="without end"):
+        with pytest.raises(IMAPClientAbortError, match="without end"):
             client._wire.read(imap.ANSWER_BYTES + 1)
 
 
