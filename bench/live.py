@@ -73,7 +73,7 @@ class Browser:
             while line := await reader.readline():
                 if line.startswith(b"event: ready"):
                     self.ready.set()
-                elif line.startswith(b"data:") and (found := _MESSAGE.search(line)):
+                elif line.startswith(b"data:") and b'"notice"' not in line and (found := _MESSAGE.search(line)):
                     if found[1] in self._expected:
                         self.heard.setdefault(found[1], perf_counter())
                     if len(self.heard) == len(self._expected):

@@ -64,6 +64,14 @@ def test_nothing_else_is_taken_from_anybody(address: str, trusted: bool) -> None
     assert not service(address, trusted=trusted)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own plug-ins
+def test_apprise_knows_every_service_that_is_offered() -> None:
+    manager = pytest.importorskip("apprise.manager_plugins").NotificationManager()
+    manager.load_modules()
+
+    assert [] == sorted({*chat.SERVICES, *chat.HOSTED}.difference(manager.schemas()))
+
+
 async def test_the_service_gets_title_and_words() -> None:
     got: list[tuple[str, str, str]] = []
 

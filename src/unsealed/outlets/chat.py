@@ -23,12 +23,11 @@ from unsealed.model.notice import Device, Words
 SERVICES = {
     "discord": "Discord",
     "gchat": "Google Chat",
-    "msteams": "Microsoft Teams",
     "pover": "Pushover",
     "pbul": "Pushbullet",
     "slack": "Slack",
     "tgram": "Telegram",
-    "webexteams": "Webex",
+    "wxteams": "Webex",
 }
 # The same with a host that is typed: for who runs the installation. https alone, but for ntfy without a host.
 HOSTED = {
@@ -37,7 +36,7 @@ HOSTED = {
     "mmosts": "Mattermost",
     "ntfys": "ntfy",
     "rockets": "Rocket.Chat",
-    "schats": "Signal",
+    "signals": "Signal",
 }
 _FIRST = re.compile(r"[A-Za-z0-9_:@.\-]{1,400}(?:/[\w:@.\-/#%]*)?")
 
