@@ -156,7 +156,14 @@ async def test_the_rail_names_only_screens_that_are_there(mara: Any) -> None:
     for path in re.findall(r'href="([^"]+)"', nav):
         if not path.startswith("/static"):
             assert (await mara.get(path)).status == 200
-    assert re.findall(r"</svg>([A-Za-z]+)</a>", nav) == ["Sent", "Sandbox", "Settings"]
+    assert re.findall(r"</svg>([A-Za-z]+)</a>", nav) == [
+        "Write",
+        "Sent",
+        "Drafts",
+        "Templates",
+        "Sandbox",
+        "Settings",
+    ]
 
 
 @pytest.mark.parametrize(("zone", "expected"), [("", "11:54"), ("Asia/Tokyo~540", "20:54"), ("nowhere~-60", "10:54")])
