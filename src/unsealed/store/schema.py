@@ -31,6 +31,7 @@ from sqlalchemy import (
     and_,
     false,
     literal_column,
+    or_,
     true,
 )
 
@@ -210,6 +211,14 @@ MACHINE_ALONE = and_(
 )
 for _name, _where in (("opened", OPENED), ("clicked", CLICKED), ("replied", REPLIED), ("machine", MACHINE_ALONE)):
     Index(f"ix_messages_user_{_name}", messages.c.user_id, messages.c.id, sqlite_where=_where, postgresql_where=_where)
+Index(
+    "ix_messages_user_last",
+    messages.c.user_id,
+    messages.c.last_at,
+    messages.c.id,
+    sqlite_where=OPENED,
+    postgresql_where=OPENED,
+)
 
 originals = Table(  # the canonical bytes as submitted; copies are derived from them
     "originals",
@@ -263,6 +272,30 @@ UNTRACKED = copies.c.tracked.is_(False)
 for _name, _where in (("waiting", WAITING), ("bounced", BOUNCED), ("untracked", UNTRACKED)):
     Index(
         f"ix_copies_user_{_name}", copies.c.user_id, copies.c.message_id, sqlite_where=_where, postgresql_where=_where
+    )
+
+FOLLOWED_UP = 10  # to more people at once nobody writes again one by one
+SILENT = and_(  # what the list of letters without a signal holds
+    copies.c.opens == _NONE,
+    copies.c.clicks == _NONE,
+    copies.c.replies == _NONE,
+    copies.c.position < literal_column(str(FOLLOWED_UP)),
+    copies.c.tracked.is_(True),
+    copies.c.delivery.in_([literal_column("'sent'"), literal_column("'delivered'")]),
+)
+KEEN = and_(copies.c.opens >= literal_column("3"), copies.c.replies == _NONE)  # read again and again, and no answer
+for _name, _key, _where in (
+    ("silent", copies.c.sent_at, SILENT),
+    ("keen", copies.c.last_at, KEEN),
+    ("bounced_at", copies.c.ended_at, BOUNCED),
+):
+    Index(
+        f"ix_copies_user_{_name}",
+        copies.c.user_id,
+        _key,
+        copies.c.id,
+        sqlite_where=_where,
+        postgresql_where=_where,
     )
 
 links = Table(
@@ -375,6 +408,19 @@ events = Table(  # one per hit; can be computed again
 Index("ix_events_user_kind_at", events.c.user_id, events.c.kind, events.c.at, events.c.hit_id)
 Index("ix_events_message_at", events.c.message_id, events.c.at, events.c.hit_id)
 Index("ix_events_copy_at", events.c.copy_id, events.c.at)
+# What people did, apart from all that machines and repeats leave: a reader may be one request in a thousand.
+FIRST_OPEN = events.c.first_of_reading.is_(True)
+CLICK = events.c.finding == literal_column("'human_click'")
+_by_people = or_(FIRST_OPEN, CLICK)
+Index(
+    "ix_events_user_people",
+    events.c.user_id,
+    events.c.kind,
+    events.c.at,
+    events.c.hit_id,
+    sqlite_where=_by_people,
+    postgresql_where=_by_people,
+)
 
 corrections = Table(  # what a sender said about an event: holds for history and future until it is undone
     "corrections",
@@ -639,6 +685,23 @@ tellings = Table(  # one notice on its way to one device; each has a job
     Column("words", Text, nullable=False, server_default=""),  # why it failed
     UniqueConstraint("notice_id", "device_id", "undo"),
 )
+
+reminders = Table(  # "remind me if it is not answered by Friday"
+    "reminders",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("copy_id", BigInteger, nullable=False, server_default="0"),  # 0: whichever recipient
+    Column("unless", String(8), nullable=False),  # model.reminder.Unless
+    Column("due_at", Moment, nullable=False),
+    Column("state", String(8), nullable=False),  # model.reminder.State
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),  # when it became due, or was not needed any more
+    UniqueConstraint("user_id", "message_id", "copy_id", "unless"),
+)
+Index("ix_reminders_state_due", reminders.c.state, reminders.c.due_at)
+Index("ix_reminders_user_state", reminders.c.user_id, reminders.c.state, reminders.c.due_at)
 
 cursors = Table(  # how far each journal has been shipped
     "cursors",
