@@ -49,7 +49,6 @@ from unsealed.model.message import (
     MessageId,
     Survey,
     UserId,
-    from_public_id,
     public_id,
 )
 from unsealed.model.policy import Level
@@ -69,12 +68,11 @@ from unsealed.model.view import (
     Sighting,
     Signals,
 )
+from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
 from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
     CLICKED,
-    EPOCH,
     MACHINE_ALONE,
-    MICROSECOND,
     OPENED,
     REPLIED,
     UNTRACKED,
@@ -92,7 +90,6 @@ from unsealed.store.schema import (
 from unsealed.store.schema import WAITING as IS_WAITING
 from unsealed.store.schema import events as event_table
 
-PAGE_LIMIT = 200
 NAMED = 3  # recipients named in a list
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
 COUNT_UP_TO = 2_000
@@ -133,11 +130,11 @@ def sent(
     key = messages.c.signal_at if sort == "signal" else messages.c.received_at
     few = _few(connection, user, state)
     query = select(messages).where(*_listed(user, few, search, state, now)).order_by(key.desc(), messages.c.id.desc())
-    query = _behind(query, key, messages.c.id, after)
-    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
-    rows = found[: _bounded(limit)]
+    query = behind(query, key, messages.c.id, after)
+    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    rows = found[: bounded(limit)]
     more = len(found) > len(rows)
-    cursor = _cursor(getattr(rows[-1], key.name), rows[-1].id) if more else None
+    cursor = cursor_of(getattr(rows[-1], key.name), rows[-1].id) if more else None
     return Page(items=_message_rows(connection, rows), next=cursor)
 
 
@@ -395,9 +392,11 @@ def message(connection: Connection, user: UserId, message_id: int, now: datetime
 
 
 def _copy_rows(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
-    found = connection.execute(
-        select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
-    ).all()
+    of_message = select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
+    return _copies(connection, connection.execute(of_message).all())
+
+
+def _copies(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyRow, ...]:
     clicked = [row.id for row in found if row.clicks]
     clicks = _last_clicks(connection, link_counts.c.copy_id, clicked) if clicked else {}
     return tuple(
@@ -520,17 +519,30 @@ def events(
         query = query.where(event_table.c.copy_id == copy)
     if machine is not None:
         query = query.where(event_table.c.finding.in_(MACHINE) if machine else event_table.c.finding.not_in(MACHINE))
-    query = _behind(query, event_table.c.at, event_table.c.hit_id, after)
-    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
-    page = found[: _bounded(limit)]
-    cursor = _cursor(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
+    query = behind(query, event_table.c.at, event_table.c.hit_id, after)
+    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    page = found[: bounded(limit)]
+    cursor = cursor_of(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
     return Page(items=_event_rows(connection, page), next=cursor)
 
 
 def event(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
     """One judged request; None when there is none of this user."""
-    found = connection.execute(_events().where(event_table.c.hit_id == hit, messages.c.user_id == user)).all()
-    return next(iter(_event_rows(connection, found)), None)
+    return events_by_id(connection, user, [hit]).get(hit)
+
+
+def events_by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventRow]:
+    """These judged requests; those of others are left out."""
+    mine = event_table.c.hit_id.in_(list(wanted)), messages.c.user_id == user
+    made = _event_rows(connection, connection.execute(_events().where(*mine)).all())
+    return {HitId(int(each.id, 16)): each for each in made}
+
+
+def copies_by_id(connection: Connection, user: UserId, wanted: Iterable[CopyId]) -> dict[CopyId, CopyRow]:
+    """These recipients; those of others are left out."""
+    mine = copies.c.id.in_(list(wanted)), copies.c.user_id == user
+    made = _copies(connection, connection.execute(select(copies).where(*mine)).all())
+    return {CopyId(int(each.id, 16)): each for each in made}
 
 
 def _events() -> Select[Any]:
@@ -734,10 +746,10 @@ def sandbox_copies(
     connection: Connection, user: UserId, *, after: str | None = None, limit: int = 50
 ) -> Page[SandboxRow]:
     """Copies in the built-in mailbox, newest first."""
-    query = _behind(_in_sandbox(user), sandbox.c.at, sandbox.c.copy_id, after)
-    found = connection.execute(query.limit(_bounded(limit) + 1)).all()
-    page = found[: _bounded(limit)]
-    cursor = _cursor(page[-1].arrived_at, page[-1].own_id) if len(found) > len(page) else None
+    query = behind(_in_sandbox(user), sandbox.c.at, sandbox.c.copy_id, after)
+    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    page = found[: bounded(limit)]
+    cursor = cursor_of(page[-1].arrived_at, page[-1].own_id) if len(found) > len(page) else None
     return Page(items=tuple(_sandbox_row(row) for row in page), next=cursor)
 
 
@@ -803,32 +815,3 @@ def feed_ends(connection: Connection) -> tuple[int, int]:
     ends = (select(func.min(feed.c.id)).scalar_subquery(), select(func.max(feed.c.id)).scalar_subquery())
     first, last = connection.execute(select(*ends)).one()
     return first or 0, last or 0
-
-
-# Pages by key
-
-
-def _bounded(limit: int) -> int:
-    return max(1, min(limit, PAGE_LIMIT))
-
-
-def _cursor(at: datetime, number: int) -> str:
-    return f"{(at - EPOCH) // MICROSECOND:x}.{public_id(number)}"
-
-
-def _behind(
-    query: Select[Any], key: ColumnElement[datetime], number: ColumnElement[int], after: str | None
-) -> Select[Any]:
-    """Only what stands behind the cursor in an order of descending (key, number)."""
-    if not after:
-        return query
-    first, _, second = after.partition(".")
-    behind = from_public_id(second)
-    try:
-        at = EPOCH + int(first, 16) * MICROSECOND
-    except (ValueError, OverflowError):
-        behind = None
-    if behind is None:
-        raise BadInput("this is not a cursor of this list")
-    # `key <= at` alone lets the index find the place on both databases.
-    return query.where(key <= at, or_(key < at, number < behind))

@@ -42,10 +42,11 @@ from unsealed.model.ports import Clock
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
 from unsealed.store import views
 from unsealed.store.engine import reading
+from unsealed.store.keyset import PAGE_LIMIT
 from unsealed.store.schema import users
 
 LIMIT = 50
-LIMIT_MAX = views.PAGE_LIMIT
+LIMIT_MAX = PAGE_LIMIT
 
 # ------------------------------------------------------------------------------------------------------- answers
 
