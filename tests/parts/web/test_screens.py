@@ -134,6 +134,9 @@ def screens(mail: Mail) -> dict[str, str]:
         "data": "/settings/data",
         "requests": f"/message/{public_id(mail['proposal'])}?show=raw",
         "missing": "/message/0000000000000000",
+        "write": "/compose",
+        "reply": f"/compose?reply_all={public_id(mail['proposal'])}",
+        "drafts": "/drafts",
     }
 
 
@@ -145,6 +148,8 @@ def test_every_screen_fits_and_can_be_read(visit: Callable[..., Page], mail: Mai
     root = page.url.removesuffix("/sent")
     for name, path in screens(mail).items():
         page.goto(root + path)
+        if path.startswith("/compose"):
+            page.locator("#letter").wait_for()
         if name == "sandbox":
             page.goto(root + str(page.locator(".copies a.row").first.get_attribute("href")))
         for fold in page.locator(".fold > summary, .line summary >> nth=0").all():
