@@ -274,7 +274,14 @@ class Seeding:
             if in_sandbox:
                 self.connection.execute(
                     schema.sandbox.insert(),
-                    {"copy_id": copy, "message_id": number, "recipient": address, "raw": raw, "at": at},
+                    {
+                        "copy_id": copy,
+                        "message_id": number,
+                        "user_id": user,
+                        "recipient": address,
+                        "raw": raw,
+                        "at": at,
+                    },
                 )
         for each in did:
             self.event(number, copies[each.to], each)

@@ -11,7 +11,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import ClientKind, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId, from_public_id, public_id
 from unsealed.model.policy import Level
-from unsealed.store import schema, views
+from unsealed.store import notices, schema, views
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -270,6 +270,25 @@ def test_no_question_walks_through_a_table(
 
     assert {statement: found for statement, found in steps.items() if found} == {}
     assert len(steps) > 40
+
+
+def test_messages_are_looked_up_by_their_ids_however_many_are_asked_for(engine: Engine, mail: Mail) -> None:
+    """SQLite, which counts on ten messages of a user, would go through all of them for the ids of eleven."""
+    if engine.dialect.name != "sqlite":
+        return
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    with reading(engine) as connection:
+        views.rows(connection, MARA, mail.values())
+        notices.spoken(connection, MARA, list(mail.values()))
+        plans = [
+            step
+            for statement, parameters in list(asked)
+            if " FROM messages" in statement.replace("\n", " ")
+            for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    assert ["SEARCH messages USING INDEX sqlite_autoindex_messages_1 (id=?)"] * 2 == plans
 
 
 def test_sightings_group_the_counted_events_of_a_copy_by_what_they_came_from(engine: Engine, mail: Mail) -> None:

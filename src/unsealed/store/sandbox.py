@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from unsealed.model.message import CopyId, UserId
 from unsealed.model.ports import Parcel
@@ -14,9 +14,11 @@ from unsealed.store.schema import messages, sandbox
 
 def keep(connection: Connection, parcel: Parcel, at: datetime) -> None:
     """Put a copy into the mailbox; one that lies there already stays as it is (the bytes would be the same)."""
+    user = select(messages.c.user_id).where(messages.c.id == parcel.message).scalar_subquery()
+    row = {"copy_id": parcel.copy, "message_id": parcel.message, "user_id": func.coalesce(user, 0)}
     connection.execute(
         insert(sandbox, connection.dialect)
-        .values(copy_id=parcel.copy, message_id=parcel.message, recipient=parcel.recipient, raw=parcel.raw, at=at)
+        .values(**row, recipient=parcel.recipient, raw=parcel.raw, at=at)
         .on_conflict_do_nothing(index_elements=["copy_id"])
     )
 

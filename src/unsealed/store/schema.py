@@ -220,6 +220,19 @@ Index(
     postgresql_where=OPENED,
 )
 
+TAGGED = messages.c.tag != literal_column("''")
+FROM_TEMPLATE = messages.c.template_id.is_not(None)
+for _name, _key, _where in (("tag", messages.c.tag, TAGGED), ("template", messages.c.template_id, FROM_TEMPLATE)):
+    Index(
+        f"ix_messages_user_{_name}",
+        messages.c.user_id,
+        _key,
+        messages.c.received_at,
+        messages.c.id,
+        sqlite_where=_where,
+        postgresql_where=_where,
+    )
+
 originals = Table(  # the canonical bytes as submitted; copies are derived from them
     "originals",
     metadata,
@@ -731,4 +744,6 @@ sandbox = Table(  # the built-in mailbox: what would have arrived
     Column("recipient", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("user_id", BigInteger, nullable=False, server_default="0"),  # of the message
 )
+Index("ix_sandbox_user_at", sandbox.c.user_id, sandbox.c.at, sandbox.c.copy_id)

@@ -101,6 +101,7 @@ MACHINE = tuple(finding for finding in Finding if finding.machine)
 
 # The copy that all recipients share has no address: it counts for signals, and not among those that are delivered.
 _OWN = copies.c.address != ""
+ACTS = or_(event_table.c.first_of_reading, event_table.c.kind == HitKind.CLICK)  # of what counts
 
 
 # The list of sent mail
@@ -201,8 +202,9 @@ def _listed(
 
 def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
     """These messages as `sent` lists them, by public id; those of others are left out."""
-    found = connection.execute(select(messages).where(messages.c.user_id == user, messages.c.id.in_(list(ids)))).all()
-    return {row.id: row for row in _message_rows(connection, found)}
+    # By their ids alone: a database without statistics would go through all messages of the user instead.
+    found = connection.execute(select(messages).where(messages.c.id.in_(list(ids)))).all()
+    return {row.id: row for row in _message_rows(connection, [row for row in found if row.user_id == user])}
 
 
 def _matching(search: str, state: str, now: datetime) -> list[ColumnElement[bool]]:
@@ -386,17 +388,23 @@ def message(connection: Connection, user: UserId, message_id: int, now: datetime
             warnings=tuple(survey.get("warnings", ())),
             html_bytes=survey.get("html_bytes", 0),
         ),
-        copies=_copy_rows(connection, message_id),
+        copies=_copies_of(connection, message_id),
         links=_link_rows(connection, message_id),
     )
 
 
-def _copy_rows(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
-    of_message = select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
-    return _copies(connection, connection.execute(of_message).all())
+def copies_by_id(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, CopyRow]:
+    """These copies, by public id; those of others are left out."""
+    found = connection.execute(select(copies).where(copies.c.id.in_(list(ids)))).all()
+    return {row.id: row for row in _copy_rows(connection, [row for row in found if row.user_id == user])}
 
 
-def _copies(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyRow, ...]:
+def _copies_of(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
+    query = select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
+    return _copy_rows(connection, connection.execute(query).all())
+
+
+def _copy_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyRow, ...]:
     clicked = [row.id for row in found if row.clicks]
     clicks = _last_clicks(connection, link_counts.c.copy_id, clicked) if clicked else {}
     return tuple(
@@ -524,6 +532,32 @@ def events(
     page = found[: bounded(limit)]
     cursor = cursor_of(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
     return Page(items=_event_rows(connection, page), next=cursor)
+
+
+def acts(
+    connection: Connection, user: UserId, copies: Sequence[int], *, after: str | None = None, limit: int = PAGE_LIMIT
+) -> Page[EventRow]:
+    """What people did with these copies, latest first: the beginnings of readings, and clicks. copies: some hundreds.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    e = event_table.c
+    some = select(e.hit_id, e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), ACTS)
+    some = behind(some.order_by(e.at.desc(), e.hit_id.desc()), e.at, e.hit_id, after)
+    page = connection.execute(some.limit(bounded(limit) + 1)).all()
+    shown = page[: bounded(limit)]
+    query = _events().where(e.hit_id.in_([row.hit_id for row in shown]))
+    found = [row for row in connection.execute(query).all() if row.user_id == user]
+    rest = cursor_of(shown[-1].at, shown[-1].hit_id) if len(page) > len(shown) else None
+    return Page(items=_event_rows(connection, found), next=rest)
+
+
+def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
+    """When people began to read these copies, as far as we believe it; the newest first. copies: some hundreds."""
+    e = event_table.c
+    query = select(e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), e.first_of_reading, e.confidence >= 0.6)
+    return list(connection.execute(query.order_by(e.at.desc()).limit(limit)).scalars())
 
 
 def event(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
@@ -770,7 +804,7 @@ def _in_sandbox(user: UserId) -> Select[Any]:
         .join(messages, messages.c.id == sandbox.c.message_id)
         .outerjoin(shared, and_(shared.c.message_id == messages.c.id, shared.c.position == messages.c.recipient_count))
         .join(copies, copies.c.id == func.coalesce(shared.c.id, own.c.id))
-        .where(messages.c.user_id == user)
+        .where(sandbox.c.user_id == user)
         .order_by(sandbox.c.at.desc(), sandbox.c.copy_id.desc())
     )
 

@@ -193,3 +193,6 @@ def upgrade() -> None:
             sqlite_where=condition,
             postgresql_where=condition,
         )
+    op.add_column("sandbox", sa.Column("user_id", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("UPDATE sandbox SET user_id = (SELECT user_id FROM messages WHERE messages.id = sandbox.message_id)")
+    op.create_index("ix_sandbox_user_at", "sandbox", ["user_id", "at", "copy_id"], unique=False)
