@@ -24,6 +24,8 @@ def upgrade() -> None:
     )
     for table, name, columns, where in (
         ("messages", "last", ["last_at", "id"], sa.text("opens > 0")),
+        ("messages", "tag", ["tag", "received_at", "id"], sa.text("tag != ''")),
+        ("messages", "template", ["template_id", "received_at", "id"], sa.text("template_id IS NOT NULL")),
         ("copies", "silent", ["sent_at", "id"], silent),
         ("copies", "keen", ["last_at", "id"], sa.text("opens >= 3 AND replies = 0")),
         ("copies", "bounced_at", ["ended_at", "id"], sa.text("delivery = 'bounced'")),
