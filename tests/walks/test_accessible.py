@@ -93,7 +93,11 @@ def test_no_page_has_a_violation(
     look_at_all("empty")
     installation.send(SENDER, app_password, SENDER, ["ines@harbourline.example", "rob@harbourline.example"], LETTER)
 
-    page.goto(f"{web_at}/sandbox")
+    def arrived() -> bool:
+        page.goto(f"{web_at}/sandbox")
+        return page.locator(".copies .row").count() == 2
+
+    until(arrived, "both copies")
     page.locator(".copies .row").first.click()
     page.get_by_role("button", name="Thunderbird").click()
     page.locator(".hit").first.wait_for()
