@@ -71,6 +71,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Settings, how opens are judged", "/settings/judging"),
     ("Settings, data", "/settings/data"),
     ("Settings, sending", "/settings/sending"),
+    ("Settings, mailbox", "/settings/mailbox"),
+    ("Settings, notifications", "/settings/notifications"),
     ("API, messages", "/api/v1/messages"),
     ("API, messages, somewhere further down", "/api/v1/messages?cursor={sent_cursor}"),
     ("API, message", "/api/v1/messages/{message}"),
@@ -79,6 +81,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("API, a hundredth of all events", "/api/v1/messages/{hot}/events"),
     ("API, clicks of a hundredth", "/api/v1/messages/{hot}/events?kind=click"),
     ("API, tracking", "/api/v1/tracking"),
+    ("API, templates", "/api/v1/templates"),
 )
 
 
