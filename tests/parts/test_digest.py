@@ -38,8 +38,7 @@ class Mail:
         [copy] = self.house.message()
         self.house.write(a_hit(copy, after_s))
         self.house.take_in()
-        with self.engine.begin() as connection:
-            decide(connection, NOON + timedelta(seconds=after_s + 1))
+        decide(self.engine, NOON + timedelta(seconds=after_s + 1))
 
     def letters(self) -> list[str]:
         with self.engine.connect() as connection:

@@ -87,8 +87,7 @@ class Notices:
         self.house.take_in()
 
     def decide(self) -> int:
-        with self.engine.begin() as connection:
-            return decide(connection, self.now)
+        return decide(self.engine, self.now)
 
     def states(self) -> list[tuple[str, str]]:
         n = schema.notices.c

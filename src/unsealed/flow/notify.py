@@ -34,7 +34,7 @@ from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.notice import Act, Channel, Detail, Device, DeviceId, Happening, Heard, NoticeId, Told, Wants, Words
 from unsealed.model.ports import Bell, Clock, Keys
 from unsealed.store import events, jobs, notices
-from unsealed.store.engine import reading
+from unsealed.store.engine import alone, reading
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.jobs import Job
 from unsealed.store.notices import Decided, Earlier, State, Waiting
@@ -119,32 +119,36 @@ def _rings(judged: events.Judged) -> bool:
 # --- decide -----------------------------------------------------------------------------------------------------------
 
 
-def decide(connection: Connection, now: datetime, limit: int = AT_ONCE) -> int:
-    """Decide on what waits, in the caller's transaction; how many there were."""
-    found = notices.waiting(connection, limit)
-    if not found:
-        return 0
-    _take_back(connection, [each for each in found if each.state is State.UNDO], now)
-    new = [each for each in found if each.state is State.NEW]
-    facts = _Facts(connection, new, now)
-    decided: list[Decided] = []
-    tellings: list[int] = []
-    for each in new:
-        outcome = facts.decide(each)
-        decided.append(outcome)
-        if outcome.state is State.TOLD and outcome.leader is None:
-            tellings += notices.send_to(connection, each.id, each.user, outcome.channels & DEVICES)
+def decide(engine: Engine, now: datetime, limit: int = AT_ONCE) -> int:
+    """Decide on what waits; how many there were. Others can write while it thinks, and nobody else decides.
+
+    Raises:
+        Unavailable: temporary; somebody else decides and does not come to an end.
+    """
+    with alone(engine, "notices") as turn:
+        with turn.reading() as connection:
+            found = notices.waiting(connection, limit)
+            new = [each for each in found if each.state is State.NEW]
+            facts = _Facts(connection, new, now) if new else None
+        decided = [] if facts is None else [facts.decide(each) for each in new]
+        if found:
+            with turn.writing() as connection:
+                _write(connection, found, decided, now)
+        return len(found)
+
+
+def _write(connection: Connection, found: Sequence[Waiting], decided: Sequence[Decided], now: datetime) -> None:
+    gone = [each for each in found if each.state is State.UNDO]
+    users = {each.id: each.user for each in found}
     notices.settle(connection, decided, now)
-    if tellings:
-        jobs.add(connection, TELL, tellings, now)
-    told = {each.id for each in decided if each.state is State.TOLD}
-    _tell_pages(connection, [each for each in found if each.id in told or each.state is State.UNDO], now)
-    return len(found)
-
-
-def _take_back(connection: Connection, gone: Sequence[Waiting], now: datetime) -> None:
     notices.taken_back(connection, [each.id for each in gone], now)
     tellings = [
+        telling
+        for each in decided
+        if each.leader is None and each.channels & DEVICES
+        for telling in notices.send_to(connection, each.id, users[each.id], each.channels & DEVICES)
+    ]
+    tellings += [
         telling
         for each in gone
         if each.leader is None and Channel.PUSH in each.channels
@@ -152,11 +156,14 @@ def _take_back(connection: Connection, gone: Sequence[Waiting], now: datetime) -
     ]
     if tellings:
         jobs.add(connection, TELL, tellings, now)
+    told = {each.id for each in decided if each.state is State.TOLD}
+    _tell_pages(connection, [each for each in found if each.id in told or each.state is State.UNDO], now)
 
 
 def _tell_pages(connection: Connection, found: Sequence[Waiting], now: datetime) -> None:
-    pages = {(each.user, each.message or MessageId(0)): None for each in found}
-    add_feed(connection, [Change(user=user, message=message, what=NOTICE, at=now) for user, message in pages])
+    """One line for each user: a page asks for all that is new."""
+    pages = {each.user: each.message or MessageId(0) for each in found}
+    add_feed(connection, [Change(user=user, message=message, what=NOTICE, at=now) for user, message in pages.items()])
 
 
 class _Facts:
@@ -358,7 +365,7 @@ class Notifier:
         new, due = await asyncio.to_thread(self._look)
         worked = 0
         if new:
-            worked += await self._writer.run(lambda c: decide(c, self._clock()))
+            worked += await asyncio.to_thread(decide, self._engine, self._clock())
         if new or due:
             now = self._clock()
             taken = await self._writer.run(

@@ -156,9 +156,8 @@ def any_waiting(connection: Connection) -> bool:
 
 
 def waiting(connection: Connection, limit: int) -> list[Waiting]:
-    """What is to be decided on, the oldest first; nobody else gets it until the caller's commit."""
-    query = _with_facts().where(_WAITING).order_by(notices.c.id).limit(limit)
-    return _read(connection, query.with_for_update(of=notices, skip_locked=True))
+    """What is to be decided on, the oldest first."""
+    return _read(connection, _with_facts().where(_WAITING).order_by(notices.c.id).limit(limit))
 
 
 def by_id(connection: Connection, ids: Iterable[int]) -> dict[NoticeId, Waiting]:
@@ -319,11 +318,11 @@ class Decided:
 
 
 def settle(connection: Connection, decided: Sequence[Decided], now: datetime) -> None:
-    """Keep what was decided."""
+    """Keep what was decided, but of what was taken back meanwhile."""
     if not decided:
         return
     connection.execute(
-        update(notices).where(notices.c.id == bindparam("notice")),
+        update(notices).where(notices.c.id == bindparam("notice"), notices.c.state == State.NEW),
         [
             {
                 "notice": each.id,
@@ -347,7 +346,8 @@ def taken_back(connection: Connection, ids: Sequence[NoticeId], now: datetime) -
 
 def trim(connection: Connection, before: datetime) -> int:
     """Forget notices that were decided on before a time; how many, TRIMMED_AT_ONCE at most."""
-    old = select(notices.c.id).where(notices.c.decided_at < before).limit(TRIMMED_AT_ONCE)
+    oldest = select(notices.c.id, notices.c.decided_at).order_by(notices.c.id).limit(TRIMMED_AT_ONCE).subquery()
+    old = select(oldest.c.id).where(oldest.c.decided_at < before)
     return connection.execute(delete(notices).where(notices.c.id.in_(old))).rowcount
 
 
@@ -664,13 +664,9 @@ def for_page(connection: Connection, user: UserId, since: datetime, limit: int =
 
 def latest(connection: Connection, user: UserId, limit: int) -> list[NoticeRow]:
     """The newest notices of a user, also those of which nobody was told, with the reason."""
-    found = _read(
-        connection,
-        _with_facts()
-        .where(notices.c.user_id == user, notices.c.message_id.is_not(None))
-        .order_by(notices.c.id.desc())
-        .limit(limit),
-    )
+    n = notices.c
+    query = _with_facts().where(n.user_id == user, n.decided_at.is_not(None), n.message_id.is_not(None))
+    found = _read(connection, query.order_by(n.decided_at.desc(), n.id.desc()).limit(limit))
     whys = {
         row.id: row.why
         for row in connection.execute(

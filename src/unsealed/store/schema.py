@@ -190,7 +190,7 @@ messages = Table(
     Column("machine", Integer, nullable=False, server_default="0"),  # prefetches, scanners
     Column("first_at", Moment),  # first and last counted signal
     Column("last_at", Moment),
-    Column("signal_at", Moment, nullable=False),  # sort key of "last signal first": last_at or received_at
+    Column("signal_at", Moment, nullable=False),  # "last signal first": last_at or the last answer, else received_at
     Column("sealed", Boolean, nullable=False, server_default=false()),  # its text is for its recipients alone
     # what it belongs to
     Column("thread", BigInteger, nullable=False, server_default="0"),  # id of the first message of its conversation
@@ -652,7 +652,7 @@ notices = Table(  # what somebody might be told, and whether they were
     metadata,
     Column("id", Serial, primary_key=True),
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("cause", String(8), nullable=False),  # "hit", "reply", "bounce", "test"
+    Column("cause", String(8), nullable=False),  # "hit", "reply", "bounce", "reminder", "test"
     Column("cause_id", BigInteger, nullable=False),  # hits.id, replies.id, copies.id, random
     Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE")),  # NULL: a test
     Column("copy_id", BigInteger),
@@ -668,7 +668,7 @@ notices = Table(  # what somebody might be told, and whether they were
 )
 _not_decided = notices.c.state.in_(("new", "undo"))
 Index("ix_notices_waiting", notices.c.id, sqlite_where=_not_decided, postgresql_where=_not_decided)
-Index("ix_notices_user", notices.c.user_id, notices.c.id)
+Index("ix_notices_user", notices.c.user_id, notices.c.decided_at)
 Index("ix_notices_message", notices.c.message_id, notices.c.copy_id)
 
 notice_devices = Table(  # where notices are sent to besides pages

@@ -70,7 +70,7 @@ def heard(engine: Engine, mail: dict[str, MessageId], now: datetime, act: Act = 
             connection,
             [Heard(cause="reply", cause_id=1, user=MARA, message=mail["proposal"], copy=CopyId(copy), act=act, at=now)],
         )
-        notify.decide(connection, now)
+    notify.decide(engine, now)
 
 
 async def test_what_is_chosen_is_kept_with_the_readers_own_zone(mara: Any, engine: Engine) -> None:

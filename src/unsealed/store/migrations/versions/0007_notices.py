@@ -51,7 +51,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notices_waiting", "notices", ["id"], unique=False, sqlite_where=not_decided, postgresql_where=not_decided
     )
-    op.create_index("ix_notices_user", "notices", ["user_id", "id"], unique=False)
+    op.create_index("ix_notices_user", "notices", ["user_id", "decided_at"], unique=False)
     op.create_index("ix_notices_message", "notices", ["message_id", "copy_id"], unique=False)
     op.create_table(
         "notice_devices",
