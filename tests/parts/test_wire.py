@@ -7,11 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, text
 
 from unsealed.app import wire
 from unsealed.app.config import load
 from unsealed.app.wire import LiveKeys, prepare, welcome
-from unsealed.model.errors import Unavailable
+from unsealed.model.errors import BadInput, Unavailable
 from unsealed.store import keyring, people
 
 
@@ -103,3 +104,25 @@ def test_a_role_keeps_its_keys_when_the_file_is_lost(
 
     assert sealing == (keys.newest, keys.key(keys.newest))
     assert keys.key(99) is None
+
+
+def test_the_key_for_push_services_is_made_once_and_only_the_key_ring_opens_it(engine: Engine) -> None:
+    class Ring:
+        newest = 0
+
+        def __init__(self, secret: bytes) -> None:
+            self.secret = secret
+
+        def key(self, key_id: int) -> bytes | None:
+            return self.secret
+
+    ring = Ring(bytes(range(64)))
+    made = wire.push_key(engine, ring)
+
+    assert made == wire.push_key(engine, ring)
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT value FROM settings WHERE key = 'push_key'")).scalar_one()
+    assert made[0] in kept
+    assert made[1] not in kept
+    with pytest.raises(BadInput):
+        wire.push_key(engine, Ring(bytes(64)))
