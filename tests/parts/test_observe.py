@@ -16,6 +16,7 @@ from tests.unit.core.test_reply import report
 
 from unsealed.core import reply
 from unsealed.flow import observe
+from unsealed.flow.ingest import recount
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.reply import Found
 from unsealed.model.upstream import Tls
@@ -220,6 +221,28 @@ def test_a_delay_is_noted_and_the_copy_stays_on_its_way(office: Office) -> None:
     assert [("delayed", rob)] == office.kinds()
 
 
+def test_an_answer_is_the_last_signal_until_another_one_comes(office: Office) -> None:
+    house = office.house
+    [rob] = house.message()
+
+    def signal_at() -> object:
+        with office.engine.connect() as connection:
+            return connection.execute(select(schema.messages.c.signal_at)).scalars().one()
+
+    house.write(a_hit(rob, 300, THUNDERBIRD))
+    house.take_in()
+    office.comes(answer())
+    assert LATER == signal_at()
+    house.write(a_hit(rob, 600, THUNDERBIRD))  # found later, though it came earlier
+    house.take_in()
+    assert LATER == signal_at()
+    assert 0 == recount(office.engine)
+    house.write(a_hit(rob, 4000, THUNDERBIRD))
+    house.take_in()
+    assert NOON + timedelta(seconds=4000) == signal_at()
+    assert 0 == recount(office.engine)
+
+
 def test_events_are_not_rewritten_and_judging_again_leaves_answers_alone(office: Office) -> None:
     house = office.house
     [rob] = house.message()
@@ -228,7 +251,9 @@ def test_events_are_not_rewritten_and_judging_again_leaves_answers_alone(office:
     before = snapshot(house, [rob])
     office.comes(answer())
 
-    assert before == snapshot(house, [rob])
+    after = snapshot(house, [rob])
+    assert before["message"] != after.pop("message")  # the last signal is the answer
+    assert {name: rows for name, rows in before.items() if name != "message"} == after
     house.write(a_hit(rob, 4000, THUNDERBIRD))
     house.take_in()
     assert (1, LATER, 1) == office.replies(rob)

@@ -67,13 +67,13 @@ def test_counts_are_made_anew_from_what_is_kept(engine: Engine, tmp_path: Path) 
             if kind is Kind.REPLY:
                 replies.answered(connection, message, copy, at)
     right = counted(engine)
-    assert [(rob, 1, NOON + timedelta(hours=1)), (lotte, 0, None), (message, 2, None)] == right
+    assert [(rob, 1, NOON + timedelta(hours=1)), (lotte, 0, None), (message, 2, NOON + timedelta(hours=3))] == right
     assert 0 == recount(engine)
     with engine.begin() as connection:
         connection.execute(update(schema.copies).values(replies=7, replied_at=NOON))
-        connection.execute(update(schema.messages).values(replies=0))
+        connection.execute(update(schema.messages).values(replies=0, signal_at=NOON))
 
-    assert 3 == recount(engine)
+    assert 4 == recount(engine)  # the signal of the message, and three counts
     assert right == counted(engine)
     house.journal.close()
 
@@ -84,5 +84,5 @@ def counted(engine: Engine) -> list[tuple[object, ...]]:
         of_copies = connection.execute(select(c.id, c.replies, c.replied_at).order_by(c.position))
         return [
             *((CopyId(row.id), row.replies, row.replied_at) for row in of_copies),
-            *((row.id, row.replies, None) for row in connection.execute(select(m.id, m.replies))),
+            *((row.id, row.replies, row.signal_at) for row in connection.execute(select(m.id, m.replies, m.signal_at))),
         ]

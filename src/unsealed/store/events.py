@@ -42,6 +42,7 @@ from unsealed.model.event import Event, Finding, HitId, HitKind
 from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.policy import Level
+from unsealed.model.reply import Kind
 from unsealed.store import schema
 from unsealed.store.engine import insert
 from unsealed.store.schema import (
@@ -55,6 +56,7 @@ from unsealed.store.schema import (
     link_counts,
     marks,
     messages,
+    replies,
 )
 
 COUNTED = tuple(finding.value for finding in Finding if finding.counted)
@@ -672,10 +674,11 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
     by_message: dict[MessageId, list[CopyId]] = {}
     for copy in grew:
         by_message.setdefault(moved[copy].message, []).append(copy)
-    columns = (m.id, m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at, m.received_at)
+    columns = (m.id, m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at, m.received_at, m.replies)
     before = _rows_by_id(connection, select(*columns), m.id, by_message)
     lost = [id for id, ids in by_message.items() if any(moved[copy].lost for copy in ids)]
     looked_up = _ends_of_copies(connection, lost)
+    answered = _last_answers(connection, [id for id, row in before.items() if row.replies])
     rows: list[tuple[object, ...]] = []
     for id, row in before.items():
         moves = [moved[copy] for copy in by_message[id]]
@@ -693,7 +696,7 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
                 row.machine + sum(move.machine for move in moves),
                 _stored(first_at),
                 _stored(last_at),
-                _stored(last_at or row.received_at),
+                _stored(_greatest(last_at, answered.get(id)) or row.received_at),
                 id,
             )
         )
@@ -789,16 +792,18 @@ def _recount_messages(connection: Connection) -> int:
         .group_by(c.message_id)
         .subquery()
     )
+    answered = _answered_at().group_by(replies.c.message_id).subquery()
     kept = (m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at)
     rows: list[tuple[object, ...]] = []
     for row in connection.execute(
-        select(m.id, m.received_at, m.signal_at, *kept, *list(found.c)[1:])
+        select(m.id, m.received_at, m.signal_at, answered.c.at, *kept, *list(found.c)[1:])
         .select_from(messages)
         .outerjoin(found, found.c.message_id == m.id)
+        .outerjoin(answered, answered.c.message_id == m.id)
     ):
-        id, received_at, signal_at, *rest = row
+        id, received_at, signal_at, answered_at, *rest = row
         right: tuple[Any, ...] = (*(value or 0 for value in rest[6:10]), *rest[10:])
-        signal = right[-1] or received_at
+        signal = _greatest(right[-1], answered_at) or received_at
         if (*rest[:6], signal_at) != (*right, signal):
             rows.append((*right[:4], _stored(right[4]), _stored(right[5]), _stored(signal), id))
     _SET_MESSAGES.run(connection, rows)
@@ -846,6 +851,20 @@ def _ends_of_copies(
     for chunk in _chunks(sorted(ids)):
         query = select(c.message_id, *ends).where(c.message_id.in_(chunk)).group_by(c.message_id)
         found.update((row[0], (row[1], row[2])) for row in connection.execute(query))
+    return found
+
+
+def _answered_at() -> Select[*tuple[Any, ...]]:
+    """When people last answered a message; to be grouped by it."""
+    by_people = replies.c.kind == Kind.REPLY.value
+    return select(replies.c.message_id, type_coerce(func.max(replies.c.at), Moment).label("at")).where(by_people)
+
+
+def _last_answers(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, datetime]:
+    found: dict[MessageId, datetime] = {}
+    for chunk in _chunks(sorted(ids)):
+        query = _answered_at().where(replies.c.message_id.in_(chunk)).group_by(replies.c.message_id)
+        found.update((row.message_id, row.at) for row in connection.execute(query))
     return found
 
 

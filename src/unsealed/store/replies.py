@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, or_, select, update
 
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId, public_id
 from unsealed.model.reply import Incoming, Kind
@@ -91,8 +91,12 @@ def keep(
 
 
 def answered(connection: Connection, message: MessageId, copy: CopyId | None, at: datetime) -> None:
-    """Count an answer by a person: on the message, and on the copy when it is known whose it was."""
-    connection.execute(update(messages).where(messages.c.id == message).values(replies=messages.c.replies + 1))
+    """Count an answer by a person: on the message, and on the copy when it is known whose it was. It is a signal like
+    those that `store.events` counts, which keeps `signal_at` right from then on."""
+    m = messages.c
+    first = and_(m.replies == 0, m.last_at.is_(None))  # of all signals: until then the message's own time stands there
+    later = case((or_(first, m.signal_at < at), literal(at, Moment())), else_=m.signal_at)
+    connection.execute(update(messages).where(m.id == message).values(replies=m.replies + 1, signal_at=later))
     if copy is not None:
         c = copies.c
         earliest = case((or_(c.replied_at.is_(None), c.replied_at > at), literal(at, Moment())), else_=c.replied_at)
