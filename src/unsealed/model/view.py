@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from unsealed.model.event import NOWHERE, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, Reason
@@ -341,3 +342,54 @@ class DataFileRow:
     added_at: datetime | None = None  # None: it came with the program
     rows: int = 0
     trouble: str = ""  # why it is not used; "" when it is
+
+
+class What(StrEnum):
+    """What happened to a message."""
+
+    OPEN = "open"  # a reading by a person began
+    CLICK = "click"  # a person followed a link
+    REPLY = "reply"  # a person answered
+    AUTOMATIC = "automatic"  # a machine answered
+    BOUNCE = "bounce"
+    MACHINE = "machine"  # loaded or followed by machines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that happened to a message: one line of what happened over all messages."""
+
+    id: str  # unique over all of them: "open.", and the public id of what it was
+    what: What
+    at: datetime
+    message: str
+    subject: str
+    copy: str | None  # None: it cannot be told whose
+    recipient: str  # address; "" for a shared copy
+    name: str
+    among: int = 0  # how many share the copy
+    event: EventRow | None = None  # of an open, a click and a machine
+    nth: int = 0  # of an open: which reading of this copy; 0: not counted, of so many requests
+    loads: int = 1  # of an open: requests in this reading; of machines: requests together
+    until: datetime | None = None  # the last of these
+    words: str = ""  # of a bounce: what the next hop said
+    why_muted: str = ""  # a model.notice.Why; "": it rings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRow:
+    """A message that somebody opened, with what it was seen on last."""
+
+    message: MessageRow
+    last: EventRow | None  # the latest act of a person; None: only its counts are left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A recipient to whom one might write again."""
+
+    copy: CopyRow
+    message: str
+    subject: str
+    at: datetime  # when the message was submitted
+    tag: str = ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +53,7 @@ from unsealed.model.message import (
     public_id,
 )
 from unsealed.model.policy import Level
+from unsealed.model.template import TemplateId
 from unsealed.model.view import (
     Changes,
     CopyFacts,
@@ -72,9 +74,11 @@ from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
 from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
     CLICKED,
+    FROM_TEMPLATE,
     MACHINE_ALONE,
     OPENED,
     REPLIED,
+    TAGGED,
     UNTRACKED,
     copies,
     feed,
@@ -114,23 +118,28 @@ def sent(
     sort: str = "signal",
     search: str = "",
     state: str = "",
+    tag: str = "",
+    template: TemplateId | None = None,
     after: str | None = None,
     limit: int = 50,
     now: datetime,
 ) -> Page[MessageRow]:
     """Messages of the user, newest first.
 
-    sort: "signal" (last signal, or submission where there is none) or "sent". search: part of the subject, of an
-    address or of a name. state: "" or one of `FILTERS`.
+    sort: "signal" (last signal, or submission where there is none), "opened" (last signal, of those that were opened
+    alone) or "sent". search: part of the subject, of an address or a name, of a link or its text. state: "" or one of
+    `FILTERS`. tag, template: only those with this tag, or made from this template.
 
     Raises:
         BadInput: unknown sort, state or cursor.
     """
-    if sort not in ("signal", "sent"):
-        raise BadInput(f"sort by signal or sent, not by {sort!r}")
-    key = messages.c.signal_at if sort == "signal" else messages.c.received_at
-    few = _few(connection, user, state)
-    query = select(messages).where(*_listed(user, few, search, state, now)).order_by(key.desc(), messages.c.id.desc())
+    if sort not in SORTS:
+        raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
+    key = SORTS[sort]
+    narrow = _narrow(connection, user, state, tag, template)
+    query = select(messages).where(*_listed(user, narrow, search, now)).order_by(key.desc(), messages.c.id.desc())
+    if sort == "opened":
+        query = query.where(OPENED)
     query = behind(query, key, messages.c.id, after)
     found = connection.execute(query.limit(bounded(limit) + 1)).all()
     rows = found[: bounded(limit)]
@@ -165,39 +174,72 @@ _OF_COPIES: dict[str, ColumnElement[bool]] = {
 _KNOWN = _OF_MESSAGES | _OF_COPIES
 
 
-def sent_count(connection: Connection, user: UserId, *, search: str = "", state: str = "", now: datetime) -> int | None:
+SORTS = {"signal": messages.c.signal_at, "opened": messages.c.last_at, "sent": messages.c.received_at}
+
+
+def sent_count(
+    connection: Connection,
+    user: UserId,
+    *,
+    search: str = "",
+    state: str = "",
+    tag: str = "",
+    template: TemplateId | None = None,
+    now: datetime,
+) -> int | None:
     """How many messages `sent` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
-    few = _few(connection, user, state)
-    if few is None and (search or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
+    narrow = _narrow(connection, user, state, tag, template)
+    conditions = sum((bool(state), bool(tag), template is not None))
+    if narrow.few is None and (search or conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
         return None
-    if few is None and state:  # what the index holds is what is in that state
+    if narrow.few is None and conditions:  # what the index holds is what is in that state
         return COUNT_UP_TO + 1
-    some = select(messages.c.id).where(*_listed(user, few, search, state, now))
+    some = select(messages.c.id).where(*_listed(user, narrow, search, now))
     return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
 
 
-def _few(connection: Connection, user: UserId, state: str) -> list[int] | None:
-    """The messages among which are all in a state, if they are no more than COUNT_UP_TO; else None.
+@dataclass(frozen=True, slots=True)
+class _Narrow:
+    """What a list of mail is narrowed to.
 
     A list of many is found by walking down the order in which it is shown: each page is near. Of few it would be a walk
     through everything, so these are looked up and put in order.
     """
-    if (where := _KNOWN.get(state)) is None:
-        return None
-    of = messages.c.id if state in _OF_MESSAGES else copies.c.message_id
-    found = select(of).where(of.table.c.user_id == user, where).distinct().limit(COUNT_UP_TO + 1)
+
+    few: list[int] | None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
+    where: list[ColumnElement[bool]]  # that condition
+    rest: list[str]  # states that it does not answer for
+    more: list[ColumnElement[bool]]  # further conditions
+
+
+def _narrow(connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None) -> _Narrow:
+    of: ColumnElement[int] = messages.c.id
+    conditions: list[ColumnElement[bool]] = []
+    if template is not None:
+        conditions.append(and_(FROM_TEMPLATE, messages.c.template_id == template))
+    if tag := tag.replace("\0", ""):
+        conditions.append(and_(TAGGED, messages.c.tag == tag))
+    where, more, rest = conditions[:1], conditions[1:], [state] if state else []
+    if not where and (known := _KNOWN.get(state)) is not None:
+        where, of = [known], messages.c.id if state in _OF_MESSAGES else copies.c.message_id
+        # The index knows those of which a copy is not tracked; the list holds those of which none is.
+        rest = [state] if state == CopyState.NOT_TRACKED else []
+    if not where:
+        return _Narrow(None, [], rest, [])
+    found = select(of).where(of.table.c.user_id == user, *where).distinct().limit(COUNT_UP_TO + 1)
     ids = list(connection.execute(found).scalars())
-    return ids if len(ids) <= COUNT_UP_TO else None
+    if len(ids) <= COUNT_UP_TO:
+        return _Narrow(ids, where, rest, more)
+    of_messages = of is messages.c.id
+    return _Narrow(None, where if of_messages else [], rest if of_messages else [state], more)
 
 
-def _listed(
-    user: UserId, few: Sequence[int] | None, search: str, state: str, now: datetime
-) -> list[ColumnElement[bool]]:
-    if few is None:
-        return [messages.c.user_id == user, *_matching(search, state, now)]
+def _listed(user: UserId, narrow: _Narrow, search: str, now: datetime) -> list[ColumnElement[bool]]:
+    rest = [*narrow.more, *_matching(search), *(_in_state(state, now) for state in narrow.rest)]
+    if narrow.few is None:
+        return [messages.c.user_id == user, *narrow.where, *rest]
     # Without the user, so that no database walks through all of the user's messages to find these.
-    more = state if state == CopyState.NOT_TRACKED else ""  # the index knows those of which a copy is not tracked
-    return [messages.c.id.in_(few), *_matching(search, more, now)]
+    return [messages.c.id.in_(narrow.few), *rest]
 
 
 def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
@@ -207,18 +249,20 @@ def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, 
     return {row.id: row for row in _message_rows(connection, [row for row in found if row.user_id == user])}
 
 
-def _matching(search: str, state: str, now: datetime) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
-    if text := search.replace("\0", "").strip().lower():  # PostgreSQL takes no NUL
-        part = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        someone = exists().where(
-            copies.c.message_id == messages.c.id,
-            or_(copies.c.address.like(part, escape="\\"), func.lower(copies.c.name).like(part, escape="\\")),
-        )
-        wanted.append(or_(func.lower(messages.c.subject).like(part, escape="\\"), someone))
-    if state:
-        wanted.append(_in_state(state, now))
-    return wanted
+def _matching(search: str) -> list[ColumnElement[bool]]:
+    text = search.replace("\0", "").strip().lower()  # PostgreSQL takes no NUL
+    if not text:
+        return []
+    part = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+    def has(column: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.lower(column).like(part, escape="\\")
+
+    someone = exists().where(copies.c.message_id == messages.c.id, or_(has(copies.c.address), has(copies.c.name)))
+    linked = exists().where(
+        links.c.message_id == messages.c.id, links.c.trap.is_(False), or_(has(links.c.destination), has(links.c.text))
+    )
+    return [or_(has(messages.c.subject), someone, linked)]
 
 
 def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
@@ -567,16 +611,10 @@ def event(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
 
 def events_by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventRow]:
     """These judged requests; those of others are left out."""
-    mine = event_table.c.hit_id.in_(list(wanted)), messages.c.user_id == user
-    made = _event_rows(connection, connection.execute(_events().where(*mine)).all())
+    # The user is compared here, so that no database walks through all of the user's messages to find these.
+    found = connection.execute(_events().where(event_table.c.hit_id.in_(list(wanted)))).all()
+    made = _event_rows(connection, [row for row in found if row.user_id == user])
     return {HitId(int(each.id, 16)): each for each in made}
-
-
-def copies_by_id(connection: Connection, user: UserId, wanted: Iterable[CopyId]) -> dict[CopyId, CopyRow]:
-    """These recipients; those of others are left out."""
-    mine = copies.c.id.in_(list(wanted)), copies.c.user_id == user
-    made = _copies(connection, connection.execute(select(copies).where(*mine)).all())
-    return {CopyId(int(each.id, 16)): each for each in made}
 
 
 def _events() -> Select[Any]:
