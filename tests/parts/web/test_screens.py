@@ -129,6 +129,7 @@ def screens(mail: Mail) -> dict[str, str]:
         "access": "/settings/access",
         "identities": "/settings/identities",
         "people": "/settings/people",
+        "notices": "/settings/notifications",
         "devices": "/settings/devices",
         "judging": "/settings/judging",
         "data": "/settings/data",
