@@ -57,7 +57,7 @@ class Counts:
 
     recipients: int = 0  # whose copy left, or came back
     bounced: int = 0
-    tracked: int = 0  # by pixel or links
+    tracked: int = 0  # by pixel or links, and not bounced; all that follow are of these, but for replies
     with_pixel: int = 0
     with_links: int = 0
     opened: int = 0  # of those with a pixel
@@ -72,7 +72,7 @@ class Counts:
     def part(self, act: Act) -> Part:
         match act:
             case Act.REPLIED:
-                return Part(self.replied, self.recipients)
+                return Part(self.replied, self.recipients - self.bounced)
             case Act.CLICKED:
                 return Part(self.clicked, self.with_links)
             case Act.OPENED:

@@ -35,6 +35,7 @@ class What(StrEnum):
     INVITED = "person invited"
     ROLE = "role changed"
     REMOVED = "person removed"
+    REPORTS = "reports changed"
 
 
 def note(connection: Connection, user: UserId, what: What, words: str, now: datetime) -> None:

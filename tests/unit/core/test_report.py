@@ -75,7 +75,7 @@ def test_there_is_a_rate_from_twenty_recipients_on(part: Part) -> None:
 
 
 def test_each_act_has_its_own_whole() -> None:
-    counts = Counts(recipients=9, with_pixel=8, with_links=7, opened=3, clicked=2, replied=1)
+    counts = Counts(recipients=11, bounced=2, with_pixel=8, with_links=7, opened=3, clicked=2, replied=1)
 
     assert [Part(1, 9), Part(2, 7), Part(3, 8)] == [counts.part(act) for act in Act]
 
