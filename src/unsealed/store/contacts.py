@@ -1,18 +1,28 @@
-"""Who a user writes to: kept by the transactions that accept messages, offered while writing the next one."""
+"""Who a user writes to: kept by the transactions that accept messages, offered while writing the next one.
+
+Notes and records of a contact are the user's own; a message that is taken back takes no contact away of whom something
+was noted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam, case, delete, or_, select, update
+from sqlalchemy import Connection, Dialect, Row, bindparam, case, delete, or_, select, update
 
+from unsealed.model.contact import Contact, ContactRow, LastLetter
+from unsealed.model.errors import BadInput
 from unsealed.model.message import Recipient, UserId
+from unsealed.model.view import Page
 from unsealed.store import people
+from unsealed.store.dealings import last_letters
 from unsealed.store.engine import insert
-from unsealed.store.schema import contacts
+from unsealed.store.keyset import bounded
+from unsealed.store.schema import EPOCH, MICROSECOND, contacts
 
 SUGGESTED = 8
 
@@ -87,3 +97,84 @@ def suggest(connection: Connection, user: UserId, typed: str, limit: int = SUGGE
         .limit(limit)
     )
     return [Recipient(address=row.address, name=row.name) for row in rows]
+
+
+def listed(
+    connection: Connection, user: UserId, *, search: str = "", after: str | None = None, limit: int = 50
+) -> Page[ContactRow]:
+    """Contacts, the last written to first. search: part of an address or of a name.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    c = contacts.c
+    query = select(contacts).where(c.user_id == user)
+    if wanted := search.replace("\0", "").strip().lower():
+        query = query.where(or_(c.mailbox.contains(wanted, autoescape=True), c.name.icontains(wanted, autoescape=True)))
+    if after:
+        at, mailbox = _place(after)
+        query = query.where(c.last_at <= at, or_(c.last_at < at, c.mailbox < mailbox))
+    query = query.order_by(c.last_at.desc(), c.mailbox.desc()).limit(bounded(limit) + 1)
+    found = connection.execute(query).all()
+    shown = found[: bounded(limit)]
+    last = last_letters(connection, user, [row.mailbox for row in shown])
+    return Page(
+        items=tuple(_row(row, last.get(row.mailbox)) for row in shown),
+        next=_cursor(shown[-1].last_at, shown[-1].mailbox) if len(found) > len(shown) else None,
+    )
+
+
+def contact(connection: Connection, user: UserId, address: str) -> Contact | None:
+    """One contact, by address; None when the user never wrote there."""
+    c = contacts.c
+    wanted = select(contacts).where(c.user_id == user, c.mailbox == people.folded_address(address))
+    row = connection.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    last = last_letters(connection, user, [row.mailbox])
+    return Contact(
+        row=_row(row, last.get(row.mailbox)), notes=row.notes, records=tuple(sorted(json.loads(row.records).items()))
+    )
+
+
+def note(connection: Connection, user: UserId, mailbox: str, notes: str) -> bool:
+    """Keep these notes of a contact; False when there is none."""
+    return _keep(connection, user, mailbox, notes=notes)
+
+
+def record(connection: Connection, user: UserId, mailbox: str, records: Mapping[str, str]) -> bool:
+    """Keep where a contact stands in other systems; False when there is none."""
+    return _keep(connection, user, mailbox, records=json.dumps(dict(records), ensure_ascii=False))
+
+
+def _keep(connection: Connection, user: UserId, mailbox: str, **values: str) -> bool:
+    c = contacts.c
+    kept = update(contacts).where(c.user_id == user, c.mailbox == people.folded_address(mailbox))
+    return connection.execute(kept.values(**values)).rowcount == 1
+
+
+def _row(row: Row[Any], last: LastLetter | None) -> ContactRow:
+    return ContactRow(
+        mailbox=row.mailbox,
+        address=row.address,
+        name=row.name,
+        messages=row.messages,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        last=last,
+    )
+
+
+def _cursor(at: datetime, mailbox: str) -> str:
+    return f"{(at - EPOCH) // MICROSECOND:x}.{mailbox}"
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    first, dot, mailbox = cursor.partition(".")
+    try:
+        at = EPOCH + int(first, 16) * MICROSECOND
+    except (ValueError, OverflowError):
+        dot = ""
+    if not dot or "\0" in mailbox:  # PostgreSQL takes no NUL
+        raise BadInput("this is not a cursor of this list")
+    return at, mailbox

@@ -22,7 +22,7 @@ OF_A_PERSON = 50  # the newest copies that are looked at: habits change with the
 OF_A_COMPANY = 300
 TIME_TO_ANSWER = timedelta(hours=24)  # a copy that was silent for less says nothing yet
 
-_BY_NAME = tuple(level for level in Level if level is Level.OFF or level >= Level.IDENTIFIED)
+BY_NAME = tuple(level for level in Level if level is Level.OFF or level >= Level.IDENTIFIED)
 
 
 def facts_of_mailbox(
@@ -63,10 +63,10 @@ def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now
             copies.c.tracked,
             copies.c.sent_at.is_not(None),
             or_(copies.c.raw > 0, copies.c.sent_at <= now - TIME_TO_ANSWER),
-            messages.c.opens_level.in_(_BY_NAME),
-            messages.c.clicks_level.in_(_BY_NAME),
-            copies.c.opens_level.in_(_BY_NAME),
-            copies.c.clicks_level.in_(_BY_NAME),
+            messages.c.opens_level.in_(BY_NAME),
+            messages.c.clicks_level.in_(BY_NAME),
+            copies.c.opens_level.in_(BY_NAME),
+            copies.c.clicks_level.in_(BY_NAME),
         )
         .order_by(copies.c.sent_at.desc(), copies.c.id)
         .limit(limit)

@@ -27,6 +27,23 @@ def cursor_of(at: datetime, number: int) -> str:
     return f"{(at - EPOCH) // MICROSECOND:x}.{public_id(number)}"
 
 
+def place_of(cursor: str) -> tuple[datetime, int]:
+    """The moment and the number that a cursor stands for.
+
+    Raises:
+        BadInput: this is not a cursor.
+    """
+    first, _, second = cursor.partition(".")
+    number = from_public_id(second)
+    try:
+        at = EPOCH + int(first, 16) * MICROSECOND
+    except (ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise BadInput("this is not a cursor of this list")
+    return at, number
+
+
 def behind(
     query: Select[Any], key: ColumnElement[datetime], number: ColumnElement[int], after: str | None
 ) -> Select[Any]:
@@ -37,13 +54,6 @@ def behind(
     """
     if not after:
         return query
-    first, _, second = after.partition(".")
-    place = from_public_id(second)
-    try:
-        at = EPOCH + int(first, 16) * MICROSECOND
-    except (ValueError, OverflowError):
-        place = None
-    if place is None:
-        raise BadInput("this is not a cursor of this list")
+    at, place = place_of(after)
     # `key <= at` alone lets the index find the place on both databases.
     return query.where(key <= at, or_(key < at, number < place))

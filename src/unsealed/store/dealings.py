@@ -1,0 +1,157 @@
+"""What passed between a user and a contact: letters and bounces, what people did with them, answers. The reading side.
+
+Promises to look at no more than the newest LETTERS letters to the contact, found by key, and to say when there are
+older ones. Shows nothing of messages whose level keeps readers apart from their addresses. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from unsealed.model.contact import Dealing, Dealt, LastLetter
+from unsealed.model.event import HitKind
+from unsealed.model.message import CopyId, Delivery, UserId, public_id
+from unsealed.model.reply import Kind
+from unsealed.model.view import EventRow, Page
+from unsealed.store import views
+from unsealed.store.habits import BY_NAME
+from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
+from unsealed.store.schema import copies, messages, replies
+
+LETTERS = 500
+UNSENT = 100  # of those that never left: bounced at once, or waiting
+READINGS = 500
+
+_ANSWERS = {Kind.REPLY: Dealing.REPLIED, Kind.AUTOMATIC: Dealing.AUTOMATIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The newest copies to one mailbox."""
+
+    rows: tuple[Any, ...]  # of `copies`: id, message_id, delivery, reply, sent_at, ended_at, by_name
+    more: bool  # there are older ones
+
+    @property
+    def ids(self) -> list[CopyId]:
+        """Of which may be shown what their reader did."""
+        return [CopyId(row.id) for row in self.rows if row.by_name]
+
+
+def letters(connection: Connection, user: UserId, mailbox: str) -> Letters:
+    """The newest letters to a mailbox (in lower case)."""
+    c = copies.c
+    query = select(
+        *(c.id, c.message_id, c.delivery, c.reply, c.sent_at, c.ended_at),
+        (c.opens_level.in_(BY_NAME) & c.clicks_level.in_(BY_NAME)).label("by_name"),
+    ).where(c.user_id == user, c.mailbox == mailbox)
+    left = query.where(c.sent_at.is_not(None)).order_by(c.sent_at.desc()).limit(LETTERS + 1)
+    found = connection.execute(left).all()
+    unsent = connection.execute(query.where(c.sent_at.is_(None)).limit(UNSENT)).all()
+    return Letters(rows=(*found[:LETTERS], *unsent), more=len(found) > LETTERS)
+
+
+def time_line(
+    connection: Connection, user: UserId, of: Letters, *, after: str | None = None, limit: int = 50
+) -> Page[Dealt]:
+    """What passed, latest first; at most PAGE_LIMIT - 1 at once.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    most = min(bounded(limit), PAGE_LIMIT - 1)
+    acts = views.acts(connection, user, of.ids, after=after, limit=most + 1)
+    lines = [_Line(each.at, int(each.id, 16), int(each.message, 16), _act(each), event=each) for each in acts.items]
+    lines += _answers(connection, of, after, most + 1)
+    place = place_of(after) if after else None
+    lines += [line for line in _letters(of) if place is None or (line.at, line.number) < place]
+    lines.sort(key=lambda line: (line.at, line.number), reverse=True)
+    shown = lines[:most]
+    subjects = _subjects(connection, {line.message for line in shown})
+    return Page(
+        items=tuple(
+            Dealt(
+                what=line.what,
+                at=line.at,
+                message=public_id(line.message),
+                subject=subjects[line.message],
+                event=line.event,
+                words=line.words,
+            )
+            for line in shown
+        ),
+        next=cursor_of(shown[-1].at, shown[-1].number) if len(lines) > most else None,
+    )
+
+
+def readings(connection: Connection, of: Letters) -> list[datetime]:
+    """When the contact began to read, as far as we believe it; the newest READINGS."""
+    return views.reading_times(connection, of.ids, READINGS)
+
+
+def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str]) -> Mapping[str, LastLetter]:
+    """The newest letter that left to each of these mailboxes; of those to whom none did, one that is on its way or
+    bounced."""
+    c = copies.c
+    newest: dict[str, int] = {}
+    for of_those in (c.sent_at.is_not(None), c.sent_at.is_(None)):
+        asked = [each for each in mailboxes if each not in newest]
+        for mailbox in asked:  # each is one look into the index; a database asked for all at once may walk through it
+            query = select(c.id).where(c.user_id == user, c.mailbox == mailbox, of_those)
+            found = connection.execute(query.order_by(c.sent_at.desc()).limit(1)).scalar_one_or_none()
+            if found is not None:
+                newest[mailbox] = found
+    shown = views.copies_by_id(connection, user, newest.values())
+    query = select(c.id, c.message_id).where(c.id.in_(list(newest.values())))
+    of_copy = {row.id: row.message_id for row in connection.execute(query)}
+    subjects = _subjects(connection, of_copy.values())
+    return {
+        mailbox: LastLetter(
+            message=public_id(of_copy[copy]), subject=subjects[of_copy[copy]], copy=shown[public_id(copy)]
+        )
+        for mailbox, copy in newest.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at: datetime
+    number: int  # parts what happened in the same moment
+    message: int
+    what: Dealing
+    event: EventRow | None = None
+    words: str = ""
+
+
+def _act(event: EventRow) -> Dealing:
+    return Dealing.OPENED if event.kind is HitKind.OPEN else Dealing.CLICKED
+
+
+def _letters(of: Letters) -> Iterator[_Line]:
+    for row in of.rows:
+        if row.sent_at is not None:
+            yield _Line(row.sent_at, row.id, row.message_id, Dealing.SENT)
+        if row.delivery == Delivery.BOUNCED and row.ended_at is not None:
+            yield _Line(row.ended_at, row.id, row.message_id, Dealing.BOUNCED, words=row.reply)
+
+
+def _answers(connection: Connection, of: Letters, after: str | None, limit: int) -> Iterator[_Line]:
+    r = replies.c
+    query = select(r.id, r.message_id, r.kind, r.at).where(
+        r.message_id.in_({row.message_id for row in of.rows}),
+        r.copy_id.in_([row.id for row in of.rows]),
+        r.kind.in_(list(_ANSWERS)),
+    )
+    query = behind(query.order_by(r.at.desc(), r.id.desc()), r.at, r.id, after)
+    for row in connection.execute(query.limit(limit)):
+        yield _Line(row.at, row.id, row.message_id, _ANSWERS[Kind(row.kind)])
+
+
+def _subjects(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    query = select(messages.c.id, messages.c.subject).where(messages.c.id.in_(list(numbers)))
+    return {row.id: row.subject for row in connection.execute(query)}
