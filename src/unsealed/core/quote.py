@@ -11,7 +11,7 @@ import email
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import Message
 from email.utils import getaddresses
 from html import escape
@@ -105,9 +105,9 @@ def subject(of: str, mode: Mode) -> str:
 def quoted(original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence[str], keys: Keys) -> Quote:
     """The quote of a message.
 
-    bases: tracking hosts that this installation had, without slash at the end. sent_at: UTC.
+    bases: tracking hosts that this installation had, without slash at the end. sent_at: in the zone of who writes.
     """
-    when = f"{sent_at.day} {sent_at:%B %Y, %H:%M} UTC"
+    when = f"{sent_at.day} {sent_at:%B %Y, %H:%M} {_zone(sent_at)}"
     try:
         html, pictures = _html(original, bases, keys)
     except BadInput:
@@ -127,6 +127,13 @@ def quoted(original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence
     below = "\n".join(f"> {line}" if line and not line.startswith(">") else f">{line}" for line in text.split("\n"))
     bar = f'<blockquote type="cite" style="{BAR}">{html}</blockquote>'
     return Quote(html=f"<div>{escape(said, quote=False)}</div>{bar}", text=f"{said}\n{below}", pictures=pictures)
+
+
+def _zone(at: datetime) -> str:
+    """How far its clock is from UTC: whoever reads it lives elsewhere perhaps."""
+    ahead = round((at.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, minutes = divmod(abs(ahead), 60)
+    return f"UTC{'-' if ahead < 0 else '+'}{hours}{f':{minutes:02}' if minutes else ''}" if ahead else "UTC"
 
 
 def _html(original: Original, bases: Sequence[str], keys: Keys) -> tuple[str | None, tuple[Part, ...]]:

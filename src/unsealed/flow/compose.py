@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from html import escape
 from itertools import accumulate
@@ -58,6 +58,7 @@ from unsealed.model.policy import Level, Rule, Said, Switches
 from unsealed.model.template import TemplateId
 from unsealed.store import drafts, identities, messages, people, preferences, templates, views
 from unsealed.store import engine as stores
+from unsealed.store.feed import GONE, Change, add_feed
 from unsealed.store.identities import Identity
 
 ANSWERED = 20  # Message-IDs in References
@@ -80,6 +81,7 @@ class Desk:
     switches: Switches  # what the settings file allows
     mark: str = ""  # in front of a subject it switches tracking off
     now: datetime
+    zone: tzinfo = UTC  # of who writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +326,12 @@ class _Reader:
         for name, found in (("subject", left(draft.subject)), ("html", in_text)):
             if found:
                 shown = ", ".join(f"{{{{{each}}}}}" for each in found[:NAMED])
-                self.errors.setdefault(name, f"{shown} still waits for its words; fill it in, or take it out.")
+                waits = (
+                    "waits for its words; fill it in, or take it"
+                    if len(found) == 1
+                    else ("wait for their words; fill them in, or take them")
+                )
+                self.errors.setdefault(name, f"{shown} still {waits} out.")
 
     def _file(self, each: Attachment) -> compose.Part:
         content = self.material.contents.get(each.id, b"")
@@ -422,7 +429,11 @@ def quoted(answered: Answered, mode: Mode, desk: Desk) -> quote.Quote:
     """What stands below an answer."""
     bases = {answered.tracking_url, desk.tracking.base_url}
     return quote.quoted(
-        answered.original, mode=mode, sent_at=answered.sent_at, bases=sorted(bases), keys=desk.tracking.keys
+        answered.original,
+        mode=mode,
+        sent_at=answered.sent_at.astimezone(desk.zone),
+        bases=sorted(bases),
+        keys=desk.tracking.keys,
     )
 
 
@@ -453,8 +464,9 @@ def _decoded(written: str) -> bytes:
 
 
 def sentence(words: str) -> str:
-    """Words of an error as they stand beside a field."""
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+    """Words of an error as they stand beside a field; an address in front keeps its own letters."""
+    begins = words if "@" in words.partition(" ")[0] else words[:1].upper() + words[1:]
+    return begins + ("" if words.endswith((".", "!", "?")) else ".")
 
 
 def check(material: Material, desk: Desk) -> Check:
@@ -636,7 +648,7 @@ class _Left(Exception):
     """Rolls a transaction back: some copy is on its way."""
 
 
-def take_back(engine: Engine, user: UserId, draft: DraftId) -> int | None:
+def take_back(engine: Engine, user: UserId, draft: DraftId, now: datetime) -> int | None:
     """Make a letter that was sent a draft again; its revision. None: it has left, or was not sent."""
     try:
         with engine.begin() as connection:
@@ -646,6 +658,7 @@ def take_back(engine: Engine, user: UserId, draft: DraftId) -> int | None:
             revision = drafts.given_back(connection, user, draft, kept.message)
             if revision is None or not messages.take_back(connection, user, kept.message):
                 raise _Left
+            add_feed(connection, [Change(user=user, message=kept.message, what=GONE, at=now)])
             return revision
     except _Left:
         return None

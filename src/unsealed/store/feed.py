@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, select
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.store import schema
 
+GONE = "gone"  # the message was taken back, and is nowhere any more
 FEED_LOCK = 0x556E7365616C  # "Unseal": the advisory lock of all writers of the feed, on PostgreSQL only
 
 
@@ -25,7 +26,7 @@ class Change:
     user: UserId
     message: MessageId
     copy: CopyId | None = None
-    what: str  # "accepted", "delivery", a model.event.Finding, or a model.reply.Kind
+    what: str  # "accepted", "delivery", GONE, a model.event.Finding, or a model.reply.Kind
     at: datetime
 
 

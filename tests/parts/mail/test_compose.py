@@ -148,6 +148,26 @@ def test_what_cannot_work_is_said(checked: Callable[..., Check], draft: Draft, c
     assert ([code], {}) == ([each.code for each in found.warnings], found.errors)
 
 
+def test_a_placeholder_that_stops_the_sending_is_named(checked: Callable[..., Check]) -> None:
+    one = checked(Draft(to="ines@y.example", subject="For {{first_name}}", html="<p>{{a}}, {{b}}"))
+
+    assert "{{first_name}} still waits for its words; fill it in, or take it out." == one.errors["subject"]
+    assert "{{a}}, {{b}} still wait for their words; fill them in, or take them out." == one.errors["html"]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("the subject is long", "The subject is long."),
+        ("ines@y.example: nothing is tracked", "ines@y.example: nothing is tracked."),
+        ("“x” is no address!", "“x” is no address!"),
+        ("", "."),
+    ],
+)
+def test_an_address_in_front_of_a_sentence_keeps_its_letters(words: str, shown: str) -> None:
+    assert shown == compose.sentence(words)
+
+
 @pytest.mark.parametrize(
     ("draft", "fields"),
     [
@@ -298,12 +318,13 @@ def test_what_is_taken_back_leaves_no_trace_and_can_be_sent_again(
     sent = compose.dispatch(engine, ann.user, draft, 1, desk)
     with engine.begin() as connection:
         assert 0 == leased(connection, desk.now + timedelta(seconds=9))
-    back = compose.take_back(engine, ann.user, draft)
+    back = compose.take_back(engine, ann.user, draft, desk.now)
 
     assert isinstance(sent, Sent)
     assert 3 == back
     for table in (schema.messages, schema.copies, schema.links, schema.jobs, schema.originals, schema.contacts):
         assert [] == rows(table)
+    assert ["accepted", "gone"] == [row["what"] for row in rows(schema.feed)]
     assert isinstance(compose.dispatch(engine, ann.user, draft, 3, desk), Sent)
 
 
@@ -313,7 +334,7 @@ def test_what_is_on_its_way_stays_sent(engine: Engine, ann: Any, desk: Desk, row
     with engine.begin() as connection:
         assert 1 == leased(connection, desk.now + timedelta(seconds=10))
 
-    assert compose.take_back(engine, ann.user, draft) is None
+    assert compose.take_back(engine, ann.user, draft, desk.now) is None
     assert (1, 2, 2) == (len(rows(schema.messages)), len(rows(schema.copies)), len(rows(schema.jobs)))
     assert 2 == len(rows(schema.contacts))
 
@@ -335,4 +356,4 @@ def test_what_another_window_changed_is_not_sent(engine: Engine, ann: Any, desk:
     assert "other" == answer.kept.draft.subject
     assert [] == rows(schema.messages)
     assert compose.dispatch(engine, UserId(5), draft, 2, desk) is None
-    assert compose.take_back(engine, ann.user, draft) is None
+    assert compose.take_back(engine, ann.user, draft, desk.now) is None

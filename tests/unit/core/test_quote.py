@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -49,6 +49,23 @@ def test_a_message_is_read_with_all_that_an_answer_needs() -> None:
     assert ("<0@y.example>", "<1@y.example>") == original.answers
     assert [("1@x.example", b"\x89PNG")] == [(part.id, part.content) for part in original.pictures]
     assert [("b.pdf", b"%PDF")] == [(part.name, part.content) for part in original.files]
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (0, "20 November 2026, 14:05 UTC"),
+        (1, "20 November 2026, 15:05 UTC+1"),
+        (-3.5, "20 November 2026, 10:35 UTC-3:30"),
+        (12.75, "21 November 2026, 02:50 UTC+12:45"),
+    ],
+)
+def test_the_clock_of_who_answers_tells_the_time(hours: float, words: str, tracking: Tracking) -> None:
+    original = quote.read(compose.write(LETTER))
+    at = SENT.astimezone(timezone(timedelta(hours=hours)))
+    found = quote.quoted(original, mode=Mode.REPLY, sent_at=at, bases=[], keys=tracking.keys)
+
+    assert f"On {words}, Ann wrote:" == found.text.partition("\n")[0]
 
 
 def test_an_answer_says_who_wrote_when(tracking: Tracking) -> None:

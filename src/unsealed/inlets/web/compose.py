@@ -20,6 +20,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote as percent
@@ -38,7 +39,7 @@ from unsealed.flow import compose, templates
 from unsealed.flow.compose import Changed, Desk, Sent, Wrong, sentence
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.access import person
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.model.draft import Attachment, AttachmentId, Check, Draft, DraftId, FromTemplate, KeptDraft, Mode
 from unsealed.model.errors import BadInput, Refused
@@ -225,7 +226,7 @@ async def undo(request: Request) -> Response:
     """POST: take it back, while it has not left."""
     kept = await _kept(request)
     around, user = surroundings(request), person(request).id
-    revision = await run_in_threadpool(lambda: compose.take_back(around.engine, user, kept.id))
+    revision = await run_in_threadpool(lambda: compose.take_back(around.engine, user, kept.id, around.clock()))
     if revision is None:
         return _json({"error": "It has left, and cannot be taken back."}, HTTPStatus.CONFLICT)
     return _json({"revision": revision})
@@ -341,7 +342,8 @@ def _with_pictures(found: Quote) -> str:
 
 async def _desk(request: Request) -> Desk:
     user = person(request).id
-    return await asked(request, lambda connection: surroundings(request).desk(connection, user))
+    made = await asked(request, lambda connection: surroundings(request).desk(connection, user))
+    return replace(made, zone=said(request).zone)
 
 
 async def _kept(request: Request) -> KeptDraft:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from unsealed.flow import compose
 from unsealed.flow.request import Faulty
 from unsealed.inlets.auth import secure
 from unsealed.inlets.web.page import render
@@ -142,5 +143,4 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
 
 def sentence(error: Exception) -> str:
     """The words of an error of ours as a sentence."""
-    words = str(error)
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+    return compose.sentence(str(error))

@@ -37,8 +37,8 @@ def _code(letter: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital first letter."""
-    return text[:1].upper() + text[1:]
+    """With a capital first letter; an address in front keeps its own."""
+    return text if "@" in text.partition(" ")[0] else text[:1].upper() + text[1:]
 
 
 # Times

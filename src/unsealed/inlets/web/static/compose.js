@@ -74,7 +74,7 @@ const newToken = async () => {
 
 const people = Object.fromEntries(all("[data-people]").map((box) => [box.dataset.people, new People(box, {
   ask: async (typed) => (await ask("GET", `/compose/contacts?q=${encodeURIComponent(typed)}`)).data.contacts || [],
-  changed: () => changed(),
+  changed: () => { changed(); if (unnamed && people.to.first) named(); },
   close: () => icon("close"),
 })]));
 const show = (name) => {
@@ -477,16 +477,67 @@ $("[data-tool=template]").addEventListener("click", async () => {
   $("button", list)?.focus();
 });
 const putTemplate = async (each) => {
-  const { status, data } = await ask("POST", `/templates/${each.id}/fill`, { contact: people.to.first, values: {} });
+  const alone = !plainSwitch.checked && letter && !letter.html;
+  const { status, data } = await filled(each, alone);
   if (status !== 200) { $("[data-template-words]").textContent = data.error || "This template cannot be put in now."; return; }
   templateDialog.close();
   if (!field("subject").value) field("subject").value = data.subject;
   if (plainSwitch.checked) plainText.value += make("div", {}, new DOMParser().parseFromString(data.html, "text/html").body).textContent.trim();
   else letter?.put(data.html);
   content = { ...content, template: { id: each.id, version: data.version } };
-  if (data.missing.length) note(`Still to be filled in by hand: ${data.missing.map((name) => `{{${name}}}`).join(", ")}.`);
+  if (alone) unnamed = data.missing.length && !people.to.first ? { each, html: letter.html, subject: field("subject").value } : null;
   changed();
 };
+/** The words of a template for whom the letter is for. What nobody knows is asked of who writes, unless it can wait for
+ *  a recipient; what they leave empty stays a placeholder, which stops the sending. */
+const filled = async (each, can_wait) => {
+  const made = (values) => ask("POST", `/templates/${each.id}/fill`, { contact: people.to.first, sender: field("from").value, values });
+  const known = await made({});
+  if (known.status !== 200 || !known.data.missing.length || (can_wait && !people.to.first)) return known;
+  templateDialog.close();
+  let values = {};
+  for (let wrong = ""; ;) {
+    values = await askValues(known.data.missing, values, wrong);
+    if (!values) return known;
+    const found = await made(values);
+    if (found.status === 200) return found;
+    wrong = found.data.error || "It could not be filled in. Try again.";
+  }
+};
+let unnamed = null; // a letter that is a template and nothing else, waiting for its recipient
+const named = async () => {
+  const { each, html, subject } = unnamed;
+  unnamed = null;
+  if (letter.html !== html || field("subject").value !== subject) return; // it is the writer's own by now
+  const { status, data } = await filled(each, false);
+  if (status !== 200) return;
+  field("subject").value = data.subject;
+  letter.html = data.html;
+  changed();
+};
+const valuesDialog = $("[data-values-dialog]");
+/** Ask for the words of placeholders; null: they are left as they are. */
+const askValues = (missing, before, wrong) => new Promise((answer) => {
+  const whom = people.to.first;
+  $("[data-values-words]").textContent = `Not known${whom ? ` of ${whom}` : ""}. What stays empty here stays in the letter, to be filled in before it is sent.`;
+  $("[data-values-wrong] span").textContent = wrong;
+  $("[data-values-wrong]").hidden = !wrong;
+  const entries = missing.map((name, n) => make("div", { class: "entry" },
+    make("label", { for: `value-${n}` }, `${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`),
+    make("span", { class: "field" }, make("input", { id: `value-${n}`, maxlength: "1000", autocomplete: "off", "data-name": name, value: String(before[name] ?? "") }))));
+  $("[data-values]").replaceChildren(...entries);
+  let given = null;
+  $("form", valuesDialog).onsubmit = (event) => {
+    event.preventDefault();
+    const written = all("input", valuesDialog).map((each) => [each.dataset.name, each.value.trim()]).filter(([, value]) => value);
+    given = written.length ? Object.fromEntries(written) : null;
+    valuesDialog.close();
+  };
+  $("[data-values-later]").onclick = () => valuesDialog.close();
+  valuesDialog.onclose = () => answer(given);
+  valuesDialog.showModal();
+  $("input", valuesDialog).focus();
+});
 
 // ---------------------------------------------------------------- files
 
@@ -640,4 +691,9 @@ room.addEventListener("change", () => openLinks(room.matches));
 openLinks(room.matches);
 if (start.check) judge(start.check); else check();
 offer();
+if (!id && content.template && letter) {
+  const each = content.template;
+  unnamed = { each, html: letter.html, subject: field("subject").value };
+  if (people.to.first) named();
+}
 if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();

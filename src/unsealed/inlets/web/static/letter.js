@@ -137,10 +137,11 @@ export class Letter {
         handleDrop: (_, event) => dropped(event.dataTransfer?.files),
       },
       onUpdate: changed,
-      onTransaction: () => this.#show(),
+      onTransaction: ({ transaction }) => { this.#show(); if (transaction.docChanged) this.#paper(place); },
     });
     this.#bar();
     this.#show();
+    this.#paper(place);
   }
 
   get html() { return this.editor.isEmpty ? "" : this.editor.getHTML(); }
@@ -241,6 +242,17 @@ export class Letter {
     this.swatches.hidden = !wanted;
     this.tools.querySelector("[data-tool=colour]").setAttribute("aria-expanded", String(wanted));
     if (wanted) this.swatches.firstElementChild.focus();
+  }
+
+  /** Colours were chosen for white paper: a letter that brings any is shown on it, in the dark theme too. */
+  #paper(place) {
+    if (!this.editor) return;
+    let own = false;
+    this.editor.state.doc.descendants((node) => {
+      own ||= [node, ...node.marks].some(({ attrs }) => attrs.bgcolor || attrs.color || /(?:^|[;\s-])(?:color|background)/i.test(attrs.style || ""));
+      return !own;
+    });
+    place.parentElement.classList.toggle("own", own);
   }
 
   #show() {

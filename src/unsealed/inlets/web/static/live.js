@@ -119,9 +119,18 @@
     bar.hidden = !news.size;
     $("[data-news-count]", bar).textContent = `${news.size} new`;
   };
+  // Taken back by its sender: it is nowhere any more.
+  const gone = (message) => {
+    if (news.delete(message)) pill();
+    const row = $(`[data-rows] li[data-message="${message}"]`);
+    row?.remove();
+    if (story()?.dataset.message === message) location.href = "/sent";
+    else if (row && !$("[data-rows] li[data-message]")) reload();
+  };
   const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click", "reply"]);
   const changed = ({ message, what }) => {
     if (what === "notice") { dispatchEvent(new Event("unsealed:notice")); return; } // notices.js shows it
+    if (what === "gone") { gone(message); return; }
     const list = rows();
     if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
     if (list && !$(`li[data-message="${message}"]`, list) && COUNTED.has(what)) { news.add(message); pill(); }
