@@ -250,6 +250,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     from unsealed.flow.deliver import Delivery
     from unsealed.flow.digest import Digests
     from unsealed.flow.notify import Notifier
+    from unsealed.flow.remind import Reminders
     from unsealed.flow.routes import Routes
     from unsealed.inlets.submit import Limits, SubmissionServer
     from unsealed.store.writer import Writer
@@ -272,6 +273,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         engine, _bells(settings, engine, keys), keys=keys, clock=now, writer=writer, owner=f"notify-{owner}"[:32]
     )
     digests = Digests(engine, origin=settings.web_url, tracking=tracking, clock=now, written=delivery.wake)
+    reminders = Reminders(engine, origin=settings.web_url, tracking=tracking, clock=now, written=delivery.wake)
     server = SubmissionServer(
         engine,
         writer,
@@ -288,7 +290,7 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     ready()
     try:
         async with asyncio.TaskGroup() as group:
-            for each in (delivery, notifier, digests):
+            for each in (delivery, notifier, digests, reminders):
                 group.create_task(each.run(stop))
     finally:
         await server.stop()

@@ -39,6 +39,7 @@ LATE = timedelta(hours=12)  # what happened longer ago is history, not news
 HOT = timedelta(hours=1)
 HOT_READINGS = 3
 BURST = timedelta(minutes=2)  # what happens to a copy so soon after a notice about it is told with that one
+REMINDERS = frozenset({Act.UNOPENED, Act.NO_REPLY})
 CROWD = 5  # notices of one user within a minute; what comes then is told together
 CROWD_WITHIN = timedelta(minutes=1)
 BELIEVED, CERTAIN = 0.6, 0.85  # as everywhere: under the first "maybe", under the second "likely"
@@ -103,6 +104,8 @@ def decide(it: Happening, silence: Silence, wants: Wants, *, now: datetime, cloc
 def _why_not(it: Happening, silence: Silence, wants: Wants, occasion: Occasion, now: datetime) -> Why | None:
     if it.finding is not None and not it.finding.counted:
         return Why.NO_PERSON
+    if it.act in REMINDERS:  # the sender wanted to be told of this very message: only the master switch is above that
+        return Why.REALTIME_OFF if silence.realtime_off else None
     if (why := silenced(silence, it.message, it.thread, it.contact, it.sent_at)) is not None:
         return why
     if now - it.at > LATE:
@@ -159,6 +162,8 @@ def _title(told: Told, detail: Detail) -> str:
 
 
 def _verb(told: Told, detail: Detail) -> str:
+    if detail is Detail.NOTHING and told.act in REMINDERS:
+        return "A reminder is due"
     if detail is Detail.NOTHING:
         return {Act.BOUNCED: "A message bounced", Act.REPLIED: "A message was answered"}.get(
             told.act, "A message was opened" if told.act is Act.OPENED else "A link was followed"
@@ -178,6 +183,10 @@ def _verb(told: Told, detail: Detail) -> str:
             return f"{who} {maybe}clicked {what}"
         case Act.REPLIED:
             return f"{who} replied"
+        case Act.UNOPENED:
+            return f"Reminder: no signal from {who if told.who else 'anybody'}"
+        case Act.NO_REPLY:
+            return f"Reminder: no answer from {who if told.who else 'anybody'}"
         case _:
             return f"The message to {who if told.who else 'somebody'} bounced"
 

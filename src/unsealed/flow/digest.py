@@ -36,6 +36,8 @@ NUMBERS = {
     Act.CLICKED: ("1 click", "{} clicks"),
     Act.REPLIED: ("1 reply", "{} replies"),
     Act.BOUNCED: ("1 bounce", "{} bounces"),
+    Act.UNOPENED: ("1 reminder", "{} reminders"),
+    Act.NO_REPLY: ("1 reminder of an answer", "{} reminders of answers"),
 }
 
 

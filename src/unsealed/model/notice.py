@@ -23,6 +23,8 @@ class Act(StrEnum):
     REPLIED = "replied"
     BOUNCED = "bounced"
     TESTED = "tested"  # the sender asked whether notices arrive
+    UNOPENED = "unopened"  # nobody did, and the sender wanted to be reminded of that
+    NO_REPLY = "no_reply"  # the same of an answer
 
 
 class Readings(StrEnum):
@@ -202,7 +204,7 @@ class Device:
 class Heard:
     """A counted event, or another cause of a notice, as it is handed to who decides."""
 
-    cause: str  # "hit", "reply", "bounce", "test"
+    cause: str  # "hit", "reply", "bounce", "reminder", "test"
     cause_id: int
     user: int
     message: MessageId | None

@@ -90,7 +90,15 @@ WHYS = {
     Why.QUIET: "quiet hours",
     Why.NO_CHANNEL: "no way to tell you is chosen",
 }
-VERBS = {Act.OPENED: "opened", Act.CLICKED: "clicked", Act.REPLIED: "replied", Act.BOUNCED: "bounced", Act.TESTED: ""}
+VERBS = {
+    Act.OPENED: "opened",
+    Act.CLICKED: "clicked",
+    Act.REPLIED: "replied",
+    Act.BOUNCED: "bounced",
+    Act.TESTED: "",
+    Act.UNOPENED: "gave no signal yet",
+    Act.NO_REPLY: "did not answer yet",
+}
 DONE = {
     "kept": "Saved.",
     "added": "Notices go there as well from now on.",

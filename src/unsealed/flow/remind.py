@@ -1,0 +1,120 @@
+"""Reminders whose time has come -> a notice, or a letter where no notice would arrive, or nothing.
+
+Promises that a reminder ends once: that it is over, the notice and the letter are one transaction. One that is not
+needed any more, because the letter was opened or answered meanwhile, ends without a word. Looks at an index of what
+waits, so that looking costs nothing while nothing is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from unsealed.core.instrument import Tracking
+from unsealed.flow import letters
+from unsealed.model.errors import UnsealedError
+from unsealed.model.message import public_id
+from unsealed.model.notice import Act, Heard
+from unsealed.model.ports import Clock
+from unsealed.model.reminder import Unless
+from unsealed.store import notices, reminders
+from unsealed.store.engine import alone, reading
+from unsealed.store.reminders import Due
+
+LOOK_S = 5.0
+ACTS = {Unless.OPENED: Act.UNOPENED, Unless.ANSWERED: Act.NO_REPLY}
+KEPT = timedelta(days=30)  # what is over
+
+log = structlog.get_logger()
+
+
+class Reminders:
+    """Looks for what is due; belongs to one event loop. Several processes may have one each."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        origin: str,
+        tracking: Callable[[], Tracking],
+        clock: Clock,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
+        """written: told when there is a letter to deliver."""
+        self._engine = engine
+        self._origin = origin
+        self._tracking = tracking
+        self._clock = clock
+        self._written = written
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop` is set."""
+        while not stop.is_set():
+            try:
+                if await asyncio.to_thread(self.look):
+                    self._written()
+            except (SQLAlchemyError, UnsealedError, OSError) as error:
+                log.warning("reminders.store_away", error=type(error).__name__)
+            except Exception:  # mail is delivered beside us, and must go on
+                log.exception("reminders.unknown_error")
+            try:
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+            except TimeoutError:
+                pass
+
+    def look(self) -> int:
+        """End what is due; how many letters were written."""
+        now = self._clock()
+        with reading(self._engine) as connection:
+            if not reminders.any_due(connection, now):
+                return 0
+        with alone(self._engine, "remind") as turn, turn.writing() as connection:
+            reminders.trim(connection, now - KEPT)
+            found = reminders.due(connection, now)
+            reminders.settle(connection, found, now)
+            needed = [each for each in found if not each.happened]
+            notices.hear(connection, [_heard(each, now) for each in needed])
+            written = sum(self._write(connection, each, now) for each in needed)
+        log.info("reminders.ended", due=len(needed), needless=len(found) - len(needed), letters=written)
+        return written
+
+    def _write(self, connection: Connection, it: Due, now: datetime) -> bool:
+        """The letter, where a notice might reach nobody: a page may not be open, and devices there are none."""
+        off = notices.silence(connection, it.user).realtime_off
+        if notices.devices(connection, it.user) and not off:
+            return False
+        who = " ".join(it.who.split()) or "anybody"
+        what = "There is no answer from" if it.unless is Unless.ANSWERED else "There is no signal from"
+        lines = [
+            f"You wanted to be reminded. {what} {who} to:",
+            "",
+            f"    {' '.join(it.subject.split()) or '(no subject)'}",
+            f"    {self._origin}/message/{public_id(it.message)}",
+            "",
+            "No signal is not the same as unread: many mail programs load no pictures, and say nothing.",
+            "",
+            f"All reminders: {self._origin}/opened?state=reminders",
+        ]
+        subject = "Reminder: no answer yet" if it.unless is Unless.ANSWERED else "Reminder: no signal yet"
+        letters.send_digest(connection, it.user, subject, "\n".join(lines), tracking=self._tracking(), now=now)
+        return True
+
+
+def _heard(it: Due, now: datetime) -> Heard:
+    # A reminder that is set once more is another cause of a notice.
+    number = int.from_bytes(sha256(f"{it.id} {it.due_at.isoformat()}".encode()).digest()[:8]) >> 1
+    return Heard(
+        cause="reminder",
+        cause_id=number,
+        user=it.user,
+        message=it.message,
+        copy=it.copy,
+        act=ACTS[it.unless],
+        at=now,
+    )

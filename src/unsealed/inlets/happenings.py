@@ -1,0 +1,146 @@
+"""What happened over all messages, as pages and API ask for it: what is shown, what is silenced, who can be seen.
+
+The same for both; reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from unsealed.core.notice import silenced
+from unsealed.core.reliability import Trait, company_of, traits
+from unsealed.model.errors import BadInput
+from unsealed.model.message import UserId
+from unsealed.model.notice import Silence
+from unsealed.model.view import FollowUp, Happening, Page, What
+from unsealed.store import activity, habits, notices
+from unsealed.store.activity import Key
+
+PEOPLE = frozenset({What.OPEN, What.CLICK, What.REPLY, What.BOUNCE})
+MACHINES = frozenset({What.MACHINE, What.AUTOMATIC})
+SHOWS = {  # by what stands in the address
+    "": PEOPLE,
+    "opens": frozenset({What.OPEN}),
+    "clicks": frozenset({What.CLICK}),
+    "replies": frozenset({What.REPLY, What.AUTOMATIC}),
+    "muted": PEOPLE,
+    "machine": MACHINES,
+}
+MUTED = "muted"
+LOOKED_AT = 1_000  # keys among which a page of silenced ones is looked for
+AT_ONCE = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """A page of what happened."""
+
+    items: tuple[Happening, ...]
+    next: str | None
+    hidden: int  # requests of machines in between that are not shown; see activity.HIDDEN_UP_TO
+
+
+def happened(
+    connection: Connection,
+    user: UserId,
+    *,
+    show: str = "",
+    machine: bool = False,
+    after: str | None = None,
+    limit: int,
+) -> Happened:
+    """What happened, newest first.
+
+    show: one of SHOWS. machine: among all, also what machines did. Of what is silenced a page may be short, and still
+    go on: it was looked for among LOOKED_AT.
+
+    Raises:
+        BadInput: there is no such thing to show, or this is not a cursor.
+    """
+    if show not in SHOWS:
+        raise BadInput(f"show is one of {', '.join(filter(None, SHOWS))}, not {show[:40]!r}")
+    whats = SHOWS[show] | (MACHINES if machine and not show else frozenset())
+    lines, end = (_silenced if show == MUTED else _newest)(connection, user, whats, after, limit)
+    whys = _whys(connection, user, [line[0] for line in lines])
+    made = activity.told(connection, user, lines)
+    by_id = {f"{line[0].what}.{line[0].number:016x}": whys.get(line[0], "") for line in lines}
+    hidden = 0
+    if not show and not machine and (lines or not after):
+        since = lines[-1][0].at if end else None
+        hidden = activity.hidden(connection, user, since, lines[0][0].at if after else None)
+    return Happened(
+        items=tuple(replace(each, why_muted=by_id[each.id]) for each in made),
+        next=end.cursor if end else None,
+        hidden=hidden,
+    )
+
+
+Lines = tuple[list[list[Key]], Key | None]  # and the key behind which it goes on
+
+
+def _newest(connection: Connection, user: UserId, whats: frozenset[What], after: str | None, limit: int) -> Lines:
+    many = limit * (4 if whats & MACHINES else 1) + 1
+    found = activity.keys(connection, user, whats, after=after, limit=many)
+    lines = activity.together(found, limit)
+    used = sum(map(len, lines))
+    return lines, found[used - 1] if len(found) > used or len(found) == many else None
+
+
+def _silenced(connection: Connection, user: UserId, whats: frozenset[What], after: str | None, limit: int) -> Lines:
+    lines: list[list[Key]] = []
+    end: Key | None = None
+    for _ in range(LOOKED_AT // AT_ONCE):
+        found = activity.keys(connection, user, whats, after=end.cursor if end else after, limit=AT_ONCE)
+        whys = _whys(connection, user, found)
+        for key in found:
+            if key in whys:
+                if len(lines) == limit:
+                    return lines, end
+                lines.append([key])
+            end = key
+        if len(found) < AT_ONCE:
+            return lines, None
+    return lines, end
+
+
+def _whys(connection: Connection, user: UserId, found: Sequence[Key]) -> dict[Key, str]:
+    """Of what is silenced: by what."""
+    about = activity.concerned(connection, user, found)
+    silence = notices.silence(
+        connection,
+        user,
+        messages={key.message for key in about},
+        threads={each.thread for each in about.values()},
+        contacts={each.contact for each in about.values()},
+    )
+    if silence == Silence():
+        return {}
+    whys = {key: silenced(silence, key.message, it.thread, it.contact, it.sent_at) for key, it in about.items()}
+    return {key: why.value for key, why in whys.items() if why is not None}
+
+
+INVISIBLE = (Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN, Trait.ALWAYS_PREFETCHED)
+
+
+def invisible(
+    connection: Connection, user: UserId, page: Page[FollowUp], now: datetime
+) -> dict[str, tuple[Trait, ...]]:
+    """By copy id, why nothing can be expected to be seen of it; without those of whom something can."""
+    of_person: dict[str, tuple[Trait, ...]] = {}
+    of_company: dict[str, tuple[Trait, ...]] = {"": ()}
+    found = {}
+    for each in page.items:
+        mailbox = each.copy.address.lower()
+        company = company_of(mailbox)
+        if mailbox not in of_person:
+            of_person[mailbox] = traits(habits.facts_of_mailbox(connection, user, mailbox, now))
+        if company not in of_company:
+            of_company[company] = traits(habits.facts_of_domain(connection, user, company, now))
+        why = tuple(trait for trait in INVISIBLE if trait in of_person[mailbox] or trait in of_company[company])
+        if why:
+            found[each.copy.id] = why
+    return found
