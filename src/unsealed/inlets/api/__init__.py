@@ -8,6 +8,9 @@ are only ever added. Errors are `{"error": {"status", "message", "number"}}`; `i
     POST /api/v1/messages             send a letter; see api.sending
     GET /api/v1/messages/{id}         one message with its recipients and links
     GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
+    GET /api/v1/activity, /opened     what happened over all messages; see api.activity
+    GET /api/v1/threads/{id}          a conversation, by any of its messages
+    GET /api/v1/contacts, GET, PUT /api/v1/contacts/{address}    see api.contacts
     GET, PUT /api/v1/tracking         what is tracked; see api.tracking
 """
 
@@ -32,7 +35,7 @@ from unsealed.core.reading import copy_state
 from unsealed.flow import send
 from unsealed.flow.compose import Desk
 from unsealed.flow.request import read as read_request
-from unsealed.inlets.api import sending, templates, tracking
+from unsealed.inlets.api import activity, sending, templates, tracking
 from unsealed.inlets.auth import bearer
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import AboveCeiling, BadInput
@@ -312,6 +315,12 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
         Route("/api/v1/messages", send_letter, methods=["POST"]),
         route("/api/v1/messages/{id}", message),
         route("/api/v1/messages/{id}/events", events),
+        route("/api/v1/activity", happened),
+        route("/api/v1/opened", opened),
+        route("/api/v1/threads/{id}", thread),
+        route("/api/v1/contacts", all_contacts),
+        route("/api/v1/contacts/{address:path}", contact),
+        Route("/api/v1/contacts/{address:path}", note_contact, methods=["PUT"]),
         route(
             "/api/v1/tracking",
             lambda asked: tracking.show(asked.connection, asked.user, desk(asked.connection, asked.user).switches),
@@ -376,6 +385,65 @@ def events(question: Question) -> Events:
     of_copies = readers_of(question.connection, number)
     made = tuple(_event(row, is_forwarded(row, of_copies.get(row.copy, ()))) for row in page.items)
     return Events(events=made, next=page.next)
+
+
+def happened(question: Question) -> activity.Activity:
+    _only(question.given, "show", "machine", "cursor", "after", "limit")
+    return activity.show_activity(
+        question.connection,
+        question.user,
+        show=question.given.get("show", ""),
+        machine=question.given.get("machine", ""),
+        after=_cursor(question.given),
+        limit=_limit(question.given),
+    )
+
+
+def opened(question: Question) -> activity.Opened:
+    _only(question.given, "list", "cursor", "after", "limit")
+    return activity.show_opened(
+        question.connection,
+        question.user,
+        question.now,
+        list_=question.given.get("list", "opened"),
+        after=_cursor(question.given),
+        limit=_limit(question.given),
+    )
+
+
+def thread(question: Question) -> Thread:
+    _only(question.given)
+    found = contacts.thread(question.connection, question.user, _id(question.path["id"]))
+    return Thread(
+        id=found.id,
+        messages=tuple(_message(row, question.now) for row in found.messages),
+        answers=tuple(contacts.came(message, row) for message, row in found.answers),
+    )
+
+
+def all_contacts(question: Question) -> contacts.Contacts:
+    _only(question.given, "q", "cursor", "after", "limit")
+    search = question.given.get("q", "")[:SEARCH_LETTERS]
+    return contacts.show_all(
+        question.connection, question.user, search, _cursor(question.given), _limit(question.given)
+    )
+
+
+def contact(question: Question) -> contacts.WholeContact:
+    _only(question.given, "cursor", "after", "limit")
+    return contacts.show(
+        question.connection,
+        question.user,
+        question.path["address"],
+        question.now,
+        after=_cursor(question.given),
+        limit=_limit(question.given),
+    )
+
+
+def report(question: Question) -> reports.Figures:
+    _only(question.given, *NAMES)
+    return reports.show(question.connection, question.user, dict(question.given), question.now)
 
 
 def all_templates(question: Question) -> templates.Templates:

@@ -14,6 +14,7 @@ from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
 from unsealed.inlets.web import (
     access,
+    activity,
     compose,
     identities,
     live,
@@ -21,7 +22,9 @@ from unsealed.inlets.web import (
     members,
     message,
     notices,
+    opened,
     paste,
+    reminders,
     sandbox,
     sending,
     sent,
@@ -43,6 +46,9 @@ def build(around: Surroundings) -> Starlette:
             Route("/static/{digest}/{name}", static_file),
             *template.routes,  # before /compose/{id}
             *sent.routes,
+            *activity.routes,
+            *opened.routes,
+            *reminders.routes,
             *message.routes,
             *compose.routes,
             *paste.routes,

@@ -13,7 +13,7 @@ from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
-from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.surroundings import asked, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import from_public_id
 from unsealed.model.view import MessageRow, Page
@@ -106,10 +106,11 @@ async def rows(request: Request) -> Response:
 
 
 async def detail(request: Request) -> Response:
-    """`/sent/detail/{id}`: the right side alone."""
+    """`/sent/detail/{id}`: the right side alone; the same beside other lists of messages."""
     around, times = surroundings(request), said(request)
     where = Where.of(request)
-    where = Where("/sent", **dict(where.kept("m")), m=request.path_params["id"])
+    beside = request.scope["path"].partition("/detail/")[0]
+    where = Where(beside, **dict(where.kept("m")), m=request.path_params["id"])
     story = await run_in_threadpool(
         tell, around, request.state.person.id, from_public_id(request.path_params["id"]), where, times
     )
@@ -119,12 +120,15 @@ async def detail(request: Request) -> Response:
 
 
 async def home(request: Request) -> Response:
-    return RedirectResponse("/sent", 303)
+    """`/`: what happened, once there is something that it could have happened to."""
+    user = request.state.person.id
+    anything = await asked(request, lambda store: views.sent(store, user, limit=1, now=said(request).now))
+    return RedirectResponse("/activity" if anything.items else "/sent", 303)
 
 
 routes = [
     Route("/", home),
     Route("/sent", page),
     Route("/sent/rows", rows),
-    Route("/sent/detail/{id}", detail),
+    *(Route(f"/{beside}/detail/{{id}}", detail) for beside in ("sent", "activity", "opened")),
 ]

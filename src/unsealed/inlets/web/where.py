@@ -18,6 +18,7 @@ class Where:
     sort: str = "signal"
     after: str = ""  # cursor of the list
     m: str = ""  # public id of the chosen message
+    machine: str = ""  # "1": what machines did as well
     show: str = ""  # tab of the history: "", "opens", "clicks" or "raw"
     who: str = ""  # public id of a copy: only its history
     lines: str = ""  # "all": more than the newest lines of the history

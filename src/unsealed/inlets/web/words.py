@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import assert_never
@@ -104,6 +105,13 @@ class Times:
         year = "" if there.year == self.local(self.now).year else f" {there.year}"
         return f"{name}{there:%A} {there.day} {there:%B}{year}"
 
+    def ahead(self, weeks: int = 2) -> list[tuple[date, str]]:
+        """The next days, and some weeks behind them: "tomorrow, Friday 13 March", "Monday 16 March", "in 3 weeks"."""
+        today = self.local(self.now).date()
+        days = [today + timedelta(days=ahead) for ahead in range(1, 7 * weeks + 1)]
+        named = [(day, f"{'tomorrow, ' if day == days[0] else ''}{day:%A} {day.day} {day:%B}") for day in days]
+        return named + [(today + timedelta(weeks=each), f"in {each} weeks") for each in (3, 4, 8)]
+
     def exact(self, at: datetime) -> str:
         """For tooltips: "Thu 12 Mar 2026, 12:08:44 WET"."""
         there = self.local(at)
@@ -137,6 +145,11 @@ def size(count: int) -> str:
     if count < 1_000:
         return f"{count} bytes"
     return f"{count / 1_000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def counted(number: int, most: int) -> str:
+    """ "12", "1,000+"."""
+    return f"{most:,}+" if number > most else f"{number:,}"
 
 
 def ordinal(number: int) -> str:
@@ -647,6 +660,13 @@ COMPANY_TRAITS = {
     Trait.GATEWAY_LOADS_PICTURES: "this company’s gateway loads every picture",
     Trait.RELIABLE: "opens show reliably at this company",
 }
+
+
+def unseen(traits: Iterable[Trait]) -> str:
+    """Why nothing can be expected to be seen of somebody."""
+    return "; ".join(TRAITS[each] for each in traits)
+
+
 _SILENT = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
 
 

@@ -84,7 +84,7 @@
     asking = true;
     const ids = [...dirty];
     dirty.clear();
-    try { await Promise.all([freshRows(ids), freshStory(ids)]); say(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
+    try { await Promise.all([freshRows(ids), freshStory(ids), freshHappenings()]); say(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
     asking = false;
     if (dirty.size) flush();
   };
@@ -100,6 +100,22 @@
       swap(old, row);
     }
   };
+  // Lines of what happened: those that stand here change in place, those that do not are counted.
+  const freshHappenings = async () => {
+    const list = $("[data-happenings]");
+    if (!list) return;
+    const fresh = all("li[data-row]", await page(list.dataset.happenings));
+    const here = new Map(all("li[data-row]", list).map((row) => [row.dataset.row, row]));
+    if (!here.size) { if (fresh.length) reload(); return; }
+    for (const row of fresh) {
+      const old = here.get(row.dataset.row);
+      if (old && $("a[aria-current]", old)) $("a", row).setAttribute("aria-current", "true");
+      if (old && !old.contains(document.activeElement?.closest("details"))) swap(old, row);
+    }
+    if ("older" in list.dataset) return;
+    const known = fresh.findIndex((row) => here.has(row.dataset.row));
+    pill(fresh.slice(0, known < 0 ? fresh.length : known).length);
+  };
   const freshStory = async (ids) => {
     const article = story();
     if (!article || article.dataset.message !== "*" && !ids.includes(article.dataset.message)) return;
@@ -113,11 +129,11 @@
     const voice = $("[data-said]");
     if (voice && number) voice.textContent = number === 1 ? "1 message changed" : `${number} messages changed`;
   };
-  const pill = () => {
+  const pill = (number = news.size) => {
     const bar = $("[data-news]");
     if (!bar) return;
-    bar.hidden = !news.size;
-    $("[data-news-count]", bar).textContent = `${news.size} new`;
+    bar.hidden = !number;
+    $("[data-news-count]", bar).textContent = `${number} new`;
   };
   // Taken back by its sender: it is nowhere any more.
   const gone = (message) => {
@@ -175,7 +191,7 @@
     if (wanted) disconnect("Paused"); else { word("Reconnecting"); connect(); }
   };
   if (bar) {
-    bar.hidden = false;
+    for (const each of all("[data-live]")) each.hidden = false;
     for (const button of all("[data-live-pause]")) button.addEventListener("click", () => pause(!paused));
     if (paused) pause(true);
     // A hidden tab lets go of its connection: browsers allow six to one host, over all tabs.
@@ -186,27 +202,30 @@
   }
 
   // ---------------------------------------------------------------- list and detail without loading the whole page
+  const SPLIT = new Set(["/sent", "/activity", "/opened"]);
+  const splits = (path) => SPLIT.has(path) || path.startsWith("/thread/");
+  const ROWS = ".rows .row, .acts .act";
   const show = async (address, row) => {
     const pane = $("#detail");
     const asked = new URL(address, location.href);
     const id = asked.searchParams.get("m") || story()?.dataset.message;
     pane.setAttribute("aria-busy", "true");
     try {
-      const fresh = $("article", await page(`/sent/detail/${id}${asked.search}`));
+      const fresh = $("article", await page(`${asked.pathname}/detail/${id}${asked.search}`));
       pane.replaceChildren(document.importNode(fresh, true));
       pane.scrollTop = 0;
     } catch { location.href = address; return; }
     pane.removeAttribute("aria-busy");
     history.pushState(null, "", address);
     document.title = `${$("h1", pane).textContent} - Unsealed`;
-    if (row) for (const each of all(".rows .row")) { if (each === row) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current"); }
+    if (row) for (const each of all(ROWS)) { if (each === row) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current"); }
     age(pane);
   };
   const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");
-    if (!link || !plain(event) || !$("#detail") || link.origin !== location.origin || link.pathname !== "/sent") return;
-    const row = link.closest("#list .row");
+    if (!link || !plain(event) || !$("#detail") || link.origin !== location.origin || link.pathname !== location.pathname || !splits(link.pathname)) return;
+    const row = link.closest("#list .row, #list .act");
     if (row && !wide.matches || !row && !link.closest("#detail .tabs, #detail .pages")) return;
     event.preventDefault();
     show(link.href, row);
@@ -255,13 +274,32 @@
     button?.removeAttribute("aria-busy");
   });
 
+  // ---------------------------------------------------------------- several letters at once
+  const picks = () => all(".pick-row");
+  const counted = () => {
+    const number = picks().filter((each) => each.checked).length;
+    for (const each of all("[data-bulk-count]")) each.textContent = number;
+    for (const each of all("[data-bulk]")) each.hidden = false;
+    const voice = $("[data-said]");
+    if (voice && $("#bulk")) voice.textContent = number ? `${number} selected` : "";
+  };
+  document.addEventListener("change", (event) => { if (event.target.matches(".pick-row")) counted(); });
+  $("[data-bulk=all]")?.addEventListener("click", () => { for (const each of picks()) each.checked = true; counted(); });
+  $("#bulk")?.addEventListener("reset", () => setTimeout(counted));
+  const pick = () => {
+    const row = document.activeElement?.closest?.(".rows li") || $(".row[aria-current]")?.closest("li");
+    const box = row && $(".pick-row", row);
+    if (box) { box.checked = !box.checked; counted(); }
+  };
+  if ($("#bulk")) counted();
+
   // ---------------------------------------------------------------- keys
   const help = $("[data-help]");
   let keys = keep(localStorage, "keys") !== "off";
   let before = "";
   let forget = 0;
   const step = (by) => {
-    const list = all(".rows .row");
+    const list = all(ROWS);
     if (!list.length) return;
     const here = list.findIndex((each) => each === document.activeElement);
     const from = here >= 0 ? here : list.findIndex((each) => each.hasAttribute("aria-current"));
@@ -275,7 +313,7 @@
     "/": () => $("[data-key='/']")?.focus(),
     "?": () => help?.showModal(),
     c: () => { location.href = "/compose"; },
-    "g c": () => { location.href = "/compose"; },
+    ...Object.fromEntries([["a", "/activity"], ["o", "/opened"], ["c", "/contacts"], ["r", "/reports"]].map(([key, there]) => [`g ${key}`, () => { if ($(`.nav a[href="${there}"]`)) location.href = there; }])),
     "g s": () => { location.href = "/sent"; },
     "g d": () => { location.href = "/drafts"; },
     "g t": () => { location.href = "/templates"; },

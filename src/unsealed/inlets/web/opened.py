@@ -1,0 +1,109 @@
+"""The Opened screen: what was opened, by the latest reader, and beside it whom one might write again.
+
+GET /opened        state: one of LISTS
+GET /opened/rows   the rows alone; live.js puts them in the place of the old ones
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from unsealed.core.reliability import Trait
+from unsealed.inlets.happenings import invisible
+from unsealed.inlets.web import words
+from unsealed.inlets.web.message import tell
+from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.where import Where
+from unsealed.inlets.web.words import Times
+from unsealed.model.errors import BadInput
+from unsealed.model.message import UserId, from_public_id
+from unsealed.model.reminder import Reminder
+from unsealed.model.view import FollowUp, OpenedRow, Page
+from unsealed.store import activity, mailboxes, reminders, views
+
+ROWS = 50
+FOLLOW_UPS = 20  # habits are looked up for each
+LISTS = {
+    "": "Opened",
+    "silent": "No signal after 3 days",
+    "keen": "Read 3 times, no reply",
+    "reminders": "Reminders",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What one of the lists holds."""
+
+    opened: Sequence[OpenedRow] = ()
+    follow_ups: Sequence[FollowUp] = ()
+    invisible: Sequence[FollowUp] = ()  # of these nothing can be expected to be seen
+    why: Mapping[str, Sequence[Trait]] | None = None  # by copy id
+    reminders: Sequence[Reminder] = ()
+    next: str | None = None
+    watched: bool = True  # whether answers can be seen at all
+
+
+async def page(request: Request) -> Response:
+    """`/opened`."""
+    around, where, times = surroundings(request), Where.of(request), said(request)
+    user = request.state.person.id
+
+    def look(store: Connection) -> tuple[int, Listed, int]:
+        waiting = reminders.listed(store, user) if where.state != "reminders" else ()
+        return views.feed_ends(store)[1], _listed(store, user, where, times), len(waiting)
+
+    feed_at, found, waiting = await asked(request, look)
+    story = await run_in_threadpool(tell, around, user, from_public_id(where.m), where, times)
+    return render(
+        request,
+        "opened.html",
+        where=where,
+        found=found,
+        lists=LISTS,
+        waiting=waiting or len(found.reminders),
+        story=story,
+        feed_at=feed_at,
+        title=words.visible(story.row.subject) if story else "Opened",
+    )
+
+
+async def rows(request: Request) -> Response:
+    """`/opened/rows`: the same rows, as they are now."""
+    where, times = Where.of(request), said(request)
+    user = request.state.person.id
+    found = await asked(request, lambda store: _listed(store, user, where, times))
+    here = Where("/opened", state=where.state, after=where.after, m=where.m)
+    return render(request, "opened_rows.html", where=here, found=found)
+
+
+def _listed(store: Connection, user: UserId, where: Where, times: Times) -> Listed:
+    after = where.after or None
+    match where.state:
+        case "":
+            opened = activity.opened(store, user, after=after, limit=ROWS)
+            return Listed(opened=opened.items, next=opened.next)
+        case "silent":
+            quiet = activity.silent(store, user, times.now, after=after, limit=FOLLOW_UPS)
+            why = invisible(store, user, quiet, times.now)
+            seen = [each for each in quiet.items if each.copy.id not in why]
+            unseen = [each for each in quiet.items if each.copy.id in why]
+            return Listed(follow_ups=seen, invisible=unseen, why=why, next=quiet.next)
+        case "keen":
+            keen: Page[FollowUp] = activity.keen(store, user, times.now, after=after, limit=FOLLOW_UPS)
+            watched = mailboxes.of(store, user) is not None
+            return Listed(follow_ups=keen.items, next=keen.next, watched=watched)
+        case "reminders":
+            return Listed(reminders=reminders.listed(store, user))
+    raise BadInput(f"there is no such list: {where.state[:40]!r}")
+
+
+routes = [Route("/opened", page), Route("/opened/rows", rows)]

@@ -1,0 +1,69 @@
+"""Reminders: set one, take it back.
+
+POST /reminders             message, copy ("" for whichever recipient), unless, by (a day), back
+POST /reminders/{id}/done   back
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.inlets.auth import local_path
+from unsealed.inlets.web.page import said
+from unsealed.inlets.web.surroundings import changed
+from unsealed.inlets.web.words import Times
+from unsealed.model.message import from_public_id
+from unsealed.model.reminder import Unless
+from unsealed.store import reminders
+
+AT = time(9)  # by the reader's clock: in time to write again that day
+MOST = timedelta(days=366)
+
+
+async def put(request: Request) -> Response:
+    """POST: remind me."""
+    form, user, times = request.state.form, request.state.person.id, said(request)
+    message, copy = from_public_id(form.get("message", "")), from_public_id(form.get("copy", ""))
+    unless = form.get("unless", "")
+    due_at = _due(form.get("by", ""), times)
+    if unless not in tuple(Unless) or due_at is None:
+        raise HTTPException(400, "Choose a day from tomorrow on, and what should have happened by then.")
+    if message is None or (form.get("copy") and copy is None):
+        raise HTTPException(404, "There is no such message of yours.")
+    kept = await changed(
+        request, lambda store: reminders.put(store, user, message, copy, Unless(unless), due_at, times.now)
+    )
+    if not kept:
+        raise HTTPException(404, "There is no such message of yours, or too many reminders wait already.")
+    return RedirectResponse(local_path(form.get("back", "")), 303)
+
+
+async def done(request: Request) -> Response:
+    """POST: it is not needed, or was seen."""
+    user, number = request.state.person.id, from_public_id(request.path_params["id"])
+    now = said(request).now
+    if number is None or not await changed(request, lambda store: reminders.done(store, user, number, now)):
+        raise HTTPException(404, "There is no such reminder of yours.")
+    return RedirectResponse(local_path(request.state.form.get("back", "")), 303)
+
+
+def _due(written: str, times: Times) -> datetime | None:
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return None
+    today = times.local(times.now).date()
+    if not today < day <= today + MOST:
+        return None
+    return datetime.combine(day, AT, times.zone).astimezone(UTC)
+
+
+routes = [
+    Route("/reminders", put, methods=["POST"]),
+    Route("/reminders/{id}/done", done, methods=["POST"]),
+]
