@@ -41,7 +41,8 @@ def write(
     }  # fmt: skip
     for number in range(letters):
         name = list(names)[number % len(names)]
-        at = now - timedelta(days=days * (letters - number) / letters) - timedelta(minutes=rng.randrange(600))
+        day = now.replace(hour=7, minute=0) - timedelta(days=1 + (letters - 1 - number) * (days - 1) // letters)
+        at = day + timedelta(minutes=rng.randrange(400))
         message, copy = MessageId(rng.getrandbits(62)), CopyId(rng.getrandbits(62))
         opened, replied = rng.random() < 0.6, rng.random() < names[name]
         clicked, machine = opened and rng.random() < 0.4, not opened and rng.random() < 0.4

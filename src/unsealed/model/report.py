@@ -95,7 +95,7 @@ class Figures:
 class Group:
     """Recipients of messages that have something in common."""
 
-    name: str  # of the template, or the subject
+    name: str  # of the template, or the subject; no two groups of a report have the same
     template: TemplateId | None = None
     version: int = 0
     counts: Counts

@@ -9,6 +9,7 @@ so that none can be had by taking one report from another. Writes nothing but wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
@@ -32,7 +33,7 @@ from sqlalchemy import (
 
 from unsealed.model.errors import Refused
 from unsealed.model.event import ClientKind, Device, Finding, HitKind
-from unsealed.model.message import Delivery, UserId
+from unsealed.model.message import Delivery, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.reply import Kind
 from unsealed.model.report import Act, Arm, Asked, By, Counts, Figures, Group, LinkGroup, Part, Program, Programs, Week
@@ -116,14 +117,27 @@ def groups(connection: Connection, user: UserId, asked: Asked, by: By, act: Act)
     if by is By.SUBJECT:
         found = [Group(name=row[0], counts=_counts(row[1:])) for row in rows]
     else:
-        t = templates.c
-        ids = {row[0] for row in rows}
-        names = {row.id: row.name for row in connection.execute(select(t.id, t.name).where(t.id.in_(ids)))}
+        names = _names(connection, [(row[0], row[1]) for row in rows])
         found = [
-            Group(name=names.get(row[0], ""), template=TemplateId(row[0]), version=row[1] or 0, counts=_counts(row[2:]))
-            for row in rows
+            Group(name=name, template=TemplateId(row[0]), version=row[1] or 0, counts=_counts(row[2:]))
+            for name, row in zip(names, rows, strict=True)
         ]
     return sorted(found, key=lambda group: -_share(group.counts.part(act)))
+
+
+def _names(connection: Connection, used: Sequence[tuple[int, int | None]]) -> list[str]:
+    """What versions of templates are called, each differently: the version is named where there are several, the id
+    where two templates have one name."""
+    t = templates.c
+    ids = {id for id, _ in used}
+    names = {row.id: row.name for row in connection.execute(select(t.id, t.name).where(t.id.in_(ids)))}
+    shared = {name for name, number in Counter(names.values()).items() if number > 1}
+    versions = Counter(id for id, _ in used)
+    return [
+        (f"{names[id]}, {public_id(id)[:4]}" if names[id] in shared else names[id])
+        + (f", version {version}" if versions[id] > 1 else "")
+        for id, version in used
+    ]
 
 
 def _share(part: Part) -> float:
@@ -207,14 +221,9 @@ def arms(
     for *name, at, acted, number in rows:
         days.setdefault(tuple(name), {})[at] = Part(acted, number)
     return [
-        Arm(name=title(group), days=days.get((group.template, group.version) if by_template else (group.name,), {}))
+        Arm(name=group.name, days=days.get((group.template, group.version) if by_template else (group.name,), {}))
         for group in of
     ]
-
-
-def title(group: Group) -> str:
-    """What a group is called where its version must show."""
-    return f"{group.name}, version {group.version}" if group.template is not None else group.name
 
 
 def tags(connection: Connection, user: UserId) -> list[str]:

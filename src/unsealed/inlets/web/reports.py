@@ -1,0 +1,422 @@
+"""Reports: what comes back from one's letters, in figures.
+
+    /reports               figures, hours, programs, and what works best, by template, subject or link
+    /reports/figures.csv   the same as a file
+    /reports/messages.csv, /reports/recipients.csv, /reports/events.csv   what it is counted from
+    /reports/team          all people together, for owners and administrators, once an owner allowed it
+
+The query of all of them is that of inlets.report. Charts are drawn here and never hold what their table does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from unsealed.core import report as judge
+from unsealed.core.report import Pair, Rate
+from unsealed.core.spreadsheet import BOM, Value, line
+from unsealed.inlets import report as reporting
+from unsealed.inlets.report import NAMES, Report, Wanted
+from unsealed.inlets.web import words
+from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.model.event import Device, Finding
+from unsealed.model.message import UserId, public_id
+from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs
+from unsealed.store import reports
+from unsealed.store.people import Role
+
+PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "year": "This year"}
+BYS = {By.TEMPLATE: "Templates", By.SUBJECT: "Subjects", By.LINK: "Links"}
+ACTS = {Act.REPLIED: "By replies", Act.CLICKED: "By clicks", Act.OPENED: "By opens"}
+DONE = {Act.REPLIED: "replied", Act.CLICKED: "clicked", Act.OPENED: "opened"}
+SPANS = (4, 13, 52)  # weeks of a team report
+NOT_FOR_YOU = "Only owners and administrators see figures of all people together."
+
+DEVICES = {
+    Device.DESKTOP: "Computer",
+    Device.MOBILE: "Phone",
+    Device.TABLET: "Tablet",
+    Device.HIDDEN: "Not told: a proxy or webmail stands between",
+    Device.UNKNOWN: "Not known",
+}
+LATER = {60: "a minute", 600: "10 minutes", 3_600: "an hour", 14_400: "4 hours", 86_400: "a day", 259_200: "3 days"}
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+async def page(request: Request) -> Response:
+    """`/reports`."""
+    times, user = said(request), request.state.person.id
+    wanted = reporting.read(request.query_params, times.now, times.zone)
+    report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
+    where = Address(request.query_params)
+    return render(
+        request,
+        "reports.html",
+        report=report,
+        where=where,
+        judge=judge,
+        Act=Act,
+        periods=PERIODS,
+        bys=BYS,
+        acts=ACTS,
+        did=DONE[report.act],
+        span=period_words(wanted, times),
+        devices=shares(device_parts(report.programs)),
+        proxied=proxied(report.programs),
+        seen=shares(seen_parts(report.figures.counts)),
+        delays=shares(delay_parts(report)),
+        programs=program_parts(report.programs),
+        chart=chart(report),
+        likelier=likelier,
+        template_name=_template_name(report),
+        percent=percent,
+        duration=duration,
+        public_id=public_id,
+        days=reporting.DAYS,
+    )
+
+
+def _template_name(report: Report) -> str:
+    wanted = report.wanted.asked.template
+    return next((each.name for each in report.templates if each.id == wanted), "A template" if wanted else "")
+
+
+async def team(request: Request) -> Response:
+    """`/reports/team`."""
+    me, times = _chief(request), said(request)
+    span = next((each for each in SPANS if request.query_params.get("weeks") == str(each)), SPANS[1])
+    since, until = judge.whole_weeks(times.now, span)
+    allowed = await asked(request, reports.team_allowed)
+    weeks = await asked(request, lambda store: reports.weeks(store, since, until, besides=me)) if allowed else []
+    counts, told, left_out = judge.team(weeks)
+    return render(
+        request,
+        "reports_team.html",
+        allowed=allowed,
+        owner=request.state.person.session.user.role is Role.OWNER,
+        counts=counts,
+        told=told,
+        left_out=left_out,
+        span=span,
+        spans=SPANS,
+        until=until,
+        judge=judge,
+        Act=Act,
+        percent=percent,
+    )
+
+
+async def allow_team(request: Request) -> Response:
+    """POST. Form: allowed, "yes" or nothing."""
+    me, now = _chief(request), surroundings(request).clock()
+    allowed = request.state.form.get("allowed") == "yes"
+    await changed(request, lambda store: reports.allow_team(store, me, allowed, now))
+    return RedirectResponse("/reports/team", 303)
+
+
+def _chief(request: Request) -> UserId:
+    person = request.state.person
+    if person.session.user.role is Role.MEMBER:
+        raise HTTPException(403, NOT_FOR_YOU)
+    found: UserId = person.id
+    return found
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+async def figures_file(request: Request) -> Response:
+    """`/reports/figures.csv`: everything that the page shows, but by all groupings at once."""
+    times, user = said(request), request.state.person.id
+    wanted = reporting.read(request.query_params, times.now, times.zone)
+    report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
+    return _file(wanted, "figures", reporting.lines(report))
+
+
+Rows = Callable[[Engine, UserId, Asked], Iterator[tuple[Any, ...]]]
+
+
+def _rows_file(name: str, columns: Sequence[str], rows: Rows, ids: frozenset[str]) -> Route:
+    async def answer(request: Request) -> Response:
+        times, engine, user = said(request), surroundings(request).engine, request.state.person.id
+        wanted = reporting.read(request.query_params, times.now, times.zone)
+        hidden = [column in ids for column in columns]
+
+        def lines() -> Iterator[tuple[Value, ...]]:
+            yield tuple(columns)
+            for row in rows(engine, user, wanted.asked):
+                pairs = zip(row, hidden, strict=True)
+                yield tuple(public_id(value) if is_id and value is not None else value for value, is_id in pairs)
+
+        return _file(wanted, name, lines())
+
+    return Route(f"/reports/{name}.csv", answer)
+
+
+def _file(wanted: Wanted, name: str, rows: Iterator[tuple[Value, ...]]) -> Response:
+    def content() -> Iterator[str]:
+        yield BOM
+        for row in rows:
+            yield line(row)
+
+    called = f"unsealed-{name}-{wanted.first:%Y%m%d}-{wanted.last:%Y%m%d}.csv"
+    return StreamingResponse(
+        _gathered(content()),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{called}"', "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _gathered(lines: Iterator[str], portion: int = 64_000) -> Iterator[bytes]:
+    """Lines in pieces of some size: each piece is a trip through the thread pool."""
+    waiting: list[str] = []
+    letters = 0
+    for each in lines:
+        waiting.append(each)
+        letters += len(each)
+        if letters >= portion:
+            yield "".join(waiting).encode()
+            waiting, letters = [], 0
+    yield "".join(waiting).encode()
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+class Address:
+    """The address of a report, to be changed in one place."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = {name: given[name] for name in NAMES if given.get(name)}
+
+    def to(self, path: str = "/reports", /, **changes: str) -> str:
+        """The address after these changes; "" takes something away. `from_` is the parameter `from`."""
+        query = self._given | {name.rstrip("_"): value for name, value in changes.items()}
+        kept = urlencode({name: value for name, value in query.items() if value})
+        return f"{path}?{kept}" if kept else path
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """For the hidden fields of a form."""
+        return [(name, value) for name, value in self._given.items() if name not in without]
+
+    @property
+    def narrowed(self) -> bool:
+        return any(name in self._given for name in ("tag", "template", "domain"))
+
+
+def period_words(wanted: Wanted, times: words.Times) -> str:
+    """ "Last 30 days", "3 Mar to 4 Apr"."""
+    if wanted.period in PERIODS:
+        return PERIODS[wanted.period]
+    return f"{times.date(wanted.first)} to {times.date(wanted.last)}"
+
+
+# --- figures in words -------------------------------------------------------------------------------------------------
+
+
+def percent(value: float) -> str:
+    """ "61.4"."""
+    return f"{100 * value:.1f}"
+
+
+def duration(seconds: int) -> str:
+    """ "40 s", "22 min", "2 h 40", "3 days"."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3_600:
+        return f"{seconds // 60} min"
+    if seconds < 48 * 3_600:
+        return f"{seconds // 3_600} h {seconds % 3_600 // 60:02}"
+    return f"{seconds // 86_400} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a whole with a bar: f full, e hollow, d dashed."""
+
+    words: str
+    part: Part
+    look: str = "f"
+
+    @property
+    def width(self) -> float:
+        """Of 200."""
+        return round(199 * self.part.of / self.part.whole, 1) if self.part.whole else 0.0
+
+    @property
+    def percent(self) -> str:
+        return f"{100 * self.part.of / self.part.whole:.0f} %" if self.part.whole else "-"
+
+
+def shares(parts: Sequence[tuple[str, Part, str]]) -> list[Share]:
+    return [Share(*part) for part in parts]
+
+
+def seen_parts(counts: Counts) -> list[tuple[str, Part, str]]:
+    """What can be said of the tracked recipients; the parts add up."""
+    other = counts.tracked - counts.opened - counts.machine - counts.silent
+    unseen = f"; for {counts.unseen:,} of them opens are never seen" if counts.unseen else ""
+    found = [("Opened", counts.opened, "f")]
+    if other > 0:
+        found.append(("Clicked or replied, the open was not seen", other, "f"))
+    found += [("Loaded by a machine only", counts.machine, "e"), (f"No signal{unseen}", counts.silent, "d")]
+    return [(said_so, Part(number, counts.tracked), look) for said_so, number, look in found]
+
+
+def device_parts(programs: Programs) -> list[tuple[str, Part, str]]:
+    """Readings by device, then by program, the most first."""
+    found: list[tuple[str, Part, str]] = []
+    for device, name in DEVICES.items():
+        number = sum(each.readings for each in programs.items if each.device is device)
+        if number:
+            told = device not in (Device.HIDDEN, Device.UNKNOWN)
+            found.append((name, Part(number, programs.readings), "f" if told else "e"))
+    return found
+
+
+def program_parts(programs: Programs, most: int = 6) -> list[tuple[str, Part]]:
+    """The programs that were named most."""
+    by_name: dict[str, int] = {}
+    for each in programs.items:
+        name = words.NAMED.get(each.client, each.client) or "Not known"
+        by_name[name] = by_name.get(name, 0) + each.readings
+    ordered = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, Part(number, programs.readings)) for name, number in ordered[:most]]
+
+
+def proxied(programs: Programs) -> Part:
+    """Readings of which a proxy hides device and place."""
+    hidden = sum(each.readings for each in programs.items if each.finding is Finding.PROXIED_OPEN)
+    return Part(hidden, programs.readings)
+
+
+def delay_parts(report: Report) -> list[tuple[str, Part, str]]:
+    """People by the time until they were first seen."""
+    if report.delays is None:
+        return []
+    found, begin = [], ""
+    for end, people in report.delays.bins:
+        if not end:
+            said_so = "Later than a week"
+        elif not begin:
+            said_so = f"Within {LATER[end]}"
+        else:
+            said_so = f"{words.sentence(begin)} to {LATER.get(end, 'a week')}"
+        found.append((said_so, Part(people, report.delays.people), "f"))
+        begin = LATER.get(end, "")
+    return found
+
+
+# --- groups with their ranges -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One group in the table, with its range drawn over an axis from 0 to `Chart.top`."""
+
+    name: str
+    to: dict[str, str]  # what its address changes
+    part: Part
+    rate: Rate | None
+    drawn: Rate  # also where there is not enough for a rate
+    says: str
+    apart: bool = False  # not enough yet
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    top: float  # 0 to 1
+    lines: tuple[Line, ...]
+
+    def x(self, value: float) -> float:
+        """Where a rate lies in a drawing of 352."""
+        return round(4 + 344 * min(value / self.top, 1), 1)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Four steps of the axis: where, and percent."""
+        steps = [self.top * number / 4 for number in range(5)]
+        return [(self.x(each), f"{100 * each:g}") for each in steps]
+
+
+def chart(report: Report) -> Chart:
+    """The groups of a report, or its links."""
+    if report.wanted.by is By.LINK:
+        lines = [
+            _line(link.text or words.bare(link.destination), {}, link.people, "", words.many(link.clicks, "click"))
+            for link in report.links
+        ]
+    else:
+        lines = [
+            _line(
+                group.name,
+                {} if group.template is None else {"template": public_id(group.template)},
+                group.counts.part(report.act),
+                says(group, report.pairs),
+            )
+            for group in report.groups
+        ]
+    highest = max((each.rate.high for each in lines if each.rate is not None), default=1.0)
+    return Chart(_top(highest), tuple(lines))
+
+
+def _line(name: str, to: dict[str, str], part: Part, verdict: str, note: str = "") -> Line:
+    rate = judge.rate(part)
+    if rate is None:
+        verdict = f"not enough yet: {judge.missing(part)} more until {judge.LEAST}"
+    return Line(
+        name=name, to=to, part=part, rate=rate, drawn=judge.wilson(part), says=verdict, apart=rate is None, note=note
+    )
+
+
+def _top(highest: float) -> float:
+    """The end of the axis: the next of 4, 8, 12, 20, 40, 60, 80, 100 percent."""
+    return next((end / 100 for end in (4, 8, 12, 20, 40, 60, 80) if highest <= end / 100), 1.0)
+
+
+def says(group: Group, pairs: Sequence[Pair]) -> str:
+    """What the comparison of a group with the others came to; "" when it was not compared."""
+    mine = [pair for pair in pairs if group.name in (pair.first, pair.second)]
+    ahead = [pair.second for pair in mine if pair.wins and pair.first == group.name]
+    behind = [pair.first for pair in mine if pair.wins and pair.second == group.name]
+    found = [f"{word} {_several(names)}" for word, names in (("ahead of", ahead), ("behind", behind)) if names]
+    return "; ".join(found) or ("no winner yet" if mine else "")
+
+
+def _several(names: Sequence[str]) -> str:
+    """ "Renewal", "Renewal and 2 others"."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {words.many(len(names) - 1, 'other')}"
+
+
+def likelier(ratio: float) -> str:
+    """How much likelier what was seen is with a difference than without: "3 times", "more than 1,000 times"."""
+    if ratio >= 1_000:
+        return "more than 1,000 times"
+    return f"{ratio:,.1f} times" if ratio < 10 else f"{math.floor(ratio):,} times"
+
+
+_IDS = frozenset({"id", "message", "copy", "event"})
+
+routes = [
+    Route("/reports", page),
+    Route("/reports/team", team),
+    Route("/reports/team", allow_team, methods=["POST"]),
+    Route("/reports/figures.csv", figures_file),
+    _rows_file("messages", reports.SENT, reports.sent_rows, _IDS),
+    _rows_file("recipients", reports.PEOPLE, reports.people_rows, _IDS),
+    _rows_file("events", reports.HAPPENED, reports.event_rows, _IDS),
+]
