@@ -147,7 +147,8 @@ class _Reader:
         return replace(own[address], address=compose.in_transport(address))
 
     def _template(self, everyone: Sequence[Recipient], sender: str) -> tuple[TemplateId, _Made] | None:
-        name = self.wanted.template
+        wanted = self.wanted
+        name = wanted.template
         if not name:
             return None
         offered = list_for(self.connection, self.user)
@@ -157,11 +158,11 @@ class _Reader:
             raise BadInput(f"there is no template {name[:80]!r}")
         if len(found) > 1:
             raise BadInput(f"{len(found)} templates are called {name[:80]!r}; name one by its id")
-        if len(self.wanted.values) > VALUES:
+        if len(wanted.values) > VALUES:
             raise BadInput(f"there are more than {VALUES} values")
-        contact = everyone[0].address if len(everyone) == 1 else ""
+        contact = wanted.to or wanted.cc or wanted.bcc if len(everyone) == 1 else ""
         made = templates.made(
-            self.connection, self.user, found[0].id, contact=contact, sender=sender, values=self.wanted.values
+            self.connection, self.user, found[0].id, contact=contact, sender=sender, values=wanted.values
         )
         if made is None:
             raise BadInput(f"there is no template {name[:80]!r}")

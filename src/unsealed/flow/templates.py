@@ -18,7 +18,7 @@ from unsealed.core.html import tags
 from unsealed.core.template import fill, names, prefill, values_of
 from unsealed.flow import policy
 from unsealed.model.errors import BadInput, Refused
-from unsealed.model.message import Recipient, UserId
+from unsealed.model.message import AddressKind, Recipient, UserId
 from unsealed.model.policy import Place, Switches
 from unsealed.model.template import Content, Filled, TemplateId, TemplateRow, TemplateVersion
 from unsealed.store import contacts, identities, people, templates
@@ -162,7 +162,7 @@ def made(
 ) -> tuple[TemplateVersion, Filled] | None:
     """A letter made from the newest version; None where the user is offered no such template.
 
-    contact: address of whom it is for. sender: address it is sent from, else that of the user. values: go before what
+    contact: address of whom it is for, or `Name <address>`. sender: address it is sent from, else that of the user. values: go before what
     is known. whole: nothing is filled when anything is missing; else what is known is.
 
     Raises:
@@ -183,8 +183,16 @@ def known_values(connection: Connection, user: UserId, contact: str, sender: str
     address = people.folded_address(sender) or (found.email if found else "")
     mine = next((each for each in own if each.address == address), None)
     name = (mine.name if mine else "") or (found.name if found else "")
-    to = contacts.find(connection, user, contact) or (Recipient(address=contact) if contact else None)
-    return values_of(to, sender_name=name, sender_email=address)
+    return values_of(_whom(connection, user, contact), sender_name=name, sender_email=address)
+
+
+def _whom(connection: Connection, user: UserId, typed: str) -> Recipient | None:
+    """A name that was typed goes before the one that is remembered."""
+    try:
+        whom = next(iter(compose.recipients(typed, AddressKind.TO)), None)
+    except BadInput:
+        whom = Recipient(address=typed)
+    return whom if whom is None or whom.name else contacts.find(connection, user, whom.address) or whom
 
 
 def _may(connection: Connection, user: UserId, row: TemplateRow) -> None:

@@ -491,7 +491,7 @@ const putTemplate = async (each) => {
 /** The words of a template for whom the letter is for. What nobody knows is asked of who writes, unless it can wait for
  *  a recipient; what they leave empty stays a placeholder, which stops the sending. */
 const filled = async (each, can_wait) => {
-  const made = (values) => ask("POST", `/templates/${each.id}/fill`, { contact: people.to.first, sender: field("from").value, values });
+  const made = (values) => ask("POST", `/templates/${each.id}/fill`, { contact: people.to.first_written, from: field("from").value, values });
   const known = await made({});
   if (known.status !== 200 || !known.data.missing.length || (can_wait && !people.to.first)) return known;
   templateDialog.close();

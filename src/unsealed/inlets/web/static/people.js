@@ -45,6 +45,9 @@ export class People {
   /** The first address, or "". */
   get first() { return address(this.#chosen[0] || ""); }
 
+  /** The first as it was written, with a name perhaps, or "". */
+  get first_written() { return this.#chosen[0] || ""; }
+
   #draw() {
     this.chips.replaceChildren(...this.#chosen.map((part, index) => {
       const chip = document.createElement("li");
