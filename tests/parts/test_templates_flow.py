@@ -130,7 +130,7 @@ def test_a_letter_is_made_of_what_is_known_and_given(house: Engine) -> None:
         )
         values = {"first_name": "I. <b>", "company": "Harbour"}
         typed = templates.known_values(connection, MARA, "Rob Li <INES@harbour.example>")
-        assert ("Rob", "Li", "INES@harbour.example") == tuple(typed[name] for name in ("first_name", "last_name", "email"))
+        assert ("Rob", "Li", "INES@harbour.example") == (typed["first_name"], typed["last_name"], typed["email"])
         _, given = templates.made(connection, MARA, template, contact="new@y.example", values=values) or (None, None)
         assert given is not None
         assert ("Hi I. <b>", "<p>From Mara to Harbour</p>") == (given.content.subject, given.content.html)

@@ -162,8 +162,8 @@ def made(
 ) -> tuple[TemplateVersion, Filled] | None:
     """A letter made from the newest version; None where the user is offered no such template.
 
-    contact: address of whom it is for, or `Name <address>`. sender: address it is sent from, else that of the user. values: go before what
-    is known. whole: nothing is filled when anything is missing; else what is known is.
+    contact: address of whom it is for, or `Name <address>`. sender: address it is sent from, else that of the user.
+    values: go before what is known. whole: nothing is filled when anything is missing; else what is known is.
 
     Raises:
         BadInput: a value cannot stand where it is asked for.
