@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from unsealed.inlets import api
-from unsealed.inlets.api import activity, sending, tracking
+from unsealed.inlets.api import activity, contacts, sending, tracking
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyState, Delivery
 
@@ -36,6 +36,15 @@ def test_every_state_and_verdict_is_explained(word: str) -> None:
     "shape",
     [
         *(api.Message, api.WholeMessage, api.Copy, api.Link, api.Tracking, api.Event),
+        *(
+            api.Follower,
+            api.Thread,
+            contacts.Came,
+            contacts.WholeContact,
+            contacts.Basis,
+            contacts.Hours,
+            contacts.Dealing,
+        ),
         *(sending.Letter, sending.Track, sending.File, sending.Accepted),
         *(activity.Activity, activity.Happening, activity.Opened, activity.OpenedMessage, activity.FollowUp),
         *(tracking.Tracking, tracking.Axis, tracking.Yours, tracking.Everybody, tracking.Excluded),

@@ -104,6 +104,16 @@ class CopyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Follower:
+    """A recipient who followed a link."""
+
+    name: str  # or else address; "" of a shared copy
+    clicks: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRow:
     """One link of a message and who followed it."""
 
@@ -112,7 +122,7 @@ class LinkRow:
     machine: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
-    by: tuple[str, ...] = ()  # up to three recipients, latest first: name, or else address
+    by: tuple[Follower, ...] = ()  # up to three, latest first
     by_count: int = 0
 
 

@@ -206,9 +206,9 @@ async def test_the_newest_ten_lines_are_shown_and_all_on_request(mara: Any, mail
     short, whole = await page(mara, mail["often"]), await page(mara, mail["often"], "?lines=all")
 
     assert 10 == short.count('<li id="e')
-    assert "Show all</a>" in short
+    assert "More than 10: show all</a>" in short
     assert 17 == whole.count('<li id="e')
-    assert "Show all</a>" not in whole
+    assert "show all</a>" not in whole
 
 
 async def test_every_raw_request_is_one_click_away(mara: Any, mail: Mail) -> None:

@@ -12,6 +12,7 @@ are only ever added. Errors are `{"error": {"status", "message", "number"}}`; `i
     GET /api/v1/threads/{id}          a conversation, by any of its messages
     GET /api/v1/contacts, GET, PUT /api/v1/contacts/{address}    see api.contacts
     GET, PUT /api/v1/tracking         what is tracked; see api.tracking
+    GET /api/v1/reports               figures of a period; see api.reports
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ from unsealed.core.reading import copy_state
 from unsealed.flow import send
 from unsealed.flow.compose import Desk
 from unsealed.flow.request import read as read_request
-from unsealed.inlets.api import activity, sending, templates, tracking
+from unsealed.inlets.api import activity, contacts, reports, sending, templates, tracking
 from unsealed.inlets.auth import bearer
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
+from unsealed.inlets.report import NAMES
 from unsealed.model.errors import AboveCeiling, BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, from_public_id, public_id
@@ -50,6 +52,7 @@ from unsealed.store.schema import users
 
 LIMIT = 50
 LIMIT_MAX = PAGE_LIMIT
+SEARCH_LETTERS = 200
 
 # ------------------------------------------------------------------------------------------------------- answers
 
@@ -110,6 +113,13 @@ class Copy(Answer, frozen=True, kw_only=True):
     clicks_level: str
 
 
+class Follower(Answer, frozen=True, kw_only=True):
+    name: str  # or else address; "" when it cannot be told
+    clicks: int
+    first: datetime | None
+    last: datetime | None
+
+
 class Link(Answer, frozen=True, kw_only=True):
     position: int
     url: str
@@ -121,6 +131,8 @@ class Link(Answer, frozen=True, kw_only=True):
     machine: int
     first: datetime | None
     last: datetime | None
+    by: tuple[Follower, ...]  # up to three, latest first
+    by_count: int  # how many followed it
 
 
 class Tracking(Answer, frozen=True, kw_only=True):
@@ -182,6 +194,12 @@ class Event(Answer, frozen=True, kw_only=True):
 class Events(Answer, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     next: str | None
+
+
+class Thread(Answer, frozen=True, kw_only=True):
+    id: str  # of its first message
+    messages: tuple[Message, ...]  # latest first, each with its own counts
+    answers: tuple[contacts.Came, ...]  # latest first
 
 
 # --------------------------------------------------------------------------------------------------------- routes
@@ -263,6 +281,18 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
         await run_in_threadpool(work)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
+    async def note_contact(request: Request) -> Response:
+        user, body = await who(request), await _body(request, contacts.BODY_BYTES_MAX)
+        address = request.path_params["address"]
+
+        def work() -> bytes:
+            said = contacts.read(body)
+            with engine.begin() as connection:
+                contacts.keep(connection, user, address, said)
+                return msgspec.json.encode(contacts.show(connection, user, address, clock()))
+
+        return await changed(work)
+
     async def send_letter(request: Request) -> Response:
         user = await who(request)
         body = await _body(request, sending.BODY_BYTES_MAX)
@@ -326,6 +356,7 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
             lambda asked: tracking.show(asked.connection, asked.user, desk(asked.connection, asked.user).switches),
         ),
         Route("/api/v1/tracking", change_tracking, methods=["PUT"]),
+        route("/api/v1/reports", report),
         route("/api/v1/templates", all_templates),
         Route("/api/v1/templates", make_template, methods=["POST"]),
         route("/api/v1/templates/{id}", template),
@@ -578,6 +609,10 @@ def _link(row: LinkRow) -> Link:
         machine=row.machine,
         first=row.first_at,
         last=row.last_at,
+        by=tuple(
+            Follower(name=each.name, clicks=each.clicks, first=each.first_at, last=each.last_at) for each in row.by
+        ),
+        by_count=row.by_count,
     )
 
 

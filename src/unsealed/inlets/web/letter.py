@@ -12,6 +12,8 @@ import base64
 import email
 import html as escaping
 import re
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import getaddresses
@@ -19,6 +21,9 @@ from email.utils import getaddresses
 from starlette.responses import HTMLResponse, Response
 
 from unsealed.core import header
+from unsealed.inlets.web import words
+from unsealed.model.message import LinkPart
+from unsealed.model.view import LinkRow
 
 CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 CARRIED_MAX = 512 * 1024  # bytes of one picture
@@ -49,6 +54,8 @@ STYLE = re.compile(r"<(?:style\b[^<]*|[a-z][^<>]*)", re.IGNORECASE)
 ASKS_IN_STYLE = re.compile(r"\burl\(\s*+([\"']?+)\s*+(?:https?:)?//", re.IGNORECASE)
 # Links lead nowhere from inside the frame, with the keyboard neither.
 LEADS = re.compile(r"(<(?:a|area)\b[^<>]*?(?<=[\s\"'/]))(?=(?:xlink:)?href\s*+=)", re.IGNORECASE)
+# The head of a link up to the end of its address, without "<a": linear, as no "<" is inside.
+LINK = re.compile(r"<a(?=\s)([^<>]*?(?<=[\s\"'/])href\s*+=\s*+(\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>]++))", re.IGNORECASE)
 DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 # No "<" inside, so that each tag is looked at once: linear also on a letter of nothing but "<img ".
 REMOTE_PICTURE = re.compile(r"<img\b[^<>]*\bsrc\s*+=\s*+[\"']?+\s*+https?:", re.IGNORECASE)
@@ -63,12 +70,19 @@ SHEET = (
     "img[x-src]:not([width='1'],[height='1']){outline:1px dashed #757c8c;outline-offset:-1px}"
     "pre{white-space:pre-wrap;font:inherit;margin:0}"
     "[x-href]{color:#0000ee;text-decoration:underline}"
+    "a[x-clicks]::after{content:attr(x-clicks);display:inline-block;margin-inline-start:.375em;padding:0 .375em;"
+    "border:1px dashed #757c8c;border-radius:4px;background:#fff;color:#474e60;text-decoration:none;white-space:nowrap;"
+    "font:500 12px/17px Inter,system-ui,sans-serif;text-indent:0;letter-spacing:0;text-transform:none}"
+    "a[x-clicks][x-counts]::after{border-style:solid;border-color:#161a26;color:#161a26}"
     "</style>"
 )
 
 
-def html(raw: bytes) -> str:
-    """The page that shows a message: its HTML, or else its text. Never raises on broken mail."""
+def html(raw: bytes, links: Sequence[LinkRow] = ()) -> str:
+    """The page that shows a message: its HTML, or else its text. Never raises on broken mail.
+
+    links: of the message; in HTML each gets a mark with what came of it: solid when a person followed it, else dashed.
+    """
     parsed = email.message_from_bytes(raw)
     readable = [part for part in parsed.walk() if part.get_content_disposition() != "attachment"]
     found = next((part for part in readable if part.get_content_type() == "text/html"), None)
@@ -76,7 +90,7 @@ def html(raw: bytes) -> str:
         plain = next((part for part in readable if part.get_content_type() == "text/plain"), None)
         text = "There is no readable text in this letter." if plain is None else _text(plain)[:TEXT_MAX]
         return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
-    text = _tamed(_text(found))
+    text = _tamed(_marked(_text(found), links))
     if "cid:" in text.lower():
         text = _with_carried(text, parsed)
     return _on_paper(text)
@@ -156,6 +170,29 @@ def _text(part: Message) -> str:
         return payload.decode(charset, "replace")
     except (LookupError, ValueError):  # a charset that nobody knows
         return payload.decode("utf-8", "replace")
+
+
+def _marked(text: str, links: Sequence[LinkRow]) -> str:
+    """With an attribute on each link that the sheet shows behind it. Links are known by where they lead, and several to
+    one place by their order."""
+    by_place: defaultdict[str, deque[LinkRow]] = defaultdict(deque)
+    for row in links:
+        if row.link.part is LinkPart.HTML:
+            by_place[row.link.destination].append(row)
+
+    def mark(found: re.Match[str]) -> str:
+        rows = by_place.get(escaping.unescape(found[2].strip("\"'")).strip())
+        return f"<a {_said(rows.popleft())}{found[1]}" if rows else found[0]
+
+    return LINK.sub(mark, text[:TEXT_MAX]) if links else text
+
+
+def _said(row: LinkRow) -> str:
+    if row.people:
+        return f'x-clicks="{words.many(row.people, "click")}" x-counts'
+    if not row.link.tracked:
+        return 'x-clicks="not tracked"'
+    return 'x-clicks="machines only"' if row.machine else 'x-clicks="no click"'
 
 
 def _tamed(text: str) -> str:

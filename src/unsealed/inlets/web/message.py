@@ -23,13 +23,13 @@ from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.inlets.web import history, letter, words
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, of_message
-from unsealed.inlets.web.surroundings import Surroundings, surroundings
+from unsealed.inlets.web.surroundings import Surroundings, asked, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, MessageId, UserId, from_public_id
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
-from unsealed.store import corrections, replies, views
+from unsealed.store import corrections, replies, threads, views
 from unsealed.store.engine import reading
 from unsealed.store.places import Credit, credits_for
 
@@ -62,6 +62,8 @@ class Story:
     credits: Sequence[Credit]  # for the places that are shown
     feed_at: int  # id of the feed from which on changes are news
     speaker: Speaker | None = None  # whether what happens to it rings
+    thread: str = ""  # public id of the conversation
+    thread_size: int = 1  # letters in it
 
     @property
     def row(self) -> MessageRow:
@@ -178,6 +180,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         back = replies.of_message(connection, user, number) if not (where.show or where.events or where.who) else []
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
         speaker = of_message(connection, user, MessageId(number))
+        thread, thread_size = threads.size(connection, user, number)
     lines = history.between(_lines(events, message, where), history.came_back(back))
     machine_lines = history.machine_lines(machines.items, message.copies)
     if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
@@ -203,6 +206,8 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         credits=_credits(around, [*events.items, *machines.items]),
         feed_at=feed_at,
         speaker=speaker,
+        thread=thread,
+        thread_size=thread_size,
     )
 
 
@@ -291,8 +296,12 @@ def back_to(wanted: str, *, open: str = "", correction: str = "") -> str:
 
 
 async def letter_frame(request: Request) -> Response:
-    """`/message/{id}/letter`: the letter as written, for the sandboxed frame; loads nothing from outside."""
-    return letter.response(await run_in_threadpool(letter.html, await _original(request)))
+    """`/message/{id}/letter`: the letter as written, with what came of its links, for the sandboxed frame; loads
+    nothing from outside."""
+    raw = await _original(request)
+    number = _number(request) or 0
+    links = await asked(request, lambda connection: views.links_of(connection, request.state.person.id, number))
+    return letter.response(await run_in_threadpool(letter.html, raw, links))
 
 
 async def original(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -15,8 +16,10 @@ from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.model.message import from_public_id
+from unsealed.model.message import CopyState, from_public_id
+from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.model.view import MessageRow, Page
+from unsealed.store import templates as shelf
 from unsealed.store import views
 from unsealed.store.engine import reading
 
@@ -26,16 +29,16 @@ ASKED_AT_ONCE = 100  # rows that live.js may ask for in one request
 
 FILTERS = {"": "Any state"} | {state.value: words.STATES[state] for state in views.FILTERS}
 FILTERS["delayed"] = "Waiting"
-ORDERS = {"signal": "Last signal first", "sent": "Last sent first"}
+ORDERS = {"signal": "Last signal first", "opened": "Last opened first", "sent": "Last sent first"}
 
 
 async def page(request: Request) -> Response:
     """`/sent`: the list and, beside it, the chosen message (on a wide screen the first, when none is chosen)."""
     around, where, times = surroundings(request), Where.of(request), said(request)
     user = request.state.person.id
-    search = where.q[:SEARCH_LETTERS]
+    search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
 
-    def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker]]:
+    def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
         with reading(around.engine) as connection:
             feed_at = views.feed_ends(connection)[1]
             found = views.sent(
@@ -44,17 +47,24 @@ async def page(request: Request) -> Response:
                 sort=where.sort,
                 search=search,
                 state=where.state,
+                tag=tag,
+                template=template,
                 after=where.after or None,
                 limit=ROWS,
                 now=times.now,
             )
             count: int | None = len(found.items)
             if where.after or found.next:
-                count = views.sent_count(connection, user, search=search, state=where.state, now=times.now)
+                state = where.state or (CopyState.OPENED if where.sort == "opened" else "")
+                count = views.sent_count(
+                    connection, user, search=search, state=state, tag=tag, template=template, now=times.now
+                )
             everything = count if found.items else views.sent_count(connection, user, now=times.now)
-            return found, count, everything, feed_at, speakers(connection, user, [row.id for row in found.items])
+            made_from = None if template is None else shelf.find(connection, user, template)
+            speaking = speakers(connection, user, [row.id for row in found.items])
+            return found, count, everything, feed_at, speaking, made_from
 
-    found, count, everything, feed_at, speaking = await run_in_threadpool(look)
+    found, count, everything, feed_at, speaking, made_from = await run_in_threadpool(look)
     chosen = where.m or (found.items[0].id if found.items else "")
     story = await run_in_threadpool(tell, around, user, from_public_id(chosen), where, times)
     return render(
@@ -69,6 +79,7 @@ async def page(request: Request) -> Response:
         speakers=speaking,
         filters=FILTERS,
         orders=ORDERS,
+        made_from=made_from,
         feed_at=feed_at,
         title=words.visible(story.row.subject) if where.m and story else "Sent",
     )
@@ -78,6 +89,15 @@ def _counted(count: int | None) -> str:
     if count is None:
         return ""
     return f"{views.COUNT_UP_TO:,}+" if count > views.COUNT_UP_TO else f"{count:,}"
+
+
+def _template(where: Where) -> TemplateId | None:
+    if not where.template:
+        return None
+    number = from_public_id(where.template)
+    if number is None:
+        raise HTTPException(404, "There is no such template.")
+    return TemplateId(number)
 
 
 async def rows(request: Request) -> Response:
@@ -100,7 +120,9 @@ async def rows(request: Request) -> Response:
         "rows.html",
         rows=found,
         speakers=speaking,
-        where=Where("/sent", q=where.q, state=where.state, sort=where.sort, after=where.after),
+        where=Where(
+            "/sent", **{name: getattr(where, name) for name in ("q", "state", "tag", "template", "sort", "after")}
+        ),
         chosen=where.m,
     )
 

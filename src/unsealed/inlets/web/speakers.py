@@ -1,6 +1,7 @@
 """The speaker of a message: whether what happens to it rings, why not, and the press that changes that.
 
-    POST /silence   scope, of, silent ("1" or "0"), back; of a message also: one ("ID.1" or "ID.0"), back
+    POST /silence           scope, of, silent ("1" or "0"), back; of a message also: one ("ID.1" or "ID.0"), back
+    POST /silence/several   silent, back, and a field "m.ID" for each message
 
 A press says what is wanted, not "the other way": pressed twice it is the same. Whatever is silenced goes on being
 tracked and shown.
@@ -25,6 +26,7 @@ from unsealed.model.notice import Press, Scope, Why
 from unsealed.store import notices
 
 CONTACT_LETTERS = 320
+SEVERAL = 200  # messages at once
 NO_MESSAGE = "There is no such message of yours."
 WHY = {
     Why.REALTIME_OFF: "all notices are off",
@@ -116,9 +118,34 @@ async def press(request: Request) -> Response:
     return RedirectResponse(local_path(form.get("back", "")), 303)
 
 
+async def press_several(request: Request) -> Response:
+    """POST: press the speakers of several messages at once; none, where one is not the user's."""
+    form, user, now = request.state.form, request.state.person.id, surroundings(request).clock()
+    ids = [name.removeprefix("m.") for name in form if name.startswith("m.")][:SEVERAL]
+    silent = form.get("silent", "")
+    if silent not in ("0", "1"):
+        raise HTTPException(404, "There is no such speaker. Nothing was changed.")
+
+    def work(connection: Connection) -> None:
+        numbers = [number for each in ids if (number := from_public_id(each)) is not None]
+        found = notices.spoken(connection, user, numbers)
+        if len(found) < len(set(ids)):
+            raise HTTPException(404, NO_MESSAGE)
+        for each in found.values():
+            notices.press(
+                connection, user, Press(scope=Scope.MESSAGE, of=str(each.message), silent=silent == "1", at=now)
+            )
+
+    await changed(request, work)
+    return RedirectResponse(local_path(form.get("back", "")), 303)
+
+
 def of_message(connection: Connection, user: UserId, message: MessageId) -> Speaker | None:
     """The speaker of one message."""
     return next(iter(speakers(connection, user, [f"{message:016x}"]).values()), None)
 
 
-routes = [Route("/silence", press, methods=["POST"])]
+routes = [
+    Route("/silence", press, methods=["POST"]),
+    Route("/silence/several", press_several, methods=["POST"]),
+]

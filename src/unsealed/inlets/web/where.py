@@ -15,6 +15,8 @@ class Where:
     path: str
     q: str = ""  # search
     state: str = ""  # filter
+    tag: str = ""  # the same
+    template: str = ""  # the same: public id
     sort: str = "signal"
     after: str = ""  # cursor of the list
     m: str = ""  # public id of the chosen message

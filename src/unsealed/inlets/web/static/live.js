@@ -58,6 +58,7 @@
       const moved = all("details[open][data-key]", each).some((inner) => !before.has(inner.dataset.key));
       if (before.has(each.dataset.key)) each.open = opened.has(each.dataset.key) || moved;
     }
+    for (const each of all("input[type=checkbox]:checked", old)) { const same = $(`[name="${each.name}"]`, fresh); if (same) same.checked = true; }
     const node = document.importNode(fresh, true);
     old.replaceWith(node);
     if (focused) (again(node, focused) || node).focus?.({ preventScroll: true });
@@ -252,7 +253,7 @@
     const item = event.target.closest?.("#list li[data-message]");
     if (card && item === card.parentElement) return;
     drop();
-    if (item && event.pointerType === "mouse" && event.target.closest(".mark, .end")) wait = setTimeout(lay, 350, item);
+    if (item && event.pointerType === "mouse" && event.target.closest(".mark, .end, .pick-row")) wait = setTimeout(lay, 350, item);
   });
 
   // Menus close when something else is pressed.
@@ -310,6 +311,7 @@
   const ACTIONS = {
     j: () => step(1),
     k: () => step(-1),
+    x: pick,
     "/": () => $("[data-key='/']")?.focus(),
     "?": () => help?.showModal(),
     c: () => { location.href = "/compose"; },
@@ -329,7 +331,7 @@
       if (back && !$("dialog[open]")) back.click();
       return;
     }
-    if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, [contenteditable], [role=menu]")) return;
+    if (!keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable], [role=menu]")) return;
     const action = ACTIONS[`${before} ${event.key}`] || ACTIONS[event.key];
     before = event.key;
     clearTimeout(forget); // that of an earlier key must not part "g" from "s"

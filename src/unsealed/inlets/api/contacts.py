@@ -1,0 +1,214 @@
+"""Contacts and conversations, for programs: the same as the pages under /contacts and /thread.
+
+    GET /api/v1/contacts            the last written to first; q, cursor, limit
+    GET /api/v1/contacts/{address}  one, with what passed latest first; cursor, limit
+    PUT /api/v1/contacts/{address}  {"notes": "...", "records": {"CRM": "https://..."}}; what is not named stays
+    GET /api/v1/threads/{id}        a conversation, by the id of any of its messages
+
+What cannot be kept is answered 422, by field in `error.fields`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+
+from unsealed.core import records
+from unsealed.core.hours import BestHours, best_hours
+from unsealed.core.reliability import company_of, traits
+from unsealed.flow.request import Faulty
+from unsealed.model import contact as model
+from unsealed.model.errors import BadInput
+from unsealed.model.message import MessageId, UserId
+from unsealed.model.thread import Thread
+from unsealed.model.view import ReplyRow, SignalFacts
+from unsealed.store import contacts as book
+from unsealed.store import dealings, habits, threads
+
+BODY_BYTES_MAX = 256 * 1024
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    address: str
+    name: str
+    messages: int  # letters to them
+    first: datetime  # when the first and the last of these were accepted
+    last: datetime
+
+
+class Contacts(msgspec.Struct, frozen=True, kw_only=True):
+    contacts: tuple[Contact, ...]
+    next: str | None
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of letters that the traits rest on."""
+
+    letters: int
+    opened: int
+    clicked: int
+    prefetched: int
+    scanned: int
+    silent: int
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    begin: int  # UTC
+    end: int
+    inside: int
+    readings: int
+
+
+class Dealing(msgspec.Struct, frozen=True, kw_only=True):
+    what: str  # sent, opened, clicked, replied, automatic, bounced
+    at: datetime
+    message: str
+    subject: str
+    event: str | None  # of an opening and a click
+    confidence: float | None
+    link_text: str | None
+
+
+class WholeContact(Contact, frozen=True, kw_only=True):
+    notes: str
+    records: dict[str, str]
+    traits: tuple[str, ...]  # core.reliability.Trait
+    company_traits: tuple[str, ...]
+    basis: Basis
+    best_hours: Hours | None
+    dealings: tuple[Dealing, ...]  # latest first
+    next: str | None
+
+
+class Came(msgspec.Struct, frozen=True, kw_only=True):
+    message: str  # which it answers
+    kind: str  # reply, automatic
+    name: str
+    address: str
+    at: datetime
+
+
+class Noted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    notes: str | None = None
+    records: dict[str, str] | None = None
+
+
+def show_all(connection: Connection, user: UserId, search: str, after: str | None, limit: int) -> Contacts:
+    """The answer to GET."""
+    page = book.listed(connection, user, search=search, after=after, limit=limit)
+    return Contacts(contacts=tuple(_head(row) for row in page.items), next=page.next)
+
+
+def show(
+    connection: Connection, user: UserId, address: str, now: datetime, *, after: str | None = None, limit: int = 50
+) -> WholeContact:
+    """The answer to GET of one."""
+    found = _find(connection, user, address)
+    mailbox, company = found.row.mailbox, company_of(found.row.mailbox)
+    letters = dealings.letters(connection, user, mailbox)
+    page = dealings.time_line(connection, user, letters, after=after, limit=limit)
+    facts = habits.facts_of_mailbox(connection, user, mailbox, now)
+    return WholeContact(
+        **msgspec.structs.asdict(_head(found.row)),
+        notes=found.notes,
+        records=dict(found.records),
+        traits=traits(facts),
+        company_traits=traits(habits.facts_of_domain(connection, user, company, now)) if company else (),
+        basis=_basis(facts),
+        best_hours=_hours(best_hours(dealings.readings(connection, letters))),
+        dealings=tuple(map(_dealing, page.items)),
+        next=page.next,
+    )
+
+
+def read(body: bytes) -> Noted:
+    """What a program wants to keep.
+
+    Raises:
+        BadInput: this is no such object.
+        Faulty: a field cannot be kept.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise BadInput("the body is too large")
+    try:
+        said = msgspec.json.decode(body, type=Noted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"the body is not what is wanted here: {error}") from None
+    wrong = {}
+    if said.notes is not None and len(said.notes) > records.NOTES_LETTERS:
+        wrong["notes"] = f"At most {records.NOTES_LETTERS:,} letters are kept."
+    pairs = list((said.records or {}).items())
+    kept, wrong_by = records.read(pairs)
+    wrong |= {f"records.{pairs[number][0]}": words for number, words in wrong_by.items()}
+    if wrong:
+        raise Faulty(wrong)
+    return Noted(
+        notes=None if said.notes is None else said.notes.replace("\r\n", "\n").replace("\0", "").strip(),
+        records=None if said.records is None else kept,
+    )
+
+
+def keep(connection: Connection, user: UserId, address: str, said: Noted) -> None:
+    """The change that a PUT asks for."""
+    found = _find(connection, user, address)
+    if said.notes is not None:
+        book.note(connection, user, found.row.mailbox, said.notes)
+    if said.records is not None:
+        book.record(connection, user, found.row.mailbox, said.records)
+
+
+def came(message: str, row: ReplyRow) -> Came:
+    """An answer in a conversation."""
+    return Came(message=message, kind=row.kind, name=row.name, address=row.address, at=row.at)
+
+
+def thread(connection: Connection, user: UserId, number: MessageId) -> Thread:
+    """A conversation of the user."""
+    found = threads.thread(connection, user, number)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _find(connection: Connection, user: UserId, address: str) -> model.Contact:
+    found = book.contact(connection, user, address)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _head(row: model.ContactRow) -> Contact:
+    return Contact(address=row.address, name=row.name, messages=row.messages, first=row.first_at, last=row.last_at)
+
+
+def _basis(facts: SignalFacts) -> Basis:
+    return Basis(
+        letters=facts.copies,
+        opened=facts.opened,
+        clicked=facts.clicked,
+        prefetched=facts.prefetched,
+        scanned=max(facts.scanned_pixels, facts.scanned_links),
+        silent=facts.silent,
+    )
+
+
+def _hours(found: BestHours | None) -> Hours | None:
+    if found is None:
+        return None
+    return Hours(begin=found.begin_h, end=found.end_h, inside=found.inside, readings=found.readings)
+
+
+def _dealing(each: model.Dealt) -> Dealing:
+    event = each.event
+    return Dealing(
+        what=each.what,
+        at=each.at,
+        message=each.message,
+        subject=each.subject,
+        event=None if event is None else event.id,
+        confidence=None if event is None else event.confidence,
+        link_text=None if event is None or event.link is None else event.link_text,
+    )

@@ -1,0 +1,249 @@
+"""Contacts: who the user wrote to, and what passed between them.
+
+    /contacts              the last written to first; `?q=` part of an address or of a name
+    /contacts/{address}    time line, how far signals can be believed, best hours, notes, records elsewhere
+
+People become contacts by being written to. Notes and records are the user's own, and nobody else sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from unsealed.core import hours, records
+from unsealed.core.hours import BestHours, best_hours
+from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, traits
+from unsealed.inlets.copies import BELIEVED
+from unsealed.inlets.web import words
+from unsealed.inlets.web.access import person
+from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.where import Where
+from unsealed.model.contact import Contact, ContactRow, Dealing, Dealt
+from unsealed.model.view import Page, SignalFacts
+from unsealed.store import contacts, dealings, habits, notices
+
+ROWS = 50
+SEARCH_LETTERS = 200
+NOT_THERE = "You never wrote to this address."
+DONE = {"notes": "Notes saved.", "records": "Saved."}
+PLACES = "name", "value"  # of a record in the form, with its number behind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a time line."""
+
+    dealt: Dealt
+    verb: str
+    mark: str  # a class of look.css
+    symbol: str
+    to: str  # where more of it stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """How far signals of a contact can be believed, in words, and what that rests on."""
+
+    notes: Sequence[words.Note]
+    rests_on: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the page of one contact shows."""
+
+    contact: Contact
+    days: Sequence[tuple[str, Sequence[Line]]]
+    next: str | None
+    more_letters: bool  # older ones than the time line looks at
+    belief: Belief
+    hours: BestHours | None
+    readings: int  # of which the hours are made
+    silent: bool  # no notices of this contact
+
+
+def address_of(mailbox: str) -> str:
+    """Where the page of a contact is."""
+    return f"/contacts/{quote(mailbox, safe='@')}"
+
+
+async def listed(request: Request) -> Response:
+    """`/contacts`."""
+    where, times, user = Where.of(request), said(request), person(request).id
+    search = where.q[:SEARCH_LETTERS]
+
+    def look(connection: Connection) -> Page[ContactRow]:
+        return contacts.listed(connection, user, search=search, after=where.after or None, limit=ROWS)
+
+    found = await asked(request, look)
+    standing = {each.mailbox: words.copy_standing(each.last.copy, times) for each in found.items if each.last}
+    return render(request, "contacts.html", where=where, page=found, standing=standing, address_of=address_of)
+
+
+async def show(request: Request) -> Response:
+    """`/contacts/{address}`."""
+    return await _page(request, done=DONE.get(request.query_params.get("done", ""), ""))
+
+
+async def change(request: Request) -> Response:
+    """POST: keep notes, or records. Form: what ("notes" or "records"), notes, name0, value0, name1, ..."""
+    user, form, mailbox = person(request).id, request.state.form, request.path_params["address"]
+    if form.get("what") == "notes":
+        notes = form.get("notes", "").replace("\r\n", "\n").replace("\0", "").strip()
+        if len(notes) > records.NOTES_LETTERS:
+            wrong = f"These are {len(notes):,} letters; {records.NOTES_LETTERS:,} are kept. Nothing was changed."
+            return await _page(request, status=422, notes=notes, wrong_notes=wrong)
+        kept = await changed(request, lambda connection: contacts.note(connection, user, mailbox, notes))
+    elif form.get("what") == "records":
+        typed = _typed(form)
+        made, wrong_by = records.read(typed)
+        if wrong_by:
+            return await _page(request, status=422, typed=typed, wrong_records=wrong_by)
+        kept = await changed(request, lambda connection: contacts.record(connection, user, mailbox, made))
+    else:
+        raise HTTPException(404, "There is nothing like that to change.")
+    if not kept:
+        raise HTTPException(404, NOT_THERE)
+    return RedirectResponse(f"{address_of(mailbox)}?done={form['what']}#{form['what']}", 303)
+
+
+def _typed(form: Mapping[str, str]) -> list[tuple[str, str]]:
+    pairs = [tuple(form.get(f"{place}{number}", "") for place in PLACES) for number in range(records.RECORDS + 1)]
+    return [(name.strip(), value.strip()) for name, value in pairs if name.strip() or value.strip()]
+
+
+async def _page(
+    request: Request,
+    *,
+    status: int = 200,
+    done: str = "",
+    notes: str | None = None,
+    wrong_notes: str = "",
+    typed: Sequence[tuple[str, str]] | None = None,
+    wrong_records: Mapping[int, str] | None = None,
+) -> Response:
+    where, times, user = Where.of(request), said(request), person(request).id
+    now = surroundings(request).clock()
+
+    def look(connection: Connection) -> Shown | None:
+        found = contacts.contact(connection, user, request.path_params["address"])
+        if found is None:
+            return None
+        mailbox = found.row.mailbox
+        letters = dealings.letters(connection, user, mailbox)
+        line = dealings.time_line(connection, user, letters, after=where.after or None, limit=ROWS)
+        began = [times.local(at) for at in dealings.readings(connection, letters)]
+        company = company_of(mailbox)
+        return Shown(
+            contact=found,
+            days=_days(line, times),
+            next=line.next,
+            more_letters=letters.more,
+            belief=belief(
+                habits.facts_of_mailbox(connection, user, mailbox, now),
+                traits(habits.facts_of_domain(connection, user, company, now)) if company else (),
+            ),
+            hours=best_hours(began),
+            readings=len(began),
+            silent=mailbox in notices.silence(connection, user, contacts=[mailbox]).contacts,
+        )
+
+    shown = await asked(request, look)
+    if shown is None:
+        raise HTTPException(404, NOT_THERE)
+    return render(
+        request,
+        "contact.html",
+        status=status,
+        where=where,
+        shown=shown,
+        done=done,
+        notes=shown.contact.notes if notes is None else notes,
+        wrong_notes=wrong_notes,
+        records=shown.contact.records if typed is None else typed,
+        wrong_records=wrong_records or {},
+        link=records.link,
+        limits=records,
+        least=hours,
+        here=address_of(shown.contact.row.mailbox),
+    )
+
+
+def _days(page: Page[Dealt], times: words.Times) -> list[tuple[str, list[Line]]]:
+    days = groupby(page.items, key=lambda each: times.local(each.at).date())
+    found = [(list(those)) for _, those in days]
+    return [(times.day(those[0].at), [line(each) for each in those]) for those in found]
+
+
+def line(dealt: Dealt) -> Line:
+    """What passed, in words and with its mark."""
+    to = f"/message/{dealt.message}"
+    if dealt.event is not None:
+        to += f"?open={dealt.event.id}#e{dealt.event.id}"
+    guess = dealt.event is not None and dealt.event.confidence < BELIEVED
+    match dealt.what:
+        case Dealing.SENT:
+            verb, mark, symbol = "You wrote", "sent", "tick"
+        case Dealing.OPENED:
+            verb, mark, symbol = ("Maybe opened", "maybe", "ticks") if guess else ("Opened", "opened", "ticks")
+        case Dealing.CLICKED:
+            where = words.link_name(dealt.event) if dealt.event else "a link"
+            verb, mark, symbol = f"{'Maybe clicked' if guess else 'Clicked'} {where}", "clicked", "link"
+        case Dealing.REPLIED:
+            verb, mark, symbol = "Replied", "replied", "reply"
+        case Dealing.AUTOMATIC:
+            verb, mark, symbol = "Automatic answer", "machine", "reply"
+        case Dealing.BOUNCED:
+            verb, mark, symbol = f"Bounced: {words.bounced(dealt.words)}", "bounced", "bounce"
+    return Line(dealt=dealt, verb=verb, mark=mark, symbol=symbol, to=to)
+
+
+_UNSEEN = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
+
+
+def belief(facts: SignalFacts, company: Sequence[Trait]) -> Belief:
+    """What can be said of the signals of a contact. company: traits of all recipients there."""
+    own = traits(facts)
+    if own:
+        symbol = "eye" if Trait.RELIABLE in own else "eye-dashed" if _UNSEEN & set(own) else "scanner"
+        notes = [words.Note(symbol, words.sentence("; ".join(words.TRAITS[each] for each in own)))]
+    elif facts.copies < LEAST:
+        notes = [words.Note("unknown", "Too little is known yet to say how far signals can be believed")]
+    elif facts.silent == facts.copies:
+        notes = [words.Note("eye-dashed", f"Nothing was seen so far; after {LEAST_SILENT} letters that says something")]
+    else:
+        notes = [words.Note("eye", "Some letters show when they are opened, others do not: silence says nothing")]
+    others = [each for each in company if each not in own]
+    if others and Trait.RELIABLE not in own:
+        notes.append(words.Note("contacts", words.sentence("; ".join(words.COMPANY_TRAITS[each] for each in others))))
+    return Belief(notes=notes, rests_on=_rests_on(facts))
+
+
+def _rests_on(facts: SignalFacts) -> list[str]:
+    counted = (
+        (facts.opened, "opened by a person"),
+        (facts.clicked, "with a link followed by a person"),
+        (facts.clicked_unloaded + facts.answered_unloaded, "acted on without loading the picture"),
+        (facts.prefetched, "loaded ahead by a machine"),
+        (facts.scanned_pixels, "whose picture a scanner loaded"),
+        (facts.scanned_links, "whose links a scanner followed"),
+        (facts.silent, "of which nothing was seen"),
+    )
+    return [f"{number} {said_so}" for number, said_so in counted if number]
+
+
+routes = [
+    Route("/contacts", listed),
+    Route("/contacts/{address:path}", show),
+    Route("/contacts/{address:path}", change, methods=["POST"]),
+]
