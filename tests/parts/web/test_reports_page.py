@@ -179,7 +179,7 @@ async def test_programs_get_the_same_figures(
     assert f"{found['opened']['count']:,} of {found['opened']['of']:,} tracked recipients" in shown
     assert [LONG, SHORT] == [group["name"] for group in found["groups"]]
     assert [(LONG, SHORT, True)] == [(each["first"], each["second"], each["winner"]) for each in found["comparisons"]]
-    assert {"Pricing", "Visit"} == {link["text"] for link in links["links"]}
+    assert {"Pricing", "Visit"} <= {link["text"] for link in links["links"]}
     assert {"count": 0, "of": 0, "rate": None, "low": None, "high": None} == few["opened"]
     assert 400 == (await it.get("/api/v1/reports?colour=red", **token)).status
 
