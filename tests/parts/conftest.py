@@ -648,7 +648,7 @@ class Browser:
         sent |= {name.lower().replace("_", "-"): value for name, value in headers.items()}
         scope = {
             "type": "http",
-            "asgi": {"version": "3.0"},
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
