@@ -31,6 +31,16 @@ SMALL = (1_000, 10_000)  # messages, events
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
 QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("Activity", "/activity"),
+    ("Activity, with machines", "/activity?machine=1"),
+    ("Activity, clicks", "/activity?state=clicks"),
+    ("Activity, machines", "/activity?state=machine"),
+    ("Activity, what is silenced", "/activity?state=muted"),
+    ("Activity, the lines alone", "/activity/rows"),
+    ("Opened", "/opened"),
+    ("Opened, no signal after 3 days", "/opened?state=silent"),
+    ("Opened, read 3 times, no reply", "/opened?state=keen"),
+    ("Opened, reminders", "/opened?state=reminders"),
     ("Sent", "/sent"),
     ("Sent, last sent first", "/sent?sort=sent"),
     ("Sent, somewhere further down", "/sent?after={signal_cursor}"),
@@ -73,6 +83,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Settings, sending", "/settings/sending"),
     ("Settings, mailbox", "/settings/mailbox"),
     ("Settings, notifications", "/settings/notifications"),
+    ("API, activity", "/api/v1/activity"),
+    ("API, opened", "/api/v1/opened"),
     ("API, messages", "/api/v1/messages"),
     ("API, messages, somewhere further down", "/api/v1/messages?cursor={sent_cursor}"),
     ("API, message", "/api/v1/messages/{message}"),

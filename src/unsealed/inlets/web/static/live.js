@@ -300,7 +300,7 @@
   let before = "";
   let forget = 0;
   const step = (by) => {
-    const list = all(ROWS);
+    const list = all(ROWS).filter((each) => each.checkVisibility()); // some are folded away
     if (!list.length) return;
     const here = list.findIndex((each) => each === document.activeElement);
     const from = here >= 0 ? here : list.findIndex((each) => each.hasAttribute("aria-current"));

@@ -1,0 +1,160 @@
+"""What happens, as it happens: a letter is sent, opened in the sandbox, and seen in another window; a reminder is set,
+becomes due and is told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SENDER = "mara@tidewater.example"
+INES = "ines@harbourline.example"
+ROB = "rob@harbourline.example"
+
+pytestmark = pytest.mark.walk
+
+
+def letter(subject: str, to: str) -> bytes:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = SENDER, to, subject
+    message.set_content("The new menu looks good.")
+    message.add_alternative("<p>The <a href='https://example.org/menu'>menu</a></p>", subtype="html")
+    return message.as_bytes()
+
+
+def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
+    installation: Any, page: Page, until: Callable[..., Any], shoot: Callable[[str], None]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
+    password = installation.command("app-password", SENDER)
+    installation.start()
+    web = f"http://127.0.0.1:{installation.web}"
+    page.goto(f"{web}/sign-in")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Nothing sent yet").wait_for()  # nothing could have happened
+
+    assert {} == installation.send(SENDER, password, SENDER, [INES], letter("Lunch on Friday?", f"Ines <{INES}>"))
+    assert {} == installation.send(SENDER, password, SENDER, [ROB], letter("Terms for 2027", f"Rob <{ROB}>"))
+    page.locator("#rows .row", has_text="Terms for 2027").wait_for()
+    page.goto(f"{web}/")
+    page.wait_for_url(f"{web}/activity")
+    page.get_by_role("heading", name="Nothing happened yet").wait_for()
+    shoot("activity-empty")
+
+    assert page.context.browser is not None
+    reading = page.context.browser.new_context(storage_state=page.context.storage_state())
+    reader = reading.new_page()
+
+    def read(who: str, program: str) -> None:
+        reader.goto(f"{web}/sandbox")
+        reader.locator(".copies .row", has_text=who).click()
+        reader.locator(".judge").get_by_text("Live", exact=True).wait_for()
+        before = reader.locator(".hit").count()
+        reader.get_by_role("button", name=program, exact=True).click()
+        reader.locator(".hit").nth(before).wait_for()
+
+    # The first line comes by itself: there is nothing that it could move.
+    page.get_by_text("Live", exact=True).first.wait_for()
+    read("Ines", "Thunderbird")
+    line = page.locator(".acts li", has_text="Ines")
+    line.get_by_text("opened", exact=True).wait_for()
+    assert "Lunch on Friday?" in line.inner_text()
+    assert "Thunderbird" in line.inner_text()
+
+    # The next ones wait in the pill; what machines do is counted, and not shown.
+    read("Rob", "Thunderbird")
+    read("Rob", "Mail scanner")
+    pill = page.locator("[data-news]")
+    pill.get_by_text("1 new", exact=True).wait_for()
+    assert 1 == page.locator(".acts li").count()
+    shoot("activity-pill")
+    pill.get_by_role("link").click()
+    page.locator(".acts li", has_text="Rob").wait_for()
+    page.get_by_text("hidden.").wait_for()
+    page.get_by_role("link", name="Show machine activity").click()
+    page.locator(".acts li", has_text="by a machine").first.wait_for()
+
+    # A filter stands in the address, and goes on while it is live.
+    page.get_by_role("link", name="Clicks").click()
+    page.get_by_role("heading", name="No link followed").wait_for()
+    page.get_by_text("Live", exact=True).first.wait_for()
+    read("Ines", "Click")
+    page.locator(".acts li", has_text="clicked menu").wait_for()
+
+    # Paused, nothing comes; what was missed comes afterwards.
+    page.goto(f"{web}/activity")
+    page.get_by_text("Live", exact=True).first.wait_for()
+    page.get_by_role("button", name="Pause live updates").click()
+    page.get_by_text("Paused", exact=True).first.wait_for()
+    read("Rob", "Click")
+    assert pill.is_hidden()
+    page.get_by_role("button", name="Go on with live updates").click()
+    pill.get_by_text("1 new", exact=True).wait_for()
+
+    # By keys: to a line, its message beside it, and back.
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_url(f"{web}/opened")
+    page.get_by_text("Live", exact=True).first.wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url(f"{web}/activity")
+    page.get_by_text("Live", exact=True).first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.locator("#detail article").wait_for()
+    page.get_by_text("Live", exact=True).first.wait_for()
+    first = page.locator("#detail h1").inner_text()
+    for _ in range(2):
+        page.keyboard.press("j")
+    until(lambda: page.locator("#detail h1").inner_text() != first, "another message beside the list")
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"{web}/activity")
+
+    # A reminder: set at the letter, due, told in the page and by a letter, and done.
+    page.goto(f"{web}/opened")
+    page.locator(".rows .row", has_text="Rob").click()
+    page.locator("#detail").get_by_text("Remind me", exact=True).click()
+    page.get_by_label("answered").check()
+    page.get_by_role("button", name="Set").click()
+    page.wait_for_load_state()
+    page.goto(f"{web}/opened?state=reminders")
+    page.get_by_text("Unless answered").wait_for()
+    with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=30)) as store, store:
+        store.execute("UPDATE reminders SET due_at = 1")
+
+    def due() -> bool:
+        page.goto(f"{web}/opened?state=reminders")
+        return page.get_by_text("Due: no answer").is_visible()
+
+    until(due, "the reminder is due")
+    shoot("reminders")
+
+    def mailed() -> bool:
+        reader.goto(f"{web}/sandbox")
+        return reader.locator(".copies .row", has_text="Reminder: no answer yet").is_visible()
+
+    until(mailed, "its letter")
+    page.goto(f"{web}/activity")
+    page.get_by_text("1 reminder is due.").wait_for()
+    page.get_by_role("link", name="Look").click()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_text("No reminder is set").wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{web}/activity")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Drafts").last.click()
+    page.wait_for_url(f"{web}/drafts")
+    for each in (page, reader):
+        each.goto("about:blank")
+    reading.close()
+    installation.stop()
