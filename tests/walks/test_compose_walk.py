@@ -361,6 +361,96 @@ def test_files_pictures_looks_and_the_answered_message_go_along(
     saved(page)
 
 
+DROP = """() => {
+  const carried = new DataTransfer();
+  carried.items.add(new File(["drawn"], "Plan.txt", { type: "text/plain" }));
+  const event = (name) => new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer: carried });
+  const form = document.querySelector("form.write");
+  form.dispatchEvent(event("dragover"));
+  form.dispatchEvent(event("drop"));
+}"""
+
+
+def test_people_by_the_keyboard_and_files_by_hand(
+    installation: Any, desk: Page, web: str, until: Callable[..., Any], shoot: Callable[[str], None]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    sign_in(desk, web)
+    desk.locator("#to").fill(f"Ines Moreau <{TO[0]}>, Rob <{TO[1]}>,")
+    desk.get_by_label("Subject").fill("Plans")
+    desk.keyboard.press("Control+Enter")
+    desk.get_by_role("link", name="Go to Sent").click()
+    desk.wait_for_url(f"{web}/sent?m=*")
+    until(lambda: len(copies(desk, web)) == 2, "two copies")
+
+    # Whoever was written to is suggested, in Cc as well.
+    desk.goto(f"{web}/compose")
+    press(desk, desk.get_by_role("button", name="Cc", exact=True))
+    assert "cc" == desk.evaluate("document.activeElement.id")
+    desk.keyboard.type("mor")
+    option = desk.get_by_role("option", name="Ines Moreau")
+    option.wait_for()
+    desk.keyboard.press("ArrowDown")
+    assert "true" == option.get_attribute("aria-selected")
+    desk.keyboard.press("Enter")
+    chosen = desk.locator("[data-people=cc] .person")
+    assert [TO[0]] == [each.get_attribute("title") for each in chosen.all()]
+    desk.keyboard.press("Backspace")  # back into the field, where it can be mended
+    assert 0 == chosen.count()
+    desk.keyboard.press("Enter")
+    assert 1 == chosen.count()
+
+    # A file is dropped; another one is more than a letter can carry, and says so.
+    desk.evaluate(DROP)
+    desk.get_by_role("link", name="Plan.txt").wait_for()
+    large = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(26_000_000)}
+    desk.locator("[data-file]").set_input_files(large)  # type: ignore[arg-type]  # a literal
+    desk.get_by_role("alert").filter(has_text="film.mp4: This file is larger than 18 MB").wait_for()
+    press(desk, desk.get_by_role("button", name="Dismiss film.mp4"))
+    desk.get_by_label("Subject").fill("More plans")
+    saved(desk)
+    desk.reload()
+    desk.get_by_role("link", name="Plan.txt").wait_for()
+    assert 1 == desk.locator("[data-files] li").count()
+    assert [TO[0]] == [each.get_attribute("title") for each in chosen.all()]
+
+
+def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
+    installation: Any, page: Page, web: str, until: Callable[..., Any]
+) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    sign_in(page, web)
+    page.locator("#to").fill(f"{TO[0]}, Rob <{TO[1]}>,")
+    page.get_by_label("Subject").fill("Plans")
+    page.locator("#letter").click()
+    page.keyboard.type("Dear both")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Go to Sent").click()
+    page.wait_for_url(f"{web}/sent?m=*")
+    until(lambda: len(copies(page, web)) == 2, "two copies")
+
+    page.goto(f"{web}/sent")
+    page.locator("a.row").first.click()
+    page.locator("#detail").get_by_role("link", name="Reply to Rob alone").click()
+    page.locator("#letter").wait_for()
+    assert [TO[1]] == [each.get_attribute("title") for each in page.locator(".person").all()]
+
+    other = page.context.new_page()
+    page.locator("#letter").click()
+    page.keyboard.type("Dear Rob")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Take it back").wait_for()
+    other.goto(f"{web}/sent")
+    rows = other.locator("[data-rows] li[data-message]")
+    other.locator("[data-live-word]", has_text="Live").wait_for()
+    assert 2 == rows.count()
+    page.keyboard.press("Enter")
+    page.locator("[data-state]", has_text="Taken back").wait_for()
+    until(lambda: rows.count() == 1, "the row is gone")
+
+
 def test_without_the_editor_letters_are_plain_text(installation: Any, desk: Page, web: str) -> None:
     installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
     installation.start()

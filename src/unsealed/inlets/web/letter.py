@@ -67,7 +67,11 @@ SHEET = (
     "body{margin:24px 32px;overflow-wrap:break-word;"
     "font:16px/1.5625 Charter,'Iowan Old Style','Palatino Linotype',P052,'Noto Serif',Georgia,serif}"
     "img{max-width:100%}x-script{display:none}"
-    "img[x-src]:not([width='1'],[height='1']){outline:1px dashed #757c8c;outline-offset:-1px}"
+    # A picture that is not loaded: a box with its words, over the sign of a broken picture that browsers put there.
+    "img[x-src]:not([width='1'],[height='1']){position:relative;display:inline-block;vertical-align:bottom;"
+    "min-width:2em;min-height:1.75em;outline:1px dashed #757c8c;outline-offset:-1px}"
+    "img[x-src]:not([width='1'],[height='1'])::before{content:attr(alt);position:absolute;inset:1px;padding:0 .375em;"
+    "overflow:hidden;background:#fff;color:#474e60;font:13px/1.9 system-ui,sans-serif}"
     "pre{white-space:pre-wrap;font:inherit;margin:0}"
     "[x-href]{color:#0000ee;text-decoration:underline}"
     "a[x-clicks]::after{content:attr(x-clicks);display:inline-block;margin-inline-start:.375em;padding:0 .375em;"
