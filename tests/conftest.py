@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from tests.mailbox_server import MailboxServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount", "dovecot")  # all that any test runs
+# All that any test runs.
+PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount", "dovecot", "firefox-esr")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -1,0 +1,142 @@
+"""Push messages end to end: a real browser subscribes by the page's own button, our processes send, the browser
+decrypts and shows, and its buttons lead back to us. Nothing on the way can read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.walks.firefox import Firefox, PushService
+
+SENDER = "mara@tidewater.example"
+PASSWORD = "correct horse battery"
+INES = "ines@harbourline.example"
+PIXEL = re.compile(rb"http://127\.0\.0\.1:\d+/o/[A-Za-z0-9_-]+\.gif")
+SETTINGS = "/settings/notifications"
+
+pytestmark = pytest.mark.walk
+
+
+@pytest.fixture
+def push() -> Iterator[PushService]:
+    service = PushService()
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def firefox(
+    program: Callable[[str], str],
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    push: PushService,
+    until: Callable[..., Any],
+) -> Iterator[Firefox]:
+    browser = Firefox(program("firefox-esr"), tmp_path / "firefox", free_port(), push.port)
+    try:
+        browser.connect(until)
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture
+def pixel(
+    installation: Any, sink: Any, monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]
+) -> Iterator[Callable[[str], str]]:
+    """A server that may reach this machine's push service; `pixel(subject)` sends a letter."""
+    monkeypatch.setenv("UNSEALED_PEOPLE_PRIVATE_HOSTS", "true")
+    installation.upstream = f"smtp://127.0.0.1:{sink.port}"
+    installation.command("user", "add", SENDER, "--password-stdin", given=f"{PASSWORD}\n".encode())
+    password = installation.command("app-password", SENDER)
+    installation.start()
+
+    def send(subject: str) -> str:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = SENDER, f"Ines Marchetti <{INES}>", subject
+        message.set_content(f"<p>{subject}</p>", subtype="html")
+        before = len(sink.mails)
+        assert {} == installation.send(SENDER, password, SENDER, [INES], message.as_bytes())
+        until(lambda: len(sink.mails) > before, "delivered")
+        found = PIXEL.search(sink.copy_for(INES).replace(b"=\r\n", b"").replace(b"=3D", b"="))
+        assert found is not None
+        return found[0].decode()
+
+    yield send
+    installation.stop()
+
+
+def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
+    firefox: Firefox, push: PushService, pixel: Callable[[str], str], installation: Any, until: Callable[..., Any]
+) -> None:
+    web = f"http://127.0.0.1:{installation.web}"
+
+    def open_(address: str) -> None:
+        assert 200 == installation.load(address, X_Forwarded_For="203.0.113.21").status
+
+    firefox.permit_notices(web)
+    firefox.visit(f"{web}/sign-in?next={SETTINGS}")
+    firefox.write("input[type=email]", SENDER)
+    firefox.write("input[type=password]", PASSWORD)
+    firefox.click("main form button")
+    until(lambda: firefox.page("return !!document.querySelector('[data-push]:not([hidden])')"), "offered")
+    firefox.click("[data-push]")
+    until(lambda: "added" in firefox.page("return location.search"), "subscribed")
+    assert "Firefox" in firefox.page("return document.querySelector('table tbody').textContent")
+
+    # The test says what became of it, and arrives.
+    firefox.click(f"form[action^='{SETTINGS}/test'] button")
+    until(lambda: "delivered" in firefox.page("return document.body.textContent"), "said to be delivered")
+    until(lambda: push.acknowledged == [100], "shown")
+
+    # A reading: the browser shows who, and what passed through the push service tells nothing.
+    firefox.visit("about:blank")
+    open_(pixel("Lunch on Friday"))
+    until(lambda: ["Ines Marchetti opened it", ""] in firefox.shown(), "shown")
+    headers, body = push.posted[-1]
+    assert "aes128gcm" == headers["content-encoding"]
+    assert headers["authorization"].startswith("vapid t=")
+    assert not [word for word in (b"Ines", b"Lunch", INES.encode()) if word in body]
+
+    # Pressed, it leads to the message.
+    firefox.press("Ines Marchetti opened it")
+    until(
+        lambda: [url for url in windows(firefox) if url.startswith(f"{web}/message/")],
+        "the message is open",
+    )
+
+    # "Mute" silences that message, without a page: with one that is seen, the card there would be enough.
+    close_other_tabs(firefox)
+    open_(pixel("Muted from outside"))
+    until(lambda: ["Ines Marchetti opened it", ""] in firefox.shown(), "shown")
+    firefox.press("Ines Marchetti opened it", "mute")
+    muted = """return [...document.querySelectorAll('#list li')].some((it) =>
+        it.textContent.includes('Muted from outside') && it.querySelector('[aria-pressed=true]'))"""
+
+    def silenced() -> bool:
+        firefox.visit(f"{web}/sent")
+        return bool(firefox.page(muted))
+
+    until(silenced, "silenced")
+    assert [100, 100, 100] == push.acknowledged
+
+
+def windows(firefox: Firefox) -> list[str]:
+    """Addresses of all tabs."""
+    found: list[str] = firefox.inside(
+        "return [...Services.wm.getEnumerator('navigator:browser')].flatMap((it) =>"
+        "it.gBrowser.browsers.map((each) => each.currentURI.spec));"
+    )
+    return found
+
+
+def close_other_tabs(firefox: Firefox) -> None:
+    firefox.inside(
+        "for (const it of Services.wm.getEnumerator('navigator:browser')) for (const tab of [...it.gBrowser.tabs])"
+        " if (tab.linkedBrowser.currentURI.spec.includes('/message/')) it.gBrowser.removeTab(tab);"
+    )
