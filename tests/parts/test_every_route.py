@@ -24,6 +24,7 @@ MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
 MARAS = ("tidewater", "harbourline", "Harbourline", "Marchetti")  # words that stand in Mara's mail alone
 STREAM = "/live"  # never ends; has tests of its own
+CONTACT = "ines@harbourline.example"  # whom Mara wrote to
 NEVER = "0123456789abcdef"  # an id that nothing has
 HOSTILE = (
     "\0",
@@ -68,7 +69,7 @@ def app(engine: Engine, clock: Any, tmp_path: Path) -> Starlette:
 
 @pytest.fixture
 def ids(engine: Engine, mail: Mapping[str, MessageId], clock: Any) -> list[str]:
-    """Some ids of Mara's: of messages, of an event, of a template, of a draft and its file, of copies."""
+    """Some ids of Mara's: of messages, of an event, of a template, of a draft and its file, of copies; and a contact."""
     with engine.begin() as connection:
         words = Content(subject="Harbourline", html="<p>From the tidewater</p>")
         template = templates.add(connection, MARA, "Harbourline", words, clock())
@@ -90,7 +91,8 @@ def ids(engine: Engine, mail: Mapping[str, MessageId], clock: Any) -> list[str]:
         events = connection.execute(
             select(schema.events.c.hit_id).where(schema.events.c.message_id == mail["proposal"]).limit(1)
         ).scalars()
-        return [public_id(number) for number in (mail["proposal"], mail["hostile"], *events, template, draft, *copies)]
+        first = [public_id(number) for number in (mail["proposal"], mail["hostile"], *events, template, draft)]
+        return [*first, CONTACT, *(public_id(number) for number in copies)]
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
 ) -> None:
     it, token = visit(OTHER)
     before = everything(engine)
-    form = {"as": "thunderbird", "link": "0", "answer": "me"}
+    form = {"as": "thunderbird", "link": "0", "answer": "me", "what": "notes", "notes": "x"}
     for path in paths(app, "GET"):
         unknown = await it.get(filled(path, NEVER), **token)
         for each in ids:
@@ -157,7 +159,7 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
                 if not query:
                     assert unknown.status == answer.status, path
     for path in paths(app, "POST"):
-        if "{id}" in path:
+        if "{id}" in path or "{address" in path:
             for each in ids:
                 unknown = await it.post(filled(path, NEVER), {"id": NEVER} | form)
                 answer = await it.post(filled(path, each), {"id": each} | form)
@@ -233,7 +235,7 @@ async def test_every_answer_carries_the_security_headers(visit: Any, app: Starle
 async def test_hostile_values_never_break_an_answer(visit: Any, app: Starlette, ids: list[str]) -> None:
     it, token = visit(MARA)
     names = "q after cursor state sort m limit kind show events people done next who lines open correction".split()
-    names += "reply reply_all forward copy to template".split()
+    names += "reply reply_all forward copy to template tag".split()
     failed = []
     for path in paths(app, "GET"):
         for value in HOSTILE:
