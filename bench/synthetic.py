@@ -37,6 +37,8 @@ from unsealed.store import schema
 from unsealed.store.engine import connect, sqlite_url
 from unsealed.store.keyring import load
 from unsealed.store.migrate import migrate
+from unsealed.store.schema import EPOCH, MICROSECOND
+from unsealed.store.search import shelf_of, words_kept
 
 MESSAGES, EVENTS = 1_000_000, 10_000_000
 YEARS = 3
@@ -210,7 +212,8 @@ def _batches(
     hit = FIRST_ID
     for start in range(0, messages, BATCH):
         rows: dict[str, list[tuple[Any, ...]]] = {
-            name: [] for name in ("messages", "originals", "copies", "links", "link_counts", "events", "replies")
+            name: []
+            for name in ("messages", "originals", "copies", "links", "link_counts", "events", "replies", "texts")
         }
         for number in range(start, min(start + BATCH, messages)):
             id, at = rng.getrandbits(63), end - (messages - number) * step
@@ -263,7 +266,11 @@ def _batches(
                 seen[0], seen[2] = seen[0] + 1, at
                 if answered:
                     rows["replies"].append((user, id, copy, f"<{copy:x}@one.example>", address, at + _DAY // 2))
-            rows["links"] += [(id, position, f"https://shop.example/{position}") for position in range(3)]
+            urls = [f"https://shop.example/{position}" for position in range(3)]
+            rows["links"] += [(id, position, url) for position, url in enumerate(urls)]
+            addressed = (part for row in rows["copies"][-len(copies) :] for part in (row[4], row[3]))
+            words = words_kept(subject, addressed, ((like["links"]["text"], url) for url in urls))
+            rows["texts"].append((id, shelf_of(UserId(user), EPOCH + at * MICROSECOND), words))
             rows["link_counts"] += [
                 (copy, link, id, each.clicks, each.machine, each.first_at, each.last_at)
                 for (copy, link), each in by_link.items()
@@ -304,6 +311,7 @@ def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tu
         rows["messages"],
     )  # fmt: skip
     file.like(schema.originals, like["originals"], ("message_id",), rows["originals"])
+    file.like(schema.texts, {}, ("message_id", "shelf", "words"), sorted(rows["texts"]))  # as the index likes them
     file.like(
         schema.copies,
         like["copies"],

@@ -16,9 +16,10 @@ import pytest
 from sqlalchemy import Connection, Engine, select
 
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
-from unsealed.model.message import AddressKind, CopyId, Delivery, MessageId, UserId
+from unsealed.model.message import AddressKind, CopyId, Delivery, Link, LinkPart, MessageId, Recipient, UserId
 from unsealed.model.policy import OFF, Level, Switches
-from unsealed.store import schema
+from unsealed.store import schema, search
+from unsealed.store.contacts import met
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.messages import switches_json
 
@@ -245,6 +246,18 @@ class Seeding:
                     for position, each in enumerate(links)
                 ],
             )
+        search.add(
+            self.connection,
+            number,
+            user,
+            at,
+            subject=subject,
+            recipients=[Recipient(address=address, name=name) for name, address in to],
+            links=[
+                Link(position=position, offset=0, part=LinkPart.HTML, text=each[0], destination=each[1])
+                for position, each in enumerate(links)
+            ],
+        )
         copies = [CopyId(next(self.numbers)) for _ in to]
         for position, (copy, (name, address), fate) in enumerate(zip(copies, to, outs, strict=True)):
             mine = [each for each in did if each.to == position]
@@ -260,6 +273,8 @@ class Seeding:
                     "kind": AddressKind.TO if position < 2 else AddressKind.CC,
                     "tracked": fate.tracked and not unchanged,
                     "user_id": user,
+                    "mailbox": address.lower(),
+                    "domain": address.lower().rpartition("@")[2],
                     "delivery": fate.delivery,
                     "attempts": fate.attempts,
                     "reply": fate.reply,
@@ -285,6 +300,7 @@ class Seeding:
                 )
         for each in did:
             self.event(number, copies[each.to], each)
+        met(self.connection, user, [Recipient(address=address, name=name) for name, address in to], at)
         return number
 
     def sums(self, did: Sequence[Did]) -> dict[str, object]:

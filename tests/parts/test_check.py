@@ -202,6 +202,16 @@ def test_a_store_that_answers_is_well(store_url: str, configure: Configure, cloc
     assert [] == bad(run(configure(**{"store.url": store_url}), clock=clock))
 
 
+def test_an_sqlite_that_cannot_search_is_found(
+    store_url: str, configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "can_search", lambda _: False)
+
+    found = about("store", run(configure(**{"store.url": store_url}), clock=clock))
+
+    assert (State.FAIL, True) == (found.state, "FTS5" in found.words)
+
+
 def test_a_store_of_a_newer_version_is_found(store_url: str, configure: Configure, clock: FrozenClock) -> None:
     engine = stores.connect(store_url)
     with engine.begin() as connection:

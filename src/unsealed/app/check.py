@@ -39,7 +39,7 @@ from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import engine as stores
 from unsealed.store import keyring, schema
 from unsealed.store.address_files import DataKind
-from unsealed.store.migrate import NEWEST, revision
+from unsealed.store.migrate import NEWEST, NO_SEARCH, can_search, revision
 from unsealed.store.places import examine
 
 TIMEOUT_S = 10.0  # for each answer from outside
@@ -186,7 +186,7 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
     try:
         with stores.reading(engine) as connection:
             schema_revision = revision(connection)
-            newest = None
+            newest, searches = None, can_search(connection)
             if schema_revision == NEWEST:
                 newest = connection.execute(select(func.max(schema.messages.c.received_at))).scalar()
     except (SQLAlchemyError, UnsealedError) as error:
@@ -195,7 +195,9 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
         return
     finally:
         engine.dispose()
-    if schema_revision == NEWEST:
+    if not searches:
+        yield found(State.FAIL, NO_SEARCH, "use a Python whose SQLite has it, as that of python.org, or PostgreSQL")
+    elif schema_revision == NEWEST:
         yield found(State.OK, f"answers; schema {NEWEST}")
     elif schema_revision is None or schema_revision < NEWEST:
         yield found(State.OK, f"answers; the next start brings it to schema {NEWEST}")

@@ -24,7 +24,7 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
-from unsealed.store import contacts, events, jobs
+from unsealed.store import contacts, events, jobs, search
 from unsealed.store.schema import copies, links, messages, originals, replies
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
@@ -143,6 +143,15 @@ def add(
     )
     if not outgoing.sealed:
         contacts.met(connection, outgoing.user, outgoing.recipients, outgoing.received_at)
+    search.add(
+        connection,
+        message,
+        outgoing.user,
+        outgoing.received_at,
+        subject=subject,
+        recipients=outgoing.recipients,
+        links=() if outgoing.sealed else survey.links,
+    )
     if survey.links:
         connection.execute(
             links.insert(),

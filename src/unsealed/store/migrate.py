@@ -18,6 +18,7 @@ from unsealed.model.errors import BadInput, Unavailable
 from unsealed.store.engine import reading
 
 NEWEST = "0008"  # the last file in migrations/versions; known here so that a current store needs no alembic
+NO_SEARCH = "this SQLite was built without full-text search (FTS5)"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x756E7365616C6564  # "unsealed"; PostgreSQL advisory lock, held while revisions run
@@ -31,11 +32,18 @@ def revision(connection: Connection) -> str | None:
     return found
 
 
+def can_search(connection: Connection) -> bool:
+    """Whether the database has what `store.search` needs: PostgreSQL always, SQLite when FTS5 was built into it."""
+    if connection.dialect.name != "sqlite":
+        return True
+    return "fts5" in connection.exec_driver_sql("PRAGMA module_list").scalars().all()
+
+
 def migrate(engine: Engine) -> None:
     """Bring the store to the newest schema; returns at once when it is there.
 
     Raises:
-        BadInput: permanent; a newer Unsealed made this store.
+        BadInput: permanent; a newer Unsealed made this store, or this SQLite cannot search.
         Unavailable: temporary; the store does not answer, or another process holds it for too long.
     """
     try:
@@ -46,6 +54,8 @@ def migrate(engine: Engine) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             if revision(connection) != NEWEST:
+                if not can_search(connection):
+                    raise BadInput(NO_SEARCH)
                 _upgrade(connection)
     except OperationalError as error:
         raise Unavailable(f"the store does not answer: {error.orig}") from error

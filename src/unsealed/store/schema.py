@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Dialect,
     Float,
     ForeignKey,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     and_,
+    event,
     false,
     literal_column,
     or_,
@@ -324,6 +326,39 @@ links = Table(
     Column("reason", Text, nullable=False),
     Column("trap", Boolean, nullable=False, server_default=false()),  # hidden: only machines follow it
 )
+
+texts = Table(  # what messages are found by: see store.search
+    "texts",
+    metadata,
+    Column("message_id", Serial, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("shelf", String(20), nullable=False),  # of its user and week, goes before each word in the index
+    Column("words", Text, nullable=False),  # folded, each once, a space before each
+)
+# The index of words. SQLite: an index beside the table, kept by triggers, because rows also go with their message. It
+# is contentless (the words stand in the table) and without positions. "ascii" leaves the words alone: they are folded.
+# PostgreSQL: an index with its waiting list off, which each question would have to read.
+INDEX_OF_WORDS = {
+    "sqlite": (
+        "CREATE VIRTUAL TABLE text_index USING fts5(words, content='', columnsize=0, detail=none, tokenize='ascii')",
+        "CREATE TRIGGER texts_added AFTER INSERT ON texts BEGIN"
+        " INSERT INTO text_index (rowid, words)"
+        " VALUES (new.message_id, replace(new.words, ' ', ' ' || new.shelf)); END",
+        "CREATE TRIGGER texts_removed AFTER DELETE ON texts BEGIN"
+        " INSERT INTO text_index (text_index, rowid, words)"
+        " VALUES ('delete', old.message_id, replace(old.words, ' ', ' ' || old.shelf)); END",
+    ),
+    "postgresql": (
+        "CREATE INDEX ix_texts_words ON texts USING gin"
+        " (CAST(replace(words, ' ', ' ' || shelf) AS tsvector)) WITH (fastupdate = off)",
+    ),
+}
+
+
+@event.listens_for(texts, "after_create")
+def _index_words(_texts: Table, connection: Connection, **_: object) -> None:
+    for statement in INDEX_OF_WORDS[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
 
 link_counts = Table(  # clicks by copy and link
     "link_counts",

@@ -60,6 +60,7 @@ from unsealed.model.view import (
     CopyRow,
     EventRow,
     FeedRow,
+    Follower,
     LastClick,
     LinkRow,
     MessageRow,
@@ -70,7 +71,7 @@ from unsealed.model.view import (
     Sighting,
     Signals,
 )
-from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
+from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
 from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
     CLICKED,
@@ -93,10 +94,12 @@ from unsealed.store.schema import (
 )
 from unsealed.store.schema import WAITING as IS_WAITING
 from unsealed.store.schema import events as event_table
+from unsealed.store.search import all_with_words, has_words, typed_words, with_words
 
 NAMED = 3  # recipients named in a list
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
 COUNT_UP_TO = 2_000
+WALKED = 20_000  # messages in search of a full page
 
 WAITING = (Delivery.QUEUED, Delivery.DELAYED)
 COUNTED = tuple(finding for finding in Finding if finding.counted)
@@ -127,7 +130,7 @@ def sent(
     """Messages of the user, newest first.
 
     sort: "signal" (last signal, or submission where there is none), "opened" (last signal, of those that were opened
-    alone) or "sent". search: part of the subject, of an address or a name, of a link or its text. state: "" or one of
+    alone) or "sent". search: words as `store.search` understands them. state: "" or one of
     `FILTERS`. tag, template: only those with this tag, or made from this template.
 
     Raises:
@@ -137,11 +140,16 @@ def sent(
         raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
     key = SORTS[sort]
     narrow = _narrow(connection, user, state, tag, template)
-    query = select(messages).where(*_listed(user, narrow, search, now)).order_by(key.desc(), messages.c.id.desc())
+    query = select(messages).order_by(key.desc(), messages.c.id.desc())
     if sort == "opened":
         query = query.where(OPENED)
-    query = behind(query, key, messages.c.id, after)
-    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    wanted = bounded(limit) + 1
+    query = behind(query, key, messages.c.id, after).limit(wanted)
+    words = typed_words(search)
+    if words is None or narrow.few is not None:
+        found = connection.execute(query.where(*_listed(user, narrow, words, now))).all()
+    else:
+        found = _search(connection, user, query, narrow, words, key=key, after=after, wanted=wanted, now=now)
     rows = found[: bounded(limit)]
     more = len(found) > len(rows)
     cursor = cursor_of(getattr(rows[-1], key.name), rows[-1].id) if more else None
@@ -190,11 +198,19 @@ def sent_count(
     """How many messages `sent` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
     narrow = _narrow(connection, user, state, tag, template)
     conditions = sum((bool(state), bool(tag), template is not None))
-    if narrow.few is None and (search or conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
+    words = typed_words(search)
+    if words is not None and narrow.few is None:
+        found = with_words(connection, user, words)
+        if not found.all:
+            return None if conditions else COUNT_UP_TO + 1
+        if not conditions:
+            return len(found.ids)
+        narrow = narrow.to(found.ids)
+    if narrow.few is None and (conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
         return None
     if narrow.few is None and conditions:  # what the index holds is what is in that state
         return COUNT_UP_TO + 1
-    some = select(messages.c.id).where(*_listed(user, narrow, search, now))
+    some = select(messages.c.id).where(*_listed(user, narrow, words, now))
     return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
 
 
@@ -206,10 +222,14 @@ class _Narrow:
     through everything, so these are looked up and put in order.
     """
 
-    few: list[int] | None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
+    few: Sequence[int] | None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
     where: list[ColumnElement[bool]]  # that condition
     rest: list[str]  # states that it does not answer for
     more: list[ColumnElement[bool]]  # further conditions
+
+    def to(self, few: Sequence[int]) -> _Narrow:
+        """To these messages, which no condition has been asked of yet."""
+        return _Narrow(few, self.where, self.rest, [*self.where, *self.more])
 
 
 def _narrow(connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None) -> _Narrow:
@@ -234,8 +254,50 @@ def _narrow(connection: Connection, user: UserId, state: str, tag: str, template
     return _Narrow(None, where if of_messages else [], rest if of_messages else [state], more)
 
 
-def _listed(user: UserId, narrow: _Narrow, search: str, now: datetime) -> list[ColumnElement[bool]]:
-    rest = [*narrow.more, *_matching(search), *(_in_state(state, now) for state in narrow.rest)]
+def _search(
+    connection: Connection,
+    user: UserId,
+    query: Select[Any],
+    narrow: _Narrow,
+    words: Sequence[str],
+    *,
+    key: ColumnElement[datetime],
+    after: str | None,
+    wanted: int,
+    now: datetime,
+) -> Sequence[Row[Any]]:
+    """A page of what has these words.
+
+    Few hits are put in order. Of many, the page is near when one walks down the list; but not always, as when all are
+    old. So the walk ends after WALKED messages, and then all hits are put in order, which takes longer.
+    """
+    by_date = key is messages.c.received_at
+    until = place_of(after)[0] if after and by_date else None
+
+    def among(ids: Sequence[int]) -> Sequence[Row[Any]]:
+        return connection.execute(query.where(*_listed(user, narrow.to(ids), None, now))).all()
+
+    found = with_words(connection, user, words, until=until)
+    if found.all:
+        return among(found.ids)
+    if by_date and len(rows := among(found.ids)) == wanted:
+        return rows
+    order = query.where(messages.c.user_id == user).with_only_columns(key)
+    edge = connection.execute(order.offset(WALKED).limit(1)).scalar()
+    walk = query.where(*_listed(user, narrow, words, now))
+    rows = connection.execute(walk if edge is None else walk.where(key > edge)).all()
+    if edge is None or len(rows) == wanted:
+        return rows
+    rows = []
+    for ids in all_with_words(connection, user, words):
+        rows = sorted([*rows, *among(ids)], key=lambda row: (getattr(row, key.name), row.id), reverse=True)[:wanted]
+    return rows
+
+
+def _listed(user: UserId, narrow: _Narrow, words: Sequence[str] | None, now: datetime) -> list[ColumnElement[bool]]:
+    rest = [*narrow.more, *(_in_state(state, now) for state in narrow.rest)]
+    if words is not None:
+        rest.append(has_words(words))
     if narrow.few is None:
         return [messages.c.user_id == user, *narrow.where, *rest]
     # Without the user, so that no database walks through all of the user's messages to find these.
@@ -247,22 +309,6 @@ def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, 
     # By their ids alone: a database without statistics would go through all messages of the user instead.
     found = connection.execute(select(messages).where(messages.c.id.in_(list(ids)))).all()
     return {row.id: row for row in _message_rows(connection, [row for row in found if row.user_id == user])}
-
-
-def _matching(search: str) -> list[ColumnElement[bool]]:
-    text = search.replace("\0", "").strip().lower()  # PostgreSQL takes no NUL
-    if not text:
-        return []
-    part = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-
-    def has(column: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.lower(column).like(part, escape="\\")
-
-    someone = exists().where(copies.c.message_id == messages.c.id, or_(has(copies.c.address), has(copies.c.name)))
-    linked = exists().where(
-        links.c.message_id == messages.c.id, links.c.trap.is_(False), or_(has(links.c.destination), has(links.c.text))
-    )
-    return [or_(has(messages.c.subject), someone, linked)]
 
 
 def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
@@ -484,6 +530,12 @@ def _facts(copy: Row[Any]) -> CopyFacts:
     )
 
 
+def links_of(connection: Connection, user: UserId, message_id: int) -> tuple[LinkRow, ...]:
+    """The links of a message of the user, in their order, and who followed them."""
+    mine = select(messages.c.id).where(messages.c.id == message_id, messages.c.user_id == user)
+    return _link_rows(connection, message_id) if connection.execute(mine).first() else ()
+
+
 def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
     counts: dict[int, Any] = {
         row.position: row
@@ -504,6 +556,9 @@ def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
         select(
             link_counts.c.position,
             link_counts.c.copy_id,
+            link_counts.c.clicks,
+            link_counts.c.first_at,
+            link_counts.c.last_at,
             func.row_number()
             .over(partition_by=link_counts.c.position, order_by=link_counts.c.last_at.desc())
             .label("rank"),
@@ -511,21 +566,23 @@ def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
         .where(link_counts.c.message_id == message_id, link_counts.c.clicks > 0)
         .subquery()
     )
-    by: dict[int, list[str]] = {}
+    by: dict[int, list[Follower]] = {}
     latest = (
-        select(ranked.c.position, copies.c.name, copies.c.address)
+        select(ranked, copies.c.name, copies.c.address)
         .join(copies, copies.c.id == ranked.c.copy_id)
         .where(ranked.c.rank <= NAMED)
         .order_by(ranked.c.position, ranked.c.rank)
     )
     for row in connection.execute(latest):
-        by.setdefault(row.position, []).append(row.name or row.address)
+        by.setdefault(row.position, []).append(
+            Follower(name=row.name or row.address, clicks=row.clicks, first_at=row.first_at, last_at=row.last_at)
+        )
     shown = select(links).where(links.c.message_id == message_id, links.c.trap.is_(False))
     found = connection.execute(shown.order_by(links.c.position))
     return tuple(_link_row(row, counts.get(row.position), by.get(row.position, [])) for row in found)
 
 
-def _link_row(row: Row[Any], counts: Row[Any] | None, by: list[str]) -> LinkRow:
+def _link_row(row: Row[Any], counts: Row[Any] | None, by: list[Follower]) -> LinkRow:
     link = Link(
         position=row.position,
         offset=row.offset,

@@ -1,0 +1,202 @@
+"""Messages by the words in them: of the subject, of recipients' names and addresses, of links.
+
+Promises the same answer on SQLite and PostgreSQL: what a word is gets decided here, and either database is given bare
+words, so nothing that somebody typed is ever part of a query's syntax. Every word typed must begin a word of the
+message; case and accents do not matter. Writing scripts that put nothing between words count by character.
+
+The index is kept by shelves, one for each user and week, the name of the shelf before every word. So words of others
+are never in the way, an absent word costs one look a week, and one that everything has costs no more than the weeks
+that are looked at, newest first.
+
+Does not look into the text of messages, nor behind the "?" of links. Of a message that is for its recipients alone,
+links are left out: they hold secrets, which somebody could find out letter by letter.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import ColumnElement, Connection, exists, false, func, select, text
+
+from unsealed.model.message import Link, MessageId, Recipient, UserId
+from unsealed.store.schema import EPOCH, messages, texts
+
+FEW = 5_000  # hits that are put in order; of more, the list is walked down until a page is full
+TYPED_WORDS = 16  # the first so many count
+WORD_CHARACTERS = 64
+KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte
+WEEK = timedelta(weeks=1)
+WEEKS_AT_ONCE = 64
+AT_ONCE = 20_000  # hits of so many weeks; SQLite takes 32,766 values in a statement
+
+_ASCII = re.compile("[a-z0-9]+")
+# Scripts without spaces: Thai, Lao, Burmese, Khmer; Chinese, Japanese and what belongs to them.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x2E80, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+FIND = {
+    "sqlite": "SELECT rowid FROM text_index WHERE text_index MATCH :wanted LIMIT :most",
+    # Each week by itself: a planner that sees all of them at once believes that everything matches, and reads it.
+    "postgresql": "SELECT found.message_id FROM unnest(CAST(string_to_array(:wanted, ' OR ') AS tsquery[])) AS week,"
+    " LATERAL (SELECT message_id FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector) @@ week) AS found"
+    " LIMIT :most",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the index knows of some words."""
+
+    ids: list[int]  # of messages; if these are not all, all of the newest weeks
+    all: bool
+
+
+def add(
+    connection: Connection,
+    message: MessageId,
+    user: UserId,
+    at: datetime,
+    *,
+    subject: str,
+    recipients: Iterable[Recipient],
+    links: Iterable[Link] = (),
+) -> None:
+    """Make a message be found; it is forgotten with its row. at: when it was accepted."""
+    addressed = (part for each in recipients for part in (each.name, each.address))
+    linked = ((each.text, each.destination) for each in links if not each.trap)
+    connection.execute(
+        texts.insert(),
+        {"message_id": message, "shelf": shelf_of(user, at), "words": words_kept(subject, addressed, linked)},
+    )
+
+
+def words_kept(subject: str, addressed: Iterable[str], linked: Iterable[tuple[str, str]]) -> str:
+    """The words of a message as the store keeps them, a space before each. linked: texts and destinations."""
+    kept: dict[str, None] = {}
+    room = KEPT_BYTES
+    for part in (subject, *addressed, *(part for words, url in linked for part in (words, _place(url)))):
+        for word in _words(part):
+            if word not in kept and (room := room - len(word.encode()) - 24) > 0:  # 24: the shelf, and a little
+                kept[word] = None
+    return "".join(f" {word}" for word in kept)
+
+
+def typed_words(search: str) -> list[str] | None:
+    """The words that somebody looks for; None when nothing was typed, empty when there is no word in it."""
+    if not search.strip(" \t\r\n\0"):
+        return None
+    found = dict.fromkeys(_words(search[: TYPED_WORDS * WORD_CHARACTERS]))
+    return list(found)[:TYPED_WORDS]
+
+
+def has_words(words: Sequence[str]) -> ColumnElement[bool]:
+    """That a row of `messages` has words that begin so. For messages that are at hand; reads no index of words."""
+    begin_so = (texts.c.words.like(f"% {word}%") for word in words) if words else (false(),)
+    return exists().where(texts.c.message_id == messages.c.id, *begin_so)
+
+
+def with_words(connection: Connection, user: UserId, words: Sequence[str], *, until: datetime | None = None) -> Found:
+    """The user's messages that have words that begin so; FEW and those of some more weeks, if there are so many.
+
+    until: only those accepted in that week or before.
+    """
+    ids: list[int] = []
+    for portion in _portions(connection, user, words, until):
+        if len(portion) == AT_ONCE:  # a week with so much mail that walking is shorter
+            return Found(ids, all=False)
+        ids += portion
+        if len(ids) > FEW:
+            return Found(ids, all=False)
+    return Found(ids, all=True)
+
+
+def all_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Iterator[Sequence[int]]:
+    """All of the user's messages that have words that begin so, in portions; takes its time for what is common."""
+    for portion in _portions(connection, user, words, None, most=-1):
+        yield from (portion[start : start + AT_ONCE] for start in range(0, len(portion), AT_ONCE))
+
+
+def shelf_of(user: UserId, at: datetime) -> str:
+    """The name of the shelf of a message that was accepted at that time; all are of the same length."""
+    return _shelf(user, _week(at))
+
+
+def _portions(
+    connection: Connection, user: UserId, words: Sequence[str], until: datetime | None, most: int = AT_ONCE
+) -> Iterator[Sequence[int]]:
+    """Hits of the newest week, then of more and more weeks at once, so that neither rare nor common words ask often."""
+    if not words:
+        return
+    received = select(func.min(messages.c.received_at), func.max(messages.c.received_at))
+    first, last = connection.execute(received.where(messages.c.user_id == user)).one()
+    if first is None:
+        return
+    newest, oldest, count = _week(min(last, until or last)), _week(first), 1
+    while newest >= oldest:
+        weeks = range(newest, max(newest - count, oldest - 1), -1)
+        wanted = " OR ".join(_query(connection.dialect.name, _shelf(user, week), words) for week in weeks)
+        values = {"wanted": wanted, "most": most if most >= 0 else 1 << 62}
+        yield connection.execute(text(FIND[connection.dialect.name]), values).scalars().all()
+        newest, count = newest - count, min(2 * count, WEEKS_AT_ONCE)
+
+
+def _query(dialect: str, shelf: str, words: Sequence[str]) -> str:
+    """Words are letters and digits alone, so that quotes around them hold."""
+    if dialect == "postgresql":
+        return " & ".join(f"'{shelf}{word}':*" for word in words)
+    return "(" + " AND ".join(f'"{shelf}{word}" *' for word in words) + ")"
+
+
+def _shelf(user: UserId, week: int) -> str:
+    return f"{user:016x}{week:04x}"
+
+
+def _week(at: datetime) -> int:
+    return max(0, (at - EPOCH) // WEEK)
+
+
+def _place(url: str) -> str:
+    """Host and path of a destination, or of an address to write to."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:  # it was left as it stood in the message
+        return ""
+    return f"{host} {unquote(parts.path)}"
+
+
+def _words(written: str) -> list[str]:
+    """The words of a text in their folded form: letters and digits of any script, nothing else."""
+    folded = written.casefold()
+    if folded.isascii():
+        found = _ASCII.findall(folded)
+    else:
+        # Case again: what is put together in one sign may hold capitals.
+        folded = unicodedata.normalize("NFKD", folded).casefold()
+        found = "".join(map(_folded, folded)).split()
+    return [word[:WORD_CHARACTERS] for word in found]
+
+
+def _folded(sign: str) -> str:
+    if unicodedata.combining(sign):
+        return ""
+    match unicodedata.category(sign)[0]:
+        case "L" | "N":
+            code = ord(sign)
+            return f" {sign} " if any(first <= code <= last for first, last in _UNSPACED) else sign
+        case "M":  # vowels that hang on a letter
+            return "" if "VARIATION SELECTOR" in unicodedata.name(sign, "") else sign
+        case "S":  # pictures are words, also without spaces
+            return f" {sign} " if unicodedata.category(sign) == "So" else " "
+    return "" if unicodedata.category(sign) == "Cf" else " "  # Cf: invisible, directions and soft hyphens among them

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, event, text
+from tests.conftest import NOON
+from tests.parts.conftest import MARA, OTHER, Seeding
+from tests.parts.test_views import walked
+
+from unsealed.model.message import Link, LinkPart, MessageId, Recipient, UserId, public_id
+from unsealed.store import schema, search, views
+from unsealed.store.engine import reading
+
+INES = ("Inès Marchetti-Öztürk", "ines.m+events@harbour-line.example")
+ROB = ("Rob", "rob@fennel.example")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def seeding(engine: Engine) -> Any:
+    with engine.begin() as connection:
+        made = Seeding(connection, NOON)
+        made.person(MARA, "mara@tidewater.example", "Mara")
+        made.person(OTHER, "otto@tidewater.example", "Otto")
+        yield made
+
+
+def found(connection: Connection, sought: str, **more: Any) -> list[str]:
+    return [row.subject for row in views.sent(connection, MARA, search=sought, now=NOON, **more).items]
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    "sought",
+    [
+        "invoice", "INVO", "i", "no. 2026", "2026/11", "straße", "STRASSE", "cafe", "CAFÉ", "cafe\u0301",  # the subject
+        "ines", "Inès", "oztu", "marchetti ines", "inv mar", "ines.m+ev", "events", "harbour-line", "line.ex",
+        "INES.M+EVENTS@HARBOUR-LINE.EXAMPLE",
+        "pric", "plans", "shop.example/a", "shop summer sale", "sale", "reach us", "mailto@box.example",  # links
+        "in\u00advo", "\u202einvoice\u202c", "\u200binv", "invoice\0", "ｉｎｖｏｉｃｅ",
+        "請求", "書", "🎉", "🎉 invoice",
+    ],
+)  # fmt: skip
+def test_every_word_typed_begins_a_word_of_the_message(seeding: Seeding, sought: str) -> None:
+    subject = "Invoice no. 2026/11: Café, Straße 🎉請求書"
+    links = (
+        ("Pricing & plans", "https://shop.example/a/summer%20sale?id=1"),
+        ("Reach us", "mailto:mailto@box.example"),
+    )
+    seeding.send(subject, [INES, ROB], DAY, links=links)
+    seeding.send("Something else", [("", "zoe@other.test")], DAY)
+
+    assert [subject] == found(seeding.connection, sought)
+
+
+@pytest.mark.parametrize(
+    "sought",
+    ["voice", "invoices", "invoice zoe", "%", "_", "!!!", "@", "secret", "\u202e", "'", "*", "x" * 10_000, "a " * 5_000,
+     "\ud800"],
+)  # fmt: skip
+def test_what_begins_no_word_finds_nothing(seeding: Seeding, sought: str) -> None:
+    seeding.send("Invoice", [INES], DAY, links=[("Offer", "https://shop.example/x?token=secret#secret")])
+
+    assert [] == found(seeding.connection, sought)
+
+
+@pytest.mark.parametrize(
+    "sought",
+    [
+        'inv" OR "rob', "inv OR rob", "inv NOT ines", "NOT inv", "-inv rob", "words:inv", "{words}: inv", "^inv rob",
+        "NEAR(inv rob)", "inv' | 'rob':*", "inv*) OR (rob*", "inv') OR 1=1 --", "inv\\' | 'rob",
+    ],
+)  # fmt: skip
+def test_operators_are_words_like_others(seeding: Seeding, sought: str) -> None:
+    seeding.send("Invoice", [INES], DAY)
+    seeding.send("Report", [ROB], DAY)
+
+    assert [] == found(seeding.connection, sought)
+
+
+@pytest.mark.parametrize(
+    "sought", ["!inv", "inv & !ines", "inv | ines", "inv <-> ines", "inv\\", "inv';--", '"inv', "(inv"]
+)
+def test_signs_between_words_do_nothing(seeding: Seeding, sought: str) -> None:
+    seeding.send("Invoice", [INES], DAY)
+    seeding.send("Report", [ROB], DAY)
+
+    assert ["Invoice"] == found(seeding.connection, sought)
+
+
+def test_nothing_typed_narrows_nothing(seeding: Seeding) -> None:
+    seeding.send("Invoice", [INES], DAY)
+
+    assert ["Invoice"] == found(seeding.connection, " \0\t ")
+
+
+def test_words_of_others_find_nothing(seeding: Seeding) -> None:
+    seeding.send("Invoice", [INES], DAY, user=OTHER)
+    seeding.send("Report", [ROB], DAY)
+
+    assert [] == found(seeding.connection, "invoice")
+    assert 0 == views.sent_count(seeding.connection, MARA, search="invoice", now=NOON)
+
+
+def test_a_search_and_a_state_both_narrow(seeding: Seeding) -> None:
+    seeding.send("Invoice one", [INES], DAY, tag="spring")
+    seeding.send("Invoice two", [INES], DAY * 2)
+    seeding.send("Report", [INES], DAY * 3, tag="spring")
+
+    assert ["Invoice one"] == found(seeding.connection, "invoice", tag="spring")
+    assert [] == found(seeding.connection, "invoice", state="opened")
+    assert 2 == views.sent_count(seeding.connection, MARA, search="invoice", now=NOON)
+    assert 1 == views.sent_count(seeding.connection, MARA, search="invoice", tag="spring", now=NOON)
+
+
+def test_words_go_with_their_message(engine: Engine, seeding: Seeding) -> None:
+    gone, kept = (seeding.send("Invoice", [INES], DAY), seeding.send("Invoice again", [ROB], DAY))
+    connection = seeding.connection
+
+    connection.execute(schema.messages.delete().where(schema.messages.c.id == gone))
+
+    assert [kept] == search.with_words(connection, MARA, ["invoice"]).ids
+    connection.execute(schema.users.delete().where(schema.users.c.id == MARA))
+    again = MessageId(7)
+    seeding.person(MARA, "mara@tidewater.example", "Mara")
+    seeding.numbers = itertools.count(again)
+    seeding.send("Report", [ROB], DAY)
+    assert [] == search.with_words(connection, MARA, ["invoice"]).ids
+    assert [again] == search.with_words(connection, MARA, ["rob"]).ids
+
+
+def test_the_hidden_link_is_not_found(engine: Engine, seeding: Seeding) -> None:
+    trap = Link(position=0, offset=0, part=LinkPart.HTML, destination="https://t.example/trapped", trap=True)
+    message = seeding.send("Invoice", [INES], DAY)
+    seeding.connection.execute(schema.texts.delete())
+
+    search.add(seeding.connection, message, MARA, NOON, subject="Invoice", recipients=(), links=[trap])
+
+    assert [] == found(seeding.connection, "trapped")
+
+
+def test_a_message_to_very_many_is_found_by_the_first_of_them(seeding: Seeding) -> None:
+    message = seeding.send("Invoice", [INES], DAY)
+    seeding.connection.execute(schema.texts.delete())
+    many = [Recipient(address=f"{'ä' * 30}{number}@x.example") for number in range(20_000)]
+
+    search.add(seeding.connection, message, MARA, NOON - DAY, subject="Invoice", recipients=many)
+
+    assert ["Invoice"] == found(seeding.connection, "invoice") == found(seeding.connection, f"{'a' * 30}17")
+
+
+@given(st.text())
+@settings(max_examples=300, deadline=None)
+def test_words_hold_nothing_but_letters_digits_marks_and_signs(written: str) -> None:
+    words = search.typed_words(f"x{written}") or []
+
+    assert len(words) <= search.TYPED_WORDS
+    for word in words:
+        assert len(word) <= search.WORD_CHARACTERS
+        assert all(each.isalnum() or unicodedata.category(each) in ("So", "Mc", "Mn", "Me") for each in word)
+        assert all(each.isalnum() for each in word if each.isascii())
+
+
+@given(st.text(), st.integers(0, 8))
+@settings(max_examples=300, deadline=None)
+def test_the_beginning_of_a_message_finds_it(written: str, end: int) -> None:
+    kept = search.words_kept(written, (), ()).split(" ")[1:]
+
+    for word in search.typed_words(written) or []:
+        assert word in kept
+        assert any(each.startswith(word[:end]) for each in kept)
+
+
+# The same pages, whichever way
+
+
+@dataclass(frozen=True)
+class Letter:
+    subject: str
+    ago: timedelta
+    signal_ago: timedelta
+    opens: int
+    id: MessageId
+
+
+WORDS = ("invoice", "invoices", "report", "rare")
+
+
+def fill(seeding: Seeding, letters: Sequence[tuple[int, int, int, int]]) -> list[Letter]:
+    made = []
+    for number, (words, weeks, hours, late) in enumerate(letters):
+        subject = " ".join([word for bit, word in enumerate(WORDS) if words >> bit & 1] + [f"n{number}"])
+        ago = timedelta(weeks=weeks, hours=hours % 3)  # several at the same moment
+        signal = max(ago - timedelta(days=late), timedelta(0))
+        id = seeding.send(subject, [ROB], ago)
+        opens = int(late > 0)
+        seeding.connection.execute(
+            schema.messages.update()
+            .where(schema.messages.c.id == id)
+            .values(signal_at=NOON - signal, opens=opens, last_at=NOON - signal if opens else None)
+        )
+        made.append(Letter(subject, ago, signal, opens, id))
+    return made
+
+
+def model(letters: Sequence[Letter], sought: str, sort: str) -> list[str]:
+    """What `sent` promises, in the plainest words."""
+    wanted = [
+        each
+        for each in letters
+        if all(any(word.startswith(part) for word in each.subject.split()) for part in sought.split())
+        and (sort != "opened" or each.opens)
+    ]
+    by: dict[str, Callable[[Letter], Any]] = {
+        "sent": lambda each: (NOON - each.ago, each.id),
+        "signal": lambda each: (NOON - each.signal_ago, each.id),
+        "opened": lambda each: (NOON - each.signal_ago, each.id),
+    }
+    return [public_id(each.id) for each in sorted(wanted, key=by[sort], reverse=True)]
+
+
+@pytest.mark.parametrize(("few", "walked", "at_once"), [(5_000, 20_000, 20_000), (0, 20_000, 20_000), (0, 3, 20_000),
+                                                        (4, 0, 20_000), (2, 5, 20_000), (3, 4, 2)])  # fmt: skip
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    letters=st.lists(
+        st.tuples(st.integers(0, 15), st.integers(0, 40), st.integers(0, 5), st.sampled_from((0, 0, 1, 200))),
+        max_size=25,
+    ),
+    sought=st.sampled_from(("invoice", "inv", "invoices", "rare", "rep inv", "n1", "zzz", "")),
+    sort=st.sampled_from(("sent", "signal", "opened")),
+    limit=st.integers(1, 7),
+)
+def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
+    engine: Engine, few: int, walked: int, at_once: int, letters: Any, sought: str, sort: str, limit: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, engine.connect() as connection, connection.begin() as begun:
+        patch.setattr(search, "FEW", few)
+        patch.setattr(search, "AT_ONCE", at_once)
+        patch.setattr(views, "WALKED", walked)
+        seeding = Seeding(connection, NOON)
+        seeding.person(MARA, "mara@tidewater.example", "Mara")
+        made = fill(seeding, letters)
+        pages: list[str] = []
+        after, more = None, True
+        while more:
+            page = views.sent(connection, MARA, search=sought, sort=sort, after=after, limit=limit, now=NOON)
+            pages += [row.id for row in page.items]
+            after, more = page.next, page.next is not None
+        begun.rollback()
+
+    assert model(made, sought, sort) == pages
+
+
+# What it costs
+
+
+@pytest.mark.parametrize("few", [5_000, 0])
+def test_no_search_walks_through_a_table(
+    engine: Engine, seeding: Seeding, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    for number in range(30):
+        seeding.send(f"Invoice {number}", [ROB], timedelta(weeks=number))
+    asked: list[tuple[str, Any]] = []
+    connection = seeding.connection
+    event.listen(connection, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+
+    for sort in views.SORTS:
+        for sought in ("invoice", "rob 7", "zzz"):
+            page = views.sent(connection, MARA, search=sought, sort=sort, limit=3, now=NOON)
+            views.sent(connection, MARA, search=sought, sort=sort, after=page.next, limit=3, now=NOON)
+    questions = {statement: given for statement, given in asked if statement.startswith("SELECT")}
+    if engine.dialect.name == "postgresql":  # which rightly reads tables of thirty rows from end to end
+        for way in ("seqscan", "hashjoin", "mergejoin", "material"):
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+    steps = {statement: walked(connection, statement, given) for statement, given in questions.items()}
+
+    assert {statement: found for statement, found in steps.items() if found} == {}
+    assert any("text_index" in each or "tsquery" in each for each in steps)
+
+
+def test_hits_are_found_by_the_index_of_words(engine: Engine, seeding: Seeding) -> None:
+    seeding.send("Invoice", [ROB], DAY)
+    seeding.connection.commit()
+    with reading(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            (step,) = connection.execute(
+                text("EXPLAIN QUERY PLAN " + search.FIND["sqlite"]), {"wanted": '"x" *', "most": 9}
+            )
+            assert "VIRTUAL TABLE INDEX" in step[-1]
+            return
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = connection.execute(
+            text("EXPLAIN " + search.FIND["postgresql"]), {"wanted": "'x':* OR 'y':*", "most": 9}
+        ).scalars()
+        assert any("Bitmap Index Scan on ix_texts_words" in step for step in plan)
+
+
+def test_names_of_shelves_are_of_the_same_length() -> None:
+    late = datetime(3000, 1, 1, tzinfo=NOON.tzinfo)
+
+    assert {20} == {len(search.shelf_of(user, at)) for user in (MARA, UserId(1)) for at in (schema.EPOCH, NOON, late)}
