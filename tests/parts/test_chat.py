@@ -1,8 +1,18 @@
+"""Chats: which addresses are taken, and what services really get from Apprise, on a host of this machine."""
+
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.notice import Channel, Device, DeviceId, Words
@@ -66,10 +76,125 @@ def test_nothing_else_is_taken_from_anybody(address: str, trusted: bool) -> None
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own plug-ins
 def test_apprise_knows_every_service_that_is_offered() -> None:
-    manager = pytest.importorskip("apprise.manager_plugins").NotificationManager()
+    from apprise.manager_plugins import NotificationManager
+
+    manager = NotificationManager()
     manager.load_modules()
 
     assert [] == sorted({*chat.SERVICES, *chat.HOSTED}.difference(manager.schemas()))
+
+
+@dataclass
+class Receiver:
+    """A service with a certificate that this machine trusts; keeps what comes, answers as told."""
+
+    port: int = 0
+    answers: list[int] = field(default_factory=list)
+    got: list[tuple[str, Any]] = field(default_factory=list)  # path, and the JSON
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    made = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            made.got.append((self.path, json.loads(body)))
+            self.send_response(made.answers.pop(0) if made.answers else 200)
+            self.send_header("Content-Length", "2")
+            self.send_header("Location", f"https://localhost:{made.port}/elsewhere")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    made.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+SAID = Words(title="Ines opened it", body="Lunch on Friday\n14:32, certain", tag="c1", path="/message/1")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own plug-ins
+@pytest.mark.parametrize(
+    ("address", "path", "expected"),
+    [
+        ("ntfys://{}/readings", "/", {"topic": "readings", "title": SAID.title, "message": SAID.body}),
+        ("gotifys://{}/Atoken123456789", "/message", {"title": SAID.title, "message": SAID.body}),
+        (
+            "mmosts://{}/3ccdd113474722377935511fc85d3dd4",
+            "/hooks/3ccdd113474722377935511fc85d3dd4",
+            {"text": f"{SAID.title}\n{SAID.body}"},
+        ),
+    ],
+)
+async def test_real_services_get_title_and_words_in_their_own_format(
+    receiver: Receiver, address: str, path: str, expected: dict[str, str]
+) -> None:
+    device = replace(DEVICE, address=address.format(f"localhost:{receiver.port}"), trusted=True)
+
+    await Chat().ring(device, SAID)
+
+    [(asked, got)] = receiver.got
+    assert path == asked.partition("?")[0]
+    assert expected == {name: got[name].replace("\r\n", "\n") for name in expected}
+    assert "apprise" not in json.dumps(got).lower()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_telegram_gets_title_and_words_as_text(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apprise.plugins.telegram import NotifyTelegram
+
+    monkeypatch.setattr(NotifyTelegram, "notify_url", f"https://localhost:{receiver.port}/bot")
+
+    await Chat().ring(DEVICE, replace(SAID, title="<b>Ines</b> opened it"))
+
+    [(asked, got)] = receiver.got
+    assert asked == "/bot123456789:abcdefg_hij/sendMessage"
+    assert "12315544" in str(got["chat_id"])
+    assert "&lt;b&gt;Ines&lt;/b&gt; opened it" in got["text"]
+    assert "14:32, certain" in got["text"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("status", [302, 403, 429, 500])
+async def test_what_a_real_service_refuses_counts_as_not_taken_and_is_not_looked_for_elsewhere(
+    receiver: Receiver, status: int
+) -> None:
+    receiver.answers = [status]
+    device = replace(DEVICE, address=f"ntfys://localhost:{receiver.port}/readings", trusted=True)
+
+    with pytest.raises(DeliveryFailed, match="ntfy"):
+        await Chat().ring(device, SAID)
+
+    assert 1 == len(receiver.got)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_certificate_that_nobody_vouches_for_is_not_told_anything(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    device = replace(DEVICE, address=f"ntfys://localhost:{receiver.port}/readings", trusted=True)
+
+    with pytest.raises(DeliveryFailed):
+        await Chat().ring(device, SAID)
+
+    assert [] == receiver.got
 
 
 async def test_the_service_gets_title_and_words() -> None:

@@ -96,8 +96,11 @@ class Chat:
 
 def _by_apprise(address: str, title: str, body: str) -> bool:
     apprise = importlib.import_module("apprise")
-    asset = apprise.AppriseAsset(secure_logging=True, async_mode=False)
+    # No pictures: services would fetch them from the host of Apprise's own project.
+    ours = {"app_id": "Unsealed", "app_desc": "Unsealed", "app_url": "", "image_url_mask": "", "image_url_logo": ""}
+    asset = apprise.AppriseAsset(secure_logging=True, async_mode=False, **ours)
     notifier = apprise.Apprise(asset=asset)
     if not notifier.add(address):
         raise DeliveryFailed("the address cannot be read", temporary=False)
-    return bool(notifier.notify(title=title, body=body))
+    # Said to be text, or a service that takes HTML would get a name with "<" in it as it stands.
+    return bool(notifier.notify(title=title, body=body, body_format="text"))
