@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
-
 from tests.parts.test_views import walked
+
 from unsealed.model.errors import BadInput
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.view import Happening, What

@@ -13,7 +13,7 @@ from unsealed.inlets.happenings import happened, invisible
 from unsealed.model.errors import BadInput
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.notice import Press, Scope
-from unsealed.model.view import What
+from unsealed.model.view import Happening, What
 from unsealed.store import activity, notices, schema
 from unsealed.store.engine import reading
 
@@ -33,7 +33,8 @@ def test_pages_of_everything_that_can_be_shown_meet(engine: Engine, mail: Mail, 
     silence(engine, Scope.MESSAGE, str(int(mail["often"])))
     with reading(engine) as connection:
         whole = happened(connection, MARA, show=show, machine=True, limit=200)
-        pieces, after = [], None
+        pieces: list[Happening] = []
+        after = None
         while True:
             page = happened(connection, MARA, show=show, machine=True, after=after, limit=3)
             pieces += page.items
@@ -52,7 +53,8 @@ def test_what_is_silenced_is_found_among_much_that_is_not(
     monkeypatch.setattr(happenings, "LOOKED_AT", 10)
     silence(engine, Scope.CONTACT, "dario@conti.example")
     with reading(engine) as connection:
-        found, after, pages = [], None, 0
+        found: list[Happening] = []
+        after, pages = None, 0
         while True:
             page = happened(connection, MARA, show="muted", after=after, limit=4)
             found += page.items

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from unsealed.core.notice import silenced
-from unsealed.core.reliability import Trait, company_of, traits
+from unsealed.core.reliability import Trait, traits
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId
 from unsealed.model.notice import Silence
@@ -31,7 +31,7 @@ SHOWS = {  # by what stands in the address
     "machine": MACHINES,
 }
 MUTED = "muted"
-LOOKED_AT = 1_000  # keys among which a page of silenced ones is looked for
+LOOKED_AT = 500  # keys among which a page of silenced ones is looked for
 AT_ONCE = 250
 
 
@@ -93,6 +93,8 @@ def _newest(connection: Connection, user: UserId, whats: frozenset[What], after:
 def _silenced(connection: Connection, user: UserId, whats: frozenset[What], after: str | None, limit: int) -> Lines:
     lines: list[list[Key]] = []
     end: Key | None = None
+    if not activity.anything_silenced(connection, user):
+        return lines, None
     for _ in range(LOOKED_AT // AT_ONCE):
         found = activity.keys(connection, user, whats, after=end.cursor if end else after, limit=AT_ONCE)
         whys = _whys(connection, user, found)
@@ -124,23 +126,17 @@ def _whys(connection: Connection, user: UserId, found: Sequence[Key]) -> dict[Ke
 
 
 INVISIBLE = (Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN, Trait.ALWAYS_PREFETCHED)
+REMEMBERED = 10  # newest letters to a person that are looked at: a list asks about many people at once
 
 
 def invisible(
     connection: Connection, user: UserId, page: Page[FollowUp], now: datetime
 ) -> dict[str, tuple[Trait, ...]]:
-    """By copy id, why nothing can be expected to be seen of it; without those of whom something can."""
+    """By copy id, why nothing can be expected to be seen of its recipient; without those of whom something can."""
     of_person: dict[str, tuple[Trait, ...]] = {}
-    of_company: dict[str, tuple[Trait, ...]] = {"": ()}
-    found = {}
     for each in page.items:
         mailbox = each.copy.address.lower()
-        company = company_of(mailbox)
         if mailbox not in of_person:
-            of_person[mailbox] = traits(habits.facts_of_mailbox(connection, user, mailbox, now))
-        if company not in of_company:
-            of_company[company] = traits(habits.facts_of_domain(connection, user, company, now))
-        why = tuple(trait for trait in INVISIBLE if trait in of_person[mailbox] or trait in of_company[company])
-        if why:
-            found[each.copy.id] = why
-    return found
+            facts = habits.facts_of_mailbox(connection, user, mailbox, now, REMEMBERED)
+            of_person[mailbox] = tuple(trait for trait in traits(facts) if trait in INVISIBLE)
+    return {each.copy.id: why for each in page.items if (why := of_person[each.copy.address.lower()])}

@@ -38,6 +38,7 @@ from unsealed.store.schema import (
     events,
     messages,
     replies,
+    silences,
 )
 
 TOGETHER = timedelta(seconds=10)  # requests of machines for one copy this close are one line
@@ -181,6 +182,12 @@ def hidden(connection: Connection, user: UserId, since: datetime | None, until: 
         some = query.order_by(stream.at.desc()).limit(HIDDEN_UP_TO + 1 - number).subquery()
         number += connection.execute(select(func.count()).select_from(some)).scalar_one()
     return number
+
+
+def anything_silenced(connection: Connection, user: UserId) -> bool:
+    """Whether the user has silenced anything at all."""
+    s = silences.c
+    return connection.execute(select(s.scope).where(s.user_id == user, s.silent).limit(1)).first() is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

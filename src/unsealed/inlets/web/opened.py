@@ -30,7 +30,7 @@ from unsealed.model.view import FollowUp, OpenedRow, Page
 from unsealed.store import activity, mailboxes, reminders, views
 
 ROWS = 50
-FOLLOW_UPS = 20  # habits are looked up for each
+FOLLOW_UPS = 15  # habits are looked up for each
 LISTS = {
     "": "Opened",
     "silent": "No signal after 3 days",
