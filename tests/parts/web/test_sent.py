@@ -163,7 +163,7 @@ async def test_the_rail_names_only_screens_that_are_there(mara: Any) -> None:
         if not path.startswith("/static"):
             assert (await mara.get(path)).status == 200
     named = re.findall(r"</svg>([A-Za-z]+)</a>", nav[:behind_more])
-    assert named == "Activity Sent Opened Drafts Templates Sandbox Settings Write".split()
+    assert named == "Activity Sent Opened Contacts Reports Drafts Templates Sandbox Settings Write".split()
     assert set(re.findall(r"</svg>([A-Za-z]+)</a>", nav[behind_more:])) < set(named)
 
 
