@@ -40,7 +40,7 @@ PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "year
 BYS = {By.TEMPLATE: "Templates", By.SUBJECT: "Subjects", By.LINK: "Links"}
 ACTS = {Act.REPLIED: "By replies", Act.CLICKED: "By clicks", Act.OPENED: "By opens"}
 DONE = {Act.REPLIED: "replied", Act.CLICKED: "clicked", Act.OPENED: "opened"}
-SPANS = (4, 13, 52)  # weeks of a team report
+SPANS = (4, 13)  # weeks of a team report
 NOT_FOR_YOU = "Only owners and administrators see figures of all people together."
 
 DEVICES = {
