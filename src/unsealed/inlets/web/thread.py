@@ -1,11 +1,11 @@
 """A conversation: its letters and answers on the left, one letter with its own figures on the right.
 
     /thread/{id}                  by the id of any of its letters; `?m=` the chosen one, else the last (ALL)
-    /thread/{id}/rows             letters as they are now, for live.js
+    /thread/{thread}/rows         letters as they are now, for live.js
     /thread/{thread}/detail/{id}  the right side alone
 
-What somebody opens counts for the letter that they opened: older mail that a letter quotes carries nothing of ours any
-more, and an old picture that is loaded all the same stands at the old letter.
+What somebody opens counts for the letter that they opened: our picture and links are taken out of older mail that a
+letter quotes, and an old picture that is loaded all the same stands at the old letter.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ async def page(request: Request) -> Response:
 
 
 async def rows(request: Request) -> Response:
-    """`/thread/{id}/rows?id=...`: these letters as they are now."""
+    """`/thread/{thread}/rows?id=...`: these letters as they are now."""
     user: UserId = request.state.person.id
     asked_for = [number for each in request.query_params.getlist("id") if (number := from_public_id(each)) is not None]
 
@@ -101,6 +101,6 @@ def entries(thread: Thread, *, oldest_first: bool = False) -> Sequence[Entry]:
 
 routes = [
     Route("/thread/{id}", page),
-    Route("/thread/{id}/rows", rows),
+    Route("/thread/{thread}/rows", rows),
     Route("/thread/{thread}/detail/{id}", detail),
 ]
