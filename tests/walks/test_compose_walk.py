@@ -417,37 +417,37 @@ def test_people_by_the_keyboard_and_files_by_hand(
 
 
 def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
-    installation: Any, page: Page, web: str, until: Callable[..., Any]
+    installation: Any, desk: Page, web: str, until: Callable[..., Any]
 ) -> None:
     installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
     installation.start()
-    sign_in(page, web)
-    page.locator("#to").fill(f"{TO[0]}, Rob <{TO[1]}>,")
-    page.get_by_label("Subject").fill("Plans")
-    page.locator("#letter").click()
-    page.keyboard.type("Dear both")
-    page.keyboard.press("Control+Enter")
-    page.get_by_role("link", name="Go to Sent").click()
-    page.wait_for_url(f"{web}/sent?m=*")
-    until(lambda: len(copies(page, web)) == 2, "two copies")
+    sign_in(desk, web)
+    desk.locator("#to").fill(f"{TO[0]}, Rob <{TO[1]}>,")
+    desk.get_by_label("Subject").fill("Plans")
+    desk.locator("#letter").click()
+    desk.keyboard.type("Dear both")
+    desk.keyboard.press("Control+Enter")
+    desk.get_by_role("link", name="Go to Sent").click()
+    desk.wait_for_url(f"{web}/sent?m=*")
+    until(lambda: len(copies(desk, web)) == 2, "two copies")
 
-    page.goto(f"{web}/sent")
-    page.locator("a.row").first.click()
-    page.locator("#detail").get_by_role("link", name="Reply to Rob alone").click()
-    page.locator("#letter").wait_for()
-    assert [TO[1]] == [each.get_attribute("title") for each in page.locator(".person").all()]
+    desk.goto(f"{web}/sent")
+    desk.locator("a.row").first.click()
+    desk.locator("#detail").get_by_role("link", name="Reply to Rob alone").click()
+    desk.locator("#letter").wait_for()
+    assert [TO[1]] == [each.get_attribute("title") for each in desk.locator(".person").all()]
 
-    other = page.context.new_page()
-    page.locator("#letter").click()
-    page.keyboard.type("Dear Rob")
-    page.keyboard.press("Control+Enter")
-    page.get_by_role("button", name="Take it back").wait_for()
+    other = desk.context.new_page()
+    desk.locator("#letter").click()
+    desk.keyboard.type("Dear Rob")
+    desk.keyboard.press("Control+Enter")
+    desk.get_by_role("button", name="Take it back").wait_for()
     other.goto(f"{web}/sent")
     rows = other.locator("[data-rows] li[data-message]")
     other.locator("[data-live-word]", has_text="Live").wait_for()
     assert 2 == rows.count()
-    page.keyboard.press("Enter")
-    page.locator("[data-state]", has_text="Taken back").wait_for()
+    desk.keyboard.press("Enter")
+    desk.locator("[data-state]", has_text="Taken back").wait_for()
     until(lambda: rows.count() == 1, "the row is gone")
 
 

@@ -240,7 +240,9 @@ async def test_the_time_to_take_back_is_the_users_choice(composer: Composer, eng
     with engine.connect() as connection:
         seconds = preferences.undo_s(connection, MARA)
 
-    assert (303, 400, 30) == (kept.status, refused.status, seconds)
+    assert (303, 422, 30) == (kept.status, refused.status, seconds)
+    assert "Write a number of seconds from 0 to 60." in refused.text
+    assert 'value="61"' in refused.text  # what was typed stays
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"to": 1}', b"\xff", b"[" * 100_000])

@@ -145,6 +145,10 @@ async def _page(request: Request, draft: Draft, kept: KeptDraft | None) -> Respo
 
 async def drafts_page(request: Request) -> Response:
     """`/drafts`: what is being written, the last changed first."""
+    return await _drafts(request)
+
+
+async def _drafts(request: Request, *, typed: str | None = None, wrong: Mapping[str, str] | None = None) -> Response:
     user = person(request).id
     found, undo_s = await asked(
         request, lambda connection: (drafts.list_for(connection, user), preferences.undo_s(connection, user))
@@ -152,9 +156,11 @@ async def drafts_page(request: Request) -> Response:
     return render(
         request,
         "drafts.html",
+        status=422 if wrong else 200,
         drafts=found,
-        undo_s=undo_s,
+        undo_s=undo_s if typed is None else typed,
         undo_s_max=preferences.UNDO_S_MAX,
+        wrong=wrong or {},
         done=request.query_params.get("done", ""),
     )
 
@@ -164,7 +170,8 @@ async def keep_undo(request: Request) -> Response:
     user, written = person(request).id, request.state.form.get("undo_s", "").strip()
     seconds = int(written) if written.isascii() and written.isdigit() and len(written) < 5 else -1
     if not 0 <= seconds <= preferences.UNDO_S_MAX:
-        raise BadInput(f"write a number of seconds from 0 to {preferences.UNDO_S_MAX}")
+        words = f"Write a number of seconds from 0 to {preferences.UNDO_S_MAX}."
+        return await _drafts(request, typed=written, wrong={"undo_s": words})
     await changed(request, lambda connection: preferences.put(connection, user, preferences.UNDO_S, seconds))
     return RedirectResponse("/drafts?done=kept", 303)
 
