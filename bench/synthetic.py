@@ -281,9 +281,18 @@ def _batches(
         if (start // BATCH) % 20 == 19 or start + BATCH >= messages:
             yield min(start + BATCH, messages)
     file.begin()
-    known = ("user_id", "mailbox", "address", "name", "messages", "first_at", "last_at")
+    known = ("user_id", "mailbox", "address", "name", "messages", "first_at", "last_at", "words")
     told = [
-        (whose, mailbox, mailbox, f"Person {seen[3]}", seen[0], seen[1], seen[2])
+        (
+            whose,
+            mailbox,
+            mailbox,
+            f"Person {seen[3]}",
+            seen[0],
+            seen[1],
+            seen[2],
+            words_kept(f"Person {seen[3]}", [mailbox]),
+        )
         for (whose, mailbox), seen in met.items()
     ]
     file.like(schema.contacts, {}, known, told)

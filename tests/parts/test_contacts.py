@@ -76,3 +76,18 @@ def test_a_contact_is_found_by_address_and_by_nobody_else(book: Engine) -> None:
         assert contacts.find(connection, MARA, " ines@X.example ") == Recipient(address="Ines@x.example", name="Ines")
         assert contacts.find(connection, ROB, "ines@x.example") is None
         assert contacts.find(connection, MARA, "\0" * 10) is None
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [("ines", 1), ("INÈS mar", 1), ("harbour", 1), ("ines@h", 1), ("nes", 0), ("rob", 0), ("!!", 0), ("%", 0),
+     (" \0", 1)],
+)  # fmt: skip
+def test_words_that_begin_so_find_a_contact_also_after_a_letter_without_a_name(
+    book: Engine, search: str, expected: int
+) -> None:
+    met(book, ("ines@harbour.example", "Inès Marchetti"))
+    met(book, ("ines@harbour.example", ""), after=1)
+
+    with reading(book) as connection:
+        assert expected == len(contacts.listed(connection, MARA, search=search).items)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event, text
@@ -16,8 +18,9 @@ from tests.parts.conftest import MARA, OTHER, Seeding
 from tests.parts.test_views import walked
 
 from unsealed.model.message import Link, LinkPart, MessageId, Recipient, UserId, public_id
-from unsealed.store import schema, search, views
-from unsealed.store.engine import reading
+from unsealed.store import contacts, schema, search, views
+from unsealed.store.engine import connect, reading
+from unsealed.store.migrate import MIGRATIONS, migrate
 
 INES = ("Inès Marchetti-Öztürk", "ines.m+events@harbour-line.example")
 ROB = ("Rob", "rob@fennel.example")
@@ -313,3 +316,32 @@ def test_names_of_shelves_are_of_the_same_length() -> None:
     late = datetime(3000, 1, 1, tzinfo=NOON.tzinfo)
 
     assert {20} == {len(search.shelf_of(user, at)) for user in (MARA, UserId(1)) for at in (schema.EPOCH, NOON, late)}
+
+
+def test_messages_of_earlier_versions_are_found_after_the_upgrade(
+    blank_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = connect(blank_url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        seeding = Seeding(connection, NOON)
+        seeding.person(MARA, "mara@tidewater.example", "Mara")
+        monkeypatch.setattr(search, "add", lambda *_, **__: None)
+        monkeypatch.setattr("tests.parts.conftest.met", lambda *_: None)
+        for subject in ("Invoice", "Sealed"):
+            seeding.send(subject, [INES], DAY, links=[("Pricing", "https://shop.example/plans")])
+        connection.execute(schema.messages.update().where(schema.messages.c.subject == "Sealed").values(sealed=True))
+        connection.execute(text("INSERT INTO contacts (user_id, mailbox, address, name, first_at, last_at)"
+                                f" VALUES ({MARA}, 'ines@x.example', 'ines@x.example', 'Inès', 0, 0)"))  # fmt: skip
+
+    migrate(engine)
+
+    with reading(engine) as connection:
+        assert ["Invoice", "Sealed"] == sorted(found(connection, "inv oztu") + found(connection, "seal"))
+        assert ["Invoice"] == found(connection, "pricing") == found(connection, "shop.example/plans")
+        assert 1 == len(contacts.listed(connection, MARA, search="ines").items)
+    engine.dispose()

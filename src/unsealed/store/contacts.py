@@ -23,6 +23,7 @@ from unsealed.store.dealings import last_letters
 from unsealed.store.engine import insert
 from unsealed.store.keyset import bounded
 from unsealed.store.schema import EPOCH, MICROSECOND, contacts
+from unsealed.store.search import begin_in, typed_words, words_kept
 
 SUGGESTED = 8
 
@@ -38,6 +39,7 @@ def met(connection: Connection, user: UserId, recipients: Sequence[Recipient], n
             "messages": 1,
             "first_at": now,
             "last_at": now,
+            "words": words_kept(each.name, [each.address]),
         }
         for each in recipients
         if each.address
@@ -69,6 +71,7 @@ def _upsert(dialect: Dialect) -> Any:
             "name": case((new.name != "", new.name), else_=contacts.c.name),
             "messages": contacts.c.messages + 1,
             "last_at": new.last_at,
+            "words": case((new.name != "", new.words), else_=contacts.c.words),
         },
     )
 
@@ -102,15 +105,15 @@ def suggest(connection: Connection, user: UserId, typed: str, limit: int = SUGGE
 def listed(
     connection: Connection, user: UserId, *, search: str = "", after: str | None = None, limit: int = 50
 ) -> Page[ContactRow]:
-    """Contacts, the last written to first. search: part of an address or of a name.
+    """Contacts, the last written to first. search: words of names and addresses, as `store.search` understands them.
 
     Raises:
         BadInput: unknown cursor.
     """
     c = contacts.c
     query = select(contacts).where(c.user_id == user)
-    if wanted := search.replace("\0", "").strip().lower():
-        query = query.where(or_(c.mailbox.contains(wanted, autoescape=True), c.name.icontains(wanted, autoescape=True)))
+    if (words := typed_words(search)) is not None:
+        query = query.where(begin_in(c.words, words))
     if after:
         at, mailbox = _place(after)
         query = query.where(c.last_at <= at, or_(c.last_at < at, c.mailbox < mailbox))

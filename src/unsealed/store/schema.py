@@ -554,6 +554,7 @@ contacts = Table(  # who a user wrote to; kept by the transactions that accept m
     Column("last_at", Moment, nullable=False),
     Column("notes", Text, nullable=False, server_default=""),
     Column("records", Text, nullable=False, server_default="{}"),  # JSON: name of another system -> URL or id there
+    Column("words", Text, nullable=False, server_default=""),  # of name and address, as in `texts`
 )
 Index("ix_contacts_user_last", contacts.c.user_id, contacts.c.last_at)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ColumnElement, Connection, exists, false, func, select, text
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.schema import EPOCH, messages, texts
@@ -81,7 +81,7 @@ def add(
     )
 
 
-def words_kept(subject: str, addressed: Iterable[str], linked: Iterable[tuple[str, str]]) -> str:
+def words_kept(subject: str, addressed: Iterable[str], linked: Iterable[tuple[str, str]] = ()) -> str:
     """The words of a message as the store keeps them, a space before each. linked: texts and destinations."""
     kept: dict[str, None] = {}
     room = KEPT_BYTES
@@ -102,8 +102,12 @@ def typed_words(search: str) -> list[str] | None:
 
 def has_words(words: Sequence[str]) -> ColumnElement[bool]:
     """That a row of `messages` has words that begin so. For messages that are at hand; reads no index of words."""
-    begin_so = (texts.c.words.like(f"% {word}%") for word in words) if words else (false(),)
-    return exists().where(texts.c.message_id == messages.c.id, *begin_so)
+    return exists().where(texts.c.message_id == messages.c.id, begin_in(texts.c.words, words))
+
+
+def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """That words which were kept begin so: each of those that were typed, if there is one."""
+    return and_(*(kept.like(f"% {word}%") for word in words)) if words else false()
 
 
 def with_words(connection: Connection, user: UserId, words: Sequence[str], *, until: datetime | None = None) -> Found:

@@ -69,6 +69,7 @@ def upgrade() -> None:
     op.create_index("ix_reminders_state_due", "reminders", ["state", "due_at"], unique=False)
     op.create_index("ix_reminders_user_state", "reminders", ["user_id", "state", "due_at"], unique=False)
     _index_words()
+    _words_of_contacts()
 
 
 _SQLITE = (
@@ -135,3 +136,13 @@ def _texts(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[dict
         }
         for row in found
     ]
+
+
+def _words_of_contacts() -> None:
+    op.add_column("contacts", sa.Column("words", sa.Text(), server_default="", nullable=False))
+    connection = op.get_bind()
+    keep = sa.text("UPDATE contacts SET words = :words WHERE user_id = :user AND mailbox = :mailbox")
+    contacts = connection.execute(sa.text("SELECT user_id, mailbox, name FROM contacts")).all()
+    for row in contacts:
+        words = words_kept(row.name, [row.mailbox])
+        connection.execute(keep, {"words": words, "user": row.user_id, "mailbox": row.mailbox})
