@@ -69,7 +69,9 @@ async def test_the_chosen_message_stands_beside_the_list(mara: Any, mail: Mail) 
     body = (await mara.get(f"/sent?m={public_id(mail['proposal'])}")).text
 
     assert "<title>Proposal for the Harbourline depots - Unsealed</title>" in body
-    assert re.search(rf'data-message="{public_id(mail["proposal"])}"><a class="row"[^>]*aria-current="true"', body)
+    assert re.search(
+        rf'data-message="{public_id(mail["proposal"])}">(?:<input[^>]*>)?<a class="row"[^>]*aria-current="true"', body
+    )
     assert "Ines Marchetti opened, 3rd time" in text(body)
 
 
