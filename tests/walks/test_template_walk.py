@@ -47,3 +47,50 @@ def test_a_letter_is_begun_from_a_template_that_was_read_from_a_file(
     page.get_by_role("link", name="Write a letter").press("Enter")
     page.locator(".ProseMirror").get_by_text("Gr\xfc\xdfe, there").wait_for()
     assert "Welcome & aboard" == page.input_value("#subject")
+
+
+def test_what_nobody_knows_is_asked_for_when_a_template_is_put_in(installation: Any, page: Page) -> None:
+    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.start()
+    web = f"http://127.0.0.1:{installation.web}"
+    assert page.context.browser is not None
+    page = page.context.browser.new_context(color_scheme="dark").new_page()  # whose console may say that it was refused
+    page.goto(f"{web}/sign-in?next=/templates/new")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.fill("#name", "Delivery")
+    page.fill("#subject", "Your {{product}}")
+    page.fill("#html", '<p style="background-color:#fff4e0">{{first_name}}, your {{product}} comes on {{day}}.</p>')
+    page.get_by_role("button", name="Save template").click()
+    page.get_by_role("link", name="Write a letter").click()
+
+    # It waits for its recipient, takes the name from there, and asks for the rest.
+    words = page.locator("#letter")
+    words.get_by_text("{{first_name}}, your {{product}} comes on {{day}}.").wait_for()
+    page.locator("#to").fill("Ines Moreau <ines@harbour.example>,")
+    dialog = page.get_by_role("dialog", name="Fill in the template")
+    dialog.wait_for()
+    assert ["Product", "Day"] == dialog.locator("label").all_inner_texts()
+    page.keyboard.type("sextant {{")
+    page.keyboard.press("Enter")
+    words.get_by_text("Ines, your sextant (( comes on {{day}}.").wait_for()
+    assert "Your sextant ((" == page.input_value("#subject")
+    paper = page.locator("[data-letter]").evaluate("(each) => getComputedStyle(each.parentElement).backgroundColor")
+    assert "rgb(255, 255, 255)" == paper  # its colours were chosen for white
+
+    # What is left as it is stops the sending, and is named.
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("{{day}} still waits for its words").wait_for()
+
+    # Into a letter that is begun already; with the keyboard alone.
+    page.goto(f"{web}/compose")
+    words.click()
+    page.keyboard.type("Good morning")
+    page.get_by_role("button", name="Template").press("Enter")
+    page.get_by_role("button", name="Delivery").press("Enter")
+    dialog.wait_for()
+    assert {"First name", "Product", "Day"} == set(dialog.locator("label").all_inner_texts())
+    page.keyboard.press("Escape")
+    words.get_by_text("{{first_name}}, your {{product}} comes on {{day}}.").wait_for()
+    assert "Good morning" in words.inner_text()
