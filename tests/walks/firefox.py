@@ -33,6 +33,9 @@ class PushService:
     posted: list[tuple[dict[str, str], bytes]] = field(default_factory=list)  # headers in lower case, and bodies
     acknowledged: list[int] = field(default_factory=list)  # 100: shown; else the browser could not
     _browser: BinaryIO | None = None
+    _connection: socket.socket | None = None
+    _life: int = 0
+    _channels: set[str] = field(default_factory=set)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -52,6 +55,7 @@ class PushService:
                 if asked := self.headers["Sec-WebSocket-Protocol"]:
                     self.send_header("Sec-WebSocket-Protocol", asked.split(",")[0].strip())
                 self.end_headers()
+                service._connection = self.connection
                 with suppress(OSError, EOFError):
                     service._listen(self.rfile, self.wfile)  # type: ignore[arg-type]
                 self.close_connection = True
@@ -59,8 +63,11 @@ class PushService:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                service._pass_on(self.path.removeprefix("/wpush/"), headers, body)
-                self.send_response(201)
+                channel = self.path.removeprefix("/wpush/")
+                known = channel in service._channels
+                if known:
+                    service._pass_on(channel, headers, body)
+                self.send_response(201 if known else 410)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -75,6 +82,13 @@ class PushService:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def forget(self) -> None:
+        """Forget the browser, as a push service may: all its subscriptions are gone, and it is told so."""
+        assert self._connection is not None
+        self._life += 1
+        self._channels.clear()
+        self._connection.shutdown(socket.SHUT_RDWR)
 
     def _listen(self, reader: BinaryIO, writer: BinaryIO) -> None:
         while True:
@@ -93,8 +107,11 @@ class PushService:
         match said.get("messageType"):
             case "hello":
                 self._browser = writer
-                self._tell(writer, said | {"uaid": "a" * 32, "status": 200, "use_webpush": True, "broadcasts": {}})
+                self._tell(
+                    writer, said | {"uaid": f"{self._life:032x}", "status": 200, "use_webpush": True, "broadcasts": {}}
+                )
             case "register":
+                self._channels.add(said["channelID"])
                 where = f"http://127.0.0.1:{self.port}/wpush/{said['channelID']}"
                 self._tell(writer, said | {"status": 200, "pushEndpoint": where})
             case "unregister":
@@ -135,6 +152,7 @@ PREFERENCES = {
     "browser.startup.homepage_override.mstone": "ignore",
     "captivedetect.canonicalURL": "",
     "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.push.retryBaseInterval": 100,  # ms
     "dom.push.testing.allowInsecureServerURL": True,
     "dom.push.userAgentID": "",
     "extensions.update.enabled": False,

@@ -71,6 +71,15 @@ def pixel(
     installation.stop()
 
 
+def sign_in(firefox: Firefox, web: str, until: Callable[..., Any]) -> None:
+    firefox.permit_notices(web)
+    firefox.visit(f"{web}/sign-in?next={SETTINGS}")
+    firefox.write("input[type=email]", SENDER)
+    firefox.write("input[type=password]", PASSWORD)
+    firefox.click("main form button")
+    until(lambda: firefox.page("return !!document.querySelector('[data-push]:not([hidden])')"), "push is offered")
+
+
 def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
     firefox: Firefox, push: PushService, pixel: Callable[[str], str], installation: Any, until: Callable[..., Any]
 ) -> None:
@@ -79,12 +88,7 @@ def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
     def open_(address: str) -> None:
         assert 200 == installation.load(address, X_Forwarded_For="203.0.113.21").status
 
-    firefox.permit_notices(web)
-    firefox.visit(f"{web}/sign-in?next={SETTINGS}")
-    firefox.write("input[type=email]", SENDER)
-    firefox.write("input[type=password]", PASSWORD)
-    firefox.click("main form button")
-    until(lambda: firefox.page("return !!document.querySelector('[data-push]:not([hidden])')"), "offered")
+    sign_in(firefox, web, until)
     firefox.click("[data-push]")
     until(lambda: "added" in firefox.page("return location.search"), "subscribed")
     assert "Firefox" in firefox.page("return document.querySelector('table tbody').textContent")
@@ -124,6 +128,46 @@ def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
 
     until(silenced, "silenced")
     assert [100, 100, 100] == push.acknowledged
+
+    # The push service forgets the browser: its worker subscribes again, notices go on, and we forget the old address.
+    push.forget()
+
+    def devices() -> int:
+        firefox.visit(f"{web}{SETTINGS}")
+        return int(firefox.page("return document.querySelectorAll('table tbody tr').length"))
+
+    until(lambda: devices() == 2, "subscribed again")
+    firefox.visit("about:blank")
+    open_(pixel("After all that"))
+    until(lambda: push.acknowledged == [100] * 4, "shown")
+    until(lambda: devices() == 1, "the lost subscription is forgotten")
+
+
+def test_of_hidden_tabs_one_shows_a_system_notice(
+    firefox: Firefox, pixel: Callable[[str], str], installation: Any, until: Callable[..., Any]
+) -> None:
+    web = f"http://127.0.0.1:{installation.web}"
+    sign_in(firefox, web, until)
+    firefox.click("[name=channel-system]")
+    firefox.click("main form .button.primary")
+    until(lambda: "kept" in firefox.page("return location.search"), "saved")
+    address = pixel("Behind other tabs")
+    tabs = [firefox.ask("WebDriver:GetWindowHandle")["value"]]
+    for url in (f"{web}/sent", "about:blank"):
+        tabs.append(firefox.ask("WebDriver:NewWindow", type="tab")["handle"])
+        firefox.ask("WebDriver:SwitchToWindow", handle=tabs[-1])
+        firefox.visit(url)
+    for tab in tabs[:2]:
+        firefox.ask("WebDriver:SwitchToWindow", handle=tab, focus=False)
+        until(lambda: firefox.page("return document.hidden"), "hidden")
+    until(
+        lambda: firefox.page("return navigator.locks.query().then((it) => it.held.length + it.pending.length)") == 2,
+        "both tabs would tell",
+    )
+    assert 200 == installation.load(address, X_Forwarded_For="203.0.113.21").status
+
+    until(firefox.shown, "shown")
+    assert [["Ines Marchetti opened it", ""]] == firefox.shown()
 
 
 def windows(firefox: Firefox) -> list[str]:

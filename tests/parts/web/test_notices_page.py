@@ -217,6 +217,7 @@ async def test_an_open_page_gets_what_is_new_once_it_knows_where_it_stands(
 ) -> None:
     first = (await mara.get("/notices/new")).json
     assert ([], True, mara.token) == (first["notices"], first["realtime"], first["csrf"])
+    assert "BPublic" == first["push"]  # a service worker that lost its subscription makes a new one with it
     clock.advance(timedelta(minutes=1))
     heard(engine, mail, clock())
 

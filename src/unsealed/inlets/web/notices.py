@@ -291,6 +291,7 @@ async def new(request: Request) -> Response:
         {
             "at": str((now - EPOCH) // MICROSECOND),
             "csrf": request.state.person.csrf,
+            "push": around.push_key,  # for a service worker that has to subscribe again
             "realtime": not silence.realtime_off,
             "system": Channel.SYSTEM in wants.channels,
             "notices": told,

@@ -73,10 +73,9 @@ self.addEventListener("notificationclose", (event) => event.waitUntil(badge()));
 
 // The browser changed its address at the push service: tell ours, or nothing arrives any more.
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil((async () => {
-  const options = event.oldSubscription?.options;
-  if (!options) return;
+  const { csrf, push } = await (await fetch("/notices/new", { credentials: "same-origin" })).json();
+  const options = event.oldSubscription?.options || { userVisibleOnly: true, applicationServerKey: push }; // not every browser says what is gone
   const fresh = (event.newSubscription || await self.registration.pushManager.subscribe(options)).toJSON();
-  const { csrf } = await (await fetch("/notices/new", { credentials: "same-origin" })).json();
   const form = new URLSearchParams({ csrf, address: fresh.endpoint, key: fresh.keys.p256dh, auth: fresh.keys.auth });
   await fetch("/settings/notifications/devices", { method: "POST", body: form, credentials: "same-origin" });
 })()));
