@@ -139,7 +139,7 @@ def _chief(request: Request) -> UserId:
 
 
 async def figures_file(request: Request) -> Response:
-    """`/reports/figures.csv`: everything that the page shows, but by all groupings at once."""
+    """`/reports/figures.csv`: everything that the page shows."""
     times, user = said(request), request.state.person.id
     wanted = reporting.read(request.query_params, times.now, times.zone)
     report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
