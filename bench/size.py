@@ -72,6 +72,12 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Message with a hundredth, every request", "/message/{hot}?show=raw&lines=all"),
     ("Message, its letter", "/message/{message}/letter"),
     ("Message, as submitted", "/message/{message}/original.eml"),
+    ("Contacts", "/contacts"),
+    ("Contacts, search", "/contacts?q=person1"),
+    ("Contact", "/contacts/{contact}"),
+    ("Contact with the most letters", "/contacts/{busy}"),
+    ("Conversation", "/thread/{message}"),
+    ("Sent, last opened first", "/sent?sort=opened"),
     ("Sandbox", "/sandbox"),
     ("Write", "/compose"),
     ("Write, a reply", "/compose?reply={message}"),
@@ -97,6 +103,9 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("API, its clicks", "/api/v1/messages/{message}/events?kind=click"),
     ("API, a hundredth of all events", "/api/v1/messages/{hot}/events"),
     ("API, clicks of a hundredth", "/api/v1/messages/{hot}/events?kind=click"),
+    ("API, contacts", "/api/v1/contacts"),
+    ("API, contact", "/api/v1/contacts/{contact}"),
+    ("API, conversation", "/api/v1/threads/{message}"),
     ("API, tracking", "/api/v1/tracking"),
     ("API, templates", "/api/v1/templates"),
 )
@@ -108,19 +117,23 @@ class Drawn:
 
     messages: list[tuple[int, int, int, str]]  # id, sent and last signal in microseconds, subject
     hot: int
+    contacts: list[str]  # those with the most letters first
 
     @classmethod
     def of(cls, data: Path, rng: random.Random) -> Drawn:
         with closing(sqlite3.connect(data / "unsealed.db")) as db:
             (user,) = db.execute("SELECT id FROM users WHERE email = ?", (SENDER,)).fetchone()
             hot, _ = db.execute("SELECT id, raw FROM messages WHERE user_id = ? ORDER BY raw DESC", (user,)).fetchone()
+            contacts = db.execute(
+                "SELECT mailbox FROM contacts WHERE user_id = ? ORDER BY messages DESC LIMIT 1000", (user,)
+            ).fetchall()
             mine = "SELECT id, received_at, signal_at, subject FROM messages WHERE user_id = ? AND received_at >= ?"
             first, last = db.execute("SELECT min(received_at), max(received_at) FROM messages").fetchone()
             found = [
                 db.execute(f"{mine} ORDER BY received_at LIMIT 1", (user, rng.randint(first, last))).fetchone()
                 for _ in range(200)
             ]
-        return cls(messages=[row for row in found if row is not None], hot=hot)
+        return cls(messages=[row for row in found if row is not None], hot=hot, contacts=[each for (each,) in contacts])
 
     def path(self, template: str, rng: random.Random) -> str:
         """A path with its names filled in."""
@@ -132,6 +145,8 @@ class Drawn:
             signal_cursor=f"{signal:x}.{id:016x}",
             subject=subject.replace(" ", "+"),
             person=f"person{rng.randrange(200)}@",
+            contact=rng.choice(self.contacts),
+            busy=self.contacts[0],
         )
 
 

@@ -24,7 +24,7 @@ MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
 MARAS = ("tidewater", "harbourline", "Harbourline", "Marchetti")  # words that stand in Mara's mail alone
 STREAM = "/live"  # never ends; has tests of its own
-CONTACT = "ines@harbourline.example"  # whom Mara wrote to
+CONTACT = "lotte@fennel.example"  # whom Mara wrote to
 NEVER = "0123456789abcdef"  # an id that nothing has
 HOSTILE = (
     "\0",
