@@ -170,6 +170,18 @@ def test_of_hidden_tabs_one_shows_a_system_notice(
     assert [["Ines Marchetti opened it", ""]] == firefox.shown()
 
 
+def test_without_the_server_the_app_says_so_instead_of_the_browser(
+    firefox: Firefox, pixel: Callable[[str], str], installation: Any, until: Callable[..., Any]
+) -> None:
+    web = f"http://127.0.0.1:{installation.web}"
+    sign_in(firefox, web, until)
+    assert firefox.page("return navigator.serviceWorker.ready.then((it) => it.active.state)")
+    installation.stop()
+
+    firefox.visit(f"{web}/sent")
+    assert "You are offline" == firefox.page("return document.querySelector('h1').textContent")
+
+
 def windows(firefox: Firefox) -> list[str]:
     """Addresses of all tabs."""
     found: list[str] = firefox.inside(
