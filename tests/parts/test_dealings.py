@@ -17,6 +17,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import Finding
 from unsealed.model.message import Delivery, MessageId, public_id
 from unsealed.model.policy import Level
+from unsealed.model.template import TemplateId
 from unsealed.store import contacts, dealings, schema, threads, views
 from unsealed.store.engine import reading
 
@@ -279,7 +280,7 @@ def test_last_opened_first_lists_what_was_opened(henk: Mail, engine: Engine) -> 
 def test_mail_is_narrowed_by_tag_and_template_together_with_all_else(
     mail: Mail, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template = views.TemplateId(77)
+    template = TemplateId(77)
     with engine.begin() as connection:
         some = [mail[name] for name in ("proposal", "silent", "renewal")]
         m = schema.messages
@@ -331,8 +332,8 @@ def test_no_question_walks_through_a_table(henk: Mail, engine: Engine, asked: li
         threads.thread(connection, MARA, henk["again"])
         threads.size(connection, MARA, henk["again"])
         views.links_of(connection, MARA, henk["offer"])
-        for given in ({"sort": "opened"}, {"tag": "depots"}, {"template": views.TemplateId(1)}):
-            views.sent(connection, MARA, now=NOON, **given)  # type: ignore[arg-type]
+        for given in ({"sort": "opened"}, {"tag": "depots"}, {"template": TemplateId(1)}):
+            views.sent(connection, MARA, now=NOON, **given)
         questions = {statement: given for statement, given in asked if statement.startswith("SELECT")}
         if engine.dialect.name == "postgresql":  # which rightly reads tables of thirty rows from end to end
             for way in ("seqscan", "hashjoin", "mergejoin", "material"):

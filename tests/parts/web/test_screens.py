@@ -255,7 +255,7 @@ def test_over_its_marks_a_row_tells_each_recipients_state(visit: Callable[..., P
     page = visit("/sent")
     row = page.locator(".rows > li", has_text="Harbourline")
 
-    row.locator(".mark").first.hover()
+    row.locator(".pick-row").hover()
     row.locator(".card").get_by_text("Loaded by a machine").wait_for()
 
     assert row.locator(".card li").count() == 3
