@@ -133,7 +133,9 @@ def test_a_message_shows_its_copies_and_links(engine: Engine, mail: Mail) -> Non
         ("Lotte Brandsma", 0, 0, 0),
     ]
     pricing, plan, visit, *_, unsubscribe = shown.links
-    assert (pricing.people, pricing.machine, pricing.by) == (1, 0, ("Ines Marchetti",))
+    assert (pricing.people, pricing.machine, [each.name for each in pricing.by]) == (1, 0, ["Ines Marchetti"])
+    assert pricing.by[0].clicks == 1
+    assert pricing.by[0].first_at == pricing.by[0].last_at == pricing.last_at
     assert (plan.people, plan.machine, plan.by_count) == (1, 1, 1)
     assert (visit.people, visit.machine, visit.by) == (0, 1, ())
     assert (unsubscribe.link.tracked, unsubscribe.link.reason) == (False, "unsubscribe")
