@@ -64,8 +64,8 @@ def test_each_letter_of_a_conversation_has_its_own_figures(
     [old] = pixels(copies[0])
     (sent,) = until(lambda: ask("/messages")["messages"], "the first letter")
     content = {"from": SENDER, "to": INES, "subject": "Re: Depots", "html": "<p>One more thing.</p>"}
-    content |= {"answers": sent["id"], "mode": "reply", "quote": True}
-    status, made = browser.json("POST", "/compose", content)
+    answer = {"answers": sent["id"], "mode": "reply", "quote": True}
+    status, made = browser.json("POST", "/compose", content | answer)
     assert (201, {}) == (status, made["check"]["errors"])
     assert 200 == browser.json("POST", f"/compose/{made['id']}/send", {"revision": made["revision"]})[0]
     copies.append(arrived(2))
