@@ -328,8 +328,9 @@ class People(_Section):
 
     private_hosts: bool = Field(
         default=False,
-        description="Whether the mail servers that people name, next hops and mailboxes of their own, may lie in a "
-        "private network or on this machine. Owners may always name such; others could look around in your network.",
+        description="Whether the mail servers that people name, next hops and mailboxes of their own, and the push "
+        "services of their browsers, may lie in a private network or on this machine. Owners may always name such; "
+        "others could look around in your network.",
     )
 
 
