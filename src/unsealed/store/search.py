@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, select, text
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.schema import EPOCH, messages, texts
@@ -142,9 +142,11 @@ def _portions(
     """Hits of the newest week, then of more and more weeks at once, so that neither rare nor common words ask often."""
     if not words:
         return
-    received = select(func.min(messages.c.received_at), func.max(messages.c.received_at))
-    first, last = connection.execute(received.where(messages.c.user_id == user)).one()
-    if first is None:
+    mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
+    # Two questions: SQLite looks at all messages for a smallest and a largest value at once.
+    last = connection.execute(mine.order_by(messages.c.received_at.desc())).scalar()
+    first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
+    if first is None or last is None:
         return
     newest, oldest, count = _week(min(last, until or last)), _week(first), 1
     while newest >= oldest:
