@@ -132,14 +132,14 @@ def test_words_go_with_their_message(engine: Engine, seeding: Seeding) -> None:
 
     connection.execute(schema.messages.delete().where(schema.messages.c.id == gone))
 
-    assert [kept] == search.with_words(connection, MARA, ["invoice"]).ids
+    assert [kept] == search.few_with_words(connection, MARA, ["invoice"])
     connection.execute(schema.users.delete().where(schema.users.c.id == MARA))
     again = MessageId(7)
     seeding.person(MARA, "mara@tidewater.example", "Mara")
     seeding.numbers = itertools.count(again)
     seeding.send("Report", [ROB], DAY)
-    assert [] == search.with_words(connection, MARA, ["invoice"]).ids
-    assert [again] == search.with_words(connection, MARA, ["rob"]).ids
+    assert [] == search.few_with_words(connection, MARA, ["invoice"])
+    assert [again] == search.few_with_words(connection, MARA, ["rob"])
 
 
 def test_the_hidden_link_is_not_found(engine: Engine, seeding: Seeding) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
@@ -26,13 +25,13 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, false, select, t
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.schema import EPOCH, messages, texts
 
-FEW = 5_000  # hits that are put in order; of more, the list is walked down until a page is full
+FEW = 2_500  # hits that are put in order; of more, the list is walked down until a page is full
 TYPED_WORDS = 16  # the first so many count
 WORD_CHARACTERS = 64
 KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte
 WEEK = timedelta(weeks=1)
 WEEKS_AT_ONCE = 64
-AT_ONCE = 20_000  # hits of so many weeks; SQLite takes 32,766 values in a statement
+AT_ONCE = 20_000  # hits that are put in order; SQLite takes 32,766 values in a statement
 
 _ASCII = re.compile("[a-z0-9]+")
 # Scripts without spaces: Thai, Lao, Burmese, Khmer; Chinese, Japanese and what belongs to them.
@@ -52,14 +51,6 @@ FIND = {
     " LATERAL (SELECT message_id FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector) @@ week) AS found"
     " LIMIT :most",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the index knows of some words."""
-
-    ids: list[int]  # of messages; if these are not all, all of the newest weeks
-    all: bool
 
 
 def add(
@@ -110,24 +101,27 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
     return and_(*(kept.like(f"% {word}%") for word in words)) if words else false()
 
 
-def with_words(connection: Connection, user: UserId, words: Sequence[str], *, until: datetime | None = None) -> Found:
-    """The user's messages that have words that begin so; FEW and those of some more weeks, if there are so many.
+def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Sequence[int] | None:
+    """The user's messages among which are all that have words that begin so; None when these are more than FEW.
 
-    until: only those accepted in that week or before.
+    They have one of the words, the longest that few messages have: the database would look at all that have the others.
     """
-    ids: list[int] = []
-    for portion in _portions(connection, user, words, until):
-        if len(portion) == AT_ONCE:  # a week with so much mail that walking is shorter
-            return Found(ids, all=False)
-        ids += portion
-        if len(ids) > FEW:
-            return Found(ids, all=False)
-    return Found(ids, all=True)
+    if not words:
+        return []
+    for word in sorted(words, key=len, reverse=True):
+        ids: list[int] = []
+        for portion in _portions(connection, user, [word], FEW + 1):
+            ids += portion
+            if len(ids) > FEW:
+                break
+        else:
+            return ids
+    return None
 
 
 def all_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Iterator[Sequence[int]]:
     """All of the user's messages that have words that begin so, in portions; takes its time for what is common."""
-    for portion in _portions(connection, user, words, None, most=-1):
+    for portion in _portions(connection, user, words, 1 << 62):
         yield from (portion[start : start + AT_ONCE] for start in range(0, len(portion), AT_ONCE))
 
 
@@ -136,9 +130,7 @@ def shelf_of(user: UserId, at: datetime) -> str:
     return _shelf(user, _week(at))
 
 
-def _portions(
-    connection: Connection, user: UserId, words: Sequence[str], until: datetime | None, most: int = AT_ONCE
-) -> Iterator[Sequence[int]]:
+def _portions(connection: Connection, user: UserId, words: Sequence[str], most: int) -> Iterator[Sequence[int]]:
     """Hits of the newest week, then of more and more weeks at once, so that neither rare nor common words ask often."""
     if not words:
         return
@@ -148,11 +140,11 @@ def _portions(
     first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
     if first is None or last is None:
         return
-    newest, oldest, count = _week(min(last, until or last)), _week(first), 1
+    newest, oldest, count = _week(last), _week(first), 1
     while newest >= oldest:
         weeks = range(newest, max(newest - count, oldest - 1), -1)
         wanted = " OR ".join(_query(connection.dialect.name, _shelf(user, week), words) for week in weeks)
-        values = {"wanted": wanted, "most": most if most >= 0 else 1 << 62}
+        values = {"wanted": wanted, "most": most}
         yield connection.execute(text(FIND[connection.dialect.name]), values).scalars().all()
         newest, count = newest - count, min(2 * count, WEEKS_AT_ONCE)
 

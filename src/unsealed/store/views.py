@@ -71,7 +71,7 @@ from unsealed.model.view import (
     Sighting,
     Signals,
 )
-from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
+from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
 from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
     CLICKED,
@@ -94,7 +94,7 @@ from unsealed.store.schema import (
 )
 from unsealed.store.schema import WAITING as IS_WAITING
 from unsealed.store.schema import events as event_table
-from unsealed.store.search import all_with_words, has_words, typed_words, with_words
+from unsealed.store.search import all_with_words, few_with_words, has_words, typed_words
 
 NAMED = 3  # recipients named in a list
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
@@ -149,7 +149,7 @@ def sent(
     if words is None or narrow.few is not None:
         found = connection.execute(query.where(*_listed(user, narrow, words, now))).all()
     else:
-        found = _search(connection, user, query, narrow, words, key=key, after=after, wanted=wanted, now=now)
+        found = _search(connection, user, query, narrow, words, key=key, wanted=wanted, now=now)
     rows = found[: bounded(limit)]
     more = len(found) > len(rows)
     cursor = cursor_of(getattr(rows[-1], key.name), rows[-1].id) if more else None
@@ -200,12 +200,10 @@ def sent_count(
     conditions = sum((bool(state), bool(tag), template is not None))
     words = typed_words(search)
     if words is not None and narrow.few is None:
-        found = with_words(connection, user, words)
-        if not found.all:
-            return None if conditions else COUNT_UP_TO + 1
-        if not conditions:
-            return len(found.ids)
-        narrow = narrow.to(found.ids)
+        few = few_with_words(connection, user, words)
+        if few is None:
+            return None if conditions or len(words) > 1 else COUNT_UP_TO + 1
+        narrow = narrow.to(few)
     if narrow.few is None and (conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
         return None
     if narrow.few is None and conditions:  # what the index holds is what is in that state
@@ -262,7 +260,6 @@ def _search(
     words: Sequence[str],
     *,
     key: ColumnElement[datetime],
-    after: str | None,
     wanted: int,
     now: datetime,
 ) -> Sequence[Row[Any]]:
@@ -271,17 +268,12 @@ def _search(
     Few hits are put in order. Of many, the page is near when one walks down the list; but not always, as when all are
     old. So the walk ends after WALKED messages, and then all hits are put in order, which takes longer.
     """
-    by_date = key is messages.c.received_at
-    until = place_of(after)[0] if after and by_date else None
 
     def among(ids: Sequence[int]) -> Sequence[Row[Any]]:
-        return connection.execute(query.where(*_listed(user, narrow.to(ids), None, now))).all()
+        return connection.execute(query.where(*_listed(user, narrow.to(ids), words, now))).all()
 
-    found = with_words(connection, user, words, until=until)
-    if found.all:
-        return among(found.ids)
-    if by_date and len(rows := among(found.ids)) == wanted:
-        return rows
+    if (few := few_with_words(connection, user, words)) is not None:
+        return among(few)
     order = query.where(messages.c.user_id == user).with_only_columns(key)
     edge = connection.execute(order.offset(WALKED).limit(1)).scalar()
     walk = query.where(*_listed(user, narrow, words, now))
