@@ -69,7 +69,7 @@ def app(engine: Engine, clock: Any, tmp_path: Path) -> Starlette:
 
 @pytest.fixture
 def ids(engine: Engine, mail: Mapping[str, MessageId], clock: Any) -> list[str]:
-    """Some ids of Mara's: of messages, of an event, of a template, of a draft and its file, of copies; and a contact."""
+    """Some ids of Mara's: of messages, an event, a template, a draft and its file, of copies; and a contact."""
     with engine.begin() as connection:
         words = Content(subject="Harbourline", html="<p>From the tidewater</p>")
         template = templates.add(connection, MARA, "Harbourline", words, clock())

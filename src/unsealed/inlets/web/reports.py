@@ -221,7 +221,7 @@ def period_words(wanted: Wanted, times: words.Times) -> str:
     """ "Last 30 days", "3 Mar to 4 Apr"."""
     if wanted.period in PERIODS:
         return PERIODS[wanted.period]
-    return f"{times.date(wanted.first)} to {times.date(wanted.last)}"
+    return f"{times.dated(wanted.first)} to {times.dated(wanted.last)}"
 
 
 # --- figures in words -------------------------------------------------------------------------------------------------

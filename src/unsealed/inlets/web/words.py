@@ -65,7 +65,7 @@ class Times:
         """Midnights between then and now."""
         return (self.local(self.now).date() - self.local(at).date()).days
 
-    def date(self, day: date) -> str:
+    def dated(self, day: date) -> str:
         return f"{day.day} {day:%b}" if day.year == self.local(self.now).year else f"{day.day} {day:%b} {day.year}"
 
     def ago(self, at: datetime) -> str:
@@ -81,7 +81,7 @@ class Times:
             return "yesterday"
         if self.days(at) < 7:
             return f"{self.local(at):%A}"
-        return self.date(self.local(at).date())
+        return self.dated(self.local(at).date())
 
     def when(self, at: datetime) -> str:
         """ "14:19" today, "Wed 16:40" this week, "6 Mar" before."""
@@ -89,7 +89,7 @@ class Times:
             return self.clock(at)
         if self.days(at) < 7:
             return f"{self.local(at):%a %H:%M}"
-        return self.date(self.local(at).date())
+        return self.dated(self.local(at).date())
 
     def full(self, at: datetime) -> str:
         """ "today, 12 March, 09:14"."""
