@@ -17,24 +17,27 @@ SCRIPT = """
 import gc, os, signal, sys
 from unsealed.app.supervise import Role, Supervisor
 
+def say(words):
+    os.write(1, f"{words}\\n".encode())  # in one piece: the parent writes its log into the same pipe
+
 def steady(ready):
-    print("steady", os.getpid(), flush=True)
+    say(f"steady {os.getpid()}")
     ready()
-    print("settled", gc.get_freeze_count() > 0, flush=True)
+    say(f"settled {gc.get_freeze_count() > 0}")
     signal.pause()
 
 def broken(ready):
     raise SystemExit("cannot start")
 
 def slow(ready):
-    print("slow", os.getpid(), flush=True)
+    say(f"slow {os.getpid()}")
     if sys.stdin.readline():
         ready()
     signal.pause()
 
 bodies = {"steady": steady, "broken": broken, "slow": slow}
 role = Role(name=sys.argv[1], body=bodies[sys.argv[1]])
-sys.exit(Supervisor((role,)).run(lambda: print("announced", flush=True)))
+sys.exit(Supervisor((role,)).run(lambda: say("announced")))
 """
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2]))  # bench/ is started from the root of the repository
 
 from bench.synthetic import fill
 from sqlalchemy import func, select

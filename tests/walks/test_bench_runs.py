@@ -57,7 +57,7 @@ def test_the_way_from_hit_to_browser_is_measured() -> None:
 def test_the_memory_of_every_process_is_measured() -> None:
     table = memory.processes(0.1, 0.5)
 
-    assert {"parent", "collect", "judge", "hot", "mail", "web", "all"} == {row[0] for row in table.rows}
+    assert {"parent", "collect", "judge", "hot", "mail", "observe", "web", "all"} == {row[0] for row in table.rows}
     assert all(size > 1 for size in figures(table, 1))
 
 

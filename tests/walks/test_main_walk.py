@@ -131,6 +131,7 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     page.get_by_label("Address").fill(SENDER)
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Sent", exact=True).click()
     row = page.locator("main li, main tr").filter(has_text="Proposal for the Harbourline depots").first
     row.wait_for()
     shoot("sent-before")

@@ -94,7 +94,7 @@ def test_an_answer_is_seen_on_the_page_without_an_opening_and_machines_are_told_
 
     mailbox_server.put(SENDER, answer(1))
     page.locator(".people li", has_text=INES).get_by_text("Replied", exact=True).wait_for()  # while we look
-    page.get_by_text("Ines replied").wait_for()
+    page.locator("#main").get_by_text("Ines replied").wait_for()
     mailbox_server.put(SENDER, answer(2, ROB, "Auto-Submitted: auto-replied"), bounce(LOTTE))
     until(lambda: letter()["copies"][2]["state"] == "bounced", "the bounce")
     until(lambda: letter()["replies"] == 1, "one answer")

@@ -38,7 +38,7 @@ def test_the_first_start_prints_a_link_and_ready_smtp_settings(installation: Any
 def test_every_role_that_is_killed_comes_back(installation: Any, until: Callable[..., Any]) -> None:
     installation.start()
     before = children(installation.process.pid)
-    assert 5 == len(before)
+    assert 6 == len(before)
 
     for pid in before:
         os.kill(pid, signal.SIGKILL)

@@ -215,6 +215,6 @@ def test_what_came_back_stands_between_the_readings_with_the_silence_made_anew()
 def test_who_was_not_written_to_is_named_as_such() -> None:
     [line] = history.came_back([back(1, Kind.REPLY, copy=None, name="")])
 
-    assert ("Ines@x.example replied", "Not from an address that it was sent to") == (line.verb, line.detail)
+    assert ("ines@x.example replied", "Not from an address that it was sent to") == (line.verb, line.detail)
     [delayed] = history.came_back([back(1, Kind.DELAYED)])
     assert "Delayed on the way to Ines" == delayed.verb
