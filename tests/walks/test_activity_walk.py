@@ -114,9 +114,13 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     page.locator("#detail article").wait_for()
     page.get_by_text("Live", exact=True).first.wait_for()
     first = page.locator("#detail h1").inner_text()
-    for _ in range(2):
+
+    def another() -> bool:
         page.keyboard.press("j")
-    until(lambda: page.locator("#detail h1").inner_text() != first, "another message beside the list")
+        page.wait_for_timeout(300)
+        return page.locator("#detail h1").inner_text() != first
+
+    until(another, "another message beside the list", 5)
     page.keyboard.press("Escape")
     page.wait_for_url(f"{web}/activity")
 

@@ -101,6 +101,7 @@ async def test_nobody_corrects_what_is_not_theirs(mara: Any, mail: Mail, engine:
     with engine.begin() as connection:
         hit = connection.execute(select(schema.events.c.hit_id).limit(1)).scalar_one()
         connection.execute(schema.messages.update().values(user_id=OTHER))
+        connection.execute(schema.events.update().values(user_id=OTHER))
     await mara.get("/settings/access")
 
     for event in (public_id(hit), "0" * 16, "nonsense"):
