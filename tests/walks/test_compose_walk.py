@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, expect
+    from playwright.sync_api import Locator, Page
 
 SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery"
 TO = ["ines@harbourline.example", "rob@mail.quiet.example", "lotte@fennel.example"]
@@ -331,6 +331,8 @@ def test_files_pictures_looks_and_the_answered_message_go_along(
     page.goto(address)
     paragraph = page.locator("#letter p").first
     paragraph.wait_for()
+    from playwright.sync_api import expect
+
     expect(paragraph).to_have_css("text-align", "center")  # the editor writes styles when it is up
     expect(page.locator("#letter p span").first).to_have_css("color", "rgb(26, 111, 196)")
     page.get_by_role("link", name="Plan für Häuser.txt").wait_for()
