@@ -329,7 +329,7 @@ def test_files_pictures_looks_and_the_answered_message_go_along(
 
     # Opened again it looks the same; no policy of the page was touched on the way (the console is empty).
     page.goto(address)
-    paragraph = page.locator("#letter p").first
+    paragraph = page.locator("#letter p", has_text="Dear Ines")
     paragraph.wait_for()
     from playwright.sync_api import expect
 
