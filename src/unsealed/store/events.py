@@ -10,11 +10,10 @@ A mark says that a message has hits that were not judged yet, and from when on. 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -45,8 +44,8 @@ from unsealed.model.policy import Level
 from unsealed.model.reply import Kind
 from unsealed.store import schema
 from unsealed.store.engine import insert
+from unsealed.store.many_rows import ManyRows, chunks, stored
 from unsealed.store.schema import (
-    EPOCH,
     MICROSECOND,
     Moment,
     copies,
@@ -64,7 +63,6 @@ MACHINE = tuple(finding.value for finding in Finding if finding.machine)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 _Id = TypeVar("_Id", bound=int)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # later than any hit
-_CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +135,7 @@ def move_cursor(connection: Connection, to: JournalPosition) -> None:
 def messages_of(connection: Connection, wanted: Iterable[CopyId]) -> dict[CopyId, MessageId]:
     """The message of each copy that is still known."""
     found: dict[CopyId, MessageId] = {}
-    for chunk in _chunks(sorted(set(wanted))):
+    for chunk in chunks(sorted(set(wanted))):
         query = select(copies.c.id, copies.c.message_id).where(copies.c.id.in_(chunk))
         found.update((row[0], row[1]) for row in connection.execute(query))
     return found
@@ -168,7 +166,7 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
                 each.message,
                 each.copy,
                 each.link,
-                _stored(each.hit.at),
+                stored(each.hit.at),
                 each.hit.method,
                 each.hit.address,
                 each.hit.user_agent,
@@ -543,7 +541,7 @@ def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
     _PUT_EVENTS.run(
         connection,
         [
-            (change.user, event.hit, event.message, event.copy, event.kind, event.link, _stored(event.at), *change.now)
+            (change.user, event.hit, event.message, event.copy, event.kind, event.link, stored(event.at), *change.now)
             for change in changes
             for event in (change.event,)
         ],
@@ -632,7 +630,7 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
             confidence = _greatest(row.confidence, move.confidence)
         grew[id] = opens - row.opens
         counts = (opens, clicks, row.raw + move.raw, row.machine + move.machine)
-        rows.append((*counts, confidence, _stored(first_at), _stored(last_at), id))
+        rows.append((*counts, confidence, stored(first_at), stored(last_at), id))
     _SET_COPIES.run(connection, rows)
     return grew
 
@@ -642,7 +640,7 @@ def _count_links(connection: Connection, moved: dict[tuple[CopyId, int], _Moved]
         return
     c = link_counts.c
     before: dict[tuple[CopyId, int], AnyRow] = {}
-    for chunk in _chunks(sorted({copy for copy, _ in moved})):
+    for chunk in chunks(sorted({copy for copy, _ in moved})):
         for row in connection.execute(select(link_counts).where(c.copy_id.in_(chunk))):
             before[row.copy_id, row.position] = row
     rows: list[dict[str, object]] = []
@@ -694,9 +692,9 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
                 row.clicks + sum(move.clicks for move in moves),
                 row.raw + sum(move.raw for move in moves),
                 row.machine + sum(move.machine for move in moves),
-                _stored(first_at),
-                _stored(last_at),
-                _stored(_greatest(last_at, answered.get(id)) or row.received_at),
+                stored(first_at),
+                stored(last_at),
+                stored(_greatest(last_at, answered.get(id)) or row.received_at),
                 id,
             )
         )
@@ -739,7 +737,7 @@ def _recount_copies(connection: Connection) -> int:
         now, (readings, clicks, *others) = tuple(rest[:7]), [value or 0 for value in rest[7:11]] + rest[11:]
         right: tuple[Any, ...] = (_shown(readings, clicks), clicks, *others)
         if now != right:
-            rows.append((*right[:5], _stored(right[5]), _stored(right[6]), id))
+            rows.append((*right[:5], stored(right[5]), stored(right[6]), id))
     _SET_COPIES.run(connection, rows)
     return len(rows)
 
@@ -805,7 +803,7 @@ def _recount_messages(connection: Connection) -> int:
         right: tuple[Any, ...] = (*(value or 0 for value in rest[6:10]), *rest[10:])
         signal = _greatest(right[-1], answered_at) or received_at
         if (*rest[:6], signal_at) != (*right, signal):
-            rows.append((*right[:4], _stored(right[4]), _stored(right[5]), _stored(signal), id))
+            rows.append((*right[:4], stored(right[4]), stored(right[5]), stored(signal), id))
     _SET_MESSAGES.run(connection, rows)
     return len(rows)
 
@@ -816,7 +814,7 @@ def _recount_messages(connection: Connection) -> int:
 def _readings(connection: Connection, ids: Iterable[CopyId]) -> dict[CopyId, int]:
     e = events.c
     found: dict[CopyId, int] = {}
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         query = select(e.copy_id, func.count()).where(e.copy_id.in_(chunk), e.first_of_reading).group_by(e.copy_id)
         found.update((row[0], row[1]) for row in connection.execute(query))
     return found
@@ -829,7 +827,7 @@ def _signals(
     e = events.c
     found: dict[CopyId, tuple[datetime | None, datetime | None, float | None]] = {}
     ends = (type_coerce(func.min(e.at), Moment), type_coerce(func.max(e.at), Moment), func.max(e.confidence))
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         query = select(e.copy_id, *ends).where(e.copy_id.in_(chunk), e.finding.in_(COUNTED)).group_by(e.copy_id)
         found.update((row[0], (row[1], row[2], row[3])) for row in connection.execute(query))
     return found
@@ -848,7 +846,7 @@ def _ends_of_copies(
     c = copies.c
     ends = (type_coerce(func.min(c.first_at), Moment), type_coerce(func.max(c.last_at), Moment))
     found: dict[MessageId, tuple[datetime | None, datetime | None]] = {}
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         query = select(c.message_id, *ends).where(c.message_id.in_(chunk)).group_by(c.message_id)
         found.update((row[0], (row[1], row[2])) for row in connection.execute(query))
     return found
@@ -862,7 +860,7 @@ def _answered_at() -> Select[*tuple[Any, ...]]:
 
 def _last_answers(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, datetime]:
     found: dict[MessageId, datetime] = {}
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         query = _answered_at().where(replies.c.message_id.in_(chunk)).group_by(replies.c.message_id)
         found.update((row.message_id, row.at) for row in connection.execute(query))
     return found
@@ -872,7 +870,7 @@ def _rows_by_id(
     connection: Connection, query: Select[*tuple[Any, ...]], column: ColumnElement[int], ids: Iterable[_Id]
 ) -> dict[_Id, AnyRow]:
     found: dict[_Id, AnyRow] = {}
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         found.update((row.id, row) for row in connection.execute(query.where(column.in_(chunk))))
     return found
 
@@ -880,32 +878,6 @@ def _rows_by_id(
 def _shown(readings: int, clicks: int) -> int:
     """How often a copy was opened: its readings, or the one that its clicks prove."""
     return readings or min(clicks, 1)
-
-
-class _ManyRows:
-    """A statement for many rows, compiled once for each database.
-
-    SQLAlchemy looks at every value of every row on its way, which costs more than the database does. So rows go to the
-    driver as it takes them: tuples in the order of `columns`, times as integers.
-    """
-
-    def __init__(self, make: Callable[[Dialect], ClauseElement], columns: Sequence[str]) -> None:
-        self._make = make
-        self._columns = tuple(columns)
-        self._compiled: dict[str, tuple[str, Callable[[tuple[object, ...]], tuple[object, ...]]]] = {}
-
-    def run(self, connection: Connection, rows: list[tuple[object, ...]]) -> None:
-        if not rows:
-            return
-        dialect = connection.dialect
-        if dialect.name not in self._compiled:
-            kind: Any = type(dialect)
-            positional = kind(paramstyle="qmark" if dialect.name == "sqlite" else "format")
-            compiled: Any = self._make(dialect).compile(dialect=positional, column_keys=list(self._columns))
-            order = [self._columns.index(name) for name in compiled.positiontup]
-            self._compiled[dialect.name] = str(compiled), itemgetter(*order)
-        sql, ordered = self._compiled[dialect.name]
-        connection.exec_driver_sql(sql, [ordered(row) for row in rows])
 
 
 def _add_hits(dialect: Dialect) -> ClauseElement:
@@ -920,29 +892,18 @@ def _put_events(dialect: Dialect) -> ClauseElement:
 
 
 _COUNTS = ("opens", "clicks", "raw", "machine")
-_ADD_HITS = _ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
-_PUT_EVENTS = _ManyRows(
+_ADD_HITS = ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
+_PUT_EVENTS = ManyRows(
     _put_events, ("user_id", "hit_id", "message_id", "copy_id", "kind", "link", "at", *Judged._fields)
 )
-_SET_COPIES = _ManyRows(
+_SET_COPIES = ManyRows(
     lambda _: update(copies).where(copies.c.id == bindparam("key")),
     (*_COUNTS, "confidence", "first_at", "last_at", "key"),
 )
-_SET_MESSAGES = _ManyRows(
+_SET_MESSAGES = ManyRows(
     lambda _: update(messages).where(messages.c.id == bindparam("key")),
     (*_COUNTS, "first_at", "last_at", "signal_at", "key"),
 )
-
-
-@overload
-def _stored(at: datetime) -> int: ...
-@overload
-def _stored(at: None) -> None: ...
-@overload
-def _stored(at: datetime | None) -> int | None: ...
-def _stored(at: datetime | None) -> int | None:
-    """A time as the database keeps it."""
-    return None if at is None else (at - EPOCH) // MICROSECOND
 
 
 _Number = TypeVar("_Number", float, datetime)
@@ -958,11 +919,6 @@ def _greatest(one: _Number | None, other: _Number | None) -> _Number | None:
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)
-
-
-def _chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
 
 
 def _ahead(among: FromClause, by: timedelta) -> ColumnElement[int]:

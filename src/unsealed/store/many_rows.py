@@ -1,0 +1,53 @@
+"""Many rows at once, without what SQLAlchemy does for each of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from sqlalchemy import ClauseElement, Connection, Dialect
+
+from unsealed.store.schema import EPOCH, MICROSECOND
+
+_Id = TypeVar("_Id", bound=int)
+_CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
+
+
+class ManyRows:
+    """A statement for many rows, compiled once for each database.
+
+    SQLAlchemy looks at every value of every row on its way, which costs more than the database does. So rows go to the
+    driver as it takes them: tuples in the order of `columns`, times as integers.
+    """
+
+    def __init__(self, make: Callable[[Dialect], ClauseElement], columns: Sequence[str]) -> None:
+        self._make = make
+        self._columns = tuple(columns)
+        self._compiled: dict[str, tuple[str, Callable[[tuple[object, ...]], tuple[object, ...]]]] = {}
+
+    def run(self, connection: Connection, rows: list[tuple[object, ...]]) -> None:
+        """Once for each of `rows`."""
+        if not rows:
+            return
+        dialect = connection.dialect
+        if dialect.name not in self._compiled:
+            kind: Any = type(dialect)
+            positional = kind(paramstyle="qmark" if dialect.name == "sqlite" else "format")
+            compiled: Any = self._make(dialect).compile(dialect=positional, column_keys=list(self._columns))
+            order = [self._columns.index(name) for name in compiled.positiontup]
+            self._compiled[dialect.name] = str(compiled), itemgetter(*order)
+        sql, ordered = self._compiled[dialect.name]
+        connection.exec_driver_sql(sql, [ordered(row) for row in rows])
+
+
+def stored(at: datetime | None) -> int | None:
+    """A time as the database keeps it."""
+    return None if at is None else (at - EPOCH) // MICROSECOND
+
+
+def chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
+    """Of any number of ids, as many at a time as one statement takes."""
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, bindparam, select, update
+
+from unsealed.store.engine import insert
+from unsealed.store.many_rows import ManyRows, chunks, stored
+from unsealed.store.schema import cursors, users
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def test_values_reach_their_columns_in_whatever_order_they_are_given(engine: Engine) -> None:
+    put = ManyRows(lambda dialect: insert(cursors, dialect), ("offset", "collector", "segment"))
+    move = ManyRows(
+        lambda _: update(cursors).where(cursors.c.collector == bindparam("key")), ("segment", "offset", "key")
+    )
+    with engine.begin() as connection:
+        put.run(connection, [(7, "a", 1), (8, "b", 2)])
+        move.run(connection, [(3, 9, "b")])
+        move.run(connection, [])
+        rows = connection.execute(select(cursors).order_by(cursors.c.collector)).all()
+
+    assert [("a", 1, 7), ("b", 3, 9)] == [(row.collector, row.segment, row.offset) for row in rows]
+
+
+def test_a_time_is_read_back_as_it_was_stored(engine: Engine) -> None:
+    at = NOON + timedelta(microseconds=1)
+    put = ManyRows(lambda dialect: insert(users, dialect), ("id", "email", "role", "created_at", "removed_at"))
+    with engine.begin() as connection:
+        put.run(connection, [(1, "a@x.example", "owner", stored(at), stored(None))])
+        row = connection.execute(select(users)).one()
+
+    assert (at, None) == (row.created_at, row.removed_at)
+
+
+def test_portions_hold_every_id_once_and_few_enough_for_one_statement() -> None:
+    portions = list(chunks(range(12_000)))
+
+    assert list(range(12_000)) == [id for portion in portions for id in portion]
+    assert all(len(portion) < 32_766 for portion in portions)
+    assert [] == list(chunks([]))
