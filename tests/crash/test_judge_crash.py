@@ -20,7 +20,7 @@ from tests.parts.house import CLOUD, CURL, FIREFOX, HOME, NOON, SENDER, House, a
 from unsealed.flow import rejudge
 from unsealed.flow.ingest import recount
 from unsealed.model.event import Answer
-from unsealed.store import corrections, events, schema
+from unsealed.store import corrections, counts, schema
 
 pytestmark = pytest.mark.crash
 
@@ -44,7 +44,7 @@ def test_a_judge_that_is_killed_anywhere_ends_where_one_that_lives_would(
     house.take_in()
     with engine.begin() as connection:  # as though older rules had believed everybody
         connection.execute(schema.events.update().values(finding="human_open", first_of_reading=False, rules="old"))
-        events.recount(connection)
+        counts.recount(connection)
         id = corrections.begin(connection, cause=corrections.Cause.RULES, words="", now=NOON)
     rejudge.correct(engine, SENDER, house.hit(1), Answer.ME, NOON)
     house.write(*hits[50:])

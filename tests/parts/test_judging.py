@@ -31,7 +31,7 @@ from unsealed.model.errors import Unavailable
 from unsealed.model.event import Answer, Finding, Located, Place, PlaceState
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level
-from unsealed.store import corrections, events, own, schema
+from unsealed.store import corrections, counts, events, own, schema
 from unsealed.store import engine as stores
 
 COLLEAGUE = UserId(8)
@@ -287,7 +287,7 @@ def test_a_long_history_is_judged_again_in_portions(house: House, monkeypatch: p
     message = house.message_of(copy)
     with house.engine.begin() as connection:
         connection.execute(schema.events.update().values(finding="scanner", first_of_reading=False))
-        events.recount(connection)
+        counts.recount(connection)
         events.mark(connection, {message: schema.EPOCH}, rejudging=1)
 
     portions = 0

@@ -37,7 +37,7 @@ from unsealed.model.event import Answer, Finding, HitId
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.policy import Level
-from unsealed.store import audit, corrections, events, own, schema
+from unsealed.store import audit, corrections, counts, own, schema
 from unsealed.store.corrections import Cause
 
 STRANGER = UserId(8)
@@ -302,7 +302,7 @@ def spoil(house: House) -> None:
         connection.execute(
             update(schema.events).values(finding="human_open", confidence=0.5, first_of_reading=False, rules="old")
         )
-        events.recount(connection)
+        counts.recount(connection)
 
 
 def test_a_browser_that_is_no_longer_the_senders_is_a_reader_again(house: House) -> None:

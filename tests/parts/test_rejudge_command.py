@@ -15,8 +15,8 @@ from unsealed.app.cli import cli
 from unsealed.app.rejudge import read_since
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Finding
+from unsealed.store import counts, schema
 from unsealed.store import engine as stores
-from unsealed.store import events, schema
 from unsealed.store.migrate import migrate
 
 
@@ -32,7 +32,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     house.take_in()
     with engine.begin() as connection:
         connection.execute(schema.events.update().values(finding="human_open"))
-        events.recount(connection)
+        counts.recount(connection)
     yield house
     engine.dispose()
 

@@ -24,7 +24,7 @@ from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import MessageId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock, Keys
-from unsealed.store import events, own, replies
+from unsealed.store import counts, events, own, replies
 from unsealed.store.engine import reading
 from unsealed.store.journal import Damage, decode_hit, drop_before, read
 
@@ -148,4 +148,4 @@ def recount(engine: Engine) -> int:
     """Make all counts again from the events, and from what came back; how many rows were wrong. Nothing else writes
     meanwhile on SQLite."""
     with engine.begin() as connection:
-        return events.recount(connection) + replies.recount(connection)
+        return counts.recount(connection) + replies.recount(connection)

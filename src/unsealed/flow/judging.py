@@ -44,7 +44,7 @@ from unsealed.model.event import (
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock
-from unsealed.store import corrections, events, own
+from unsealed.store import corrections, counts, events, own
 from unsealed.store.engine import alone, reading
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.schema import marks as all_marks
@@ -138,7 +138,7 @@ class Judge:
         rejudging = {mark.message: mark.rejudging for mark in work.marks if mark.rejudging is not None}
         corrections.add_revisions(connection, _revisions(changes, rejudging))  # before the marks, as `rejudge.step`
         events.put_events(connection, changes)
-        events.count(connection, changes)
+        counts.count(connection, changes)
         notify.hear(connection, changes, owners, rejudging)
         if work.apart:
             events.done_apart(connection, work.marks[0])

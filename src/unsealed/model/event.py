@@ -33,15 +33,15 @@ class Finding(StrEnum):
     @property
     def counted(self) -> bool:
         """Whether this counts as a person's act."""
-        return self in _COUNTED
+        return self in COUNTED
 
     @property
     def machine(self) -> bool:
-        return self in _MACHINE
+        return self in MACHINE
 
 
-_COUNTED = frozenset({Finding.HUMAN_OPEN, Finding.PROXIED_OPEN, Finding.HUMAN_CLICK})
-_MACHINE = frozenset({Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK})
+COUNTED = frozenset({Finding.HUMAN_OPEN, Finding.PROXIED_OPEN, Finding.HUMAN_CLICK})
+MACHINE = frozenset({Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

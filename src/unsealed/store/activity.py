@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, select
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import Finding, HitId, HitKind
+from unsealed.model.event import COUNTED, MACHINE, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, FollowUp, Happening, OpenedRow, Page, What
@@ -47,8 +47,8 @@ HIDDEN_UP_TO = 1_000
 SILENT_FOR = timedelta(days=3)
 FOLLOWED_FOR = timedelta(days=60)  # what is older is history
 
-_MACHINE = events.c.finding.in_([each.value for each in Finding if each.machine])
-_OF_A_READING = [each.value for each in Finding if each.counted or each is Finding.DUPLICATE]
+_MACHINE = events.c.finding.in_(MACHINE)
+_OF_A_READING = COUNTED | {Finding.DUPLICATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +350,7 @@ def opened(connection: Connection, user: UserId, *, after: str | None = None, li
     page = found[: bounded(limit)]
     latest = (
         select(e.hit_id)
-        .where(e.message_id == m.id, e.finding.in_([each.value for each in Finding if each.counted]))
+        .where(e.message_id == m.id, e.finding.in_(COUNTED))
         .order_by(e.at.desc(), e.hit_id.desc())
         .limit(1)
         .scalar_subquery()
