@@ -18,7 +18,7 @@ from unsealed.model.event import Finding
 from unsealed.model.message import Delivery, MessageId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.template import TemplateId
-from unsealed.store import contacts, dealings, schema, threads, views
+from unsealed.store import contacts, dealings, schema, sent, threads, views
 from unsealed.store.engine import reading
 
 NOON = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
@@ -262,14 +262,14 @@ def test_a_conversation_is_found_when_its_first_letter_is_gone(henk: Mail, engin
 )
 def test_mail_is_found_by_person_subject_and_link(henk: Mail, engine: Engine, search: str, expected: set[str]) -> None:
     with reading(engine) as connection:
-        page = views.sent(connection, MARA, search=search, now=NOON)
+        page = sent.listed(connection, MARA, search=search, now=NOON)
 
     assert {row.subject for row in page.items} == expected
 
 
 def test_last_opened_first_lists_what_was_opened(henk: Mail, engine: Engine) -> None:
     with reading(engine) as connection:
-        page = views.sent(connection, MARA, sort="opened", limit=200, now=NOON)
+        page = sent.listed(connection, MARA, sort="opened", limit=200, now=NOON)
 
     times = [row.signals.last_at for row in page.items]
     assert times == sorted(times, key=lambda at: at or NOON, reverse=True)
@@ -290,16 +290,16 @@ def test_mail_is_narrowed_by_tag_and_template_together_with_all_else(
 
     def subjects(**given: Any) -> set[str]:
         with reading(engine) as connection:
-            items = views.sent(connection, MARA, now=NOON, **given).items
-            number = views.sent_count(connection, MARA, now=NOON, **given)
-            assert number in (len(items), views.COUNT_UP_TO + 1, None)
+            items = sent.listed(connection, MARA, now=NOON, **given).items
+            number = sent.count(connection, MARA, now=NOON, **given)
+            assert number in (len(items), sent.COUNT_UP_TO + 1, None)
             return {each.id for each in items}
 
     def ids(*names: str) -> set[str]:
         return {public_id(mail[name]) for name in names}
 
-    for most in (views.COUNT_UP_TO, 0):  # as though they were few, and many
-        monkeypatch.setattr(views, "COUNT_UP_TO", most)
+    for most in (sent.COUNT_UP_TO, 0):  # as though they were few, and many
+        monkeypatch.setattr(sent, "COUNT_UP_TO", most)
         assert subjects(tag="depots") == ids("proposal", "silent", "renewal", "often")
         assert subjects(template=template) == ids("proposal", "silent", "renewal")
         assert subjects(tag="depots", template=template, state="opened") == ids("proposal", "renewal")
@@ -333,7 +333,7 @@ def test_no_question_walks_through_a_table(henk: Mail, engine: Engine, asked: li
         threads.size(connection, MARA, henk["again"])
         views.links_of(connection, MARA, henk["offer"])
         for given in ({"sort": "opened"}, {"tag": "depots"}, {"template": TemplateId(1)}):
-            views.sent(connection, MARA, now=NOON, **given)
+            sent.listed(connection, MARA, now=NOON, **given)
         questions = {statement: given for statement, given in asked if statement.startswith("SELECT")}
         if engine.dialect.name == "postgresql":  # which rightly reads tables of thirty rows from end to end
             for way in ("seqscan", "hashjoin", "mergejoin", "material"):

@@ -18,7 +18,7 @@ from tests.parts.conftest import MARA, OTHER, Seeding
 from tests.parts.test_views import walked
 
 from unsealed.model.message import Link, LinkPart, MessageId, Recipient, UserId, public_id
-from unsealed.store import contacts, schema, search, views
+from unsealed.store import contacts, schema, search, sent
 from unsealed.store.engine import connect, reading
 from unsealed.store.migrate import MIGRATIONS, migrate
 
@@ -37,7 +37,7 @@ def seeding(engine: Engine) -> Any:
 
 
 def found(connection: Connection, sought: str, **more: Any) -> list[str]:
-    return [row.subject for row in views.sent(connection, MARA, search=sought, now=NOON, **more).items]
+    return [row.subject for row in sent.listed(connection, MARA, search=sought, now=NOON, **more).items]
 
 
 # What is found
@@ -112,7 +112,7 @@ def test_words_of_others_find_nothing(seeding: Seeding) -> None:
     seeding.send("Report", [ROB], DAY)
 
     assert [] == found(seeding.connection, "invoice")
-    assert 0 == views.sent_count(seeding.connection, MARA, search="invoice", now=NOON)
+    assert 0 == sent.count(seeding.connection, MARA, search="invoice", now=NOON)
 
 
 def test_a_search_and_a_state_both_narrow(seeding: Seeding) -> None:
@@ -122,8 +122,8 @@ def test_a_search_and_a_state_both_narrow(seeding: Seeding) -> None:
 
     assert ["Invoice one"] == found(seeding.connection, "invoice", tag="spring")
     assert [] == found(seeding.connection, "invoice", state="opened")
-    assert 2 == views.sent_count(seeding.connection, MARA, search="invoice", now=NOON)
-    assert 1 == views.sent_count(seeding.connection, MARA, search="invoice", tag="spring", now=NOON)
+    assert 2 == sent.count(seeding.connection, MARA, search="invoice", now=NOON)
+    assert 1 == sent.count(seeding.connection, MARA, search="invoice", tag="spring", now=NOON)
 
 
 def test_words_go_with_their_message(engine: Engine, seeding: Seeding) -> None:
@@ -252,14 +252,14 @@ def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
     with pytest.MonkeyPatch.context() as patch, engine.connect() as connection, connection.begin() as begun:
         patch.setattr(search, "FEW", few)
         patch.setattr(search, "AT_ONCE", at_once)
-        patch.setattr(views, "WALKED", walked)
+        patch.setattr(sent, "WALKED", walked)
         seeding = Seeding(connection, NOON)
         seeding.person(MARA, "mara@tidewater.example", "Mara")
         made = fill(seeding, letters)
         pages: list[str] = []
         after, more = None, True
         while more:
-            page = views.sent(connection, MARA, search=sought, sort=sort, after=after, limit=limit, now=NOON)
+            page = sent.listed(connection, MARA, search=sought, sort=sort, after=after, limit=limit, now=NOON)
             pages += [row.id for row in page.items]
             after, more = page.next, page.next is not None
         begun.rollback()
@@ -281,10 +281,10 @@ def test_no_search_walks_through_a_table(
     connection = seeding.connection
     event.listen(connection, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
 
-    for sort in views.SORTS:
+    for sort in sent.SORTS:
         for sought in ("invoice", "rob 7", "zzz"):
-            page = views.sent(connection, MARA, search=sought, sort=sort, limit=3, now=NOON)
-            views.sent(connection, MARA, search=sought, sort=sort, after=page.next, limit=3, now=NOON)
+            page = sent.listed(connection, MARA, search=sought, sort=sort, limit=3, now=NOON)
+            sent.listed(connection, MARA, search=sought, sort=sort, after=page.next, limit=3, now=NOON)
     questions = {statement: given for statement, given in asked if statement.startswith("SELECT")}
     if engine.dialect.name == "postgresql":  # which rightly reads tables of thirty rows from end to end
         for way in ("seqscan", "hashjoin", "mergejoin", "material"):

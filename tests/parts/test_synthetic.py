@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from tests.conftest import NOON
 
 from unsealed.model.message import UserId
-from unsealed.store import events, schema, views
+from unsealed.store import counts, schema, sent
 from unsealed.store.engine import connect, reading, sqlite_url
 
 
@@ -39,10 +39,10 @@ def test_every_count_is_what_the_events_say(tmp_path: Path) -> None:
     with engine.begin() as connection:
         count = connection.execute(select(func.count()).select_from(schema.events)).scalar_one()
 
-        assert 0 == events.recount(connection)
+        assert 0 == counts.recount(connection)
     assert 2_000 < count < 4_000
     with reading(engine) as connection:
-        page = views.sent(connection, UserId(1), now=NOON)
+        page = sent.listed(connection, UserId(1), now=NOON)
         assert 50 == len(page.items)
         assert page.items[0].signals.raw
     engine.dispose()

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from unsealed.model.errors import BadInput
 from unsealed.model.event import ClientKind, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId, from_public_id, public_id
 from unsealed.model.policy import Level
-from unsealed.store import notices, schema, views
+from unsealed.store import notices, schema, sent, views
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -24,90 +23,6 @@ Mail = dict[str, MessageId]
 def names(mail: Mail, items: tuple[object, ...]) -> list[str]:
     by_id = {public_id(number): name for name, number in mail.items()}
     return [by_id[item.id] for item in items]  # type: ignore[attr-defined]
-
-
-def test_sent_mail_comes_by_last_signal_and_only_the_users_own(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        page = views.sent(connection, MARA, now=NOON)
-
-    listed = names(mail, page.items)
-    assert listed[:7] == ["queued", "waiting", "clicked", "proposal", "sent", "renewal", "machine"]
-    assert len(listed) == 25
-    assert "foreign" not in listed
-
-
-def test_pages_by_key_meet_without_gap_or_repeat(engine: Engine, mail: Mail) -> None:
-    for sort in ("signal", "sent"):
-        with reading(engine) as connection:
-            whole = views.sent(connection, MARA, sort=sort, now=NOON)
-            pieces: list[object] = []
-            after = None
-            while True:
-                page = views.sent(connection, MARA, sort=sort, after=after, limit=4, now=NOON)
-                pieces += page.items
-                after = page.next
-                if after is None:
-                    break
-        assert tuple(pieces) == whole.items
-
-
-@pytest.mark.parametrize("cursor", ["x", "1", ".", "zz.00000000000000ff", "10.ff", "f" * 40 + ".00000000000000ff"])
-def test_a_cursor_that_is_none_is_refused(engine: Engine, mail: Mail, cursor: str) -> None:
-    with reading(engine) as connection, pytest.raises(BadInput):
-        views.sent(connection, MARA, after=cursor, now=NOON)
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        ("delayed", {"queued", "waiting"}),
-        ("bounced", {"bounced", "partly"}),
-        ("not_tracked", {"untracked"}),
-        ("loaded_by_machine", {"machine", "apple"}),
-        ("clicked", {"clicked", "proposal", "often", "partly", "click_only", "hostile"}),
-    ],
-)
-def test_a_state_filters_the_list(engine: Engine, mail: Mail, state: str, expected: set[str]) -> None:
-    with reading(engine) as connection:
-        page = views.sent(connection, MARA, state=state, now=NOON)
-
-        assert set(names(mail, page.items)) == expected
-        assert views.sent_count(connection, MARA, state=state, now=NOON) == len(expected)
-
-
-def test_no_signal_is_said_after_a_day_only(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        found = names(mail, views.sent(connection, MARA, state="no_signal", now=NOON).items)
-
-    assert "silent" in found
-    assert "mine" in found  # the sender's own look is no signal
-    assert not {"sent", "delivered", "waiting", "bounced", "untracked"} & set(found)
-
-
-def test_an_unknown_state_or_order_is_refused(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        with pytest.raises(BadInput):
-            views.sent(connection, MARA, state="unread", now=NOON)
-        with pytest.raises(BadInput):
-            views.sent(connection, MARA, sort="size", now=NOON)
-
-
-@pytest.mark.parametrize(
-    ("search", "expected"),
-    [
-        ("HARBOURLINE", ["proposal"]),
-        ("okafor", ["proposal"]),
-        ("kofi@", ["click_only"]),
-        ("%", []),
-        ("_", []),
-        ("nothing like it", []),
-    ],
-)
-def test_search_finds_part_of_a_subject_a_name_or_an_address(
-    engine: Engine, mail: Mail, search: str, expected: list[str]
-) -> None:
-    with reading(engine) as connection:
-        assert names(mail, views.sent(connection, MARA, search=search, now=NOON).items) == expected
 
 
 def test_a_row_carries_the_facts_of_all_its_copies(engine: Engine, mail: Mail) -> None:
@@ -229,11 +144,11 @@ def ask_everything(connection: Connection, mail: Mail) -> None:
     assert found is not None
     ines = CopyId(from_public_id(found.copies[0].id) or 0)
     for sort in ("signal", "sent"):
-        for state in ("", *views.FILTERS):
-            page = views.sent(connection, MARA, sort=sort, state=state, limit=1, now=NOON)
-            views.sent(connection, MARA, sort=sort, state=state, after=page.next, now=NOON)
-    for state in ("", *views.FILTERS):
-        views.sent_count(connection, MARA, state=state, now=NOON)
+        for state in ("", *sent.FILTERS):
+            page = sent.listed(connection, MARA, sort=sort, state=state, limit=1, now=NOON)
+            sent.listed(connection, MARA, sort=sort, state=state, after=page.next, now=NOON)
+    for state in ("", *sent.FILTERS):
+        sent.count(connection, MARA, state=state, now=NOON)
     views.rows(connection, MARA, mail.values())
     views.message(connection, MARA, proposal, NOON)
     for kind in (None, *HitKind):
@@ -259,7 +174,7 @@ def test_no_question_walks_through_a_table(
     """What a page costs must not grow with the store: every table is entered by a key. many: as though a state were
     that of many messages."""
     if many:
-        monkeypatch.setattr(views, "COUNT_UP_TO", 0)
+        monkeypatch.setattr(sent, "COUNT_UP_TO", 0)
     asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     with reading(engine) as connection:

@@ -25,7 +25,7 @@ from unsealed.model.ports import Parcel, Receipt
 from unsealed.model.upstream import Tls, Upstream
 from unsealed.outlets.sandbox import SandboxOutlet
 from unsealed.outlets.smtp import SmtpOutlet
-from unsealed.store import jobs, sandbox, schema, views
+from unsealed.store import jobs, sandbox, schema, sent, views
 from unsealed.store.journal import Journal, encode_hit
 
 Eventually = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -434,7 +434,7 @@ async def test_a_shared_copy_has_bounced_once_it_bounced_for_all(
     await eventually(lambda: set(states(copies).values()) == {"bounced"})
 
     with engine.connect() as connection:
-        [row] = views.sent(connection, ann.user, now=clock()).items
+        [row] = sent.listed(connection, ann.user, now=clock()).items
     assert (row.facts.delivery, row.bounced, row.waiting) == ("bounced", 2, 0)
 
 
@@ -467,7 +467,7 @@ async def test_what_is_opened_in_a_shared_copy_was_opened_by_someone(
     await asyncio.to_thread(ingest.judge)
 
     with engine.connect() as connection:
-        [row] = views.sent(connection, ann.user, now=at).items
+        [row] = sent.listed(connection, ann.user, now=at).items
         message = views.message(connection, ann.user, int(row.id, 16), at)
         [event] = views.events(connection, ann.user, int(row.id, 16)).items
         boxes = views.sandbox_copies(connection, ann.user).items

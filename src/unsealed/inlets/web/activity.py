@@ -31,7 +31,7 @@ from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Why
 from unsealed.model.reminder import State
 from unsealed.model.view import EventRow, Happening, OpenedRow, What
-from unsealed.store import activity, reminders, views
+from unsealed.store import activity, reminders, sent, views
 
 LINES = 50
 OPENED_SHOWN = 5
@@ -86,7 +86,7 @@ async def page(request: Request) -> Response:
         found = _asked(store, user, where)
         lately = activity.opened(store, user, limit=OPENED_SHOWN).items if first and found.items else ()
         due = len(reminders.listed(store, user, [State.DUE])) if first else 0
-        anything = bool(found.items) or bool(views.sent(store, user, limit=1, now=times.now).items)
+        anything = bool(found.items) or bool(sent.listed(store, user, limit=1, now=times.now).items)
         return feed_at, found, lately, due, anything
 
     feed_at, found, lately, due, anything = await asked(request, look)

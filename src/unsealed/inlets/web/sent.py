@@ -19,15 +19,15 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.message import CopyState, from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.model.view import MessageRow, Page
+from unsealed.store import sent, views
 from unsealed.store import templates as shelf
-from unsealed.store import views
 from unsealed.store.engine import reading
 
 ROWS = 50
 SEARCH_LETTERS = 200
 ASKED_AT_ONCE = 100  # rows that live.js may ask for in one request
 
-FILTERS = {"": "Any state"} | {state.value: words.STATES[state] for state in views.FILTERS}
+FILTERS = {"": "Any state"} | {state.value: words.STATES[state] for state in sent.FILTERS}
 FILTERS["delayed"] = "Waiting"
 ORDERS = {"signal": "Last signal first", "opened": "Last opened first", "sent": "Last sent first"}
 
@@ -41,7 +41,7 @@ async def page(request: Request) -> Response:
     def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
         with reading(around.engine) as connection:
             feed_at = views.feed_ends(connection)[1]
-            found = views.sent(
+            found = sent.listed(
                 connection,
                 user,
                 sort=where.sort,
@@ -56,10 +56,10 @@ async def page(request: Request) -> Response:
             count: int | None = len(found.items)
             if where.after or found.next:
                 state = where.state or (CopyState.OPENED if where.sort == "opened" else "")
-                count = views.sent_count(
+                count = sent.count(
                     connection, user, search=search, state=state, tag=tag, template=template, now=times.now
                 )
-            everything = count if found.items else views.sent_count(connection, user, now=times.now)
+            everything = count if found.items else sent.count(connection, user, now=times.now)
             made_from = None if template is None else shelf.find(connection, user, template)
             speaking = speakers(connection, user, [row.id for row in found.items])
             return found, count, everything, feed_at, speaking, made_from
@@ -88,7 +88,7 @@ async def page(request: Request) -> Response:
 def _counted(count: int | None) -> str:
     if count is None:
         return ""
-    return f"{views.COUNT_UP_TO:,}+" if count > views.COUNT_UP_TO else f"{count:,}"
+    return f"{sent.COUNT_UP_TO:,}+" if count > sent.COUNT_UP_TO else f"{count:,}"
 
 
 def _template(where: Where) -> TemplateId | None:
@@ -144,7 +144,7 @@ async def detail(request: Request) -> Response:
 async def home(request: Request) -> Response:
     """`/`: what happened, once there is something that it could have happened to."""
     user = request.state.person.id
-    anything = await asked(request, lambda store: views.sent(store, user, limit=1, now=said(request).now))
+    anything = await asked(request, lambda store: sent.listed(store, user, limit=1, now=said(request).now))
     return RedirectResponse("/activity" if anything.items else "/sent", 303)
 
 

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+from tests.parts.test_views import MARA, NOON, Mail, names
+
+from unsealed.model.errors import BadInput
+from unsealed.store import sent
+from unsealed.store.engine import reading
+
+
+def test_sent_mail_comes_by_last_signal_and_only_the_users_own(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        page = sent.listed(connection, MARA, now=NOON)
+
+    listed = names(mail, page.items)
+    assert listed[:7] == ["queued", "waiting", "clicked", "proposal", "sent", "renewal", "machine"]
+    assert len(listed) == 25
+    assert "foreign" not in listed
+
+
+def test_pages_by_key_meet_without_gap_or_repeat(engine: Engine, mail: Mail) -> None:
+    for sort in ("signal", "sent"):
+        with reading(engine) as connection:
+            whole = sent.listed(connection, MARA, sort=sort, now=NOON)
+            pieces: list[object] = []
+            after = None
+            while True:
+                page = sent.listed(connection, MARA, sort=sort, after=after, limit=4, now=NOON)
+                pieces += page.items
+                after = page.next
+                if after is None:
+                    break
+        assert tuple(pieces) == whole.items
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", ".", "zz.00000000000000ff", "10.ff", "f" * 40 + ".00000000000000ff"])
+def test_a_cursor_that_is_none_is_refused(engine: Engine, mail: Mail, cursor: str) -> None:
+    with reading(engine) as connection, pytest.raises(BadInput):
+        sent.listed(connection, MARA, after=cursor, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("delayed", {"queued", "waiting"}),
+        ("bounced", {"bounced", "partly"}),
+        ("not_tracked", {"untracked"}),
+        ("loaded_by_machine", {"machine", "apple"}),
+        ("clicked", {"clicked", "proposal", "often", "partly", "click_only", "hostile"}),
+    ],
+)
+def test_a_state_filters_the_list(engine: Engine, mail: Mail, state: str, expected: set[str]) -> None:
+    with reading(engine) as connection:
+        page = sent.listed(connection, MARA, state=state, now=NOON)
+
+        assert set(names(mail, page.items)) == expected
+        assert sent.count(connection, MARA, state=state, now=NOON) == len(expected)
+
+
+def test_no_signal_is_said_after_a_day_only(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        found = names(mail, sent.listed(connection, MARA, state="no_signal", now=NOON).items)
+
+    assert "silent" in found
+    assert "mine" in found  # the sender's own look is no signal
+    assert not {"sent", "delivered", "waiting", "bounced", "untracked"} & set(found)
+
+
+def test_an_unknown_state_or_order_is_refused(engine: Engine, mail: Mail) -> None:
+    with reading(engine) as connection:
+        with pytest.raises(BadInput):
+            sent.listed(connection, MARA, state="unread", now=NOON)
+        with pytest.raises(BadInput):
+            sent.listed(connection, MARA, sort="size", now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("HARBOURLINE", ["proposal"]),
+        ("okafor", ["proposal"]),
+        ("kofi@", ["click_only"]),
+        ("%", []),
+        ("_", []),
+        ("nothing like it", []),
+    ],
+)
+def test_search_finds_part_of_a_subject_a_name_or_an_address(
+    engine: Engine, mail: Mail, search: str, expected: list[str]
+) -> None:
+    with reading(engine) as connection:
+        assert names(mail, sent.listed(connection, MARA, search=search, now=NOON).items) == expected
