@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from unsealed.app import send as command
 from unsealed.app.cli import cli
+from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
 from unsealed.flow import policy, request, send
-from unsealed.flow.compose import Desk
 from unsealed.flow.request import Faulty, Wanted
 from unsealed.inlets import api
 from unsealed.inlets.api import sending
@@ -213,9 +213,12 @@ async def test_without_a_token_nothing_is_sent(program: Callable[..., Any], rows
     assert [] == rows(schema.messages)
 
 
-def test_a_body_is_bounded() -> None:
-    with pytest.raises(BadInput, match="bytes"):
-        sending.read(bytes(sending.BODY_BYTES_MAX + 1))
+async def test_a_body_is_bounded(program: Callable[..., Any], rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "BODY_BYTES_MAX", 1_000)
+    answer = await program(LETTER | {"text": "a" * 1_000})
+
+    assert (400, "The body has more than 1,000 bytes.") == (answer.status, answer.json["error"]["message"])
+    assert [] == rows(schema.messages)
 
 
 # Pasted

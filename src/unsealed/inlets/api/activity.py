@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection
+from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
 from unsealed.inlets import happenings
+from unsealed.inlets.api.door import Door, Question
 from unsealed.inlets.copies import sure
 from unsealed.model import view
 from unsealed.model.errors import BadInput
-from unsealed.model.message import UserId
 from unsealed.store import activity
 
 LISTS = ("opened", "silent", "keen")
@@ -90,32 +90,35 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-def show_activity(
-    connection: Connection, user: UserId, *, show: str, machine: str, after: str | None, limit: int
-) -> Activity:
-    """What happened, newest first.
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
+    return [door.get("/api/v1/activity", _activity), door.get("/api/v1/opened", _opened)]
 
-    Raises:
-        BadInput: there is no such thing to show, or this is not a cursor.
-    """
+
+def _activity(question: Question) -> Activity:
+    question.only("show", "machine", "cursor", "after", "limit")
+    machine = question.given.get("machine", "")
     if machine not in ("", "0", "1"):
         raise BadInput(f"machine is 1 or 0, not {machine[:40]!r}")
-    found = happenings.happened(connection, user, show=show, machine=machine == "1", after=after, limit=limit)
+    found = happenings.happened(
+        question.connection,
+        question.user,
+        show=question.given.get("show", ""),
+        machine=machine == "1",
+        after=question.cursor,
+        limit=question.limit,
+    )
     return Activity(happenings=tuple(map(_happening, found.items)), hidden=found.hidden, next=found.next)
 
 
-def show_opened(
-    connection: Connection, user: UserId, now: datetime, *, list_: str, after: str | None, limit: int
-) -> Opened:
-    """One of LISTS.
-
-    Raises:
-        BadInput: there is no such list, or this is not a cursor.
-    """
-    match list_:
+def _opened(question: Question) -> Opened:
+    question.only("list", "cursor", "after", "limit")
+    connection, user, now = question.connection, question.user, question.now
+    after, limit = question.cursor, question.limit
+    match named := question.given.get("list", "opened"):
         case "opened":
             page = activity.opened(connection, user, after=after, limit=limit)
-            return Opened(messages=tuple(map(_opened, page.items)), follow_ups=(), next=page.next)
+            return Opened(messages=tuple(map(_message, page.items)), follow_ups=(), next=page.next)
         case "silent":
             quiet = activity.silent(connection, user, now, after=after, limit=limit)
             why = happenings.invisible(connection, user, quiet, now)
@@ -125,7 +128,7 @@ def show_opened(
             keen = activity.keen(connection, user, now, after=after, limit=limit)
             made = tuple(_follow_up(each, (), now) for each in keen.items)
             return Opened(messages=(), follow_ups=made, next=keen.next)
-    raise BadInput(f"list is one of {', '.join(LISTS)}, not {list_[:40]!r}")
+    raise BadInput(f"list is one of {', '.join(LISTS)}, not {named[:40]!r}")
 
 
 def _happening(it: view.Happening) -> Happening:
@@ -158,7 +161,7 @@ def _happening(it: view.Happening) -> Happening:
     )
 
 
-def _opened(it: view.OpenedRow) -> OpenedMessage:
+def _message(it: view.OpenedRow) -> OpenedMessage:
     row, last = it.message, it.last
     return OpenedMessage(
         id=row.id,

@@ -13,22 +13,22 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from unsealed.core import records
 from unsealed.core.hours import BestHours, best_hours
 from unsealed.core.reliability import company_of, traits
 from unsealed.flow.request import Faulty
+from unsealed.inlets.api.door import Door, Question
+from unsealed.inlets.api.messages import Message, shown
 from unsealed.model import contact as model
-from unsealed.model.errors import BadInput
-from unsealed.model.message import MessageId, UserId
-from unsealed.model.thread import Thread
 from unsealed.model.view import ReplyRow, SignalFacts
 from unsealed.store import contacts as book
 from unsealed.store import dealings, habits, threads
 
 BODY_BYTES_MAX = 256 * 1024
+SEARCH_LETTERS = 200
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,32 +91,51 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    id: str  # of its first message
+    messages: tuple[Message, ...]  # latest first, each with its own counts
+    answers: tuple[Came, ...]  # latest first
+
+
 class Noted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notes: str | None = None
     records: dict[str, str] | None = None
 
 
-def show_all(connection: Connection, user: UserId, search: str, after: str | None, limit: int) -> Contacts:
-    """The answer to GET."""
-    page = book.listed(connection, user, search=search, after=after, limit=limit)
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
+    return [
+        door.get("/api/v1/contacts", _contacts),
+        door.get("/api/v1/contacts/{address:path}", _contact),
+        door.change("PUT", "/api/v1/contacts/{address:path}", Noted, _note, bytes_max=BODY_BYTES_MAX),
+        door.get("/api/v1/threads/{id}", _thread),
+    ]
+
+
+def _contacts(question: Question) -> Contacts:
+    question.only("q", "cursor", "after", "limit")
+    search = question.given.get("q", "")[:SEARCH_LETTERS]
+    page = book.listed(question.connection, question.user, search=search, after=question.cursor, limit=question.limit)
     return Contacts(contacts=tuple(_head(row) for row in page.items), next=page.next)
 
 
-def show(
-    connection: Connection, user: UserId, address: str, now: datetime, *, after: str | None = None, limit: int = 50
-) -> WholeContact:
-    """The answer to GET of one."""
-    found = _find(connection, user, address)
+def _contact(question: Question) -> WholeContact:
+    question.only("cursor", "after", "limit")
+    return _whole(question)
+
+
+def _whole(question: Question) -> WholeContact:
+    connection, user, found = question.connection, question.user, _find(question)
     mailbox, company = found.row.mailbox, company_of(found.row.mailbox)
     letters = dealings.letters(connection, user, mailbox)
-    page = dealings.time_line(connection, user, letters, after=after, limit=limit)
-    facts = habits.facts_of_mailbox(connection, user, mailbox, now)
+    page = dealings.time_line(connection, user, letters, after=question.cursor, limit=question.limit)
+    facts = habits.facts_of_mailbox(connection, user, mailbox, question.now)
     return WholeContact(
         **msgspec.structs.asdict(_head(found.row)),
         notes=found.notes,
         records=dict(found.records),
         traits=traits(facts),
-        company_traits=traits(habits.facts_of_domain(connection, user, company, now)) if company else (),
+        company_traits=traits(habits.facts_of_domain(connection, user, company, question.now)) if company else (),
         basis=_basis(facts),
         best_hours=_hours(best_hours(dealings.readings(connection, letters))),
         dealings=tuple(map(_dealing, page.items)),
@@ -124,19 +143,18 @@ def show(
     )
 
 
-def read(body: bytes) -> Noted:
-    """What a program wants to keep.
+def _note(question: Question, said: Noted) -> WholeContact:
+    notes, kept = _read(said)
+    mailbox = _find(question).row.mailbox
+    if notes is not None:
+        book.note(question.connection, question.user, mailbox, notes)
+    if kept is not None:
+        book.record(question.connection, question.user, mailbox, kept)
+    return _whole(question)
 
-    Raises:
-        BadInput: this is no such object.
-        Faulty: a field cannot be kept.
-    """
-    if len(body) > BODY_BYTES_MAX:
-        raise BadInput("the body is too large")
-    try:
-        said = msgspec.json.decode(body, type=Noted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"the body is not what is wanted here: {error}") from None
+
+def _read(said: Noted) -> tuple[str | None, dict[str, str] | None]:
+    """Notes and records as they are kept; None for what stays."""
     wrong = {}
     if said.notes is not None and len(said.notes) > records.NOTES_LETTERS:
         wrong["notes"] = f"At most {records.NOTES_LETTERS:,} letters are kept."
@@ -145,36 +163,28 @@ def read(body: bytes) -> Noted:
     wrong |= {f"records.{pairs[number][0]}": words for number, words in wrong_by.items()}
     if wrong:
         raise Faulty(wrong)
-    return Noted(
-        notes=None if said.notes is None else said.notes.replace("\r\n", "\n").replace("\0", "").strip(),
-        records=None if said.records is None else kept,
+    notes = None if said.notes is None else said.notes.replace("\r\n", "\n").replace("\0", "").strip()
+    return notes, None if said.records is None else kept
+
+
+def _thread(question: Question) -> Thread:
+    question.only()
+    found = threads.thread(question.connection, question.user, question.message_id)
+    if found is None:
+        raise HTTPException(404)
+    return Thread(
+        id=found.id,
+        messages=tuple(shown(row, question.now) for row in found.messages),
+        answers=tuple(_came(message, row) for message, row in found.answers),
     )
 
 
-def keep(connection: Connection, user: UserId, address: str, said: Noted) -> None:
-    """The change that a PUT asks for."""
-    found = _find(connection, user, address)
-    if said.notes is not None:
-        book.note(connection, user, found.row.mailbox, said.notes)
-    if said.records is not None:
-        book.record(connection, user, found.row.mailbox, said.records)
-
-
-def came(message: str, row: ReplyRow) -> Came:
-    """An answer in a conversation."""
+def _came(message: str, row: ReplyRow) -> Came:
     return Came(message=message, kind=row.kind, name=row.name, address=row.address, at=row.at)
 
 
-def thread(connection: Connection, user: UserId, number: MessageId) -> Thread:
-    """A conversation of the user."""
-    found = threads.thread(connection, user, number)
-    if found is None:
-        raise HTTPException(404)
-    return found
-
-
-def _find(connection: Connection, user: UserId, address: str) -> model.Contact:
-    found = book.contact(connection, user, address)
+def _find(question: Question) -> model.Contact:
+    found = book.contact(question.connection, question.user, question.path["address"])
     if found is None:
         raise HTTPException(404)
     return found

@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from starlette.routing import Route
 
 from unsealed.core import report as judge
 from unsealed.inlets import report as reporting
-from unsealed.inlets.report import Report
-from unsealed.model.message import UserId, public_id
+from unsealed.inlets.api.door import Door, Question
+from unsealed.inlets.report import NAMES, Report
+from unsealed.model.message import public_id
 from unsealed.model.report import Act, Counts, Group, Part
 
 
@@ -95,13 +96,15 @@ class Figures(Counted, frozen=True, kw_only=True):
     links: tuple[Followed, ...]
 
 
-def show(connection: Connection, user: UserId, given: dict[str, str], now: datetime) -> Figures:
-    """The report that a query asks for.
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
+    return [door.get("/api/v1/reports", _figures)]
 
-    Raises:
-        BadInput: it asks for what there is not.
-    """
-    report = reporting.make(connection, user, reporting.read(given, now, UTC), now, UTC)
+
+def _figures(question: Question) -> Figures:
+    question.only(*NAMES)
+    wanted = reporting.read(dict(question.given), question.now, UTC)
+    report = reporting.make(question.connection, question.user, wanted, question.now, UTC)
     delays = report.delays
     return Figures(
         **_counted(report.figures.counts),

@@ -16,15 +16,23 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from unsealed.core import compose
-from unsealed.flow.compose import sentence
+from unsealed.flow import request as requests
+from unsealed.flow import send
 from unsealed.flow.request import Faulty, Wanted
+from unsealed.inlets.api.door import Door, answered, body_of, decoded
 from unsealed.inlets.api.tracking import OFFERED
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import BadInput, sentence
+from unsealed.model.message import public_id
 from unsealed.model.policy import Level, LinkScope
+from unsealed.store.engine import reading
 
 BODY_BYTES_MAX = 36 * 1024 * 1024  # 25 MB of files, as base64
 FILES = 100
@@ -64,19 +72,28 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     id: str  # 16 hex digits, as in GET /api/v1/messages/{id}
 
 
-def read(body: bytes) -> Wanted:
-    """What a POST asks for.
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
 
-    Raises:
-        BadInput: too large, not JSON, or something that is not asked for here; says where.
-        Faulty: a field holds what cannot be used.
-    """
-    if len(body) > BODY_BYTES_MAX:
-        raise BadInput(f"the body has more than {BODY_BYTES_MAX:,} bytes")
-    try:
-        letter = msgspec.json.decode(body, type=Letter)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(str(error)[:200]) from None
+    async def send_letter(request: Request) -> Response:
+        user, body = await door.who(request), await body_of(request, BODY_BYTES_MAX)
+
+        def work() -> Accepted:
+            wanted = _read(decoded(body, Letter, BODY_BYTES_MAX))
+            with reading(door.engine) as connection:
+                desk = door.desk(connection, user)
+                outgoing = requests.read(connection, user, wanted, desk)
+            planned = send.plan(outgoing, tracking=desk.tracking)  # takes its time, so in no transaction
+            with door.engine.begin() as connection:
+                accepted = send.write(connection, planned, desk.now)
+            return Accepted(id=public_id(accepted))
+
+        return await answered(work, HTTPStatus.ACCEPTED)
+
+    return [Route("/api/v1/messages", send_letter, methods=["POST"])]
+
+
+def _read(letter: Letter) -> Wanted:
     return Wanted(
         sender=letter.sender,
         to=_people(letter.to),
@@ -129,6 +146,6 @@ def _files(given: Sequence[File]) -> list[compose.Part]:
         except binascii.Error:
             raise Faulty({f"{where}.content": "This is not base64."}) from None
         except BadInput as error:
-            raise Faulty({f"{where}.name": sentence(str(error))}) from None
+            raise Faulty({f"{where}.name": sentence(error)}) from None
         made.append(compose.Part(name=name, media_type=compose.media_type(each.type), content=content))
     return made

@@ -17,24 +17,27 @@ more 409. Then nothing was changed.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from unsealed.flow import templates
-from unsealed.flow.compose import sentence
 from unsealed.flow.request import Faulty
-from unsealed.inlets.api.tracking import OFFERED
-from unsealed.model.errors import BadInput
-from unsealed.model.message import UserId, from_public_id, public_id
-from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.inlets.api.door import Door, Question
+from unsealed.inlets.api.tracking import OFFERED, word_of
+from unsealed.model.errors import sentence
+from unsealed.model.message import from_public_id, public_id
+from unsealed.model.policy import Level, Place, Rule, Scope
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.store import policies
 from unsealed.store import templates as shelf
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
+
+Found = TypeVar("Found")
 
 
 class Tracking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,42 +99,36 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tracking: Tracking | None = None
 
 
-def show_all(connection: Connection, user: UserId) -> Templates:
-    """The answer to GET."""
-    return Templates(templates=tuple(Template(**_head(row)) for row in shelf.list_for(connection, user)))
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
+    return [
+        door.get("/api/v1/templates", _templates),
+        door.change("POST", "/api/v1/templates", Said, _create, bytes_max=BODY_BYTES_MAX, status=HTTPStatus.CREATED),
+        door.get("/api/v1/templates/{id}", _template),
+        door.change("PUT", "/api/v1/templates/{id}", Said, _change, bytes_max=BODY_BYTES_MAX),
+        door.delete("/api/v1/templates/{id}", _remove),
+        door.get("/api/v1/templates/{id}/versions", _versions),
+    ]
 
 
-def show(connection: Connection, user: UserId, row: TemplateRow, version: str = "") -> WholeTemplate:
-    """The answer to GET of one. version: which; "" for the newest."""
-    written = version or str(row.version)
-    number = int(written) if written.isascii() and written.isdigit() and len(written) <= 9 else 0
-    found = shelf.version(connection, row.id, number)
-    if found is None:
-        raise HTTPException(404)
-    place = policies.of_template(connection, public_id(row.id))
-    return WholeTemplate(
-        **(_head(row) | {"subject": found.content.subject, "version": number}),
-        html=found.content.html,
-        text=found.content.text,
-        placeholders=templates.read(
-            name=row.name, subject=found.content.subject, html=found.content.html, text=found.content.text
-        ).placeholders,
-        removed=row.removed,
-        may_change=templates.may_change(connection, user, row),
-        tracking=Tracking(
-            opens=_word(place.opens),
-            clicks=_word(place.clicks),
-            opens_at_most=_word(place.limit.opens),
-            clicks_at_most=_word(place.limit.clicks),
-        ),
+def _templates(question: Question) -> Templates:
+    question.only()
+    return Templates(
+        templates=tuple(Template(**_head(row)) for row in shelf.list_for(question.connection, question.user))
     )
 
 
-def show_versions(connection: Connection, user: UserId, row: TemplateRow) -> Versions:
-    """The answer to GET of the versions of one."""
-    uses = shelf.uses(connection, user, row.id)
+def _template(question: Question) -> WholeTemplate:
+    question.only("version")
+    return _whole(question, _find(question), question.given.get("version", ""))
+
+
+def _versions(question: Question) -> Versions:
+    question.only()
+    row = _find(question)
+    uses = shelf.uses(question.connection, question.user, row.id)
     made = []
-    for each in shelf.versions(connection, row.id):
+    for each in shelf.versions(question.connection, row.id):
         use = uses.get(each.version)
         made.append(
             Version(
@@ -150,79 +147,66 @@ def show_versions(connection: Connection, user: UserId, row: TemplateRow) -> Ver
     return Versions(versions=tuple(made))
 
 
-def find(connection: Connection, user: UserId, written: str) -> TemplateRow:
-    """The template that an address names.
-
-    Raises:
-        HTTPException: 404; there is none that this user may see.
-    """
-    number = from_public_id(written)
-    row = None if number is None else shelf.find(connection, user, TemplateId(number))
-    if row is None:
-        raise HTTPException(404)
-    return row
-
-
-def read(body: bytes) -> Said:
-    """What a POST or a PUT says.
-
-    Raises:
-        BadInput: not what is asked for here; says where.
-    """
-    if len(body) > BODY_BYTES_MAX:
-        raise BadInput(f"the body has more than {BODY_BYTES_MAX:,} bytes")
-    try:
-        return msgspec.json.decode(body, type=Said)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(str(error)[:200]) from None
-
-
-def create(connection: Connection, user: UserId, said: Said, switches: Switches, now: datetime) -> WholeTemplate:
-    """Do what a POST says, in the caller's transaction.
-
-    Raises:
-        Faulty: a field cannot be kept.
-        Refused: no room for more; above the ceiling (AboveCeiling).
-    """
+def _create(question: Question, said: Said) -> WholeTemplate:
     written = _read(said.name or "", said.subject or "", said.html or "", said.text or "")
-    made = templates.create(connection, user, written, now)
-    row = find(connection, user, public_id(made))
-    return _kept(connection, user, row, said, switches, now, written.left_out)
+    made = templates.create(question.connection, question.user, written, question.now)
+    row = shelf.find(question.connection, question.user, made)
+    return _kept(question, _there(row), said, written.left_out)
 
 
-def change(
-    connection: Connection, user: UserId, written_id: str, said: Said, switches: Switches, now: datetime
-) -> WholeTemplate:
-    """Do what a PUT says, in the caller's transaction.
-
-    Raises:
-        Faulty: a field cannot be kept.
-        Refused: not this user's to change; above the ceiling (AboveCeiling).
-        HTTPException: 404, or 409 when `version` is not the newest any more.
-    """
-    row = find(connection, user, written_id)
-    newest = shelf.version(connection, row.id, row.version)
-    if newest is None:
-        raise HTTPException(404)
-    there = newest.content
+def _change(question: Question, said: Said) -> WholeTemplate:
+    row = _find(question)
+    there = _there(shelf.version(question.connection, row.id, row.version)).content
     written = _read(
         row.name if said.name is None else said.name,
         there.subject if said.subject is None else said.subject,
         there.html if said.html is None else said.html,
         there.text if said.text is None else said.text,
     )
-    if templates.change(connection, user, row, written, now, said.version) is None:
+    if templates.change(question.connection, question.user, row, written, question.now, said.version) is None:
         raise HTTPException(409, f"Version {row.version} is the newest by now. Nothing was changed.")
-    return _kept(connection, user, row, said, switches, now, written.left_out)
+    return _kept(question, row, said, written.left_out)
 
 
-def remove(connection: Connection, user: UserId, written_id: str, now: datetime) -> None:
-    """Do what a DELETE says, in the caller's transaction.
+def _remove(question: Question) -> None:
+    templates.offer(question.connection, question.user, _find(question), False, question.now)
 
-    Raises:
-        Refused: not this user's to change.
-    """
-    templates.offer(connection, user, find(connection, user, written_id), False, now)
+
+def _find(question: Question) -> TemplateRow:
+    number = from_public_id(question.path["id"])
+    if number is None:
+        raise HTTPException(404)
+    return _there(shelf.find(question.connection, question.user, TemplateId(number)))
+
+
+def _there(found: Found | None) -> Found:
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _whole(question: Question, row: TemplateRow, version: str = "") -> WholeTemplate:
+    """version: which; "" for the newest."""
+    written = version or str(row.version)
+    number = int(written) if written.isascii() and written.isdigit() and len(written) <= 9 else 0
+    found = _there(shelf.version(question.connection, row.id, number))
+    place = policies.of_template(question.connection, public_id(row.id))
+    return WholeTemplate(
+        **(_head(row) | {"subject": found.content.subject, "version": number}),
+        html=found.content.html,
+        text=found.content.text,
+        placeholders=templates.read(
+            name=row.name, subject=found.content.subject, html=found.content.html, text=found.content.text
+        ).placeholders,
+        removed=row.removed,
+        may_change=templates.may_change(question.connection, question.user, row),
+        tracking=Tracking(
+            opens=word_of(place.opens),
+            clicks=word_of(place.clicks),
+            opens_at_most=word_of(place.limit.opens),
+            clicks_at_most=word_of(place.limit.clicks),
+        ),
+    )
 
 
 def _read(name: str, subject: str, html: str, text: str) -> templates.Written:
@@ -232,15 +216,8 @@ def _read(name: str, subject: str, html: str, text: str) -> templates.Written:
     return written
 
 
-def _kept(
-    connection: Connection,
-    user: UserId,
-    row: TemplateRow,
-    said: Said,
-    switches: Switches,
-    now: datetime,
-    left_out: tuple[str, ...],
-) -> WholeTemplate:
+def _kept(question: Question, row: TemplateRow, said: Said, left_out: tuple[str, ...]) -> WholeTemplate:
+    connection, user, now = question.connection, question.user, question.now
     if said.shared is not None and said.shared != row.shared:
         templates.share(connection, user, row, said.shared)
     if said.removed is not None and said.removed != row.removed:
@@ -255,9 +232,9 @@ def _kept(
         )
         opens, clicks = _level("tracking.opens", asked.opens), _level("tracking.clicks", asked.clicks)
         place = Place(limit=limit, opens=opens, clicks=clicks)
-        templates.keep_tracking(connection, user, row, place, switches, now)
+        templates.keep_tracking(connection, user, row, place, question.switches, now)
     kept = shelf.find(connection, row.user, row.id)  # an administrator may have taken it from themselves
-    return msgspec.structs.replace(show(connection, user, kept or row), left_out=left_out)
+    return msgspec.structs.replace(_whole(question, kept or row), left_out=left_out)
 
 
 def _head(row: TemplateRow) -> dict[str, Any]:
@@ -278,7 +255,3 @@ def _level(where: str, written: str | None) -> Level | None:
     if written not in OFFERED:
         raise Faulty({where: f"It is {', '.join(OFFERED)} or null, not {written[:40]!r}."})
     return OFFERED[written]
-
-
-def _word(level: Level | None) -> str | None:
-    return None if level is None else level.name.lower()

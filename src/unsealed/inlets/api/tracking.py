@@ -13,12 +13,14 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
+from starlette.routing import Route
 
 from unsealed.core.policy import limited
 from unsealed.flow import policy
+from unsealed.inlets.api.door import Door, Question
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId
-from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.model.policy import Level, Place, Rule, Scope
 from unsealed.model.view import PolicyRow
 
 OFFERED = {level.name.lower(): level for level in (Level.OFF, Level.IDENTIFIED, Level.FULL)}
@@ -79,27 +81,34 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     everybody: EverybodySaid | None = None
 
 
-def show(connection: Connection, user: UserId, switches: Switches) -> Tracking:
-    """The answer to GET. switches: of the settings file."""
-    found = policy.overview(connection, user, switches)
+def routes(door: Door) -> list[Route]:
+    """The routes of this module."""
+    return [
+        door.get("/api/v1/tracking", _tracking),
+        door.change("PUT", "/api/v1/tracking", Said, _change, bytes_max=BODY_BYTES_MAX),
+    ]
+
+
+def _tracking(question: Question) -> Tracking:
+    found = policy.overview(question.connection, question.user, question.switches)
     holds, yours, all_ = found.standing, found.yours, found.everybody
     limit = holds.ceiling
     return Tracking(
         opens=_axis("opens", holds.opens, limit.opens, limit.opens_by),
         clicks=_axis("clicks", holds.clicks, limit.clicks, limit.clicks_by),
         yours=Yours(
-            opens=_word(yours.opens),
-            clicks=_word(yours.clicks),
+            opens=word_of(yours.opens),
+            clicks=word_of(yours.clicks),
             strict=yours.strict,
             excluded=tuple(map(_excluded, found.excluded)),
         ),
         everybody=Everybody(
-            opens=_word(all_.opens),
-            clicks=_word(all_.clicks),
+            opens=word_of(all_.opens),
+            clicks=word_of(all_.clicks),
             strict=all_.strict,
             excluded=tuple(map(_excluded, found.excluded_for_everybody)),
-            opens_at_most=_word(all_.limit.opens),
-            clicks_at_most=_word(all_.limit.clicks),
+            opens_at_most=word_of(all_.limit.opens),
+            clicks_at_most=word_of(all_.limit.clicks),
             users_may_change_opens=all_.opens_may_change,
             users_may_change_clicks=all_.clicks_may_change,
             chosen=found.chosen,
@@ -107,27 +116,8 @@ def show(connection: Connection, user: UserId, switches: Switches) -> Tracking:
     )
 
 
-def read(body: bytes) -> Said:
-    """What a PUT says.
-
-    Raises:
-        BadInput: not what is asked for here; says where.
-    """
-    if len(body) > BODY_BYTES_MAX:
-        raise BadInput(f"the body has more than {BODY_BYTES_MAX:,} bytes")
-    try:
-        return msgspec.json.decode(body, type=Said)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(str(error)[:200]) from None
-
-
-def change(connection: Connection, user: UserId, said: Said, switches: Switches, now: datetime) -> None:
-    """Do what a PUT says, in the caller's transaction.
-
-    Raises:
-        BadInput: a level, a kind or a name that is none; says which.
-        Refused: above the ceiling (AboveCeiling), or not this user's to say.
-    """
+def _change(question: Question, said: Said) -> Tracking:
+    connection, user, switches, now = question.connection, question.user, question.switches, question.now
     found = policy.overview(connection, user, switches)
     if said.everybody is not None:
         asked = said.everybody
@@ -150,6 +140,7 @@ def change(connection: Connection, user: UserId, said: Said, switches: Switches,
         if place != found.yours:
             policy.keep(connection, user, place, switches, now)
         _list(connection, user, said.yours.excluded, found.excluded, everybody=False, now=now)
+    return _tracking(question)
 
 
 def _list(
@@ -221,8 +212,9 @@ def _axis(axis: str, level: Level, most: Level, by: Rule | None) -> Axis:
 
 
 def _excluded(row: PolicyRow) -> Excluded:
-    return Excluded(kind=row.scope, name=row.name, opens=_word(row.opens), clicks=_word(row.clicks))
+    return Excluded(kind=row.scope, name=row.name, opens=word_of(row.opens), clicks=word_of(row.clicks))
 
 
-def _word(level: Level | None) -> str | None:
+def word_of(level: Level | None) -> str | None:
+    """How a level is written; None where nothing is said."""
     return None if level is None else level.name.lower()
