@@ -12,8 +12,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
-from unsealed.flow.compose import Desk
 from unsealed.inlets import api
 from unsealed.inlets.auth import Guard
 from unsealed.model.errors import BadInput

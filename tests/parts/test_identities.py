@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from unsealed.model.draft import Identity
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.store import audit, identities, people, schema
 from unsealed.store.engine import reading
-from unsealed.store.identities import Identity, Proof, Waiting
+from unsealed.store.identities import Proof, Waiting
 
 SALES = "sales@example.org"
 NO_ADDRESSES = [

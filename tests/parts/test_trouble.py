@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
-from unsealed.inlets.web.trouble import HANDLERS, sentence
-from unsealed.model.errors import BadInput, DeliveryFailed, Refused, Unavailable
+from unsealed.inlets.web.trouble import HANDLERS
+from unsealed.model.errors import BadInput, DeliveryFailed, Refused, Unavailable, sentence
 
 CANARY = "canary-7f3a91"
 ERRORS: dict[str, Exception] = {

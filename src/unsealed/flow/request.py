@@ -17,18 +17,18 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from unsealed.core import clean, compose
+from unsealed.core.drafting import Desk
 from unsealed.core.intake import take_in
 from unsealed.core.mime import MESSAGE_BYTES
 from unsealed.core.plain_text import text_of
 from unsealed.flow import send, templates
-from unsealed.flow.compose import Desk, sentence
 from unsealed.flow.policy import said_about
-from unsealed.model.errors import AboveCeiling, BadInput, Refused
+from unsealed.model.draft import Identity
+from unsealed.model.errors import AboveCeiling, BadInput, Refused, sentence
 from unsealed.model.message import AddressKind, Outgoing, Recipient, UserId, from_public_id
 from unsealed.model.policy import Level, LinkScope, Place, Rule, Scope
 from unsealed.model.template import Content, TemplateId
 from unsealed.store import identities, messages, people
-from unsealed.store.identities import Identity
 from unsealed.store.templates import list_for
 
 TAG_CHARACTERS = 200
@@ -91,7 +91,7 @@ class _Reader:
         try:
             return read()
         except (BadInput, Refused) as error:
-            self.errors.setdefault(name, sentence(str(error)))
+            self.errors.setdefault(name, sentence(error))
             return otherwise
 
     def outgoing(self) -> Outgoing:
@@ -193,9 +193,9 @@ class _Reader:
                 new_id=new_id,
             )
         except AboveCeiling as error:
-            raise Faulty({"track": sentence(str(error))}) from None
+            raise Faulty({"track": sentence(error)}) from None
         except (BadInput, Refused) as error:
-            raise Faulty({"message": sentence(str(error))}) from None
+            raise Faulty({"message": sentence(error)}) from None
         self._raise()
         return intake.outgoing
 

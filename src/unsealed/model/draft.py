@@ -158,3 +158,12 @@ class Check:
     html_bytes: int  # of the largest copy
     controls: Controls
     links: tuple[CheckedLink, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """An address that the user may send from."""
+
+    address: str
+    name: str = ""  # beside the address in From
+    signature: str = ""  # plain text, LF between its lines

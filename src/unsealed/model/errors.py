@@ -86,3 +86,10 @@ class MailboxClosed(UnsealedError):
         super().__init__(message)
         self.field = field  # which entry is to be looked at: "host", "port", "tls", "password", "" when it is none
         self.temporary = temporary
+
+
+def sentence(said: Exception | str) -> str:
+    """Words of an error as they stand beside a field; an address in front keeps its own letters."""
+    words = str(said)
+    begins = words if "@" in words.partition(" ")[0] else words[:1].upper() + words[1:]
+    return begins + ("" if words.endswith((".", "!", "?")) else ".")

@@ -18,6 +18,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
 
+from unsealed.model.draft import Identity
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.store import audit, people
@@ -33,15 +34,6 @@ NAME_LETTERS = 80
 SIGNATURE_LETTERS = 2_000
 # Joiners and the marks that turn no text round: several scripts cannot be written without them.
 _HARMLESS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """An address that the user may send from."""
-
-    address: str
-    name: str = ""  # beside the address in From
-    signature: str = ""  # plain text, LF between its lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, select
 
+from unsealed.core.draft_check import check
+from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
 from unsealed.flow import compose, policy, send
-from unsealed.flow.compose import Changed, Desk, Sent, Wrong
+from unsealed.flow.compose import Changed, Sent, Wrong
 from unsealed.model.draft import Check, Draft, DraftId, Mode
 from unsealed.model.message import MessageId, Outgoing, UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
@@ -37,7 +39,7 @@ def desk(tracking: Tracking, clock: Callable[[], datetime]) -> Desk:
 def checked(engine: Engine, ann: Any, desk: Desk) -> Callable[..., Check]:
     def look(draft: Draft, at: Desk = desk) -> Check:
         with reading(engine) as connection:
-            return compose.check(compose.gather(connection, ann.user, draft, None), at)
+            return check(compose.gather(connection, ann.user, draft, None), at)
 
     return look
 
@@ -95,20 +97,6 @@ def test_what_a_check_says_is_what_is_sent(engine: Engine, ann: Any, checked: Ca
     ]
 
 
-@pytest.mark.parametrize(
-    ("opens", "clicks", "levels"),
-    [(None, None, ("full", "full")), (True, True, ("full", "full")), (False, None, ("off", "full")),
-     (None, False, ("full", "off")), (False, False, ("off", "off"))],
-)  # fmt: skip
-def test_the_switches_beside_send_hold(
-    checked: Callable[..., Check], opens: bool | None, clicks: bool | None, levels: tuple[str, str]
-) -> None:
-    found = checked(Draft(to="ines@x.example", html=HTML, opens=opens, clicks=clicks))
-
-    assert levels == (found.opens, found.clicks)
-    assert (clicks is not False) == bool(found.tracked)
-
-
 def test_what_is_off_for_everybody_cannot_be_switched_on(
     engine: Engine, ann: Any, checked: Callable[..., Check], clock: Any
 ) -> None:
@@ -133,64 +121,14 @@ def test_recipients_who_are_not_tracked_are_named(
     ]
 
 
-@pytest.mark.parametrize(
-    ("draft", "code"),
-    [
-        (Draft(to="a@x.example", subject="s", plain=True, text="hello"), "plain"),
-        (Draft(to="a@x.example", subject="s", html="<p>" + "x" * 110_000), "clipped"),
-        (Draft(to="a@x.example", html="<p>x</p>"), "no-subject"),
-        (Draft(to="a@x.example", subject="s", html="<p>-----BEGIN PGP MESSAGE-----<br>x</p>"), "encrypted"),
-    ],
-)
-def test_what_cannot_work_is_said(checked: Callable[..., Check], draft: Draft, code: str) -> None:
-    found = checked(draft)
-
-    assert ([code], {}) == ([each.code for each in found.warnings], found.errors)
-
-
-def test_a_placeholder_that_stops_the_sending_is_named(checked: Callable[..., Check]) -> None:
-    one = checked(Draft(to="ines@y.example", subject="For {{first_name}}", html="<p>{{a}}, {{b}}"))
-
-    assert "{{first_name}} still waits for its words; fill it in, or take it out." == one.errors["subject"]
-    assert "{{a}}, {{b}} still wait for their words; fill them in, or take them out." == one.errors["html"]
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        ("the subject is long", "The subject is long."),
-        ("ines@y.example: nothing is tracked", "ines@y.example: nothing is tracked."),
-        ("“x” is no address!", "“x” is no address!"),
-        ("", "."),
-    ],
-)
-def test_an_address_in_front_of_a_sentence_keeps_its_letters(words: str, shown: str) -> None:
-    assert shown == compose.sentence(words)
-
-
-@pytest.mark.parametrize(
-    ("draft", "fields"),
-    [
-        (Draft(), {"to"}),
-        (Draft(to="ines", cc="rob", bcc="<"), {"to", "cc", "bcc"}),
-        (Draft(to="a@x.example", subject="a\r\nBcc: b@x.example"), {"subject"}),
-        (Draft(to="a@x.example", subject="x" * 10_000), {"subject"}),
-        (Draft(to="a@x.example", html="<p>\0"), {"html"}),
-        (Draft(to="a@x.example", html="<div>" * 5_000), {"html"}),
-        (Draft(to="a@x.example", html='<a href="{{link}}">x</a>', subject="{{first_name}}"), {"html", "subject"}),
-        (Draft(to="a@x.example", plain=True, text="{{first_name}}"), {"html"}),
-        (Draft(sender="rob@other.example", to="a@x.example"), {"from"}),
-        (Draft(to=", ".join(f"a{number}@x.example" for number in range(1_001))), {"to"}),
-    ],
-)
-def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_sent(
-    engine: Engine, ann: Any, checked: Callable[..., Check], desk: Desk, rows: Any, draft: Draft, fields: set[str]
-) -> None:
-    answer = compose.dispatch(engine, ann.user, kept(engine, ann.user, draft, desk.now), 1, desk)
+def test_what_cannot_be_sent_stays_a_draft(engine: Engine, ann: Any, desk: Desk, rows: Any) -> None:
+    draft = kept(engine, ann.user, Draft(subject="{{first_name}}"), desk.now)
+    answer = compose.dispatch(engine, ann.user, draft, 1, desk)
 
     assert isinstance(answer, Wrong)
-    assert fields == set(answer.fields) == set(checked(draft).errors)
+    assert {"to", "subject"} == set(answer.fields)
     assert [] == rows(schema.messages)
+    assert 1 == len(rows(schema.drafts))
 
 
 def test_a_signature_stands_below_and_its_links_apart(

@@ -12,6 +12,7 @@ from unsealed.model.errors import (
     Unavailable,
     UnsealedError,
     Untouchable,
+    sentence,
 )
 
 
@@ -50,3 +51,16 @@ def test_the_tree_in_the_docstring_shows_every_error_of_the_model() -> None:
     kinds = [kind.__name__ for kind in all_kinds() if kind.__module__ == errors.__name__ and kind is not UnsealedError]
 
     assert [] == [name for name in kinds if name not in drawn]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("the subject is long", "The subject is long."),
+        ("ines@y.example: nothing is tracked", "ines@y.example: nothing is tracked."),
+        ("“x” is no address!", "“x” is no address!"),
+        ("", "."),
+    ],
+)
+def test_an_address_in_front_of_a_sentence_keeps_its_letters(words: str, shown: str) -> None:
+    assert shown == sentence(words)

@@ -34,19 +34,30 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.core import compose as composing
+from unsealed.core import draft_check
+from unsealed.core.drafting import Desk, quoted
 from unsealed.core.quote import Quote
 from unsealed.flow import compose, templates
-from unsealed.flow.compose import Changed, Desk, Sent, Wrong, sentence
+from unsealed.flow.compose import Changed, Sent, Wrong
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
-from unsealed.model.draft import Attachment, AttachmentId, Check, Draft, DraftId, FromTemplate, KeptDraft, Mode
-from unsealed.model.errors import BadInput, Refused
+from unsealed.model.draft import (
+    Attachment,
+    AttachmentId,
+    Check,
+    Draft,
+    DraftId,
+    FromTemplate,
+    Identity,
+    KeptDraft,
+    Mode,
+)
+from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
 from unsealed.model.template import TemplateId
 from unsealed.store import contacts, drafts, identities, preferences
-from unsealed.store.identities import Identity
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -275,7 +286,7 @@ async def attach(request: Request) -> Response:
             ),
         )
     except (BadInput, Refused) as error:
-        words = sentence(str(error))
+        words = sentence(error)
         return _json({"error": words, "fields": {"attachments": words}}, HTTPStatus.UNPROCESSABLE_ENTITY)
     file = Attachment(id=made, name=name, media_type=kind, size=len(content), inline=inline)
     return _json(_file(kept.id, file), HTTPStatus.CREATED)
@@ -326,7 +337,7 @@ async def quote_frame(request: Request) -> Response:
 
     def look(connection: Connection) -> Quote | None:
         answered = compose.gather(connection, user, kept.draft, None).answered
-        return None if answered is None else compose.quoted(answered, kept.draft.mode, desk)
+        return None if answered is None else quoted(answered, kept.draft.mode, desk)
 
     found = await asked(request, look)
     if found is None:
@@ -370,7 +381,7 @@ async def _load(request: Request, draft: DraftId) -> KeptDraft | None:
 async def _check(request: Request, draft: Draft, kept: KeptDraft | None) -> Check:
     user, desk = person(request).id, await _desk(request)
     material = await asked(request, lambda connection: compose.gather(connection, user, draft, kept))
-    return await run_in_threadpool(lambda: compose.check(material, desk))
+    return await run_in_threadpool(lambda: draft_check.check(material, desk))
 
 
 def _file(draft: DraftId, each: Attachment) -> dict[str, object]:

@@ -21,10 +21,10 @@ from unsealed.inlets.web.access import done_at, person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.settings import NOT_YOURS
 from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, surroundings
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused
+from unsealed.model.draft import Identity
+from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.store import identities
-from unsealed.store.identities import NAME_LETTERS, SIGNATURE_LETTERS, Identity, Proof, Waiting
+from unsealed.store.identities import NAME_LETTERS, SIGNATURE_LETTERS, Proof, Waiting
 
 HERE = "/settings/identities"
 DONE = {

@@ -23,8 +23,7 @@ from unsealed.inlets.web.access import done_at, person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.sending import Tries
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, MailboxClosed, Unavailable
+from unsealed.model.errors import BadInput, MailboxClosed, Unavailable, sentence
 from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Tls, is_local
 from unsealed.store import mailboxes

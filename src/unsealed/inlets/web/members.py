@@ -21,8 +21,7 @@ from unsealed.flow import letters
 from unsealed.inlets.web.access import done_at, person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, surroundings
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused
+from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import UserId, from_public_id, public_id
 from unsealed.store import members
 from unsealed.store.people import Role

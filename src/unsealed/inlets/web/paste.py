@@ -20,11 +20,10 @@ from starlette.routing import Route
 
 from unsealed.flow import request as asking
 from unsealed.flow import send
-from unsealed.flow.compose import sentence
 from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, surroundings
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import BadInput, sentence
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
 from unsealed.model.view import MessageView
 from unsealed.store import messages, views
@@ -95,7 +94,7 @@ async def make(request: Request) -> Response:
     except asking.Faulty as error:
         return _form(request, wrong=error.fields, typed=form, status=422)
     except BadInput as error:
-        return _form(request, wrong={"html": sentence(str(error))}, typed=form, status=422)
+        return _form(request, wrong={"html": sentence(error)}, typed=form, status=422)
     return RedirectResponse(f"/paste?m={public_id(made)}", 303)
 
 

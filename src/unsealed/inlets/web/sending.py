@@ -26,8 +26,7 @@ from unsealed.flow.letters import letter
 from unsealed.inlets.web.access import done_at, person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused, Unavailable
+from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.ports import Parcel
 from unsealed.model.upstream import Attempt, Auth, Tls, Trouble, Upstream

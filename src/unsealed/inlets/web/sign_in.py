@@ -20,8 +20,7 @@ from unsealed.inlets.web import access
 from unsealed.inlets.web.access import done_at, person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import Surroundings, asked, changed
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused, Unavailable
+from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import UserId
 from unsealed.store import audit, people
 from unsealed.store.people import User

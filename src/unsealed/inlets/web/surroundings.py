@@ -14,16 +14,17 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from unsealed.core.drafting import Desk
 from unsealed.core.forwarded import Network
 from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
-from unsealed.flow.compose import Desk
 from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.notice import Device
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys, Parcel
 from unsealed.model.reply import Entered, Mailbox
+from unsealed.model.texts import Languages
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 from unsealed.store import upstreams
@@ -59,6 +60,7 @@ class Surroundings:
     data_files: Callable[[], Sequence[DataFileRow]] = tuple  # what that rests on
     tracking: Switches = field(default_factory=Switches)  # what the settings file allows at most
     subject_mark: str = ""  # switches tracking off in front of a subject; "": there is none
+    languages: Languages = field(default_factory=Languages)  # in which the pages can be read
     sandbox: bool = False  # copies land in the built-in mailbox, as no next hop was chosen
     usual_host: str = ""  # of the settings file's next hop; "": there is none
     allowed_by: Callable[[str], Switches] = lambda host: Switches()  # what may be tracked in mail that goes by a host

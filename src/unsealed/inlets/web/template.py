@@ -27,14 +27,12 @@ from starlette.routing import Route
 
 from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
-from unsealed.flow.compose import sentence as of_words
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.inlets.web.tracking import OFFERED, WORDS
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused
+from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import Recipient, UserId, from_public_id, public_id
 from unsealed.model.policy import Level, Place, Rule, Scope
 from unsealed.model.template import Content, Filled, TemplateId, TemplateRow, TemplateUse, TemplateVersion
@@ -395,7 +393,7 @@ def _read(request: Request) -> templates.Written:
 
 
 def _said(wrong: Mapping[str, str]) -> dict[str, str]:
-    return {field: of_words(words) for field, words in wrong.items()}
+    return {field: sentence(words) for field, words in wrong.items()}
 
 
 def _level(written: str) -> Level | None:

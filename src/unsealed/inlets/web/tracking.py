@@ -22,8 +22,7 @@ from unsealed.core.policy import Ceiling, limited
 from unsealed.flow import policy
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
-from unsealed.inlets.web.trouble import sentence
-from unsealed.model.errors import BadInput, Refused
+from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope
 

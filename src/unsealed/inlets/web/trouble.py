@@ -18,12 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from unsealed.flow import compose
 from unsealed.flow.request import Faulty
 from unsealed.inlets.auth import secure
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import surroundings
-from unsealed.model.errors import BadInput, Refused, Unavailable, UnsealedError
+from unsealed.model.errors import BadInput, Refused, Unavailable, UnsealedError, sentence
 
 log = structlog.get_logger(__name__)
 
@@ -139,8 +138,3 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     OperationalError: _store_away,
     Exception: _unknown,
 }
-
-
-def sentence(error: Exception) -> str:
-    """The words of an error of ours as a sentence."""
-    return compose.sentence(str(error))
