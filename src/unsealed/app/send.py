@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Engine
 from unsealed.app.config import Settings
 from unsealed.app.wire import LiveKeys, now
 from unsealed.core import compose
+from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
 from unsealed.flow import request, send
-from unsealed.flow.compose import Desk
 from unsealed.model.errors import BadInput
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import LinkScope
