@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +8,6 @@ from sqlalchemy import Engine, select
 from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 
 from unsealed.core.instrument import Tracking
-from unsealed.flow import digest
 from unsealed.flow.digest import Digests
 from unsealed.flow.notify import decide
 from unsealed.model.notice import Channel, Press, Scope, Wants
@@ -29,7 +26,7 @@ class Mail:
         self.engine = engine
         self.now = MORNING
         self.digests = Digests(
-            engine, origin="https://unsealed.example.org", tracking=lambda: TRACKING, clock=lambda: self.now
+            engine=engine, origin="https://unsealed.example.org", tracking=lambda: TRACKING, clock=lambda: self.now
         )
         with engine.begin() as connection:
             notices.want(connection, SENDER, DAILY)
@@ -91,26 +88,3 @@ def test_the_master_switch_stops_the_letter_as_well(mail: Mail) -> None:
         notices.press(connection, SENDER, Press(scope=Scope.REALTIME, silent=True, at=MORNING))
 
     assert 0 == mail.digests.write()
-
-
-async def test_the_loop_says_when_there_is_a_letter_to_deliver(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digest, "LOOK_S", 0.01)
-    await asyncio.to_thread(mail.happen)
-    stop, written = asyncio.Event(), asyncio.Event()
-    digests = Digests(mail.engine, origin="", tracking=lambda: TRACKING, clock=lambda: mail.now, written=written.set)
-    failing: list[Exception] = [OSError("away"), ValueError("a bug")]
-    write: Callable[[], int] = digests.write
-
-    def stumble() -> int:
-        if failing:
-            raise failing.pop()
-        return write()
-
-    digests.write = stumble  # type: ignore[method-assign]
-    running = asyncio.create_task(digests.run(stop))
-    async with asyncio.timeout(20):
-        await written.wait()
-    stop.set()
-    await running
-
-    assert 1 == len(mail.letters())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlalchemy import Engine, select, update
 from tests.parts.house import KEYS
 
 from unsealed.core.instrument import Tracking
-from unsealed.flow import notify, remind
+from unsealed.flow import notify
 from unsealed.flow.remind import Reminders
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.notice import Act, Channel, Device, DeviceId, Press, Scope
@@ -26,7 +25,9 @@ Mail = dict[str, MessageId]
 
 @pytest.fixture
 def loop_of(engine: Engine) -> Reminders:
-    return Reminders(engine, origin="https://unsealed.example.org", tracking=lambda: TRACKING, clock=lambda: LATER)
+    return Reminders(
+        engine=engine, origin="https://unsealed.example.org", tracking=lambda: TRACKING, clock=lambda: LATER
+    )
 
 
 def put(engine: Engine, message: MessageId, unless: Unless = Unless.OPENED) -> None:
@@ -101,27 +102,6 @@ def test_a_reminder_set_once_more_is_told_once_more(engine: Engine, mail: Mail, 
 
     assert 1 == loop_of.look()
     assert 2 == len(heard(engine))
-
-
-def test_a_fault_of_the_store_ends_neither_the_loop_nor_the_reminder(
-    engine: Engine, mail: Mail, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(engine, mail["silent"])
-    monkeypatch.setattr(remind, "LOOK_S", 0.01)
-    stop, tries = asyncio.Event(), []
-
-    def clock() -> datetime:
-        tries.append(1)
-        if len(tries) < 3:
-            raise OSError("the disk is away")
-        return LATER
-
-    loop = Reminders(
-        engine, origin="https://x.example", tracking=lambda: TRACKING, clock=clock, written=lambda: stop.set()
-    )
-    asyncio.run(asyncio.wait_for(loop.run(stop), 20))
-
-    assert 1 == len(letters(engine))
 
 
 def test_the_words_of_a_reminder_never_say_that_it_was_not_read() -> None:

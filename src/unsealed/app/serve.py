@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -247,10 +248,10 @@ def _trim(engine: Any) -> None:
 async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """Submission and delivery."""
     from unsealed.core.instrument import Tracking
+    from unsealed.flow import digest, remind
     from unsealed.flow.deliver import Delivery
-    from unsealed.flow.digest import Digests
     from unsealed.flow.notify import Notifier
-    from unsealed.flow.remind import Reminders
+    from unsealed.flow.rounds import rounds
     from unsealed.flow.routes import Routes
     from unsealed.inlets.submit import Limits, SubmissionServer
     from unsealed.store.writer import Writer
@@ -272,8 +273,8 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     notifier = Notifier(
         engine, _bells(settings, engine, keys), keys=keys, clock=now, writer=writer, owner=f"notify-{owner}"[:32]
     )
-    digests = Digests(engine, origin=settings.web_url, tracking=tracking, clock=now, written=delivery.wake)
-    reminders = Reminders(engine, origin=settings.web_url, tracking=tracking, clock=now, written=delivery.wake)
+    digests = digest.Digests(engine=engine, origin=settings.web_url, tracking=tracking, clock=now)
+    reminders = remind.Reminders(engine=engine, origin=settings.web_url, tracking=tracking, clock=now)
     server = SubmissionServer(
         engine,
         writer,
@@ -290,8 +291,14 @@ async def mail(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     ready()
     try:
         async with asyncio.TaskGroup() as group:
-            for each in (delivery, notifier, digests, reminders):
-                group.create_task(each.run(stop))
+            group.create_task(delivery.run(stop))
+            group.create_task(notifier.run(stop))
+            for name, letters, every_s in (
+                ("digest", digests.write, digest.LOOK_S),
+                ("reminders", reminders.look, remind.LOOK_S),
+            ):
+                look = partial(asyncio.to_thread, letters)
+                group.create_task(rounds(name, look, stop, every_s=every_s, worked=delivery.wake))
     finally:
         await server.stop()
         await writer.close()

@@ -6,19 +6,17 @@ are one transaction. Tells what was told, and what quiet hours kept back; nothin
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import letters
 from unsealed.flow.notify import worded, zone_of
-from unsealed.model.errors import UnsealedError
 from unsealed.model.message import UserId
 from unsealed.model.notice import Act, Detail, Wants
 from unsealed.model.ports import Clock
@@ -41,47 +39,22 @@ NUMBERS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
-    """Writes the letters that are due; belongs to one event loop. Several processes may have one each."""
+    """Writes the letters that are due. Several processes may have one each."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        origin: str,
-        tracking: Callable[[], Tracking],
-        clock: Clock,
-        written: Callable[[], None] = lambda: None,
-    ) -> None:
-        """written: told when there is a letter to deliver."""
-        self._engine = engine
-        self._origin = origin
-        self._tracking = tracking
-        self._clock = clock
-        self._written = written
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop` is set."""
-        while not stop.is_set():
-            try:
-                if await asyncio.to_thread(self.write):
-                    self._written()
-            except (SQLAlchemyError, UnsealedError, OSError) as error:
-                log.warning("digest.store_away", error=type(error).__name__)
-            except Exception:  # mail is delivered beside us, and must go on
-                log.exception("digest.unknown_error")
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK_S)
-            except TimeoutError:
-                pass
+    engine: Engine
+    origin: str
+    tracking: Callable[[], Tracking]
+    clock: Clock
 
     def write(self) -> int:
         """Write what is due now; how many letters."""
-        now = self._clock()
-        with reading(self._engine) as connection:
+        now = self.clock()
+        with reading(self.engine) as connection:
             if not _due(connection, now):
                 return 0
-        with alone(self._engine, "digest") as turn, turn.writing() as connection:
+        with alone(self.engine, "digest") as turn, turn.writing() as connection:
             due = _due(connection, now)
             return sum(self._write(connection, user, wants, now) for user, wants in due.items())
 
@@ -103,14 +76,14 @@ class Digests:
             lines += [
                 said.title,
                 *(f"    {line}" for line in said.body.splitlines()),
-                f"    {self._origin}{said.path}",
+                f"    {self.origin}{said.path}",
                 "",
             ]
         if len(found) > LINES:
-            lines += [f"And more: {self._origin}/sent", ""]
-        lines.append(f"Choose what is in this letter, or stop it: {self._origin}/settings/notifications")
+            lines += [f"And more: {self.origin}/sent", ""]
+        lines.append(f"Choose what is in this letter, or stop it: {self.origin}/settings/notifications")
         letters.send_digest(
-            connection, user, f"Your mail: {subject}", "\n".join(lines), tracking=self._tracking(), now=now
+            connection, user, f"Your mail: {subject}", "\n".join(lines), tracking=self.tracking(), now=now
         )
         log.info("digest.written", lines=len(found[:LINES]))
         return True

@@ -24,11 +24,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core import notice as rules
 from unsealed.core.secret import seal, unseal
-from unsealed.model.errors import BadInput, DeliveryFailed, Gone, UnsealedError
+from unsealed.flow.rounds import rounds
+from unsealed.model.errors import BadInput, DeliveryFailed, Gone
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.notice import Act, Channel, Detail, Device, DeviceId, Happening, Heard, NoticeId, Told, Wants, Words
@@ -339,26 +339,17 @@ class Notifier:
         self._writer = writer
         self._owner = owner
         self._look_s = look_s
+        self._reclaimed = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until `stop` is set."""
-        reclaimed = False
-        while not stop.is_set():
-            worked = 0
-            try:
-                if not reclaimed:
-                    await self._writer.run(lambda c: jobs.reclaim(c, self._owner, self._clock()))
-                    reclaimed = True
-                worked = await self.step()
-            except (SQLAlchemyError, UnsealedError, OSError) as error:
-                log.warning("notices.store_away", error=type(error).__name__)
-            except Exception:  # mail is delivered beside us, and must go on
-                log.exception("notices.unknown_error")
-            if not worked:
-                try:
-                    await asyncio.wait_for(stop.wait(), self._look_s)
-                except TimeoutError:
-                    pass
+        await rounds("notices", self._round, stop, every_s=self._look_s)
+
+    async def _round(self) -> int:
+        if not self._reclaimed:
+            await self._writer.run(lambda c: jobs.reclaim(c, self._owner, self._clock()))
+            self._reclaimed = True
+        return await self.step()
 
     async def step(self) -> int:
         """Decide on what waits and ring what is due; how much there was."""

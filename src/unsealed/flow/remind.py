@@ -7,18 +7,16 @@ waits, so that looking costs nothing while nothing is due.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import letters
-from unsealed.model.errors import UnsealedError
 from unsealed.model.message import public_id
 from unsealed.model.notice import Act, Heard
 from unsealed.model.ports import Clock
@@ -34,47 +32,22 @@ KEPT = timedelta(days=30)  # what is over
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reminders:
-    """Looks for what is due; belongs to one event loop. Several processes may have one each."""
+    """Looks for what is due. Several processes may have one each."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        origin: str,
-        tracking: Callable[[], Tracking],
-        clock: Clock,
-        written: Callable[[], None] = lambda: None,
-    ) -> None:
-        """written: told when there is a letter to deliver."""
-        self._engine = engine
-        self._origin = origin
-        self._tracking = tracking
-        self._clock = clock
-        self._written = written
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop` is set."""
-        while not stop.is_set():
-            try:
-                if await asyncio.to_thread(self.look):
-                    self._written()
-            except (SQLAlchemyError, UnsealedError, OSError) as error:
-                log.warning("reminders.store_away", error=type(error).__name__)
-            except Exception:  # mail is delivered beside us, and must go on
-                log.exception("reminders.unknown_error")
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK_S)
-            except TimeoutError:
-                pass
+    engine: Engine
+    origin: str
+    tracking: Callable[[], Tracking]
+    clock: Clock
 
     def look(self) -> int:
         """End what is due; how many letters were written."""
-        now = self._clock()
-        with reading(self._engine) as connection:
+        now = self.clock()
+        with reading(self.engine) as connection:
             if not reminders.any_due(connection, now):
                 return 0
-        with alone(self._engine, "remind") as turn, turn.writing() as connection:
+        with alone(self.engine, "remind") as turn, turn.writing() as connection:
             reminders.trim(connection, now - KEPT)
             found = reminders.due(connection, now)
             reminders.settle(connection, found, now)
@@ -95,14 +68,14 @@ class Reminders:
             f"You wanted to be reminded. {what} {who} to:",
             "",
             f"    {' '.join(it.subject.split()) or '(no subject)'}",
-            f"    {self._origin}/message/{public_id(it.message)}",
+            f"    {self.origin}/message/{public_id(it.message)}",
             "",
             "No signal is not the same as unread: many mail programs load no pictures, and say nothing.",
             "",
-            f"All reminders: {self._origin}/opened?state=reminders",
+            f"All reminders: {self.origin}/opened?state=reminders",
         ]
         subject = "Reminder: no answer yet" if it.unless is Unless.ANSWERED else "Reminder: no signal yet"
-        letters.send_digest(connection, it.user, subject, "\n".join(lines), tracking=self._tracking(), now=now)
+        letters.send_digest(connection, it.user, subject, "\n".join(lines), tracking=self.tracking(), now=now)
         return True
 
 
