@@ -16,7 +16,7 @@ from unsealed.model.event import HitId
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
-from unsealed.store import events, schema
+from unsealed.store import marks, schema
 from unsealed.store.journal import Journal, encode_hit
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -247,5 +247,5 @@ def judge_from_scratch(house: House, copies: list[CopyId]) -> None:
         connection.execute(delete(schema.link_counts).where(schema.link_counts.c.message_id == message))
         connection.execute(update(schema.copies).where(c.message_id == message).values(confidence=None, **nothing))
         connection.execute(update(schema.messages).where(m.id == message).values(**nothing))
-        events.mark(connection, {message: NOON - timedelta(hours=1)})
+        marks.mark(connection, {message: NOON - timedelta(hours=1)})
     house.take_in()

@@ -74,18 +74,6 @@ def test_the_cursor_of_each_collector_stands_alone(store: Engine) -> None:
         assert [further, other] == [events.cursor(connection, "c1"), events.cursor(connection, "c2")]
 
 
-def test_a_mark_keeps_the_earliest_time_and_counts_how_often_it_was_set(store: Engine) -> None:
-    with store.begin() as connection:
-        for minutes in (5, 1, 9):
-            events.mark(connection, {MESSAGE: NOON + timedelta(minutes=minutes)})
-        (mark,) = events.marked(connection, 10)
-        assert (MESSAGE, NOON + timedelta(minutes=1), 3) == (mark.message, mark.since, mark.seq)
-        assert [] == events.marked(connection, 10, until=NOON)
-
-        events.clear(connection, [mark])
-        assert [] == events.marked(connection, 10)
-
-
 def test_the_messages_of_many_copies_are_found_and_unknown_copies_left_out(store: Engine) -> None:
     with store.begin() as connection:
         wanted = [CopyId(number) for number in range(12_000)]

@@ -33,7 +33,7 @@ from unsealed.flow.ingest import recount
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyId, Delivery, MessageId
 from unsealed.model.policy import Level
-from unsealed.store import events, messages, schema
+from unsealed.store import events, marks, messages, schema
 from unsealed.store.journal import Journal
 
 
@@ -320,12 +320,12 @@ def test_a_message_that_was_erased_meanwhile_is_passed_over(house: House) -> Non
 def test_a_mark_that_moved_while_it_was_judged_stays(house: House) -> None:
     house.message()
     with house.engine.begin() as connection:
-        events.mark(connection, {MessageId(1000): NOON})
-        seen = events.marked(connection, 10)
-        events.mark(connection, {MessageId(1000): NOON - timedelta(hours=1)})
-        events.clear(connection, seen)
+        marks.mark(connection, {MessageId(1000): NOON})
+        seen = marks.marked(connection, 10)
+        marks.mark(connection, {MessageId(1000): NOON - timedelta(hours=1)})
+        marks.clear(connection, seen)
 
-        (left,) = events.marked(connection, 10)
+        (left,) = marks.marked(connection, 10)
 
     assert (NOON - timedelta(hours=1), 2) == (left.since, left.seq)
 
@@ -465,7 +465,7 @@ def test_after_judging_nothing_of_a_request_is_left_below_the_full_level(
     assert [HOME in dump(house), "Thunderbird" in dump(house), "rv:128" in dump(house)] == [found] * 3
     message = house.message_of(copy)
     with house.engine.begin() as connection:
-        events.mark(connection, {message: NOON})
+        marks.mark(connection, {message: NOON})
     house.take_in()
     assert events_of(house) == before
     house.write(a_hit(copy, 9_000, THUNDERBIRD, HOME, level=level))
@@ -485,7 +485,7 @@ def test_when_its_time_is_over_a_request_is_forgotten_and_its_event_stays(house:
     assert [HOME in dump(house), OFFICE in dump(house)] == [False, True]
     message = house.message_of(copy)
     with house.engine.begin() as connection:
-        events.mark(connection, {message: NOON})
+        marks.mark(connection, {message: NOON})
     house.take_in()
     assert events_of(house) == before
 

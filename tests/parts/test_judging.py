@@ -31,7 +31,7 @@ from unsealed.model.errors import Unavailable
 from unsealed.model.event import Answer, Finding, Located, Place, PlaceState
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level
-from unsealed.store import corrections, counts, events, own, schema
+from unsealed.store import corrections, counts, marks, own, schema
 from unsealed.store import engine as stores
 
 COLLEAGUE = UserId(8)
@@ -248,7 +248,7 @@ def test_what_arrives_while_a_hot_message_is_judged_is_marked_beside_it(
 
     assert (1, 0, 5, 0) == house.counts(copy)
     with house.engine.connect() as connection:
-        (mark,) = events.marked(connection, 10)
+        (mark,) = marks.marked(connection, 10)
     assert NOON + timedelta(seconds=4000) == mark.since
     assert [1, 0] == [judge.judge() for _ in range(2)]
     assert (2, 0, 6, 0) == house.counts(copy)
@@ -264,7 +264,7 @@ def test_a_hot_message_whose_judge_died_is_judged_from_where_it_was(
     judge = Judge(house.engine, clock=lambda: NOON)
     judge.judge()
     with house.engine.begin() as connection:  # and then it dies
-        assert events.take_apart(connection) is not None
+        assert marks.take_apart(connection) is not None
     house.write(a_hit(copy, 4000))
     house.ingest.ship()
 
@@ -288,7 +288,7 @@ def test_a_long_history_is_judged_again_in_portions(house: House, monkeypatch: p
     with house.engine.begin() as connection:
         connection.execute(schema.events.update().values(finding="scanner", first_of_reading=False))
         counts.recount(connection)
-        events.mark(connection, {message: schema.EPOCH}, rejudging=1)
+        marks.mark(connection, {message: schema.EPOCH}, rejudging=1)
 
     portions = 0
     while house.ingest.judge():

@@ -24,7 +24,7 @@ from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import MessageId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock, Keys
-from unsealed.store import counts, events, own, replies
+from unsealed.store import counts, events, marks, own, replies
 from unsealed.store.engine import reading
 from unsealed.store.journal import Damage, decode_hit, drop_before, read
 
@@ -94,7 +94,7 @@ class Ingest:
                 if message not in since or hit.at < since[message]:
                     since[message] = hit.at
             events.add_hits(connection, shipped)
-            events.mark(connection, since)
+            marks.mark(connection, since)
             own.devices_seen(connection, devices)
             events.move_cursor(connection, to)
         if len(shipped) < len(found.records):

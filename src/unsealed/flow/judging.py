@@ -44,9 +44,10 @@ from unsealed.model.event import (
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.model.ports import Clock
-from unsealed.store import corrections, counts, events, own
+from unsealed.store import corrections, counts, events, marks, own
 from unsealed.store.engine import alone, reading
 from unsealed.store.feed import Change, add_feed
+from unsealed.store.marks import Mark
 from unsealed.store.schema import marks as all_marks
 
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
@@ -86,7 +87,7 @@ class Judge:
             if hot or work is not None:
                 with turn.writing() as connection:
                     if hot:
-                        events.set_apart(connection, hot)
+                        marks.set_apart(connection, hot)
                     if work is not None:
                         self._write(connection, work, changes)
             return len(hot) + (0 if work is None else len(work.marks))
@@ -101,15 +102,15 @@ class Judge:
             Unavailable: as `judge`.
         """
         with reading(self._engine) as connection:
-            if not events.any_apart(connection):
+            if not marks.any_apart(connection):
                 return 0
         with alone(self._engine, "judge-hot") as turn:
             with self._engine.begin() as connection:
-                mark = events.take_apart(connection)
+                mark = marks.take_apart(connection)
             if mark is None:
                 return 0
             with turn.reading() as connection:
-                work = look(connection, [mark], self._locate, among=events.as_marked(mark.since))
+                work = look(connection, [mark], self._locate, among=marks.as_marked(mark.since))
             changes = work.changes()
             with turn.writing() as connection:
                 self._write(connection, work, changes)
@@ -117,17 +118,17 @@ class Judge:
 
     def _work(self, connection: Connection, limit: int, until: datetime | None) -> tuple[list[MessageId], Work | None]:
         """Which messages are hot, and what to judge now with all that is needed for it."""
-        marks = events.marked(connection, limit, until=until)
-        if marks:
-            waiting = _waiting(connection, marks)
-            hot = [mark.message for mark in marks if waiting.get(mark.message, 0) > HOT_HITS]
-            cool = [mark for mark in marks if waiting.get(mark.message, 0) <= HOT_HITS]
+        found = marks.marked(connection, limit, until=until)
+        if found:
+            waiting = _waiting(connection, found)
+            hot = [mark.message for mark in found if waiting.get(mark.message, 0) > HOT_HITS]
+            cool = [mark for mark in found if waiting.get(mark.message, 0) <= HOT_HITS]
             fitting = _fitting(cool, waiting, HITS_AT_ONCE)
             return hot, look(connection, fitting, self._locate) if fitting else None
-        if until is not None or not (marks := events.marked_history(connection, limit)):
+        if until is not None or not (found := marks.marked_history(connection, limit)):
             return [], None
-        waiting = _waiting(connection, marks)
-        fitting = _fitting(marks, waiting, HISTORY_AT_ONCE)
+        waiting = _waiting(connection, found)
+        fitting = _fitting(found, waiting, HISTORY_AT_ONCE)
         long = waiting.get(fitting[0].message, 0) > HISTORY_AT_ONCE
         return [], look(connection, fitting, self._locate, portion=HISTORY_AT_ONCE if long else None)
 
@@ -141,11 +142,11 @@ class Judge:
         counts.count(connection, changes)
         notify.hear(connection, changes, owners, rejudging)
         if work.apart:
-            events.done_apart(connection, work.marks[0])
+            marks.done_apart(connection, work.marks[0])
         elif work.until is None:
-            events.clear(connection, work.marks)
+            marks.clear(connection, work.marks)
         else:
-            events.advance(connection, work.marks[0], work.until + work.span)
+            marks.advance(connection, work.marks[0], work.until + work.span)
         add_feed(connection, self._feed(changes, owners, rejudging))
 
     def _feed(
@@ -171,7 +172,7 @@ class Judge:
 class Work:
     """Hits of marked messages, and all that is needed to judge them."""
 
-    marks: Sequence[events.Mark]
+    marks: Sequence[Mark]
     owners: dict[MessageId, events.Owner]
     contexts: dict[MessageId, Context]
     devices: dict[UserId, dict[int, str]]
@@ -232,7 +233,7 @@ class Work:
 
 def look(
     connection: Connection,
-    marks: Sequence[events.Mark],
+    marks: Sequence[Mark],
     locate: Locate,
     *,
     among: FromClause = all_marks,
@@ -311,15 +312,15 @@ def _window(traps: dict[MessageId, frozenset[int]]) -> timedelta:
     return 2 * neighbourhood(Context(traps=frozenset().union(*traps.values())))
 
 
-def _waiting(connection: Connection, marks: Sequence[events.Mark]) -> dict[MessageId, int]:
+def _waiting(connection: Connection, marks: Sequence[Mark]) -> dict[MessageId, int]:
     """How many hits each message must be looked at for."""
     ids = [mark.message for mark in marks]
     return events.hits_waiting(connection, ids, _window(events.traps(connection, ids)))
 
 
-def _fitting(marks: Sequence[events.Mark], waiting: dict[MessageId, int], room: int) -> list[events.Mark]:
+def _fitting(marks: Sequence[Mark], waiting: dict[MessageId, int], room: int) -> list[Mark]:
     """The first marks whose hits fit into the room together; one at least, when there is any."""
-    taken: list[events.Mark] = []
+    taken: list[Mark] = []
     for mark in marks:
         room -= waiting.get(mark.message, 0)
         if taken and room < 0:

@@ -22,7 +22,7 @@ from unsealed.model.errors import BadInput, Refused
 from unsealed.model.event import Answer, HitId
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import Level
-from unsealed.store import audit, corrections, events
+from unsealed.store import audit, corrections, events, marks
 from unsealed.store.audit import What
 from unsealed.store.corrections import Cause, Said
 from unsealed.store.engine import reading
@@ -85,7 +85,7 @@ def correct(
             connection, cause=Cause.CORRECTION, words=words, user=user, user_agent=agent, now=now
         )
         id = corrections.add(connection, said, rejudging, now)
-        events.mark(connection, {facts.message: EPOCH}, rejudging=rejudging, urgent=True)
+        marks.mark(connection, {facts.message: EPOCH}, rejudging=rejudging, urgent=True)
         audit.note(connection, user, What.CORRECTED, f"{_SAID[answer]}: {said.words}", now)
         return id
 
@@ -104,7 +104,7 @@ def undo(engine: Engine, user: UserId, correction: int, now: datetime) -> None:
         rejudging = corrections.begin(
             connection, cause=Cause.UNDO, words=words, user=user, user_agent=said.user_agent, now=now
         )
-        events.mark(connection, {said.message: EPOCH}, rejudging=rejudging, urgent=True)
+        marks.mark(connection, {said.message: EPOCH}, rejudging=rejudging, urgent=True)
         audit.note(connection, user, What.UNDONE, f"no longer {_SAID[said.answer]}: {said.words}", now)
 
 
@@ -130,7 +130,7 @@ def step(engine: Engine, now: datetime) -> bool:
         if position is None:
             corrections.finish(connection, rejudging.id, now)
         else:
-            events.mark(connection, dict.fromkeys(found, rejudging.since or EPOCH), rejudging=rejudging.id)
+            marks.mark(connection, dict.fromkeys(found, rejudging.since or EPOCH), rejudging=rejudging.id)
             corrections.move(connection, rejudging.id, position, len(found))
         return True
 
@@ -147,7 +147,7 @@ class Rehearsal:
 def rehearse(engine: Engine, since: datetime | None, *, locate: Locate = locate_by_ranges) -> Iterator[Rehearsal]:
     """Judge everything again for show: writes nothing and takes no lock. Gives the sum so far, again and again."""
     found, after = Rehearsal(), -1
-    marks = events.as_marked(since or EPOCH)
+    everything = marks.as_marked(since or EPOCH)
     while True:
         with reading(engine) as connection:
             position, messages = corrections.next_messages(connection, after=after, since=since)
@@ -156,11 +156,11 @@ def rehearse(engine: Engine, since: datetime | None, *, locate: Locate = locate_
         after = position
         for start in range(0, len(messages), REHEARSED_AT_ONCE):
             asked = [
-                events.Mark(message=message, since=since or EPOCH, seq=0)
+                marks.Mark(message=message, since=since or EPOCH, seq=0)
                 for message in messages[start : start + REHEARSED_AT_ONCE]
             ]
             with reading(engine) as connection:
-                work = look(connection, asked, locate, among=marks)
+                work = look(connection, asked, locate, among=everything)
             found.messages += len(asked)
             for change in work.changes():
                 if change.before is not None and change.before.finding != change.now.finding:

@@ -24,7 +24,7 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
-from unsealed.store import contacts, events, jobs, search
+from unsealed.store import contacts, jobs, marks, search
 from unsealed.store.schema import copies, links, messages, originals, replies
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
@@ -299,7 +299,7 @@ def sent(connection: Connection, copy: CopyId, *, reply: str, at: datetime, fina
         ended_at=at if final else None,
         next_at=None,
     )
-    events.delivered(connection, copy)
+    marks.delivered(connection, copy)
 
 
 def delayed(connection: Connection, copy: CopyId, *, reply: str, next_at: datetime) -> None:
@@ -321,7 +321,7 @@ def shared_sent(connection: Connection, shared: CopyId, *, at: datetime, final: 
         .values(delivery=(Delivery.DELIVERED if final else Delivery.SENT).value, sent_at=at)
     )
     if moved.rowcount:
-        events.delivered(connection, shared)
+        marks.delivered(connection, shared)
 
 
 def shared_bounced(connection: Connection, shared: CopyId, *, at: datetime) -> None:
