@@ -211,16 +211,29 @@ OPENED, CLICKED, REPLIED = (column > _NONE for column in (messages.c.opens, mess
 MACHINE_ALONE = and_(
     messages.c.machine > _NONE, messages.c.opens == _NONE, messages.c.clicks == _NONE, messages.c.replies == _NONE
 )
-for _name, _where in (("opened", OPENED), ("clicked", CLICKED), ("replied", REPLIED), ("machine", MACHINE_ALONE)):
-    Index(f"ix_messages_user_{_name}", messages.c.user_id, messages.c.id, sqlite_where=_where, postgresql_where=_where)
-Index(
-    "ix_messages_user_last",
-    messages.c.user_id,
-    messages.c.last_at,
-    messages.c.id,
-    sqlite_where=OPENED,
-    postgresql_where=OPENED,
+# A signal that came LATE after the message is rare, so that a search knows of which weeks the last signals are.
+LATE = timedelta(weeks=4)
+LATE_SIGNAL, LATE_READING = (
+    column > messages.c.received_at + literal_column(str(LATE // MICROSECOND), BigInteger)
+    for column in (messages.c.signal_at, messages.c.last_at)
 )
+for _name, _key, _where in (
+    ("opened", messages.c.signal_at, OPENED),
+    ("clicked", messages.c.signal_at, CLICKED),
+    ("replied", messages.c.signal_at, REPLIED),
+    ("machine", messages.c.signal_at, MACHINE_ALONE),
+    ("last", messages.c.last_at, OPENED),
+    ("late", messages.c.signal_at, LATE_SIGNAL),
+    ("late_reading", messages.c.last_at, LATE_READING),
+):
+    Index(
+        f"ix_messages_user_{_name}",
+        messages.c.user_id,
+        _key,
+        messages.c.id,
+        sqlite_where=_where,
+        postgresql_where=_where,
+    )
 
 TAGGED = messages.c.tag != literal_column("''")
 FROM_TEMPLATE = messages.c.template_id.is_not(None)

@@ -31,7 +31,7 @@ WORD_CHARACTERS = 64
 KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte
 WEEK = timedelta(weeks=1)
 WEEKS_AT_ONCE = 64
-AT_ONCE = 20_000  # hits that are put in order; SQLite takes 32,766 values in a statement
+MANY = 500  # hits in the weeks that were looked at together: fewer weeks at once from then on
 
 _ASCII = re.compile("[a-z0-9]+")
 # Scripts without spaces: Thai, Lao, Burmese, Khmer; Chinese, Japanese and what belongs to them.
@@ -110,7 +110,7 @@ def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -
         return []
     for word in sorted(words, key=len, reverse=True):
         ids: list[int] = []
-        for portion in _portions(connection, user, [word], FEW + 1):
+        for _, portion in _weeks(connection, user, [word], FEW + 1):
             ids += portion
             if len(ids) > FEW:
                 break
@@ -119,10 +119,12 @@ def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -
     return None
 
 
-def all_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Iterator[Sequence[int]]:
-    """All of the user's messages that have words that begin so, in portions; takes its time for what is common."""
-    for portion in _portions(connection, user, words, 1 << 62):
-        yield from (portion[start : start + AT_ONCE] for start in range(0, len(portion), AT_ONCE))
+def weeks_with_words(
+    connection: Connection, user: UserId, words: Sequence[str], until: datetime | None = None
+) -> Iterator[tuple[datetime, Sequence[int]]]:
+    """All of the user's messages that have words that begin so, by the weeks in which they were accepted, newest first:
+    since when, and which. until: none of later weeks."""
+    return _weeks(connection, user, words, 1 << 62, until)
 
 
 def shelf_of(user: UserId, at: datetime) -> str:
@@ -130,8 +132,10 @@ def shelf_of(user: UserId, at: datetime) -> str:
     return _shelf(user, _week(at))
 
 
-def _portions(connection: Connection, user: UserId, words: Sequence[str], most: int) -> Iterator[Sequence[int]]:
-    """Hits of the newest week, then of more and more weeks at once, so that neither rare nor common words ask often."""
+def _weeks(
+    connection: Connection, user: UserId, words: Sequence[str], most: int, until: datetime | None = None
+) -> Iterator[tuple[datetime, Sequence[int]]]:
+    """Hits of the newest week, then of more weeks at once, so that neither rare nor common words ask often."""
     if not words:
         return
     mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
@@ -140,13 +144,15 @@ def _portions(connection: Connection, user: UserId, words: Sequence[str], most: 
     first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
     if first is None or last is None:
         return
-    newest, oldest, count = _week(last), _week(first), 1
+    newest, oldest, count = _week(last if until is None else min(last, until)), _week(first), 1
     while newest >= oldest:
         weeks = range(newest, max(newest - count, oldest - 1), -1)
         wanted = " OR ".join(_query(connection.dialect.name, _shelf(user, week), words) for week in weeks)
         values = {"wanted": wanted, "most": most}
-        yield connection.execute(text(FIND[connection.dialect.name]), values).scalars().all()
-        newest, count = newest - count, min(2 * count, WEEKS_AT_ONCE)
+        found = connection.execute(text(FIND[connection.dialect.name]), values).scalars().all()
+        yield EPOCH + weeks[-1] * WEEK, found
+        newest -= count
+        count = min(2 * count, WEEKS_AT_ONCE) if len(found) < MANY else max(1, count // 2)
 
 
 def _query(dialect: str, shelf: str, words: Sequence[str]) -> str:

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
 
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyState, Delivery, UserId
 from unsealed.model.template import TemplateId
 from unsealed.model.view import MessageRow, Page
-from unsealed.store.keyset import behind, bounded, cursor_of
+from unsealed.store.keyset import behind, bounded, cursor_of, place_of
 from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
     CLICKED,
     FROM_TEMPLATE,
+    LATE,
+    LATE_READING,
+    LATE_SIGNAL,
     MACHINE_ALONE,
     OPENED,
     REPLIED,
@@ -30,12 +33,14 @@ from unsealed.store.schema import (
     messages,
 )
 from unsealed.store.schema import WAITING as IS_WAITING
-from unsealed.store.search import all_with_words, few_with_words, has_words, typed_words
+from unsealed.store.search import few_with_words, has_words, typed_words, weeks_with_words
 from unsealed.store.views import message_rows
 
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
 COUNT_UP_TO = 2_000
-WALKED = 20_000  # messages in search of a full page
+WALKED = 10_000  # letters that are looked at one by one for a page
+WALKED_FIRST = 2_000  # of a search, before hits are looked up
+LOOKED_UP = 5_000  # hits
 
 WAITING = (Delivery.QUEUED, Delivery.DELAYED)
 
@@ -59,27 +64,22 @@ def listed(
     alone) or "sent". search: words as `store.search` understands them. state: "" or one of
     `FILTERS`. tag, template: only those with this tag, or made from this template.
 
+    A page may be shorter than `limit` although there is a next one: it ends where looking on would take too long.
+
     Raises:
         BadInput: unknown sort, state or cursor.
     """
     if sort not in SORTS:
         raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
-    key = SORTS[sort]
-    narrow = _narrow(connection, user, state, tag, template)
-    query = select(messages).order_by(key.desc(), messages.c.id.desc())
-    if sort == "opened":
-        query = query.where(OPENED)
-    wanted = bounded(limit) + 1
-    query = behind(query, key, messages.c.id, after).limit(wanted)
-    words = typed_words(search)
-    if words is None or narrow.few is not None:
-        found = connection.execute(query.where(*_listed(user, narrow, words, now))).all()
-    else:
-        found = _search(connection, user, query, narrow, words, key=key, wanted=wanted, now=now)
+    narrow, words = _narrow(connection, user, state, tag, template), typed_words(search)
+    if words is not None and narrow.few is None and (few := few_with_words(connection, user, words)) is not None:
+        narrow, words = narrow.to(few), words if len(words) > 1 else None
+    asked = _Asked(connection, user, sort, after, bounded(limit) + 1, narrow, words, now)
+    found, end = asked.answer()
     rows = found[: bounded(limit)]
-    more = len(found) > len(rows)
-    cursor = cursor_of(getattr(rows[-1], key.name), rows[-1].id) if more else None
-    return Page(items=message_rows(connection, rows), next=cursor)
+    if len(found) > len(rows):
+        end = cursor_of(getattr(rows[-1], asked.key.name), rows[-1].id)
+    return Page(items=message_rows(connection, rows), next=end)
 
 
 FILTERS = (
@@ -109,6 +109,7 @@ _KNOWN = _OF_MESSAGES | _OF_COPIES
 
 
 SORTS = {"signal": messages.c.signal_at, "opened": messages.c.last_at, "sent": messages.c.received_at}
+_LATE = {"signal": LATE_SIGNAL, "opened": LATE_READING}
 
 
 def count(
@@ -122,19 +123,20 @@ def count(
     now: datetime,
 ) -> int | None:
     """How many messages `listed` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
-    narrow = _narrow(connection, user, state, tag, template)
+    narrow, words = _narrow(connection, user, state, tag, template), typed_words(search)
     conditions = sum((bool(state), bool(tag), template is not None))
-    words = typed_words(search)
     if words is not None and narrow.few is None:
         few = few_with_words(connection, user, words)
         if few is None:
             return None if conditions or len(words) > 1 else COUNT_UP_TO + 1
-        narrow = narrow.to(few)
+        narrow, words = narrow.to(few), words if len(words) > 1 else None
     if narrow.few is None and (conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
         return None
     if narrow.few is None and conditions:  # what the index holds is what is in that state
         return COUNT_UP_TO + 1
-    some = select(messages.c.id).where(*_listed(user, narrow, words, now))
+    some = select(messages.c.id).where(*narrow.asked(now), *_found(words))
+    # Few without the user, so that no database walks through all of the user's messages to find these.
+    some = some.where(messages.c.user_id == user if narrow.few is None else messages.c.id.in_(narrow.few))
     return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
 
 
@@ -146,14 +148,19 @@ class _Narrow:
     through everything, so these are looked up and put in order.
     """
 
-    few: Sequence[int] | None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
-    where: list[ColumnElement[bool]]  # that condition
-    rest: list[str]  # states that it does not answer for
-    more: list[ColumnElement[bool]]  # further conditions
+    few: Sequence[int] | None = None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
+    where: Sequence[ColumnElement[bool]] = ()  # of many: that condition, as its index knows it
+    order: str = ""  # in which that index is
+    rest: Sequence[str] = ()  # states that it does not answer for
+    more: Sequence[ColumnElement[bool]] = ()  # further conditions
 
     def to(self, few: Sequence[int]) -> _Narrow:
         """To these messages, which no condition has been asked of yet."""
-        return _Narrow(few, self.where, self.rest, [*self.where, *self.more])
+        return _Narrow(few, rest=self.rest, more=[*self.where, *self.more])
+
+    def asked(self, now: datetime) -> list[ColumnElement[bool]]:
+        """What is asked of each row besides."""
+        return [*self.more, *(_in_state(state, now) for state in self.rest)]
 
 
 def _narrow(connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None) -> _Narrow:
@@ -163,63 +170,111 @@ def _narrow(connection: Connection, user: UserId, state: str, tag: str, template
         conditions.append(and_(FROM_TEMPLATE, messages.c.template_id == template))
     if tag := tag.replace("\0", ""):
         conditions.append(and_(TAGGED, messages.c.tag == tag))
-    where, more, rest = conditions[:1], conditions[1:], [state] if state else []
+    where, more, order, rest = conditions[:1], conditions[1:], "sent", [state] if state else []
     if not where and (known := _KNOWN.get(state)) is not None:
-        where, of = [known], messages.c.id if state in _OF_MESSAGES else copies.c.message_id
+        where, order = [known], "signal"
+        of = messages.c.id if state in _OF_MESSAGES else copies.c.message_id
         # The index knows those of which a copy is not tracked; the list holds those of which none is.
         rest = [state] if state == CopyState.NOT_TRACKED else []
     if not where:
-        return _Narrow(None, [], rest, [])
+        return _Narrow(rest=rest)
     found = select(of).where(of.table.c.user_id == user, *where).distinct().limit(COUNT_UP_TO + 1)
     ids = list(connection.execute(found).scalars())
     if len(ids) <= COUNT_UP_TO:
-        return _Narrow(ids, where, rest, more)
-    of_messages = of is messages.c.id
-    return _Narrow(None, where if of_messages else [], rest if of_messages else [state], more)
+        return _Narrow(ids, rest=rest, more=more)
+    if of is not messages.c.id:
+        return _Narrow(rest=[state], more=more)
+    return _Narrow(where=where, order=order, rest=rest, more=more)
 
 
-def _search(
-    connection: Connection,
-    user: UserId,
-    query: Select[Any],
-    narrow: _Narrow,
-    words: Sequence[str],
-    *,
-    key: ColumnElement[datetime],
-    wanted: int,
-    now: datetime,
-) -> Sequence[Row[Any]]:
-    """A page of what has these words.
+class _Asked:
+    """One page of the list: rows in order, one more than the page when there are more, and where to look on when the
+    looking ended before the page was full."""
 
-    Few hits are put in order. Of many, the page is near when one walks down the list; but not always, as when all are
-    old. So the walk ends after WALKED messages, and then all hits are put in order, which takes longer.
-    """
+    def __init__(
+        self,
+        connection: Connection,
+        user: UserId,
+        sort: str,
+        after: str | None,
+        wanted: int,
+        narrow: _Narrow,
+        words: Sequence[str] | None,
+        now: datetime,
+    ) -> None:
+        self.key = SORTS[sort]
+        self._connection, self._user, self._wanted = connection, user, wanted
+        self._until, self._now = place_of(after)[0] if after else None, now
+        self._late = _LATE.get(sort)
+        self._narrow, self._words = narrow, words
+        # What an index holds in this order, and what is asked of each row.
+        self._mine = [messages.c.user_id == user, *([OPENED] if sort == "opened" else [])]
+        self._conditions = narrow.asked(now)
+        (self._mine if sort == narrow.order else self._conditions).extend(narrow.where)
+        order = select(messages).order_by(self.key.desc(), messages.c.id.desc()).limit(wanted)
+        self._query = behind(order, self.key, messages.c.id, after)
 
-    def among(ids: Sequence[int]) -> Sequence[Row[Any]]:
-        return connection.execute(query.where(*_listed(user, narrow.to(ids), words, now))).all()
+    def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
+        found = _found(self._words)
+        if self._narrow.few is not None:  # without the user, for the reason given in `count`
+            among = messages.c.id.in_(self._narrow.few), *self._mine[1:], *self._conditions, *found
+            return self._rows(*among), None
+        if not self._conditions and not found:
+            return self._rows(*self._mine), None
+        rows, end = self._walk(*found, most=WALKED if self._words is None else WALKED_FIRST)
+        if self._words is None or end is None or len(rows) == self._wanted:
+            return rows, end
+        return self._by_weeks(self._words)
 
-    if (few := few_with_words(connection, user, words)) is not None:
-        return among(few)
-    order = query.where(messages.c.user_id == user).with_only_columns(key)
-    edge = connection.execute(order.offset(WALKED).limit(1)).scalar()
-    walk = query.where(*_listed(user, narrow, words, now))
-    rows = connection.execute(walk if edge is None else walk.where(key > edge)).all()
-    if edge is None or len(rows) == wanted:
-        return rows
-    rows = []
-    for ids in all_with_words(connection, user, words):
-        rows = sorted([*rows, *among(ids)], key=lambda row: (getattr(row, key.name), row.id), reverse=True)[:wanted]
-    return rows
+    def _rows(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+        return list(self._connection.execute(self._query.where(*conditions)))
+
+    def _walk(self, *found: ColumnElement[bool], most: int) -> tuple[list[Row[Any]], str | None]:
+        """What fits among the next `most` of the list."""
+        order = self._query.with_only_columns(self.key, messages.c.id).where(*self._mine)
+        edge = self._connection.execute(order.limit(1).offset(most - 1)).first()
+        if edge is None:
+            return self._rows(*self._mine, *self._conditions, *found), None
+        at, id = edge
+        before = self.key >= at, or_(self.key > at, messages.c.id >= id)
+        return self._rows(*self._mine, *before, *self._conditions, *found), cursor_of(at, id)
+
+    def _by_weeks(self, words: Sequence[str]) -> tuple[list[Row[Any]], str | None]:
+        """What has these words, week by week: no sign of an older week stands higher, but for late ones."""
+        rows: list[Row[Any]] = []
+        looked, reach = 0, timedelta(0) if self._late is None else LATE
+        for since, ids in weeks_with_words(self._connection, self._user, words, self._until):
+            looked += len(ids)
+            for start in range(0, len(ids), LOOKED_UP):
+                few = messages.c.id.in_(ids[start : start + LOOKED_UP])
+                rows = self._newest(rows, self._rows(few, *self._mine[1:], *self._conditions))
+            known = since + reach
+            if len(rows) == self._wanted and self._at(rows[-1]) >= known:
+                break
+            if looked > LOOKED_UP and known < (self._until or self._now):
+                break
+        else:
+            return rows, None
+        if len(rows) == self._wanted:
+            known = max(known, self._at(rows[-1]))
+        if self._late is not None:
+            late = self._late, self.key >= known, messages.c.user_id == self._user
+            order = self._query.with_only_columns(self.key).where(*late).limit(1).offset(WALKED_FIRST)
+            known = max(known, self._connection.execute(order).scalar() or known)
+            older = self.key >= known, messages.c.received_at < since, *self._mine[1:], *self._conditions
+            rows = self._newest(rows, self._rows(*late, *older, has_words(words)))
+        return [row for row in rows if self._at(row) >= known], cursor_of(known, 0)
+
+    def _newest(self, some: Sequence[Row[Any]], others: Sequence[Row[Any]]) -> list[Row[Any]]:
+        return sorted([*some, *others], key=lambda row: (self._at(row), row.id), reverse=True)[: self._wanted]
+
+    def _at(self, row: Row[Any]) -> datetime:
+        at: datetime = getattr(row, self.key.name)
+        return at
 
 
-def _listed(user: UserId, narrow: _Narrow, words: Sequence[str] | None, now: datetime) -> list[ColumnElement[bool]]:
-    rest = [*narrow.more, *(_in_state(state, now) for state in narrow.rest)]
-    if words is not None:
-        rest.append(has_words(words))
-    if narrow.few is None:
-        return [messages.c.user_id == user, *narrow.where, *rest]
-    # Without the user, so that no database walks through all of the user's messages to find these.
-    return [messages.c.id.in_(narrow.few), *rest]
+def _found(words: Sequence[str] | None) -> list[ColumnElement[bool]]:
+    return [] if words is None else [has_words(words)]
 
 
 def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
