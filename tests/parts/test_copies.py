@@ -10,7 +10,7 @@ from unsealed.core.reliability import Trait
 from unsealed.inlets.copies import Known, is_forwarded, known, sure
 from unsealed.model.event import ClientKind, Device, Finding, NetworkClass, PlaceState
 from unsealed.model.message import MessageId, UserId
-from unsealed.store import schema, views
+from unsealed.store import judged, schema, views
 from unsealed.store.engine import reading
 
 Mail = dict[str, MessageId]
@@ -45,7 +45,7 @@ def test_another_device_in_another_place_may_be_a_forward(engine: Engine, mail: 
                 .values(place=PlaceState.KNOWN, country=country, network=NetworkClass.RESIDENTIAL)
             )
         ines, *_ = told(connection, mail["proposal"])
-        events = views.events(connection, MARA, mail["proposal"]).items
+        events = judged.of_message(connection, MARA, mail["proposal"]).items
 
     assert {each.client for each in events if is_forwarded(each, ines.readers)} == {"Thunderbird"}
     assert [(each.sighting.client, each.forwarded) for each in ines.readers] == [

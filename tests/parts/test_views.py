@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from unsealed.model.event import ClientKind, Finding, HitId, HitKind
+from unsealed.model.event import HitId, HitKind
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId, from_public_id, public_id
-from unsealed.model.policy import Level
-from unsealed.store import notices, schema, sent, views
+from unsealed.store import judged, notices, sent, views
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -63,32 +62,13 @@ def test_what_belongs_to_another_user_is_not_there(engine: Engine, mail: Mail) -
         number = int(copy.id, 16)
 
         assert views.message(connection, OTHER, mail["proposal"], NOON) is None
-        assert views.events(connection, OTHER, mail["proposal"]).items == ()
+        assert judged.of_message(connection, OTHER, mail["proposal"]).items == ()
         assert views.original(connection, OTHER, mail["proposal"]) is None
         assert views.owns_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
         assert views.owns_copy(connection, MARA, number) == mail["proposal"]  # type: ignore[arg-type]
         assert views.sandbox_copies(connection, OTHER).items == ()
         assert views.sandbox_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
         assert views.feed_after(connection, 0, user=OTHER) == []
-
-
-def test_events_come_latest_first_by_kind_and_by_hand(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        everything = views.events(connection, MARA, mail["proposal"])
-        clicks = views.events(connection, MARA, mail["proposal"], kind=HitKind.CLICK, machine=False)
-        machines = views.events(connection, MARA, mail["proposal"], machine=True)
-        first = views.events(connection, MARA, mail["proposal"], limit=5)
-        rest = views.events(connection, MARA, mail["proposal"], after=first.next)
-
-    assert len(everything.items) == 13
-    assert everything.items == first.items + rest.items
-    assert [each.link_text for each in clicks.items] == ["Pricing", "Depot plan"]
-    assert {each.finding for each in machines.items} == {
-        Finding.SCANNER,
-        Finding.SCANNER_CLICK,
-        Finding.MACHINE_PREFETCH,
-    }
-    assert everything.items[0].reasons[0].code == "CLIENT_DIRECT"
 
 
 def test_the_sandbox_lists_the_copies_that_arrived(engine: Engine, mail: Mail) -> None:
@@ -153,13 +133,13 @@ def ask_everything(connection: Connection, mail: Mail) -> None:
     views.message(connection, MARA, proposal, NOON)
     for kind in (None, *HitKind):
         for machine in (None, True, False):
-            page_of = views.events(connection, MARA, proposal, kind=kind, machine=machine, limit=1)
-            views.events(connection, MARA, proposal, kind=kind, machine=machine, after=page_of.next)
-    views.events(connection, MARA, proposal, copy=ines)
-    views.event(connection, MARA, HitId(1))
-    views.sightings(connection, proposal)
-    views.pasted(connection, proposal)
-    views.changes(connection, MARA, 1)
+            page_of = judged.of_message(connection, MARA, proposal, kind=kind, machine=machine, limit=1)
+            judged.of_message(connection, MARA, proposal, kind=kind, machine=machine, after=page_of.next)
+    judged.of_message(connection, MARA, proposal, copy=ines)
+    judged.one(connection, MARA, HitId(1))
+    judged.sightings(connection, proposal)
+    judged.pasted(connection, proposal)
+    judged.changes(connection, MARA, 1)
     views.original(connection, MARA, proposal)
     views.owns_copy(connection, MARA, ines)
     views.sandbox_copy(connection, MARA, ines)
@@ -206,105 +186,3 @@ def test_messages_are_looked_up_by_their_ids_however_many_are_asked_for(engine: 
         ]
 
     assert ["SEARCH messages USING INDEX sqlite_autoindex_messages_1 (id=?)"] * 2 == plans
-
-
-def test_sightings_group_the_counted_events_of_a_copy_by_what_they_came_from(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        seen = views.sightings(connection, mail["proposal"])
-
-    assert [(each.client, each.readings, each.clicks) for each in seen] == [
-        ("Gmail Image Proxy", 1, 0),
-        ("Safari", 0, 1),
-        ("Thunderbird", 2, 0),
-        ("Firefox", 0, 1),
-    ]
-    assert len({each.copy for each in seen}) == 1
-    assert all(each.first_at <= each.last_at for each in seen)
-
-
-def test_an_event_tells_what_it_was_before_it_was_judged_again(engine: Engine, mail: Mail) -> None:
-    with engine.begin() as connection:
-        last, *_ = views.events(connection, MARA, mail["proposal"]).items
-        hit = HitId(int(last.id, 16))
-        for number, words in ((1, "rules 2026.10 -> 2026.11"), (2, "you corrected an event")):
-            connection.execute(
-                schema.rejudgings.insert(),
-                {"id": number, "cause": "rules", "words": words, "position": -1, "created_at": NOON},
-            )
-        connection.execute(
-            schema.revisions.insert(),
-            [
-                {
-                    "rejudging_id": number,
-                    "hit_id": hit,
-                    "message_id": mail["proposal"],
-                    "before": "scanner",
-                    "after": now,
-                }
-                for number, now in ((1, "scanner"), (2, "human_open"))
-            ],
-        )
-
-        found = views.event(connection, MARA, hit)
-        assert found is not None
-        assert (found.was, found.was_cause) == (Finding.SCANNER, "you corrected an event")
-        assert views.events(connection, MARA, mail["proposal"]).items[0] == found
-        assert views.event(connection, OTHER, hit) is None
-
-
-def test_below_the_full_level_an_event_shows_nothing_of_the_request(engine: Engine, mail: Mail) -> None:
-    with engine.begin() as connection:
-        before = views.events(connection, MARA, mail["proposal"]).items
-        connection.execute(schema.messages.update().values(opens_level=Level.IDENTIFIED))
-        after = views.events(connection, MARA, mail["proposal"]).items
-
-    assert any(each.user_agent for each in before if each.kind is HitKind.OPEN)
-    assert not any(each.user_agent or each.accept_language for each in after if each.kind is HitKind.OPEN)
-    assert any(each.accept_language for each in after if each.kind is HitKind.CLICK)
-
-
-def test_what_judging_again_changed_is_told_of_the_users_own_events(engine: Engine, mail: Mail) -> None:
-    own, theirs = mail["proposal"], mail["foreign"]
-    with engine.begin() as connection:
-        connection.execute(
-            schema.revisions.insert(),
-            [
-                {"rejudging_id": 1, "hit_id": hit, "message_id": message, "before": before, "after": after}
-                for hit, message, before, after in (
-                    (1, own, "scanner", "human_open"),
-                    (2, own, "scanner", "human_open"),
-                    (3, mail["often"], "human_open", "duplicate"),
-                    (4, own, "scanner", "scanner"),
-                    (5, theirs, "scanner", "human_open"),
-                )
-            ],
-        )
-        changed = views.changes(connection, MARA, 1)
-        none = views.changes(connection, MARA, 2)
-
-    assert changed.findings == (
-        (Finding.SCANNER, Finding.HUMAN_OPEN, 2),
-        (Finding.HUMAN_OPEN, Finding.DUPLICATE, 1),
-    )
-    assert [(subject, events) for _, subject, events in changed.messages] == [
-        ("Proposal for the Harbourline depots", 2),
-        ("Pilot agreement, third draft", 1),
-    ]
-    assert (changed.events, none.events, none.messages) == (3, 0, ())
-
-
-def test_a_paste_is_told_once_for_each_copy_and_program(engine: Engine, mail: Mail) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            schema.events.update()
-            .where(schema.events.c.finding == Finding.SCANNER_CLICK)
-            .values(client="Slackbot", client_kind=ClientKind.LINK_PREVIEW)
-        )
-        [pasted] = views.pasted(connection, mail["proposal"])
-
-        assert (pasted.client, views.pasted(connection, mail["often"])) == ("Slackbot", [])
-        assert pasted.at == min(
-            each.at
-            for each in views.events(connection, MARA, mail["proposal"]).items
-            if each.client == "Slackbot" and each.kind is HitKind.CLICK
-        )

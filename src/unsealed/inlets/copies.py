@@ -16,7 +16,7 @@ from unsealed.core.reliability import Trait, company_of, traits
 from unsealed.model.message import CopyState, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting
-from unsealed.store import habits, views
+from unsealed.store import habits, judged
 
 ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a question
 
@@ -51,7 +51,7 @@ def known(
     """By copy id. copies: of the message, those that are shown; habits are looked up of the first ASKED_ABOUT."""
     seen = _sightings(connection, int(message.row.id, 16))
     pasted: defaultdict[str, list[Pasted]] = defaultdict(list)
-    for each in views.pasted(connection, int(message.row.id, 16)):
+    for each in judged.pasted(connection, int(message.row.id, 16)):
         pasted[public_id(each.copy)].append(each)
     of_person: dict[str, tuple[Trait, ...]] = {}
     of_company: dict[str, tuple[Trait, ...]] = {"": ()}
@@ -112,7 +112,7 @@ def _same(event: EventRow, seen: Sighting) -> bool:
 
 def _sightings(connection: Connection, message_id: int) -> dict[str, list[Sighting]]:
     found: defaultdict[str, list[Sighting]] = defaultdict(list)
-    for sighting in views.sightings(connection, message_id):
+    for sighting in judged.sightings(connection, message_id):
         found[public_id(sighting.copy)].append(sighting)
     return dict(found)
 

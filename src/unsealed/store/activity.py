@@ -24,7 +24,7 @@ from unsealed.model.event import COUNTED, MACHINE, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, FollowUp, Happening, OpenedRow, Page, What
-from unsealed.store import views
+from unsealed.store import judged, views
 from unsealed.store.keyset import behind, bounded, cursor_of
 from unsealed.store.schema import (
     BOUNCED,
@@ -246,13 +246,13 @@ def told(connection: Connection, user: UserId, lines: Sequence[Sequence[Key]]) -
         )
         if row.user_id == user
     }
-    judged = views.events_by_id(connection, user, [HitId(key.number) for key in first if _is_event(key)])
+    known = judged.by_id(connection, user, [HitId(key.number) for key in first if _is_event(key)])
     answers = _answers(connection, [key for key in first if key.what in (What.REPLY, What.AUTOMATIC)])
     readings = _readings(connection, [row.id for row in people.values() if row.raw <= NUMBERED], first)
     made = []
     for line in lines:
         key = line[0]
-        if key.message not in letters or (_is_event(key) and HitId(key.number) not in judged):
+        if key.message not in letters or (_is_event(key) and HitId(key.number) not in known):
             continue
         reading = readings.get(key.number) if key.what is What.OPEN else None
         made.append(
@@ -260,7 +260,7 @@ def told(connection: Connection, user: UserId, lines: Sequence[Sequence[Key]]) -
                 line,
                 letters[key.message],
                 people.get(key.copy or 0),
-                judged.get(HitId(key.number)) if _is_event(key) else None,
+                known.get(HitId(key.number)) if _is_event(key) else None,
                 answers.get(key.number) if key.what in (What.REPLY, What.AUTOMATIC) else None,
                 reading,
             )
@@ -357,11 +357,11 @@ def opened(connection: Connection, user: UserId, *, after: str | None = None, li
     )
     ids = [row.id for row in page]
     last = {row[0]: row[1] for row in connection.execute(select(m.id, latest).where(m.id.in_(ids)))} if ids else {}
-    judged = views.events_by_id(connection, user, [HitId(hit) for hit in last.values() if hit is not None])
+    known = judged.by_id(connection, user, [HitId(hit) for hit in last.values() if hit is not None])
     rows = views.rows(connection, user, ids)
     return Page(
         items=tuple(
-            OpenedRow(message=rows[public_id(id)], last=judged.get(HitId(last.get(id) or 0)))
+            OpenedRow(message=rows[public_id(id)], last=known.get(HitId(last.get(id) or 0)))
             for id in ids
             if public_id(id) in rows
         ),

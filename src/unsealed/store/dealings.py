@@ -18,7 +18,7 @@ from unsealed.model.event import HitKind
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, Page
-from unsealed.store import views
+from unsealed.store import judged, views
 from unsealed.store.habits import BY_NAME
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
 from unsealed.store.schema import copies, messages, replies
@@ -65,7 +65,7 @@ def time_line(
         BadInput: unknown cursor.
     """
     most = min(bounded(limit), PAGE_LIMIT - 1)
-    acts = views.acts(connection, user, of.ids, after=after, limit=most + 1)
+    acts = judged.acts(connection, user, of.ids, after=after, limit=most + 1)
     lines = [_Line(each.at, int(each.id, 16), int(each.message, 16), _act(each), event=each) for each in acts.items]
     lines += _answers(connection, of, after, most + 1)
     place = place_of(after) if after else None
@@ -91,7 +91,7 @@ def time_line(
 
 def readings(connection: Connection, of: Letters) -> list[datetime]:
     """When the contact began to read, as far as we believe it; the newest READINGS."""
-    return views.reading_times(connection, of.ids, READINGS)
+    return judged.reading_times(connection, of.ids, READINGS)
 
 
 def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str]) -> Mapping[str, LastLetter]:

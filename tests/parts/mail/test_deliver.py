@@ -25,7 +25,7 @@ from unsealed.model.ports import Parcel, Receipt
 from unsealed.model.upstream import Tls, Upstream
 from unsealed.outlets.sandbox import SandboxOutlet
 from unsealed.outlets.smtp import SmtpOutlet
-from unsealed.store import jobs, sandbox, schema, sent, views
+from unsealed.store import jobs, judged, sandbox, schema, sent, views
 from unsealed.store.journal import Journal, encode_hit
 
 Eventually = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -469,7 +469,7 @@ async def test_what_is_opened_in_a_shared_copy_was_opened_by_someone(
     with engine.connect() as connection:
         [row] = sent.listed(connection, ann.user, now=at).items
         message = views.message(connection, ann.user, int(row.id, 16), at)
-        [event] = views.events(connection, ann.user, int(row.id, 16)).items
+        [event] = judged.of_message(connection, ann.user, int(row.id, 16)).items
         boxes = views.sandbox_copies(connection, ann.user).items
     assert message is not None
     assert [(copy.address, copy.signals.opens) for copy in message.copies][-2:] == [("r3@x.example", 0), ("", 1)]

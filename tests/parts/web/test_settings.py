@@ -18,7 +18,7 @@ from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.event import Answer, HitId
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.view import DataFileRow
-from unsealed.store import own, schema, views
+from unsealed.store import judged, own, schema
 from unsealed.store.engine import reading
 
 Mail = dict[str, MessageId]
@@ -35,7 +35,7 @@ def _without_a_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(engine: Engine, mail: Mail) -> str:
     """The id of the newest event of the proposal: Ines opened it in Thunderbird."""
     with reading(engine) as connection:
-        return views.events(connection, MARA, mail["proposal"]).items[0].id
+        return judged.of_message(connection, MARA, mail["proposal"]).items[0].id
 
 
 def count(engine: Engine, table: Any) -> int:
@@ -183,7 +183,7 @@ async def test_long_lists_come_in_pages(
     monkeypatch.setattr(settings, "SAID", 2)
     monkeypatch.setattr(settings, "LINES", 2)
     with reading(engine) as connection:
-        events = [each.id for each in views.events(connection, MARA, mail["proposal"]).items]
+        events = [each.id for each in judged.of_message(connection, MARA, mail["proposal"]).items]
     await mara.get("/settings/judging")
     for each in events[:3]:
         assert 303 == (await mara.post(f"/event/{each}/correct", {"answer": "machine"})).status

@@ -19,7 +19,7 @@ from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
-from unsealed.store import sent, views
+from unsealed.store import judged, sent, views
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +196,7 @@ def _events(question: Question) -> Events:
     number = question.message_id
     if not views.rows(question.connection, question.user, [number]):
         raise HTTPException(404)
-    page = views.events(
+    page = judged.of_message(
         question.connection,
         question.user,
         number,

@@ -1,6 +1,6 @@
 """The history of a message as a reader follows it: readings instead of requests, gaps, days. Pure.
 
-Judged requests come in as views.events gives them, latest first; repeated loads of one reading become one line
+Judged requests come in as judged.of_message gives them, latest first; repeated loads of one reading become one line
 ("4 loads in 2 min"). Nothing is dropped: what is folded into a line stays in its list of requests.
 """
 

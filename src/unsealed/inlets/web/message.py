@@ -29,7 +29,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, MessageId, UserId, from_public_id
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
-from unsealed.store import corrections, replies, threads, views
+from unsealed.store import corrections, judged, replies, threads, views
 from unsealed.store.engine import reading
 from unsealed.store.places import Credit, credits_for
 
@@ -159,7 +159,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
             return None
         who = next((copy for copy in message.copies if copy.id == where.who), None)
         only = None if who is None else CopyId(int(who.id, 16))
-        events = views.events(
+        events = judged.of_message(
             connection,
             user,
             number,
@@ -171,7 +171,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         )
         machines: Page[EventRow] = Page(items=())
         if message.row.signals.machine and not raw:
-            machines = views.events(connection, user, number, copy=only, machine=True, limit=MACHINES_READ)
+            machines = judged.of_message(connection, user, number, copy=only, machine=True, limit=MACHINES_READ)
         # What all share stands first: it is the one that shows something.
         copies = sorted(message.copies, key=lambda copy: copy.address != "")
         if where.people != "all":
@@ -256,7 +256,7 @@ async def correct(request: Request) -> Response:
 
     def work() -> tuple[EventRow | None, int]:
         with reading(around.engine) as connection:
-            event = None if number is None else views.event(connection, user, HitId(number))
+            event = None if number is None else judged.one(connection, user, HitId(number))
         if event is None or number is None:
             return None, 0
         try:

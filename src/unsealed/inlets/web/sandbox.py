@@ -19,7 +19,7 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.view import LinkRow, Page, SandboxRow
-from unsealed.store import sandbox, views
+from unsealed.store import judged, sandbox, views
 from unsealed.store.engine import reading
 
 COPIES = 50
@@ -82,7 +82,7 @@ def _read(request: Request, user: UserId, public: str) -> Reading | None:
             return None
         of = from_public_id(copy.message) or 0
         message = views.message(connection, user, of, around.clock())
-        events = views.events(connection, user, of, copy=copy.tokens, limit=JUDGED)
+        events = judged.of_message(connection, user, of, copy=copy.tokens, limit=JUDGED)
     if message is None:
         return None
     found = simulate.trackers(raw, copy.tokens, message.tracking_url, around.keys)

@@ -29,7 +29,7 @@ from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, surroundings
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.view import AuditRow, Changes, CorrectionRow, RejudgingRow
-from unsealed.store import audit, corrections, own, views
+from unsealed.store import audit, corrections, judged, own
 
 SAID, REJUDGINGS, LINES = 50, 20, 50  # shown
 NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
@@ -85,7 +85,7 @@ async def judging(request: Request) -> Response:
         rejudged = corrections.list_rejudgings(connection, user, limit=REJUDGINGS)
         return (
             corrections.list_for(connection, user),
-            [(each, views.changes(connection, user, each.id)) for each in rejudged],
+            [(each, judged.changes(connection, user, each.id)) for each in rejudged],
             audit.lines(connection, user, limit=LINES + 1, before=before),
         )
 

@@ -1,0 +1,276 @@
+"""Judged requests, as pages and the API show them; the reading side of store.events.
+
+Promises that every answer holds rows of the asking user only, that lists are read by key, and that no answer walks
+through all of `events`. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
+
+from unsealed.model.event import (
+    COUNTED,
+    MACHINE,
+    ClientKind,
+    Device,
+    Finding,
+    HitId,
+    HitKind,
+    NetworkClass,
+    Place,
+    PlaceState,
+    Reason,
+)
+from unsealed.model.message import CopyId, UserId, public_id
+from unsealed.model.policy import Level
+from unsealed.model.view import Changes, EventRow, Page, Pasted, Sighting
+from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
+from unsealed.store.schema import copies, events, hits, links, messages, rejudgings, revisions
+
+NEWEST = 10_000  # events of a message that are looked at when they are grouped: a hot one costs no more
+
+_ACTS = or_(events.c.first_of_reading, events.c.kind == HitKind.CLICK)  # of what counts
+
+
+def of_message(
+    connection: Connection,
+    user: UserId,
+    message_id: int,
+    *,
+    kind: HitKind | None = None,
+    copy: CopyId | None = None,
+    machine: bool | None = None,
+    after: str | None = None,
+    limit: int = PAGE_LIMIT,
+) -> Page[EventRow]:
+    """Judged requests of one message, latest first. machine: only those of machines, or only the others.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    query = _events().where(events.c.message_id == message_id, messages.c.user_id == user)
+    if kind is not None:
+        query = query.where(events.c.kind == kind)
+    if copy is not None:
+        query = query.where(events.c.copy_id == copy)
+    if machine is not None:
+        query = query.where(events.c.finding.in_(MACHINE) if machine else events.c.finding.not_in(MACHINE))
+    query = behind(query, events.c.at, events.c.hit_id, after)
+    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    page = found[: bounded(limit)]
+    cursor = cursor_of(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
+    return Page(items=_event_rows(connection, page), next=cursor)
+
+
+def acts(
+    connection: Connection, user: UserId, copies: Sequence[int], *, after: str | None = None, limit: int = PAGE_LIMIT
+) -> Page[EventRow]:
+    """What people did with these copies, latest first: the beginnings of readings, and clicks. copies: some hundreds.
+
+    Raises:
+        BadInput: unknown cursor.
+    """
+    e = events.c
+    some = select(e.hit_id, e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), _ACTS)
+    some = behind(some.order_by(e.at.desc(), e.hit_id.desc()), e.at, e.hit_id, after)
+    page = connection.execute(some.limit(bounded(limit) + 1)).all()
+    shown = page[: bounded(limit)]
+    query = _events().where(e.hit_id.in_([row.hit_id for row in shown]))
+    found = [row for row in connection.execute(query).all() if row.user_id == user]
+    rest = cursor_of(shown[-1].at, shown[-1].hit_id) if len(page) > len(shown) else None
+    return Page(items=_event_rows(connection, found), next=rest)
+
+
+def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
+    """When people began to read these copies, as far as we believe it; the newest first. copies: some hundreds."""
+    e = events.c
+    query = select(e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), e.first_of_reading, e.confidence >= 0.6)
+    return list(connection.execute(query.order_by(e.at.desc()).limit(limit)).scalars())
+
+
+def one(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
+    """One judged request; None when there is none of this user."""
+    return by_id(connection, user, [hit]).get(hit)
+
+
+def by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventRow]:
+    """These judged requests; those of others are left out."""
+    # The user is compared here, so that no database walks through all of the user's messages to find these.
+    found = connection.execute(_events().where(events.c.hit_id.in_(list(wanted)))).all()
+    made = _event_rows(connection, [row for row in found if row.user_id == user])
+    return {HitId(int(each.id, 16)): each for each in made}
+
+
+def _events() -> Select[Any]:
+    return (
+        select(
+            events,
+            copies.c.address,
+            copies.c.name,
+            messages.c.opens_level,
+            messages.c.clicks_level,
+            links.c.text,
+            links.c.destination,
+            links.c.trap,
+            hits.c.method,
+            hits.c.user_agent,
+            hits.c.accept_language,
+            hits.c.referer_host,
+            hits.c.level,
+        )
+        .join(messages, messages.c.id == events.c.message_id)
+        .join(copies, copies.c.id == events.c.copy_id)
+        .outerjoin(links, and_(links.c.message_id == events.c.message_id, links.c.position == events.c.link))
+        .outerjoin(hits, hits.c.id == events.c.hit_id)
+        .order_by(events.c.at.desc(), events.c.hit_id.desc())
+    )
+
+
+def _event_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[EventRow, ...]:
+    before = _before(connection, [row.hit_id for row in found])
+    return tuple(_event_row(row, before.get(row.hit_id)) for row in found)
+
+
+def _before(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    """What these were called before they were last judged again, where that changed it."""
+    if not ids:
+        return {}
+    query = (
+        select(revisions.c.hit_id, revisions.c.before, rejudgings.c.words)
+        .join(rejudgings, rejudgings.c.id == revisions.c.rejudging_id)
+        .where(revisions.c.hit_id.in_(ids), revisions.c.before != revisions.c.after)
+        .order_by(revisions.c.rejudging_id)
+    )
+    rows: Sequence[Any] = connection.execute(query).all()
+    return {row.hit_id: row for row in rows}
+
+
+def _event_row(row: Row[Any], before: Any) -> EventRow:
+    # Below the full level nothing of the request is shown, also while the raw facts are still there.
+    level = row.opens_level if row.kind == HitKind.OPEN else row.clicks_level
+    kept = level >= Level.FULL and (row.level is None or row.level >= Level.FULL)  # of the message, and of the copy
+    return EventRow(
+        id=public_id(row.hit_id),
+        message=public_id(row.message_id),
+        copy=public_id(row.copy_id),
+        recipient=row.address,
+        name=row.name,
+        at=row.at,
+        kind=HitKind(row.kind),
+        finding=Finding(row.finding),
+        confidence=row.confidence,
+        reasons=tuple(Reason(code=code, words=said) for code, said in json.loads(row.reasons)),
+        rules=row.rules,
+        client=row.client,
+        client_kind=ClientKind(row.client_kind),
+        device=Device(row.device),
+        system=row.system,
+        network=NetworkClass(row.network),
+        operator=row.operator,
+        link=row.link,
+        link_text=row.text or "",
+        destination=row.destination or "",
+        first_of_reading=row.first_of_reading,
+        trap=bool(row.trap),
+        place=_place(row),
+        method=row.method or "",
+        user_agent=(kept and row.user_agent) or "",
+        accept_language=(kept and row.accept_language) or "",
+        referer_host=(kept and row.referer_host) or "",
+        was=None if before is None else Finding(before.before),
+        was_cause="" if before is None else before.words,
+    )
+
+
+def _place(row: Row[Any]) -> Place:
+    return Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
+
+
+def _newest(message_id: int) -> Any:
+    some = select(events).where(events.c.message_id == message_id)
+    return some.order_by(events.c.at.desc(), events.c.hit_id.desc()).limit(NEWEST).subquery().c
+
+
+def sightings(connection: Connection, message_id: int) -> list[Sighting]:
+    """What the counted events of a message came from, grouped by copy, program, network and place, first seen first."""
+    newest = _newest(message_id)
+    same = (newest.copy_id, newest.client, newest.client_kind, newest.device, newest.system)
+    there = (newest.network, newest.operator, newest.place, newest.country, newest.region, newest.city)
+    first_at = func.min(newest.at).label("first_at")
+    columns: list[Any] = [
+        *same,
+        *there,
+        first_at,
+        func.max(newest.at).label("last_at"),
+        func.sum(case((newest.first_of_reading, 1), else_=0)).label("readings"),
+        func.sum(case((newest.kind == HitKind.CLICK, 1), else_=0)).label("clicks"),
+    ]
+    query: Select[Any] = select(*columns).where(newest.finding.in_(COUNTED)).group_by(*same, *there).order_by(first_at)
+    return [
+        Sighting(
+            copy=CopyId(row.copy_id),
+            client=row.client,
+            kind=ClientKind(row.client_kind),
+            device=Device(row.device),
+            system=row.system,
+            network=NetworkClass(row.network),
+            operator=row.operator,
+            place=_place(row),
+            first_at=row.first_at,
+            last_at=row.last_at,
+            readings=int(row.readings),
+            clicks=int(row.clicks),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def pasted(connection: Connection, message_id: int) -> list[Pasted]:
+    """Into which chat programs links of a message were pasted, as far as their previews tell, first seen first."""
+    newest = _newest(message_id)
+    first_at = func.min(newest.at).label("first_at")
+    query: Select[Any] = (
+        select(newest.copy_id, newest.client, first_at)
+        .where(newest.kind == HitKind.CLICK, newest.client_kind == ClientKind.LINK_PREVIEW)
+        .group_by(newest.copy_id, newest.client)
+        .order_by(first_at)
+    )
+    return [
+        Pasted(copy=CopyId(row.copy_id), client=row.client, at=row.first_at)
+        for row in connection.execute(query.limit(PAGE_LIMIT))
+    ]
+
+
+def changes(connection: Connection, user: UserId, rejudging: int, limit: int = 10) -> Changes:
+    """What judging again made of this user's events, and of which messages the most."""
+    mine = (
+        revisions.c.rejudging_id == rejudging,
+        revisions.c.before != revisions.c.after,
+        messages.c.user_id == user,
+    )
+    count = func.count().label("events")
+    whose = messages.c.id == revisions.c.message_id
+    kinds = (
+        select(revisions.c.before, revisions.c.after, count)
+        .join(messages, whose)
+        .where(*mine)
+        .group_by(revisions.c.before, revisions.c.after)
+        .order_by(count.desc(), revisions.c.before, revisions.c.after)
+    )
+    where = (
+        select(messages.c.id, messages.c.subject, count)
+        .join(revisions, whose)
+        .where(*mine)
+        .group_by(messages.c.id, messages.c.subject)
+        .order_by(count.desc(), messages.c.id)
+        .limit(limit)
+    )
+    return Changes(
+        findings=tuple((Finding(row.before), Finding(row.after), row.events) for row in connection.execute(kinds)),
+        messages=tuple((public_id(row.id), row.subject, row.events) for row in connection.execute(where)),
+    )
