@@ -34,7 +34,8 @@ from bench.peers import venv
 from bench.ports import free_port
 from bench.table import Table, middle, number, progress
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.inlets.collect import CollectSettings, run
+from unsealed.inlets.collect import run
+from unsealed.inlets.collect.settings import CollectSettings
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level
 from unsealed.store.keyring import load

@@ -18,7 +18,8 @@ def main() -> None:
         os.fsync = lambda fd: None
         os.fdatasync = lambda fd: None
     # Imported after the control build has taken fdatasync away: the journal keeps it as a default.
-    from unsealed.inlets.collect import CollectSettings, Limits, run
+    from unsealed.inlets.collect import run
+    from unsealed.inlets.collect.settings import CollectSettings, Limits
     from unsealed.store.keyring import load
 
     limits = Limits(stalled_s=1.0, red_s=2.0)

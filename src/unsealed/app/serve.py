@@ -131,10 +131,11 @@ def configure_log(settings: Settings) -> None:
 def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """Pixels and links."""
     from unsealed.inlets import collect as collector
+    from unsealed.inlets.collect.settings import CollectSettings, Limits
 
     track = settings.track
     collector.run(
-        collector.CollectSettings(
+        CollectSettings(
             sockets=(sockets.track.fileno(),),
             private_socket=sockets.private.fileno(),
             journal=settings.data / "journal" / track.collector,
@@ -143,7 +144,7 @@ def collect(settings: Settings, sockets: Sockets, ready: Ready) -> None:
             clock=now,
             trusted_proxies=track.trusted_proxies,
             https=settings.track_url.startswith("https://"),
-            limits=collector.Limits(connections=track.connections),
+            limits=Limits(connections=track.connections),
         ),
         ready,
     )

@@ -1,0 +1,174 @@
+"""The collector as a process of its own, asked over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import multiprocessing
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from unsealed.core.token import seal_click, seal_pixel
+from unsealed.inlets.collect import run
+from unsealed.inlets.collect.settings import CollectSettings, Limits
+from unsealed.model.hit import Hit
+from unsealed.model.message import CopyId
+from unsealed.model.policy import Level
+from unsealed.store.journal import decode_hit, read
+from unsealed.store.keyring import KeyRing, load
+
+GIF = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00"
+    b"\x01\x00\x00\x02\x02D\x01\x00;"
+)
+URL = "https://www.example.org/bread?q=ü b"
+LOCATION = "https://www.example.org/bread?q=%C3%BC%20b"
+DEADLINE_S = 20.0
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Ask again until it is so, or the deadline is over."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@dataclass(kw_only=True)
+class Collector:
+    """A running collector."""
+
+    port: int
+    private: Path
+    journal: Path
+    ring: KeyRing
+    process: multiprocessing.process.BaseProcess
+    opened: list[socket.socket] = field(default_factory=list)
+
+    def pixel(self, copy: int = 1) -> str:
+        return f"/o/{seal_pixel(self.ring, 1, CopyId(copy), Level.FULL)}.gif"
+
+    def link(self, url: str = URL, copy: int = 1) -> str:
+        return f"/c/{seal_click(self.ring, 1, CopyId(copy), Level.FULL, 0, url)}"
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def raw(self, sent: bytes) -> bytes:
+        """All that comes back until the collector closes."""
+        with self.connect() as sock:
+            sock.sendall(sent)
+            return receive(sock)
+
+    def connect(self) -> socket.socket:
+        """A connection; closed with the test at the latest."""
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+        self.opened.append(sock)
+        return sock
+
+    def hits(self) -> list[Hit]:
+        return [decode_hit(payload) for _, payload in read(self.journal, None, 10**9).records]
+
+    def health(self) -> dict[str, object]:
+        answer: dict[str, object] = json.loads(self.ask("/healthz")[2])
+        return answer
+
+
+def receive(sock: socket.socket) -> bytes:
+    got = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := sock.recv(65536):
+            got += chunk
+    return got
+
+
+def gone(sock: socket.socket) -> bool:
+    """Whether the collector closed its side."""
+    sock.setblocking(False)
+    try:
+        return sock.recv(65536) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def _live(settings: CollectSettings, tell: Connection, files: int) -> None:
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    run(settings, lambda: tell.send("ready"))
+
+
+Start = Callable[..., Collector]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start collectors; they end with the test."""
+    started: list[Collector] = []
+    held: list[socket.socket] = []
+
+    def begin(*, files: int = 0, trusted: tuple[str, ...] = (), https: bool = False, **limits: float) -> Collector:
+        public = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        private = socket.socket(socket.AF_UNIX)
+        place = tmp_path / f"private{len(started)}"
+        private.bind(str(place))
+        private.listen()
+        held.extend((public, private))
+        ring = load(tmp_path)
+        settings = CollectSettings(
+            sockets=(public.fileno(),),
+            private_socket=private.fileno(),
+            journal=tmp_path / "journal" / "main",
+            collector="main",
+            keys=ring,
+            clock=now,
+            trusted_proxies=tuple(ip_network(network) for network in trusted),
+            https=https,
+            limits=replace(Limits(), **limits),  # type: ignore[arg-type]
+        )
+        ready, tell = multiprocessing.Pipe()
+        # Fork, as the parent of the roles does: the sockets are inherited.
+        process = multiprocessing.get_context("fork").Process(target=_live, args=(settings, tell, files))
+        process.start()
+        collector = Collector(
+            port=public.getsockname()[1], private=place, journal=settings.journal, ring=ring, process=process
+        )
+        started.append(collector)
+        assert ready.poll(DEADLINE_S)
+        return collector
+
+    yield begin
+    for each in started:
+        each.process.kill()
+        each.process.join()
+        held.extend(each.opened)
+    for sock in held:
+        sock.close()
+
+
+@pytest.fixture
+def collector(start: Start) -> Collector:
+    return start()
