@@ -408,6 +408,20 @@ def test_people_by_the_keyboard_and_files_by_hand(
     desk.locator("[data-file]").set_input_files(large)  # type: ignore[arg-type]  # a literal
     desk.get_by_role("alert").filter(has_text="film.mp4: This file is larger than 18 MB").wait_for()
     press(desk, desk.get_by_role("button", name="Dismiss film.mp4"))
+
+    # A picture comes to stand where it was chosen, whatever is typed or marked before it has arrived.
+    held: list[Any] = []
+    desk.route("**/attachments?*", lambda route: held.append(route))
+    desk.locator("#letter").click()
+    desk.keyboard.type("Look:")
+    desk.locator("[data-picture]").set_input_files({"name": "view.png", "mimeType": "image/png", "buffer": PNG})
+    desk.keyboard.type(" nice")
+    desk.keyboard.press("Control+a")
+    until(lambda: desk.evaluate("true") and held, "the upload")
+    held[0].continue_()
+    desk.locator("#letter img[src]").wait_for()
+    stands = desk.locator("#letter p").evaluate("(p) => [...p.childNodes].map((each) => each.alt || each.textContent)")
+    assert ["Look:", "view", " nice"] == [each for each in stands if each]
     desk.get_by_label("Subject").fill("More plans")
     saved(desk)
     desk.reload()

@@ -555,14 +555,17 @@ const listed = (file) => {
   });
   return row;
 };
-/** Send one file; a picture goes into the text. */
-const upload = async (file, inline) => {
+/** Send one file; a picture goes into the text, where the cursor is now. */
+const upload = async (file, picture) => {
+  const inline = picture && letter && !plainSwitch.checked;
+  const place = inline ? letter.place() : null;
   const bar = make("progress", { max: "1", value: 0, "aria-label": `Sending ${file.name}` });
   const row = make("li", {}, icon("clip", "icon"), make("span", { class: "one" }, file.name), bar, make("span", { class: "quiet" }, size(file.size)));
   files.append(row);
   uploads++;
   const refused = (words) => {
     uploads--;
+    if (inline) letter.forget(place);
     const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Dismiss ${file.name}` }, icon("close"));
     off.addEventListener("click", () => row.remove());
     row.replaceChildren(icon("bounce", "icon"), make("span", { role: "alert" }, `${file.name}: ${words}`), off);
@@ -580,14 +583,22 @@ const upload = async (file, inline) => {
     try { data = JSON.parse(request.responseText); } catch { /* a page, not words of ours */ }
     if (request.status !== 201) { refused(data.error || "not taken."); return; }
     uploads--;
-    if (inline && letter && !plainSwitch.checked) {
+    if (data.inline) {
       row.remove();
-      letter.editor.chain().focus().setImage({ src: data.address, alt: data.name.replace(/\.[^.]*$/, "") }).run();
-    } else { row.replaceWith(listed(data)); check(); }
+      letter.putPicture(place, { src: data.address, alt: data.name.replace(/\.[^.]*$/, "") });
+    } else {
+      if (inline) letter.forget(place);
+      row.replaceWith(listed(data));
+      check();
+    }
   };
   request.send(file);
 };
-const pick = (input, inline) => input.addEventListener("change", () => { for (const file of input.files) upload(file, inline); input.value = ""; });
+const pick = (input, picture) => input.addEventListener("change", () => {
+  for (const file of input.files) upload(file, picture);
+  input.value = "";
+  if (picture) letter?.focus(); // to write on behind it
+});
 pick($("[data-file]"), false);
 pick($("[data-picture]"), true);
 $("[data-attach]").addEventListener("click", () => $("[data-file]").click());

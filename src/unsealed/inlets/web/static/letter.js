@@ -120,10 +120,13 @@ const extensions = (kit, letter) => {
 
 export class Letter {
   tracked = []; // what the server said of each link, in the order of the letter
+  #kit;
+  #places = []; // where something will be put, in the order in which they were chosen
 
   /** kit: the editor's module; changed: after every change; files: takes what is pasted or dropped; askLink: Ctrl+K. */
   constructor(kit, { place, tools, swatches, changed, files, askLink, content }) {
     Object.assign(this, { tools, swatches, askLink });
+    this.#kit = kit;
     const dropped = (list) => { const taken = [...(list || [])]; if (taken.length) files(taken); return taken.length > 0; };
     this.editor = new kit.Editor({
       element: place,
@@ -137,7 +140,12 @@ export class Letter {
         handleDrop: (_, event) => dropped(event.dataTransfer?.files),
       },
       onUpdate: changed,
-      onTransaction: ({ transaction }) => { this.#show(); if (transaction.docChanged) this.#paper(place); },
+      onTransaction: ({ transaction }) => {
+        this.#show();
+        if (!transaction.docChanged) return;
+        for (const each of this.#places) each.at = transaction.mapping.map(each.at, -1);
+        this.#paper(place);
+      },
     });
     this.#bar();
     this.#show();
@@ -148,8 +156,34 @@ export class Letter {
   set html(text) { this.editor.commands.setContent(unstyled(text), { emitUpdate: false }); }
   get text() { return this.editor.getText({ blockSeparator: "\n\n" }); }
 
-  focus(where = null) { this.editor.commands.focus(where); }
-  put(html) { this.editor.chain().focus().insertContent(unstyled(html)).run(); }
+  focus(where = null) { this.#chain().focus(where).run(); }
+  put(html) { this.#chain().insertContent(unstyled(html)).scrollIntoView().run(); }
+
+  /** Behind what is chosen now. It moves with the text while somebody writes on. */
+  place() {
+    const place = { at: this.editor.state.selection.to };
+    this.#places.push(place);
+    return place;
+  }
+  /** Nothing will be put there. */
+  forget(place) { this.#places = this.#places.filter((each) => each !== place); }
+  /** Put a picture at a place. It replaces nothing; several chosen at once stand in their order. */
+  putPicture(place, attributes) {
+    const { state, view } = this.editor;
+    const at = this.#kit.pm.state.Selection.near(state.doc.resolve(place.at), -1).to; // in the words, not between blocks
+    const later = this.#places.slice(this.#places.indexOf(place) + 1).filter((each) => each.at === place.at);
+    this.forget(place);
+    const transaction = state.tr.insert(at, state.schema.nodes.image.create(attributes));
+    view.dispatch(transaction);
+    for (const each of later) each.at = at + 1;
+  }
+
+  /** Commands on the letter, which has the keyboard at once: the editor's own focus() waits for the next frame, and a
+   *  key that comes before would go elsewhere. */
+  #chain() {
+    this.editor.view.focus();
+    return this.editor.chain();
+  }
 
   // ---------------------------------------------------------------- links
 
@@ -191,7 +225,7 @@ export class Letter {
   }
 
   putLink({ from, to, text: before, mark }, href, text) {
-    const chain = this.editor.chain().focus();
+    const chain = this.#chain();
     if (!href) chain.setTextSelection({ from, to }).unsetLink().run();
     else if (text === before && text) chain.setTextSelection({ from, to }).setMark("link", { ...mark?.attrs, href }).setTextSelection(to).run();
     else chain.insertContentAt({ from, to }, { type: "text", text: text || href, marks: [{ type: "link", attrs: { ...mark?.attrs, href } }] }).run();
@@ -216,7 +250,7 @@ export class Letter {
       const tool = event.target.closest("[data-tool]")?.dataset.tool;
       if (tool === "link") this.askLink();
       else if (tool === "colour") this.#swatch(this.swatches.hidden);
-      else if (TOOLS[tool]) TOOLS[tool].run(this.editor.chain().focus(null, { scrollIntoView: false })).run();
+      else if (TOOLS[tool]) TOOLS[tool].run(this.#chain()).run();
     });
     this.swatches.replaceChildren(...Object.entries(COLOURS).map(([name, colour]) => {
       const swatch = document.createElement("button");
@@ -224,8 +258,7 @@ export class Letter {
       swatch.setAttribute("aria-label", name);
       swatch.style.color = colour;
       swatch.addEventListener("click", () => {
-        const chain = this.editor.chain().focus();
-        chain.setMark("textStyle", { color: colour || null }).removeEmptyTextStyle().run();
+        this.#chain().setMark("textStyle", { color: colour || null }).removeEmptyTextStyle().run();
         this.#swatch(false);
       });
       return swatch;
