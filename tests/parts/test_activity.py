@@ -17,6 +17,7 @@ from unsealed.store.engine import reading
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
 NOON = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
+HOUR = timedelta(hours=1)
 EVERYTHING = frozenset(What)
 PEOPLE = frozenset({What.OPEN, What.CLICK, What.REPLY, What.BOUNCE})
 
@@ -80,6 +81,25 @@ def test_the_loads_of_one_reading_are_one_line(engine: Engine, mail: Mail) -> No
     assert 3 == second.loads
     assert second.at == NOON - timedelta(hours=2, minutes=15)
     assert second.until == NOON - timedelta(hours=2, minutes=13)
+
+
+def test_what_came_before_is_of_the_same_kind_on_the_same_copy(engine: Engine, mail: Mail) -> None:
+    with engine.begin() as connection:  # two at the same moment: one is before the other
+        e = schema.events.c
+        of_often = e.message_id == mail["often"], e.first_of_reading.is_(True)
+        first, second = connection.execute(schema.events.select().where(*of_often).order_by(e.at).limit(2)).all()
+        connection.execute(schema.events.update().where(e.hit_id == second.hit_id).values(at=first.at))
+    with reading(engine) as connection:
+        keys = activity.keys(connection, MARA, EVERYTHING, after=None, limit=200)
+        found = activity.before(connection, keys, HOUR)
+
+    assert {key for key in keys if key.what in (What.OPEN, What.CLICK)} == set(found)
+    for key, it in found.items():
+        alike = [(each.at, each.number) for each in found if (each.what, each.copy) == (key.what, key.copy)]
+        earlier = [each for each in alike if each < (key.at, key.number)]
+        assert it.last == (max(earlier)[0] if earlier else None)
+        assert it.lately == sum(key.at - HOUR < at <= key.at for at, _ in alike)
+    assert {True, False} == {it.last is None for it in found.values()}
 
 
 def test_what_machines_did_together_is_one_line_and_the_senders_own_look_none(engine: Engine, mail: Mail) -> None:
@@ -198,6 +218,7 @@ def test_no_question_walks_through_a_table(engine: Engine, mail: Mail, answered:
         activity.keys(connection, MARA, EVERYTHING, after=found[-1].cursor, limit=20)
         activity.told(connection, MARA, activity.together(found, 20))
         activity.concerned(connection, MARA, found)
+        activity.before(connection, found, HOUR)
         activity.hidden(connection, MARA, found[-1].at, NOON)
         activity.opened(connection, MARA, after=activity.opened(connection, MARA, limit=2).next, limit=2)
         activity.silent(connection, MARA, NOON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, update
@@ -65,6 +65,43 @@ def test_what_is_silenced_is_found_among_much_that_is_not(
     assert 17 == len(found)
     assert {(public_id(mail["often"]), "contact")} == {(each.message, each.why_muted) for each in found}
     assert pages > 4
+
+
+def test_highlights_are_what_is_no_ordinary_repetition(
+    engine: Engine, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reading(engine) as connection:
+        everything = happened(connection, MARA, limit=200).items
+        monkeypatch.setattr(happenings, "AT_ONCE", 5)
+        monkeypatch.setattr(happenings, "LOOKED_AT", 10)
+        found: list[Happening] = []
+        after = None
+        while True:
+            page = happened(connection, MARA, show="highlights", after=after, limit=4)
+            found += page.items
+            if (after := page.next) is None:
+                break
+
+    assert tuple(found) == tuple(each for each in everything if each.occasion != "again")
+    assert {"", "first", "again"} <= {each.occasion for each in everything}
+    assert {each.occasion == "" for each in found if each.what in (What.OPEN, What.CLICK)} == {False}
+
+
+def test_who_comes_back_after_weeks_and_who_reads_again_and_again_stand_out(engine: Engine, mail: Mail) -> None:
+    with engine.begin() as connection:
+        e = schema.events.c
+        query = schema.events.select().where(e.message_id == mail["often"], e.first_of_reading.is_(True))
+        hits = [row.hit_id for row in connection.execute(query.order_by(e.at))]
+        ago = [timedelta(weeks=9), timedelta(weeks=5), *(timedelta(minutes=20 * back) for back in range(len(hits) - 2))]
+        for hit, back in zip(hits, sorted(ago, reverse=True), strict=True):
+            connection.execute(schema.events.update().where(e.hit_id == hit).values(at=NOON - back))
+    with reading(engine) as connection:
+        found = happened(connection, MARA, show="opens", limit=200).items
+
+    of_often = {each.id: each.occasion for each in found if each.message == public_id(mail["often"])}
+    occasions = [of_often[f"open.{public_id(hit)}"] for hit in hits]
+    assert ["first", "revived", "revived", "again", "hot"] == occasions[:5]
+    assert "first" not in occasions[1:]
 
 
 def test_mute_all_is_a_point_in_time(engine: Engine, mail: Mail) -> None:

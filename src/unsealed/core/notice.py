@@ -38,6 +38,7 @@ from unsealed.model.notice import (
 LATE = timedelta(hours=12)  # what happened longer ago is history, not news
 HOT = timedelta(hours=1)
 HOT_READINGS = 3
+REVIVED = timedelta(weeks=3)
 BURST = timedelta(minutes=2)  # what happens to a copy so soon after a notice about it is told with that one
 REMINDERS = frozenset({Act.UNOPENED, Act.NO_REPLY})
 CROWD = 5  # notices of one user within a minute; what comes then is told together
@@ -124,12 +125,21 @@ def _why_not(it: Happening, silence: Silence, wants: Wants, occasion: Occasion, 
 
 
 def occasion_of(it: Happening, wants: Wants) -> Occasion:
-    """What is special about a reading."""
+    """What is special about a reading, to a user who wants this."""
     if it.act is not Act.OPENED or not it.earlier:
         return Occasion.FIRST
-    if wants.revival_weeks and it.at - it.earlier[-1] >= timedelta(weeks=wants.revival_weeks):
-        return Occasion.REVIVED
     lately = sum(it.at - at < HOT for at in it.earlier) + 1
+    revived = timedelta(weeks=wants.revival_weeks) if wants.revival_weeks else timedelta.max
+    return occasion(it.at, it.earlier[-1], lately, revived)
+
+
+def occasion(at: datetime, before: datetime | None, lately: int, revived: timedelta = REVIVED) -> Occasion:
+    """What is special about an act. before: of the same kind on the same copy; lately: how many of them were within
+    HOT, this one counted; revived: after how long a silence it is one."""
+    if before is None:
+        return Occasion.FIRST
+    if at - before >= revived:
+        return Occasion.REVIVED
     return Occasion.HOT if lately == HOT_READINGS else Occasion.AGAIN
 
 

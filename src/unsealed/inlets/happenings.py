@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from unsealed.core.notice import silenced
+from unsealed.core.notice import HOT, occasion, silenced
 from unsealed.core.reliability import Trait, traits
 from unsealed.model.errors import BadInput
-from unsealed.model.message import UserId
-from unsealed.model.notice import Silence
+from unsealed.model.message import UserId, public_id
+from unsealed.model.notice import Occasion, Silence
 from unsealed.model.view import FollowUp, Happening, Page, What
 from unsealed.store import activity, habits, notices
 from unsealed.store.activity import Key
@@ -26,12 +26,13 @@ SHOWS = {  # by what stands in the address
     "": PEOPLE,
     "opens": frozenset({What.OPEN}),
     "clicks": frozenset({What.CLICK}),
+    "highlights": PEOPLE,
     "replies": frozenset({What.REPLY, What.AUTOMATIC}),
     "muted": PEOPLE,
     "machine": MACHINES,
 }
-MUTED = "muted"
-LOOKED_AT = 500  # keys among which a page of silenced ones is looked for
+MUTED, HIGHLIGHTS = "muted", "highlights"
+LOOKED_AT = 500  # keys among which a page of silenced ones, or of highlights, is looked for
 AT_ONCE = 250
 
 
@@ -55,8 +56,9 @@ def happened(
 ) -> Happened:
     """What happened, newest first.
 
-    show: one of SHOWS. machine: among all, also what machines did. Of what is silenced a page may be short, and still
-    go on: it was looked for among LOOKED_AT.
+    show: one of SHOWS; highlights are answers, bounces and what is no ordinary Occasion. machine: among all, also what
+    machines did. Of highlights and of what is silenced a page may be short, and still go on: they were looked for among
+    LOOKED_AT.
 
     Raises:
         BadInput: there is no such thing to show, or this is not a cursor.
@@ -64,16 +66,25 @@ def happened(
     if show not in SHOWS:
         raise BadInput(f"show is one of {', '.join(filter(None, SHOWS))}, not {show[:40]!r}")
     whats = SHOWS[show] | (MACHINES if machine and not show else frozenset())
-    lines, end = (_silenced if show == MUTED else _newest)(connection, user, whats, after, limit)
+    if show == MUTED and not activity.anything_silenced(connection, user):
+        return Happened(items=(), next=None, hidden=0)
+    if show in (MUTED, HIGHLIGHTS):
+        lines, end = _picked(connection, user, show, after, limit)
+    else:
+        lines, end = _newest(connection, user, whats, after, limit)
     whys = _whys(connection, user, [line[0] for line in lines])
+    occasions = _occasions(connection, [line[0] for line in lines])
     made = activity.told(connection, user, lines)
-    by_id = {f"{line[0].what}.{line[0].number:016x}": whys.get(line[0], "") for line in lines}
+    by_id = {f"{line[0].what}.{public_id(line[0].number)}": line[0] for line in lines}
     hidden = 0
     if not show and not machine and (lines or not after):
         since = lines[-1][0].at if end else None
         hidden = activity.hidden(connection, user, since, lines[0][0].at if after else None)
     return Happened(
-        items=tuple(replace(each, why_muted=by_id[each.id]) for each in made),
+        items=tuple(
+            replace(each, why_muted=whys.get(by_id[each.id], ""), occasion=occasions.get(by_id[each.id], ""))
+            for each in made
+        ),
         next=end.cursor if end else None,
         hidden=hidden,
     )
@@ -90,16 +101,15 @@ def _newest(connection: Connection, user: UserId, whats: frozenset[What], after:
     return lines, found[used - 1] if len(found) > used or len(found) == many else None
 
 
-def _silenced(connection: Connection, user: UserId, whats: frozenset[What], after: str | None, limit: int) -> Lines:
+def _picked(connection: Connection, user: UserId, show: str, after: str | None, limit: int) -> Lines:
+    """One by one, what is silenced, or stands out."""
     lines: list[list[Key]] = []
     end: Key | None = None
-    if not activity.anything_silenced(connection, user):
-        return lines, None
     for _ in range(LOOKED_AT // AT_ONCE):
-        found = activity.keys(connection, user, whats, after=end.cursor if end else after, limit=AT_ONCE)
-        whys = _whys(connection, user, found)
+        found = activity.keys(connection, user, PEOPLE, after=end.cursor if end else after, limit=AT_ONCE)
+        picked = _whys(connection, user, found) if show == MUTED else _standing_out(connection, found)
         for key in found:
-            if key in whys:
+            if key in picked:
                 if len(lines) == limit:
                     return lines, end
                 lines.append([key])
@@ -107,6 +117,17 @@ def _silenced(connection: Connection, user: UserId, whats: frozenset[What], afte
         if len(found) < AT_ONCE:
             return lines, None
     return lines, end
+
+
+def _standing_out(connection: Connection, found: Sequence[Key]) -> set[Key]:
+    occasions = _occasions(connection, found)
+    return {key for key in found if occasions.get(key) is not Occasion.AGAIN}
+
+
+def _occasions(connection: Connection, found: Sequence[Key]) -> dict[Key, Occasion]:
+    """Of each open and click, what is special about it."""
+    before = activity.before(connection, found, HOT)
+    return {key: occasion(key.at, it.last, it.lately if key.what is What.OPEN else 0) for key, it in before.items()}
 
 
 def _whys(connection: Connection, user: UserId, found: Sequence[Key]) -> dict[Key, str]:

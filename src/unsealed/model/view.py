@@ -383,6 +383,7 @@ class Happening:
     loads: int = 1  # of an open: requests in this reading; of machines: requests together
     until: datetime | None = None  # the last of these
     words: str = ""  # of a bounce: what the next hop said
+    occasion: str = ""  # of an open and a click: a model.notice.Occasion
     why_muted: str = ""  # a model.notice.Why; "": it rings
 
 

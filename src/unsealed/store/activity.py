@@ -17,7 +17,19 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
 
 from unsealed.model.errors import BadInput
 from unsealed.model.event import COUNTED, MACHINE, Finding, HitId, HitKind
@@ -32,6 +44,7 @@ from unsealed.store.schema import (
     FIRST_OPEN,
     FOLLOWED_UP,
     KEEN,
+    MICROSECOND,
     OPENED,
     SILENT,
     copies,
@@ -224,6 +237,33 @@ def concerned(connection: Connection, user: UserId, found: Sequence[Key]) -> dic
         for key in found
         if key.message in of
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What came before an act of a person: of the same kind, on the same copy."""
+
+    last: datetime | None
+    lately: int  # how many within some time up to it, itself counted
+
+
+def before(connection: Connection, found: Sequence[Key], within: timedelta) -> dict[Key, Before]:
+    """Of each open and click. Each is two looks into the index of its copy."""
+    made: dict[Key, Before] = {}
+    this, other = events.c, events.alias()
+    for what, act in (
+        (What.OPEN, other.c.first_of_reading.is_(True)),
+        (What.CLICK, other.c.finding == Finding.HUMAN_CLICK.value),
+    ):
+        keys = {key.number: key for key in found if key.what is what}
+        same = and_(other.c.copy_id == this.copy_id, other.c.kind == this.kind, act)
+        earlier = or_(other.c.at < this.at, and_(other.c.at == this.at, other.c.hit_id < this.hit_id))
+        last = select(other.c.at).where(same, other.c.at <= this.at, earlier).order_by(other.c.at.desc()).limit(1)
+        begin = type_coerce(this.at, BigInteger) - within // MICROSECOND
+        lately = select(func.count()).where(same, other.c.at > begin, other.c.at <= this.at)
+        query = select(this.hit_id, last.scalar_subquery(), lately.scalar_subquery()).where(this.hit_id.in_(keys))
+        made |= {keys[hit]: Before(at, number) for hit, at, number in connection.execute(query)} if keys else {}
+    return made
 
 
 def told(connection: Connection, user: UserId, lines: Sequence[Sequence[Key]]) -> list[Happening]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from unsealed.core.notice import LATE, act_of, decide, is_quiet, on_what, pressed, say, silenced
+from unsealed.core.notice import LATE, act_of, decide, is_quiet, occasion, on_what, pressed, say, silenced
 from unsealed.model.event import Agent, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
 from unsealed.model.message import MessageId
 from unsealed.model.notice import (
@@ -352,3 +352,15 @@ def test_a_test_is_called_a_test_and_leads_to_the_settings() -> None:
 
 def test_events_of_people_are_acts() -> None:
     assert [Act.OPENED, Act.OPENED, Act.CLICKED] == [act_of(finding) for finding in Finding if finding.counted]
+
+
+@given(
+    before=st.one_of(st.none(), st.timedeltas(min_value=timedelta(), max_value=timedelta(weeks=9))),
+    lately=st.integers(1, 9),
+)
+def test_what_is_special_about_an_act(before: timedelta | None, lately: int) -> None:
+    found = occasion(NOON, None if before is None else NOON - before, lately)
+
+    assert (found is Occasion.FIRST) == (before is None)
+    assert (found is Occasion.REVIVED) == (before is not None and before >= timedelta(weeks=3))
+    assert found is not Occasion.HOT or lately == 3

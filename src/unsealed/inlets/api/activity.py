@@ -46,6 +46,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     link: str | None
     link_text: str | None
     words: str  # of a bounce: the answer of the next hop
+    occasion: str  # of an open or a click: first, again, hot, revived; "" of others
     muted: str  # what silences it, "" when it rings
 
 
@@ -157,6 +158,7 @@ def _happening(it: view.Happening) -> Happening:
         link=event.destination if event and event.link is not None else None,
         link_text=event.link_text if event and event.link is not None else None,
         words=it.words,
+        occasion=it.occasion,
         muted=it.why_muted,
     )
 

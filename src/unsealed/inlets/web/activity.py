@@ -28,7 +28,7 @@ from unsealed.inlets.web.surroundings import asked, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.inlets.web.words import Chip, Mark, Times
 from unsealed.model.message import UserId, from_public_id
-from unsealed.model.notice import Why
+from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State
 from unsealed.model.view import EventRow, Happening, OpenedRow, What
 from unsealed.store import activity, reminders, sent, views
@@ -37,12 +37,16 @@ LINES = 50
 OPENED_SHOWN = 5
 FILTERS = {
     "": "All",
+    "highlights": "Highlights",
     "opens": "Opens",
     "clicks": "Clicks",
     "replies": "Replies",
     "muted": "Muted",
     "machine": "Machine",
 }
+
+UNSUMMED = ("highlights", "muted", "machine")  # a part of what happened: a sum of it would be taken for the whole
+OCCASIONS = {Occasion.HOT: ", 3 within an hour", Occasion.REVIVED: ", after weeks of silence"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,7 @@ def days(found: Happened, where: Where, times: Times) -> list[Day]:
         Day(
             heading=times.day(lines[0].it.at),
             lines=lines,
-            sums="" if number in cut or where.state in ("muted", "machine") else _sums(lines),
+            sums="" if number in cut or where.state in UNSUMMED else _sums(lines),
         )
         for number, lines in enumerate(made)
     ]
@@ -172,10 +176,11 @@ def line(it: Happening, times: Times) -> Line:
     maybe = "maybe " if event.confidence < BELIEVED else ""
     if it.what is What.OPEN:
         nth = f", {words.ordinal(it.nth)} time" if it.nth > 1 else ""
-        verb = f"{maybe}opened{nth}"
+        verb = f"{maybe}opened{nth}{OCCASIONS.get(Occasion(it.occasion), '')}"
         mark = Mark(kind="maybe" if maybe else "opened", symbol="ticks")
     elif it.what is What.CLICK:
-        verb = f"{maybe}clicked {words.link_name(event, 32)}"
+        again = OCCASIONS.get(Occasion(it.occasion), "")
+        verb = f"{maybe}clicked {words.link_name(event, 32)}{again}"
         mark = Mark(kind="clicked", symbol="link")
     else:
         verb, mark = _by_machine(event, it.loads)
