@@ -33,9 +33,11 @@ def draft(desk: Engine) -> DraftId:
 
 def attach(engine: Engine, draft: DraftId, content: bytes = b"%PDF", name: str = "a.pdf") -> AttachmentId:
     with engine.begin() as connection:
-        return drafts.attach(
+        made = drafts.attach(
             connection, draft, name=name, media_type="application/pdf", content=content, inline=False, now=NOON
         )
+    assert made is not None
+    return made
 
 
 def test_a_draft_comes_back_as_it_was_typed(desk: Engine, draft: DraftId) -> None:
@@ -121,3 +123,15 @@ def test_drafts_are_bounded(desk: Engine, draft: DraftId, monkeypatch: pytest.Mo
     monkeypatch.setattr(drafts, "DRAFTS", 1)
     with desk.begin() as connection, pytest.raises(Refused, match="1 drafts already"):
         drafts.create(connection, MARA, DRAFT, NOON)
+
+
+def test_a_draft_that_was_sent_or_discarded_takes_no_file(desk: Engine, draft: DraftId) -> None:
+    with desk.begin() as connection:
+        gone = drafts.create(connection, MARA, DRAFT, NOON)
+        drafts.discard(connection, MARA, gone)
+        drafts.sent(connection, MARA, draft, 1, MessageId(1), NOON)
+        for each in (draft, gone):
+            assert (
+                drafts.attach(connection, each, name="a", media_type="text/plain", content=b"a", inline=False, now=NOON)
+                is None
+            )

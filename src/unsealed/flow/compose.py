@@ -179,15 +179,16 @@ def dispatch(engine: Engine, user: UserId, draft: DraftId, revision: int, desk: 
         return Wrong(fields=prepared.errors)
     planned = send.plan(prepared.intake.outgoing, tracking=desk.tracking)
     with engine.begin() as connection:
-        if drafts.sent(connection, user, draft, revision, planned.id, desk.now) is not None:
+        found = drafts.load(connection, user, draft, hold=True)
+        if found == kept:  # also its files: one that came meanwhile is not left behind
+            drafts.sent(connection, user, draft, revision, planned.id, desk.now)
             send.write(connection, planned, desk.now, leaves_at=desk.now + timedelta(seconds=undo_s))
             return Sent(message=planned.id, undo_s=undo_s)
-        now_kept = drafts.load(connection, user, draft)
-    if now_kept is None:
+    if found is None:
         return None
-    if now_kept.message is not None:
-        return Sent(message=now_kept.message, undo_s=undo_s)
-    return Changed(kept=now_kept)
+    if found.message is not None:
+        return Sent(message=found.message, undo_s=undo_s)
+    return Changed(kept=found)
 
 
 class _Left(Exception):

@@ -41,10 +41,10 @@ def create(connection: Connection, user: UserId, draft: Draft, now: datetime) ->
     return made
 
 
-def load(connection: Connection, user: UserId, draft: DraftId) -> KeptDraft | None:
-    """A draft of this user."""
+def load(connection: Connection, user: UserId, draft: DraftId, *, hold: bool = False) -> KeptDraft | None:
+    """A draft of this user. hold: until the end of the transaction it does not change, and gets no file."""
     query = select(drafts).where(drafts.c.id == draft, drafts.c.user_id == user)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query.with_for_update() if hold else query).mappings().one_or_none()
     if row is None:
         return None
     of = select(*_FILE).where(attachments.c.draft_id == draft).order_by(attachments.c.created_at, attachments.c.id)
@@ -131,12 +131,16 @@ def attach(
     content: bytes,
     inline: bool,
     now: datetime,
-) -> AttachmentId:
-    """Keep a file beside a draft, which the caller has found to be the user's. Name and type come cleaned.
+) -> AttachmentId | None:
+    """Keep a file beside a draft, which the caller has found to be the user's. Name and type come cleaned. None: the
+    draft was sent or discarded meanwhile, so the file would go nowhere.
 
     Raises:
         Refused: too many files, or together too large.
     """
+    open_yet = select(drafts.c.id).where(drafts.c.id == draft, drafts.c.message_id.is_(None))
+    if connection.execute(open_yet.with_for_update()).one_or_none() is None:
+        return None
     of = select(func.count(), func.coalesce(func.sum(attachments.c.size), 0)).where(attachments.c.draft_id == draft)
     count, size = connection.execute(of).one()
     if count >= FILES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,14 @@ def checked(engine: Engine, ann: Any, desk: Desk) -> Callable[..., Check]:
 def kept(engine: Engine, user: UserId, draft: Draft, now: datetime) -> DraftId:
     with engine.begin() as connection:
         return compose.keep(connection, user, draft, now)
+
+
+def attach(engine: Engine, draft: DraftId, now: datetime) -> bool:
+    with engine.begin() as connection:
+        made = drafts.attach(
+            connection, draft, name="a.pdf", media_type="application/pdf", content=b"%PDF", inline=False, now=now
+        )
+    return made is not None
 
 
 def original(engine: Engine, message: MessageId) -> Any:
@@ -197,10 +206,7 @@ def test_an_answer_quotes_joins_the_conversation_and_goes_to_the_same_people(
 
 def test_what_is_forwarded_brings_its_files(engine: Engine, ann: Any, desk: Desk) -> None:
     first = kept(engine, ann.user, Draft(to="ines@x.example", subject="s", html="<p>x</p>"), desk.now)
-    with engine.begin() as connection:
-        drafts.attach(
-            connection, first, name="a.pdf", media_type="application/pdf", content=b"%PDF", inline=False, now=desk.now
-        )
+    attach(engine, first, desk.now)
     sent = compose.dispatch(engine, ann.user, first, 1, desk)
     assert isinstance(sent, Sent)
     with reading(engine) as connection:
@@ -295,3 +301,58 @@ def test_what_another_window_changed_is_not_sent(engine: Engine, ann: Any, desk:
     assert [] == rows(schema.messages)
     assert compose.dispatch(engine, UserId(5), draft, 2, desk) is None
     assert compose.take_back(engine, ann.user, draft, desk.now) is None
+
+
+def test_a_file_that_comes_while_the_letter_is_sent_is_not_left_behind(
+    engine: Engine, ann: Any, desk: Desk, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = kept(engine, ann.user, DRAFT, desk.now)
+    plan = send.plan
+
+    def slow_plan(outgoing: Outgoing, *, tracking: Tracking) -> send.Planned:
+        assert attach(engine, draft, desk.now)
+        return plan(outgoing, tracking=tracking)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(send, "plan", slow_plan)
+        answer = compose.dispatch(engine, ann.user, draft, 1, desk)
+
+    assert isinstance(answer, Changed)
+    assert ["a.pdf"] == [each.name for each in answer.kept.attachments]
+    assert [] == rows(schema.messages)
+    sent = compose.dispatch(engine, ann.user, draft, 1, desk)
+    assert isinstance(sent, Sent)
+    assert b"a.pdf" in bytes(original(engine, sent.message))
+    assert not attach(engine, draft, desk.now)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_all_that_windows_do_at_once_ends_in_one_letter_or_none(
+    engine: Engine, ann: Any, desk: Desk, rows: Any, gone: bool
+) -> None:
+    draft = kept(engine, ann.user, DRAFT, desk.now)
+
+    def save(subject: str) -> None:
+        with engine.begin() as connection:
+            drafts.save(connection, ann.user, draft, 1, Draft(to=DRAFT.to, subject=subject), desk.now)
+
+    def discard() -> None:
+        with engine.begin() as connection:
+            drafts.discard(connection, ann.user, draft)
+
+    acts: list[Callable[[], object]] = [
+        *(lambda: attach(engine, draft, desk.now) for _ in range(2)),
+        *(lambda: compose.dispatch(engine, ann.user, draft, 1, desk) for _ in range(2)),
+        lambda: save("one"),
+        lambda: save("two"),
+        *([discard] if gone else []),
+    ]
+    with ThreadPoolExecutor(len(acts)) as windows:
+        for each in [windows.submit(act) for act in acts]:
+            each.result()
+
+    sent = rows(schema.messages)
+    carried = original(engine, sent[0]["id"]).get_payload() if sent else ()
+    files = [part.get_filename() for part in carried if not isinstance(part, str) and part.get_filename()]
+    assert len(sent) <= 1
+    assert not sent or len(files) == len(rows(schema.attachments))

@@ -288,6 +288,8 @@ async def attach(request: Request) -> Response:
     except (BadInput, Refused) as error:
         words = sentence(error)
         return _json({"error": words, "fields": {"attachments": words}}, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if made is None:
+        return _conflict(await _load(request, kept.id))
     file = Attachment(id=made, name=name, media_type=kind, size=len(content), inline=inline)
     return _json(_file(kept.id, file), HTTPStatus.CREATED)
 
