@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 from unsealed.model.event import HitId, HitKind
 from unsealed.model.message import CopyId, Delivery, MessageId, UserId, from_public_id, public_id
-from unsealed.store import judged, notices, sent, views
+from unsealed.store import feed, judged, notices, sandbox, sent, views
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -66,32 +66,9 @@ def test_what_belongs_to_another_user_is_not_there(engine: Engine, mail: Mail) -
         assert views.original(connection, OTHER, mail["proposal"]) is None
         assert views.owns_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
         assert views.owns_copy(connection, MARA, number) == mail["proposal"]  # type: ignore[arg-type]
-        assert views.sandbox_copies(connection, OTHER).items == ()
-        assert views.sandbox_copy(connection, OTHER, number) is None  # type: ignore[arg-type]
-        assert views.feed_after(connection, 0, user=OTHER) == []
-
-
-def test_the_sandbox_lists_the_copies_that_arrived(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        page = views.sandbox_copies(connection, MARA)
-        copy = page.items[0]
-        number = int(copy.id, 16)
-
-        assert {item.recipient for item in page.items} == {
-            "ines@harbourline.example",
-            "rob.okafor@harbourline.example",
-            "lotte@fennel.example",
-        }
-        assert views.sandbox_copy(connection, MARA, number) == copy  # type: ignore[arg-type]
-
-
-def test_the_feed_is_read_behind_an_id(engine: Engine, mail: Mail) -> None:
-    with reading(engine) as connection:
-        (row,) = views.feed_after(connection, 0, user=MARA)
-
-        assert (row.message, row.what) == (public_id(mail["proposal"]), "human_open")
-        assert views.feed_ends(connection) == (row.id, row.id)
-        assert views.feed_after(connection, row.id) == []
+        assert sandbox.listed(connection, OTHER).items == ()
+        assert sandbox.one(connection, OTHER, number) is None  # type: ignore[arg-type]
+        assert feed.after(connection, 0, user=OTHER) == []
 
 
 BIG = "messages|copies|links|link_counts|events|hits|originals|feed|sandbox|revisions"
@@ -142,9 +119,9 @@ def ask_everything(connection: Connection, mail: Mail) -> None:
     judged.changes(connection, MARA, 1)
     views.original(connection, MARA, proposal)
     views.owns_copy(connection, MARA, ines)
-    views.sandbox_copy(connection, MARA, ines)
-    views.feed_after(connection, 0, user=MARA)
-    views.feed_ends(connection)
+    sandbox.one(connection, MARA, ines)
+    feed.after(connection, 0, user=MARA)
+    feed.ends(connection)
 
 
 @pytest.mark.parametrize("many", [False, True])

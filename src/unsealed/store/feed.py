@@ -1,4 +1,4 @@
-"""What changed, for live pages: the writing side of the `feed` table.
+"""What changed, for live pages.
 
 Promises that feed rows become visible in the order of their ids: a reader that has seen id N never misses a smaller
 one. SQLite gives that by itself (one writer); on PostgreSQL every writer holds one advisory lock until its commit.
@@ -12,7 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
-from unsealed.model.message import CopyId, MessageId, UserId
+from unsealed.model.message import CopyId, MessageId, UserId, public_id
+from unsealed.model.view import FeedRow
 from unsealed.store import schema
 
 GONE = "gone"  # the message was taken back, and is nowhere any more
@@ -46,6 +47,32 @@ def add_feed(connection: Connection, rows: Sequence[Change]) -> None:
             for row in rows
         ],
     )
+
+
+def after(connection: Connection, id: int, *, user: UserId | None = None, limit: int = 1000) -> list[FeedRow]:
+    """Changes behind that id, oldest first: of one user, or (for the live pages' own fan-out) of all."""
+    query = select(schema.feed).where(schema.feed.c.id > id).order_by(schema.feed.c.id).limit(limit)
+    if user is not None:
+        query = query.where(schema.feed.c.user_id == user)
+    return [
+        FeedRow(
+            id=row.id,
+            user=row.user_id,
+            message=public_id(row.message_id),
+            copy=None if row.copy_id is None else public_id(row.copy_id),
+            what=row.what,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def ends(connection: Connection) -> tuple[int, int]:
+    """The smallest and the largest id that the feed still holds; (0, 0) when it is empty."""
+    # Two questions: SQLite finds one end at once, but walks through the whole table for both.
+    id = schema.feed.c.id
+    both = select(func.min(id)).scalar_subquery(), select(func.max(id)).scalar_subquery()
+    first, last = connection.execute(select(*both)).one()
+    return first or 0, last or 0
 
 
 def trim(connection: Connection, before: datetime) -> int:

@@ -92,7 +92,7 @@ def keep(
 
 def answered(connection: Connection, message: MessageId, copy: CopyId | None, at: datetime) -> None:
     """Count an answer by a person: on the message, and on the copy when it is known whose it was. It is a signal like
-    those that `store.events` counts, which keeps `signal_at` right from then on."""
+    those that `store.counts` counts, which keeps `signal_at` right from then on."""
     m = messages.c
     first = and_(m.replies == 0, m.last_at.is_(None))  # of all signals: until then the message's own time stands there
     later = case((or_(first, m.signal_at < at), literal(at, Moment())), else_=m.signal_at)

@@ -1,8 +1,8 @@
-"""The questions that screens and the API ask; the reading side of the store.
+"""Messages, their copies and their links, as pages and the API show them: the reading side of the store.
 
-Promises that every answer holds rows of the asking user only, that lists are read by key and not by counting rows off,
-and that no answer walks through all of `events`: counts come from the rollups beside them. Cursors are opaque and
-only good for the same question with the same order. Writes nothing.
+Promises that every answer holds rows of the asking user only, and that no answer walks through all of `events`: counts
+come from the rollups beside them. Writes nothing. Lists of messages are found by store.sent, store.activity and
+others, and shown by `message_rows`; requests by store.judged.
 
 Functions take a connection, so that the answers of one page come from one moment (`engine.reading`).
 """
@@ -40,25 +40,19 @@ from unsealed.model.policy import Level
 from unsealed.model.view import (
     CopyFacts,
     CopyRow,
-    FeedRow,
     Follower,
     LastClick,
     LinkRow,
     MessageRow,
     MessageView,
-    Page,
-    SandboxRow,
     Signals,
 )
-from unsealed.store.keyset import behind, bounded, cursor_of
 from unsealed.store.schema import (
     copies,
-    feed,
     link_counts,
     links,
     messages,
     originals,
-    sandbox,
 )
 
 NAMED = 3  # recipients named in a list
@@ -66,9 +60,6 @@ NAMED = 3  # recipients named in a list
 
 # The copy that all recipients share has no address: it counts for signals, and not among those that are delivered.
 _OWN = copies.c.address != ""
-
-
-# Messages in lists
 
 
 def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
@@ -149,7 +140,7 @@ def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: La
             machine=row.machine,
             replies=row.replies,
         ),
-        signals=_signals(row, sums.confidence),
+        signals=signals_of(row, sums.confidence),
         waiting=sums.queued + sums.delayed,
         bounced=sums.bounced,
         next_at=sums.next_at,
@@ -161,7 +152,8 @@ def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: La
     )
 
 
-def _signals(row: Row[Any], confidence: float | None) -> Signals:
+def signals_of(row: Row[Any], confidence: float | None) -> Signals:
+    """The counts of a row of `messages` or `copies`."""
     return Signals(
         opens=row.opens,
         clicks=row.clicks,
@@ -192,9 +184,6 @@ def _last_clicks(connection: Connection, of: ColumnElement[int], ids: Sequence[i
         .where(ranked.c.rank == 1, ranked.c.last_at.is_not(None))
     )
     return {row.owner: LastClick(text=row.text or row.destination, at=row.last_at) for row in connection.execute(query)}
-
-
-# One message
 
 
 def message(connection: Connection, user: UserId, message_id: int, now: datetime) -> MessageView | None:
@@ -248,8 +237,8 @@ def _copy_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyR
             address=row.address,
             name=row.name,
             kind=AddressKind(row.kind),
-            facts=_facts(row),
-            signals=_signals(row, row.confidence),
+            facts=facts_of(row),
+            signals=signals_of(row, row.confidence),
             attempts=row.attempts,
             reply=row.reply,
             next_at=row.next_at,
@@ -263,7 +252,8 @@ def _copy_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyR
     )
 
 
-def _facts(copy: Row[Any]) -> CopyFacts:
+def facts_of(copy: Row[Any]) -> CopyFacts:
+    """What the state of a row of `copies` follows from."""
     return CopyFacts(
         tracked=copy.tracked,
         delivery=Delivery(copy.delivery),
@@ -369,81 +359,3 @@ def owns_copy(connection: Connection, user: UserId, copy: CopyId) -> MessageId |
     )
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else MessageId(found)
-
-
-# The built-in mailbox
-
-
-def sandbox_copies(
-    connection: Connection, user: UserId, *, after: str | None = None, limit: int = 50
-) -> Page[SandboxRow]:
-    """Copies in the built-in mailbox, newest first."""
-    query = behind(_in_sandbox(user), sandbox.c.at, sandbox.c.copy_id, after)
-    found = connection.execute(query.limit(bounded(limit) + 1)).all()
-    page = found[: bounded(limit)]
-    cursor = cursor_of(page[-1].arrived_at, page[-1].own_id) if len(found) > len(page) else None
-    return Page(items=tuple(_sandbox_row(row) for row in page), next=cursor)
-
-
-def sandbox_copy(connection: Connection, user: UserId, copy: CopyId) -> SandboxRow | None:
-    """One copy in the built-in mailbox."""
-    found = connection.execute(_in_sandbox(user).where(sandbox.c.copy_id == copy)).one_or_none()
-    return None if found is None else _sandbox_row(found)
-
-
-def _in_sandbox(user: UserId) -> Select[Any]:
-    # Facts and signals are those of the copy whose tokens it carries: its own, or the one that all recipients share.
-    own, shared = copies.alias("own"), copies.alias("shared")
-    return (
-        select(copies, own.c.id.label("own_id"), own.c.name.label("own_name"))
-        .add_columns(sandbox.c.recipient, sandbox.c.at.label("arrived_at"), messages.c.subject)
-        .select_from(sandbox)
-        .join(own, own.c.id == sandbox.c.copy_id)
-        .join(messages, messages.c.id == sandbox.c.message_id)
-        .outerjoin(shared, and_(shared.c.message_id == messages.c.id, shared.c.position == messages.c.recipient_count))
-        .join(copies, copies.c.id == func.coalesce(shared.c.id, own.c.id))
-        .where(sandbox.c.user_id == user)
-        .order_by(sandbox.c.at.desc(), sandbox.c.copy_id.desc())
-    )
-
-
-def _sandbox_row(row: Row[Any]) -> SandboxRow:
-    return SandboxRow(
-        id=public_id(row.own_id),
-        message=public_id(row.message_id),
-        tokens=CopyId(row.id),
-        recipient=row.recipient,
-        name=row.own_name,
-        subject=row.subject,
-        at=row.arrived_at,
-        facts=_facts(row),
-        signals=_signals(row, row.confidence),
-    )
-
-
-# What changed
-
-
-def feed_after(connection: Connection, after: int, *, user: UserId | None = None, limit: int = 1000) -> list[FeedRow]:
-    """Changes with a larger id, oldest first: of one user, or (for the live pages' own fan-out) of all."""
-    query = select(feed).where(feed.c.id > after).order_by(feed.c.id).limit(limit)
-    if user is not None:
-        query = query.where(feed.c.user_id == user)
-    return [
-        FeedRow(
-            id=row.id,
-            user=row.user_id,
-            message=public_id(row.message_id),
-            copy=None if row.copy_id is None else public_id(row.copy_id),
-            what=row.what,
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def feed_ends(connection: Connection) -> tuple[int, int]:
-    """The smallest and the largest id that the feed still holds; (0, 0) when it is empty."""
-    # Two questions: SQLite finds one end at once, but walks through the whole table for both.
-    ends = (select(func.min(feed.c.id)).scalar_subquery(), select(func.max(feed.c.id)).scalar_subquery())
-    first, last = connection.execute(select(*ends)).one()
-    return first or 0, last or 0

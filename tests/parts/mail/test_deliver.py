@@ -454,7 +454,7 @@ async def test_what_is_opened_in_a_shared_copy_was_opened_by_someone(
     deliver(sandbox_outlet)
     await eventually(lambda: set(states(copies).values()) == {"delivered"})
     with engine.connect() as connection:
-        boxes = views.sandbox_copies(connection, ann.user).items
+        boxes = sandbox.listed(connection, ann.user).items
         raw = sandbox.raw(connection, ann.user, CopyId(int(boxes[0].id, 16))) or b""
     [pixel] = re.findall(rb"https://t.example.org/o/([A-Za-z0-9_-]+)[.]gif", raw)
     journal = Journal(tmp_path / "c1", "c1")
@@ -470,7 +470,7 @@ async def test_what_is_opened_in_a_shared_copy_was_opened_by_someone(
         [row] = sent.listed(connection, ann.user, now=at).items
         message = views.message(connection, ann.user, int(row.id, 16), at)
         [event] = judged.of_message(connection, ann.user, int(row.id, 16)).items
-        boxes = views.sandbox_copies(connection, ann.user).items
+        boxes = sandbox.listed(connection, ann.user).items
     assert message is not None
     assert [(copy.address, copy.signals.opens) for copy in message.copies][-2:] == [("r3@x.example", 0), ("", 1)]
     assert (row.recipient_count, row.signals.opens, row.waiting, row.facts.delivery) == (4, 1, 0, "delivered")

@@ -8,10 +8,12 @@ from sqlalchemy import Engine
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import send
-from unsealed.model.message import CopyId, Outgoing, UserId
+from unsealed.model.message import CopyId, MessageId, Outgoing, UserId
 from unsealed.model.ports import Parcel
 from unsealed.outlets.sandbox import SandboxOutlet
-from unsealed.store import sandbox, views
+from unsealed.store import sandbox
+
+MARA = UserId(0x5E9D_0000_0000_0001)
 
 
 def parcels(engine: Engine, outgoing: Callable[..., Outgoing], tracking: Tracking, clock: Any) -> list[Parcel]:
@@ -31,7 +33,7 @@ async def test_a_copy_lies_in_the_mailbox_and_is_delivered(
 
     assert receipt.final
     with engine.connect() as connection:
-        kept = views.sandbox_copies(connection, ann.user).items
+        kept = sandbox.listed(connection, ann.user).items
         assert {each.recipient: (each.subject, each.at) for each in kept} == {
             "bob@x.example": ("hi", clock()),
             "eve@x.example": ("hi", clock()),
@@ -47,7 +49,7 @@ async def test_a_copy_that_comes_twice_lies_there_once(
     await sandbox_outlet.deliver(replace(bob, raw=b"other"))
 
     with engine.connect() as connection:
-        assert len(views.sandbox_copies(connection, ann.user).items) == 1
+        assert len(sandbox.listed(connection, ann.user).items) == 1
         assert sandbox.raw(connection, ann.user, bob.copy) == bob.raw
 
 
@@ -58,6 +60,19 @@ async def test_nobody_sees_the_copies_of_others(
     await sandbox_outlet.deliver(bob)
 
     with engine.connect() as connection:
-        assert views.sandbox_copies(connection, UserId(99)).items == ()
+        assert sandbox.listed(connection, UserId(99)).items == ()
         assert sandbox.raw(connection, UserId(99), bob.copy) is None
         assert sandbox.raw(connection, UserId(99), CopyId(1)) is None
+
+
+def test_the_mailbox_lists_the_copies_that_arrived(engine: Engine, mail: dict[str, MessageId]) -> None:
+    with engine.connect() as connection:
+        page = sandbox.listed(connection, MARA)
+        copy = page.items[0]
+
+        assert {item.recipient for item in page.items} == {
+            "ines@harbourline.example",
+            "rob.okafor@harbourline.example",
+            "lotte@fennel.example",
+        }
+        assert sandbox.one(connection, MARA, CopyId(int(copy.id, 16))) == copy

@@ -31,7 +31,7 @@ from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State
 from unsealed.model.view import EventRow, Happening, OpenedRow, What
-from unsealed.store import activity, reminders, sent, views
+from unsealed.store import activity, feed, reminders, sent
 
 LINES = 50
 OPENED_SHOWN = 5
@@ -86,7 +86,7 @@ async def page(request: Request) -> Response:
     first = not (where.state or where.after)
 
     def look(store: Connection) -> tuple[int, Happened, Sequence[OpenedRow], int, bool]:
-        feed_at = views.feed_ends(store)[1]
+        feed_at = feed.ends(store)[1]
         found = _asked(store, user, where)
         lately = activity.opened(store, user, limit=OPENED_SHOWN).items if first and found.items else ()
         due = len(reminders.listed(store, user, [State.DUE])) if first else 0

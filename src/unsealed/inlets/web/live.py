@@ -29,7 +29,7 @@ from starlette.routing import Route
 
 from unsealed.model.message import UserId
 from unsealed.model.view import FeedRow
-from unsealed.store import views
+from unsealed.store import feed
 from unsealed.store.engine import reading
 
 POLL_S = 0.05
@@ -162,10 +162,10 @@ class Live:
 
         def ask() -> tuple[list[FeedRow], int, bool]:
             with reading(self._engine) as connection:
-                first, last = views.feed_ends(connection)
+                first, last = feed.ends(connection)
                 if after > last or after < first - 1:
                     return [], last, False
-                rows = views.feed_after(connection, after, user=user, limit=READ_AT_ONCE)
+                rows = feed.after(connection, after, user=user, limit=READ_AT_ONCE)
             return rows, rows[-1].id if len(rows) == READ_AT_ONCE else last, True
 
         return await to_thread.run_sync(ask)
@@ -175,12 +175,12 @@ class Live:
 
     def _ends(self) -> tuple[int, int]:
         with reading(self._engine) as connection:
-            return views.feed_ends(connection)
+            return feed.ends(connection)
 
     def _behind(self, after: int) -> tuple[list[FeedRow], int]:
         with reading(self._engine) as connection:
-            found = views.feed_after(connection, after, limit=READ_AT_ONCE)
-            return found, found[-1].id if found else views.feed_ends(connection)[1]
+            found = feed.after(connection, after, limit=READ_AT_ONCE)
+            return found, found[-1].id if found else feed.ends(connection)[1]
 
 
 def together(rows: Iterable[FeedRow]) -> list[FeedRow]:

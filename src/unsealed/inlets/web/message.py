@@ -29,7 +29,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, MessageId, UserId, from_public_id
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
-from unsealed.store import corrections, judged, replies, threads, views
+from unsealed.store import corrections, feed, judged, replies, threads, views
 from unsealed.store.engine import reading
 from unsealed.store.places import Credit, credits_for
 
@@ -153,7 +153,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         raise BadInput(f"no such kind of event: {where.show!r}")
     raw = where.show == "raw"
     with reading(around.engine) as connection:
-        feed_at = views.feed_ends(connection)[1]
+        feed_at = feed.ends(connection)[1]
         message = views.message(connection, user, number, times.now)
         if message is None:
             return None

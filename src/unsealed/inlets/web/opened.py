@@ -27,7 +27,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.reminder import Reminder
 from unsealed.model.view import FollowUp, OpenedRow, Page
-from unsealed.store import activity, mailboxes, reminders, views
+from unsealed.store import activity, feed, mailboxes, reminders
 
 ROWS = 50
 FOLLOW_UPS = 15  # habits are looked up for each
@@ -59,7 +59,7 @@ async def page(request: Request) -> Response:
 
     def look(store: Connection) -> tuple[int, Listed, int]:
         waiting = reminders.listed(store, user) if where.state != "reminders" else ()
-        return views.feed_ends(store)[1], _listed(store, user, where, times), len(waiting)
+        return feed.ends(store)[1], _listed(store, user, where, times), len(waiting)
 
     feed_at, found, waiting = await asked(request, look)
     story = await run_in_threadpool(tell, around, user, from_public_id(where.m), where, times)

@@ -19,7 +19,7 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.view import LinkRow, Page, SandboxRow
-from unsealed.store import judged, sandbox, views
+from unsealed.store import feed, judged, sandbox, views
 from unsealed.store.engine import reading
 
 COPIES = 50
@@ -47,8 +47,8 @@ async def page(request: Request) -> Response:
 
     def look() -> tuple[Page[SandboxRow], int]:
         with reading(around.engine) as connection:
-            feed_at = views.feed_ends(connection)[1]
-            return views.sandbox_copies(connection, user, after=where.after or None, limit=COPIES), feed_at
+            feed_at = feed.ends(connection)[1]
+            return sandbox.listed(connection, user, after=where.after or None, limit=COPIES), feed_at
 
     found, feed_at = await run_in_threadpool(look)
     chosen = asked or (found.items[0].id if found.items else None)
@@ -76,7 +76,7 @@ def _read(request: Request, user: UserId, public: str) -> Reading | None:
     if number is None:
         return None
     with reading(around.engine) as connection:
-        copy = views.sandbox_copy(connection, user, CopyId(number))
+        copy = sandbox.one(connection, user, CopyId(number))
         raw = sandbox.raw(connection, user, CopyId(number))
         if copy is None or raw is None:
             return None
@@ -149,7 +149,7 @@ async def _recorded(request: Request) -> int:
 
     def look() -> int:
         with reading(surroundings(request).engine) as connection:
-            copy = views.sandbox_copy(connection, request.state.person.id, number)
+            copy = sandbox.one(connection, request.state.person.id, number)
             return copy.signals.raw if copy else 0
 
     return await run_in_threadpool(look)
@@ -169,7 +169,7 @@ async def _trackers(request: Request) -> tuple[simulate.Trackers, str]:
 
     def find() -> tuple[simulate.Trackers, str]:
         with reading(around.engine) as connection:
-            copy = views.sandbox_copy(connection, request.state.person.id, number)
+            copy = sandbox.one(connection, request.state.person.id, number)
             of = copy and from_public_id(copy.message)
             message = of and views.message(connection, request.state.person.id, of, around.clock())
         if not copy or not message:

@@ -19,7 +19,7 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.message import CopyState, from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.model.view import MessageRow, Page
-from unsealed.store import sent, views
+from unsealed.store import feed, sent, views
 from unsealed.store import templates as shelf
 from unsealed.store.engine import reading
 
@@ -40,7 +40,7 @@ async def page(request: Request) -> Response:
 
     def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
         with reading(around.engine) as connection:
-            feed_at = views.feed_ends(connection)[1]
+            feed_at = feed.ends(connection)[1]
             found = sent.listed(
                 connection,
                 user,

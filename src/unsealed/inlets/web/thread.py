@@ -30,7 +30,7 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.thread import Thread
 from unsealed.model.view import MessageRow
-from unsealed.store import threads, views
+from unsealed.store import feed, threads, views
 
 OLDEST_FIRST = "oldest"
 ORDERS = {"signal": "Latest first", OLDEST_FIRST: "In order of time"}
@@ -53,7 +53,7 @@ async def page(request: Request) -> Response:
     def look(connection: Connection) -> tuple[Thread | None, Mapping[str, Speaker], int]:
         found = None if number is None else threads.thread(connection, user, number)
         rows = [] if found is None else [row.id for row in found.messages]
-        return found, speakers(connection, user, rows), views.feed_ends(connection)[1]
+        return found, speakers(connection, user, rows), feed.ends(connection)[1]
 
     found, speaking, feed_at = await asked(request, look)
     if found is None:
