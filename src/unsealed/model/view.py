@@ -1,4 +1,4 @@
-"""The shapes that pages, API and notices show. Made by store.views and its neighbours; ids are public hex strings, times aware UTC.
+"""The shapes that pages, API and notices show. Made by the store; ids are public hex strings, times aware UTC.
 
 A shape carries facts, not words: `core.reading.copy_state` turns `CopyFacts` into a state, inlets turn states into
 words. Counts are rollups: `opens` are readings by people, `raw` every request recorded.
