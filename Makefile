@@ -14,7 +14,7 @@ WORKERS ?= 2
 EDITOR := src/unsealed/inlets/web/static/editor
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help install run test check walks e2e crash bench size accuracy docs screenshots lock clean
+.PHONY: help install run test check walks e2e crash bench size accuracy docs texts screenshots lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z0-9]+):.*##[[:space:]]*(.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,7 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import contracts, documen
 	MYPYPATH=src:. $(BIN)/mypy --explicit-package-bases src tests bench docs/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/texts.py --check
 	$(BIN)/pytest -q tests/unit/test_house.py
 
 walks: $(VENV)/.installed-dev  ## only the tests with real processes
@@ -84,6 +85,9 @@ accuracy: $(VENV)/.installed-dev  ## how often the judge is right, on simulated 
 
 docs: $(VENV)/.installed-dev  ## write docs/reference from the code
 	@$(BIN)/python docs/generate.py
+
+texts: $(VENV)/.installed-dev  ## gather the sentences of the code into the catalogues of src/unsealed/texts
+	@$(BIN)/python docs/texts.py
 
 screenshots: $(VENV)/.installed-dev  ## pictures for the documents, of a real installation (needs chromium)
 	@$(BIN)/python docs/screenshots.py

@@ -37,7 +37,7 @@ from unsealed.core import forwarded
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
-from unsealed.store import own, people, policies, upstreams
+from unsealed.store import own, people, policies, preferences, upstreams
 from unsealed.store.engine import reading
 from unsealed.store.people import Session
 
@@ -99,6 +99,7 @@ class Person:
     csrf: str = field(repr=False)  # every form carries it in the field `csrf`, scripts in the header X-CSRF-Token
     session: Session = field(repr=False)
     next_hop: str | None = None  # host of the next hop chosen in the pages; None: mail goes the usual way
+    language: str = ""  # code of the one that was chosen; "": what the browser asks for
     undecided: bool = False  # this person decides for everybody, and nobody has chosen yet what is tracked
 
 
@@ -183,13 +184,14 @@ class Guard:
     async def _person(self, request: Request, cookie: str, secured: _Secured) -> Person | None:
         now = self._clock()
 
-        def look() -> tuple[Session, bool, str | None] | None:
+        def look() -> tuple[Session, bool, str | None, str] | None:
             with reading(self._engine) as connection:
                 session = people.session(connection, cookie, now)
                 if session is None:
                     return None
                 chosen = self._chosen or policies.chosen(connection)
-                return session, chosen, upstreams.host(connection, session.user.id)
+                user = session.user.id
+                return session, chosen, upstreams.host(connection, user), preferences.language(connection, user)
 
         def note(session: Session) -> None:
             with self._engine.begin() as connection:
@@ -198,7 +200,7 @@ class Guard:
         found = await run_in_threadpool(look)
         if found is None:
             return None
-        session, chosen, next_hop = found
+        session, chosen, next_hop, language = found
         self._chosen = chosen  # never taken back
         if people.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
             secured.cookie = session_cookie(self._origin, cookie)
@@ -211,6 +213,7 @@ class Guard:
             session=session,
             undecided=not chosen and user.role is not people.Role.MEMBER,
             next_hop=next_hop,
+            language=language,
         )
 
     async def _may_change(self, request: Request, person: Person | None) -> Response | None:

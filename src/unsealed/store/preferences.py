@@ -19,6 +19,8 @@ Value = TypeVar("Value", bool, int, str, list[str], dict[str, str])
 UNDO_S = "undo_s"  # how many seconds a letter waits in which it can be taken back
 UNDO_S_DEFAULT = 10
 UNDO_S_MAX = 60
+LANGUAGE = "language"  # code of the language that was chosen; none: as the browser asks
+BROWSER_LANGUAGE = "browser_language"  # what the browser asked for at the last sign-in, for what is written without it
 
 
 def get(connection: Connection, user: UserId, key: str, default: Value) -> Value:
@@ -45,3 +47,14 @@ def put(connection: Connection, user: UserId, key: str, value: Value) -> None:
 def undo_s(connection: Connection, user: UserId) -> int:
     """How many seconds a letter of this user waits, 0 to 60."""
     return min(max(get(connection, user, UNDO_S, UNDO_S_DEFAULT), 0), UNDO_S_MAX)
+
+
+def language(connection: Connection, user: UserId) -> str:
+    """Code of the language that the user chose for the pages; "": as the browser asks."""
+    return get(connection, user, LANGUAGE, "")
+
+
+def language_of_letters(connection: Connection, user: UserId) -> str:
+    """Code of the language for what is written to the user when no browser asks: the chosen one, else that of the
+    last sign-in; "" when neither is known."""
+    return language(connection, user) or get(connection, user, BROWSER_LANGUAGE, "")

@@ -18,6 +18,7 @@ from unsealed.inlets.web.surroundings import asked, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import CopyState, from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
+from unsealed.model.texts import Texts, later
 from unsealed.model.view import MessageRow, Page
 from unsealed.store import feed, sent, views
 from unsealed.store import templates as shelf
@@ -27,15 +28,19 @@ ROWS = 50
 SEARCH_LETTERS = 200
 ASKED_AT_ONCE = 100  # rows that live.js may ask for in one request
 
-FILTERS = {"": "Any state"} | {state.value: words.STATES[state] for state in sent.FILTERS}
-FILTERS["delayed"] = "Waiting"
-ORDERS = {"signal": "Last signal first", "opened": "Last opened first", "sent": "Last sent first"}
+FILTERS = {"": later("Any state")} | {state.value: words.STATES[state] for state in sent.FILTERS}
+FILTERS["delayed"] = later("Waiting")
+ORDERS = {
+    "signal": later("Last signal first"),
+    "opened": later("Last opened first"),
+    "sent": later("Last sent first"),
+}
 
 
 async def page(request: Request) -> Response:
     """`/sent`: the list and, beside it, the chosen message (on a wide screen the first, when none is chosen)."""
     around, where, times = surroundings(request), Where.of(request), said(request)
-    user = request.state.person.id
+    user, texts = request.state.person.id, times.texts
     search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
 
     def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
@@ -72,23 +77,22 @@ async def page(request: Request) -> Response:
         "sent.html",
         where=where,
         page=found,
-        count=_counted(count),
+        full=ROWS,
+        count=_counted(count, texts),
         all_count=everything,
         chosen=chosen,
         story=story,
         speakers=speaking,
-        filters=FILTERS,
-        orders=ORDERS,
+        filters={state: texts.say(name) for state, name in FILTERS.items()},
+        orders={order: texts.say(name) for order, name in ORDERS.items()},
         made_from=made_from,
         feed_at=feed_at,
-        title=words.visible(story.row.subject) if where.m and story else "Sent",
+        title=words.visible(story.row.subject) if where.m and story else texts.within("place", "Sent"),
     )
 
 
-def _counted(count: int | None) -> str:
-    if count is None:
-        return ""
-    return f"{sent.COUNT_UP_TO:,}+" if count > sent.COUNT_UP_TO else f"{count:,}"
+def _counted(count: int | None, texts: Texts) -> str:
+    return "" if count is None else words.counted(count, sent.COUNT_UP_TO, texts)
 
 
 def _template(where: Where) -> TemplateId | None:

@@ -1,4 +1,4 @@
-"""What screens say: states, times, devices, reasons. Pure functions, used by the templates.
+"""What screens say: states, times, devices, reasons. Pure functions, used by the templates, in the language of `Texts`.
 
 Never overstates: "no signal" is not "unread", what a machine did is said to be a machine's, a guess is a "maybe".
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import assert_never
 
@@ -20,9 +20,10 @@ from unsealed.inlets.copies import BELIEVED, Known, sure
 from unsealed.inlets.web.countries import country
 from unsealed.model.event import Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
 from unsealed.model.message import AddressKind, CopyState, Delivery
+from unsealed.model.texts import ENGLISH, Texts, later
 from unsealed.model.view import CopyRow, EventRow, MessageRow, SandboxRow, Sighting, Signals
 
-JUST_NOW = "just now"
+JUST_NOW = later("just now")
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of emoji and of several scripts; turn no direction
 
 
@@ -47,10 +48,11 @@ def sentence(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Moments in words, for one reader: seen from `now`, in the reader's zone."""
+    """Moments in words, for one reader: seen from `now`, in the reader's zone and language."""
 
     now: datetime
     zone: tzinfo = UTC
+    texts: Texts = ENGLISH
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
@@ -66,56 +68,81 @@ class Times:
         return (self.local(self.now).date() - self.local(at).date()).days
 
     def dated(self, day: date) -> str:
-        return f"{day.day} {day:%b}" if day.year == self.local(self.now).year else f"{day.day} {day:%b} {day.year}"
+        return self.texts.day(day, short=True, year=self._another_year(day))
+
+    def _another_year(self, day: date) -> bool:
+        return day.year != self.local(self.now).year
 
     def ago(self, at: datetime) -> str:
         """ "just now", "3 min ago", "2 h ago", "yesterday", "Tuesday", "6 Mar"; live.js ages them by the same rule."""
-        passed = self.now - at
+        passed, say = self.now - at, self.texts.say
         if passed < timedelta(minutes=1):
-            return JUST_NOW
+            return say(JUST_NOW)
         if passed < timedelta(hours=1):
-            return f"{passed // timedelta(minutes=1)} min ago"
+            return say("%(number)s min ago", number=passed // timedelta(minutes=1))
         if self.days(at) == 0 or passed < timedelta(hours=12):
-            return f"{passed // timedelta(hours=1)} h ago"
+            return say("%(number)s h ago", number=passed // timedelta(hours=1))
         if self.days(at) == 1:
-            return "yesterday"
+            return say("yesterday")
         if self.days(at) < 7:
-            return f"{self.local(at):%A}"
+            return self.texts.weekday(self.local(at))
         return self.dated(self.local(at).date())
+
+    def since(self, at: datetime, before: str) -> str:
+        """How long ago, with words in front, "last 3 min ago": `before` names the place, "last %(ago)s"."""
+        ago = self.ago(at)
+        return ago if ago == self.texts.say(JUST_NOW) or not before else before % {"ago": ago}
 
     def when(self, at: datetime) -> str:
         """ "14:19" today, "Wed 16:40" this week, "6 Mar" before."""
         if self.days(at) <= 0:
             return self.clock(at)
         if self.days(at) < 7:
-            return f"{self.local(at):%a %H:%M}"
+            return f"{self.texts.weekday(self.local(at), short=True)} {self.clock(at)}"
         return self.dated(self.local(at).date())
 
     def full(self, at: datetime) -> str:
         """ "today, 12 March, 09:14"."""
-        there = self.local(at)
-        day = {0: "today, ", 1: "yesterday, "}.get(self.days(at), f"{there:%A}, " if self.days(at) < 7 else "")
-        year = "" if there.year == self.local(self.now).year else f" {there.year}"
-        return f"{day}{there.day} {there:%B}{year}, {there:%H:%M}"
+        there, say = self.local(at), self.texts.say
+        parts = [self.texts.day(there, year=self._another_year(there)), self.clock(at)]
+        days = self.days(at)
+        if days in (0, 1):
+            parts.insert(0, say("yesterday") if days else say("today"))
+        elif days < 7:
+            parts.insert(0, self.texts.weekday(there))
+        return ", ".join(parts)
 
     def day(self, at: datetime) -> str:
         """Heading of a day: "Today, Thursday 12 March"."""
-        there = self.local(at)
-        name = {0: "Today, ", 1: "Yesterday, "}.get(self.days(at), "")
-        year = "" if there.year == self.local(self.now).year else f" {there.year}"
-        return f"{name}{there:%A} {there.day} {there:%B}{year}"
+        there, say = self.local(at), self.texts.say
+        day = self.texts.day(there, year=self._another_year(there))
+        said = say("%(weekday)s %(date)s", weekday=self.texts.weekday(there), date=day)
+        match self.days(at):
+            case 0:
+                return say("Today, %(day)s", day=said)
+            case 1:
+                return say("Yesterday, %(day)s", day=said)
+            case _:
+                return said
 
     def ahead(self, weeks: int = 2) -> list[tuple[date, str]]:
         """The next days, and some weeks behind them: "tomorrow, Friday 13 March", "Monday 16 March", "in 3 weeks"."""
-        today = self.local(self.now).date()
-        days = [today + timedelta(days=ahead) for ahead in range(1, 7 * weeks + 1)]
-        named = [(day, f"{'tomorrow, ' if day == days[0] else ''}{day:%A} {day.day} {day:%B}") for day in days]
-        return named + [(today + timedelta(weeks=each), f"in {each} weeks") for each in (3, 4, 8)]
+        today, texts = self.local(self.now).date(), self.texts
+        named: list[tuple[date, str]] = []
+        for day in (today + timedelta(days=ahead) for ahead in range(1, 7 * weeks + 1)):
+            said = texts.say("%(weekday)s %(date)s", weekday=texts.weekday(day), date=texts.day(day))
+            named.append((day, said if named else texts.say("tomorrow, %(day)s", day=said)))
+        for number in (3, 4, 8):
+            said = texts.plural("in %(number)s week", "in %(number)s weeks", number)
+            named.append((today + timedelta(weeks=number), said))
+        return named
 
     def exact(self, at: datetime) -> str:
         """For tooltips: "Thu 12 Mar 2026, 12:08:44 WET"."""
-        there = self.local(at)
-        return f"{there:%a} {there.day} {there:%b %Y, %H:%M:%S} {there:%Z}"
+        there, texts = self.local(at), self.texts
+        weekday, day = texts.weekday(there, short=True), texts.day(there, short=True, year=True)
+        said = texts.say("%(weekday)s %(date)s", weekday=weekday, date=day)
+        return f"{said}, {there:%H:%M:%S} {there:%Z}"
 
 
 def lasting(span: timedelta) -> str:
@@ -147,9 +174,9 @@ def size(count: int) -> str:
     return f"{count / 1_000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
-def counted(number: int, most: int) -> str:
+def counted(number: int, most: int, texts: Texts = ENGLISH) -> str:
     """ "12", "1,000+"."""
-    return f"{most:,}+" if number > most else f"{number:,}"
+    return f"{texts.number(most)}+" if number > most else texts.number(number)
 
 
 def ordinal(number: int) -> str:
@@ -157,8 +184,11 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+def times(number: int, texts: Texts = ENGLISH) -> str:
+    """ "once", "twice", "3 times"."""
+    if number == 2:
+        return texts.say("twice")
+    return texts.plural("once", "%(number)s times", number)
 
 
 def many(number: int, one: str, more: str = "") -> str:
@@ -187,37 +217,40 @@ class Standing:
     mark: Mark
     said: str
     beside: str = ""
-    aged: datetime | None = None  # `beside` ends with how long this is ago: "last 2 h ago", "22 min ago"
+    aged: datetime | None = None  # `beside` names the place of how long this is ago: "last %(ago)s"; "" stands for it
 
 
 MARKS = {
-    CopyState.NOT_TRACKED: Mark(kind="crossed", symbol="eye-crossed", hint="Nothing is or will be seen"),
-    CopyState.QUEUED: Mark(kind="waiting", symbol="clock", hint="On its way out"),
-    CopyState.DELAYED: Mark(kind="waiting", symbol="clock", hint="Refused for now, will be tried again"),
-    CopyState.BOUNCED: Mark(kind="bounced", symbol="bounce", hint="It did not arrive"),
-    CopyState.SENT: Mark(kind="sent", symbol="tick", hint="The next server has it"),
-    CopyState.DELIVERED: Mark(kind="delivered", symbol="tick-dot", hint="It lies in the mailbox"),
-    CopyState.NO_SIGNAL: Mark(kind="signal", symbol="eye-dashed", hint="Nothing seen; not the same as unread"),
+    CopyState.NOT_TRACKED: Mark(kind="crossed", symbol="eye-crossed", hint=later("Nothing is or will be seen")),
+    CopyState.QUEUED: Mark(kind="waiting", symbol="clock", hint=later("On its way out")),
+    CopyState.DELAYED: Mark(kind="waiting", symbol="clock", hint=later("Refused for now, will be tried again")),
+    CopyState.BOUNCED: Mark(kind="bounced", symbol="bounce", hint=later("It did not arrive")),
+    CopyState.SENT: Mark(kind="sent", symbol="tick", hint=later("The next server has it")),
+    CopyState.DELIVERED: Mark(kind="delivered", symbol="tick-dot", hint=later("It lies in the mailbox")),
+    CopyState.NO_SIGNAL: Mark(kind="signal", symbol="eye-dashed", hint=later("Nothing seen; not the same as unread")),
     CopyState.LOADED_BY_MACHINE: Mark(
-        kind="machine", symbol="ticks-hollow", hint="Machines only: it arrived, no reader was seen"
+        kind="machine", symbol="ticks-hollow", hint=later("Machines only: it arrived, no reader was seen")
     ),
     CopyState.OPENED: Mark(kind="opened", symbol="ticks"),
     CopyState.CLICKED: Mark(kind="clicked", symbol="link"),
-    CopyState.REPLIED: Mark(kind="replied", symbol="reply", hint="A person answered: read for certain"),
+    CopyState.REPLIED: Mark(kind="replied", symbol="reply", hint=later("A person answered: read for certain")),
 }
 STATES = {
-    CopyState.NOT_TRACKED: "Not tracked",
-    CopyState.QUEUED: "Sending",
-    CopyState.DELAYED: "Sending",
-    CopyState.BOUNCED: "Bounced",
-    CopyState.SENT: "Sent",
-    CopyState.DELIVERED: "Delivered",
-    CopyState.NO_SIGNAL: "No signal",
-    CopyState.LOADED_BY_MACHINE: "Loaded by a machine",
-    CopyState.OPENED: "Opened",
-    CopyState.CLICKED: "Clicked",
-    CopyState.REPLIED: "Replied",
+    CopyState.NOT_TRACKED: later("Not tracked"),
+    CopyState.QUEUED: later("Sending"),
+    CopyState.DELAYED: later("Sending"),
+    CopyState.BOUNCED: later("Bounced"),
+    CopyState.SENT: later("Sent"),
+    CopyState.DELIVERED: later("Delivered"),
+    CopyState.NO_SIGNAL: later("No signal"),
+    CopyState.LOADED_BY_MACHINE: later("Loaded by a machine"),
+    CopyState.OPENED: later("Opened"),
+    CopyState.CLICKED: later("Clicked"),
+    CopyState.REPLIED: later("Replied"),
 }
+
+
+SURE = {"certain": later("certain"), "likely": later("likely"), "maybe": later("maybe")}  # the words of `copies.sure`
 
 
 def maybe(signals: Signals) -> bool:
@@ -225,125 +258,155 @@ def maybe(signals: Signals) -> bool:
     return signals.confidence is not None and signals.confidence < BELIEVED
 
 
-def mark(state: CopyState, signals: Signals) -> Mark:
+def mark_of(state: CopyState, texts: Texts) -> Mark:
+    """The mark of a state of which nothing is counted."""
+    found = MARKS[state]
+    return replace(found, hint=texts.say(found.hint)) if found.hint else found
+
+
+def mark(state: CopyState, signals: Signals, texts: Texts = ENGLISH) -> Mark:
     """The mark of a state. Ticks stay once an open is seen, also when a link was followed; only an open that we
     believe colours them. An answer stands above all of them."""
     if state is CopyState.REPLIED:
-        return MARKS[state]
+        return mark_of(state, texts)
     if signals.opens:
         if maybe(signals):
-            return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint="Perhaps a person opened it")
-        word = "certain" if signals.clicks or signals.confidence is None else sure(signals.confidence)
-        return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=f"A person opened it: {word}")
+            hint = texts.say("Perhaps a person opened it")
+            return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint=hint)
+        word = SURE["certain" if signals.clicks or signals.confidence is None else sure(signals.confidence)]
+        hint = texts.say("A person opened it: %(sure)s", sure=texts.say(word))
+        return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=hint)
     if signals.clicks:
-        hint = "A person followed a link: read for certain"
+        hint = texts.say("A person followed a link: read for certain")
         return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}", hint=hint)
-    return MARKS[state]
+    return mark_of(state, texts)
 
 
 def message_standing(row: MessageRow, times: Times) -> Standing:
     """A message in a list: the words name the latest signal; partly bounced mail says both."""
-    state = copy_state(row.facts, times.now)
-    shown = mark(state, row.signals)
-    also = f", {row.bounced} bounced" if row.bounced and state != CopyState.BOUNCED else ""
+    state, texts = copy_state(row.facts, times.now), times.texts
+    shown = mark(state, row.signals, texts)
+    also = []
+    if row.bounced and state != CopyState.BOUNCED:
+        also.append(texts.plural("%(number)s bounced", "%(number)s bounced", row.bounced))
     if row.waiting and state in (CopyState.OPENED, CopyState.CLICKED, CopyState.REPLIED):
-        also += f", {row.waiting} waiting"
+        also.append(texts.plural("%(number)s waiting", "%(number)s waiting", row.waiting))
+    beside, aged = "", None
     if row.facts.replies:
-        return Standing(state=state, mark=shown, said=_replied(row.facts.replies) + also, aged=row.replied_at)
-    if row.last_click and (row.signals.last_at is None or row.last_click.at >= row.signals.last_at):
-        return Standing(
-            state=state,
-            mark=shown,
-            said=f"Clicked {shortened(row.last_click.text, 32)}{also}",
-            aged=row.last_click.at,
-        )
-    if row.signals.opens:
-        said = "Maybe opened" if maybe(row.signals) else "Opened"
-        return Standing(state=state, mark=shown, said=said + also, beside="last ", aged=row.signals.last_at)
-    return Standing(state=state, mark=shown, said=_unseen(row, state, also), beside=_beside(row, state, times))
+        said, aged = _replied(row.facts.replies, texts), row.replied_at
+    elif row.last_click and (row.signals.last_at is None or row.last_click.at >= row.signals.last_at):
+        said = texts.say("Clicked %(link)s", link=shortened(row.last_click.text, 32))
+        aged = row.last_click.at
+    elif row.signals.opens:
+        said = texts.say("Maybe opened") if maybe(row.signals) else texts.say("Opened")
+        beside, aged = texts.say(LAST, ago=AGO), row.signals.last_at
+    elif state == CopyState.BOUNCED:
+        said = texts.say("Bounced: %(why)s", why=bounced(row.reply, texts))
+    else:
+        said, beside = texts.say(STATES[state]), _beside(row, state, times)
+    return Standing(state=state, mark=shown, said=", ".join([said, *also]), beside=beside, aged=aged)
 
 
-def _replied(number: int) -> str:
-    return f"Replied {times(number)}" if number > 1 else STATES[CopyState.REPLIED]
+LAST = later("last %(ago)s")
+AGO = "%(ago)s"  # stands for itself: how long ago it is changes while the page is looked at
 
 
-def _unseen(row: MessageRow, state: CopyState, also: str) -> str:
-    if state == CopyState.BOUNCED:
-        return f"Bounced: {bounced(row.reply)}"
-    return STATES[state] + also
+def _replied(number: int, texts: Texts) -> str:
+    if number > 1:
+        return texts.say("Replied %(times)s", times=times(number, texts))
+    return texts.say(STATES[CopyState.REPLIED])
 
 
 def _beside(row: MessageRow, state: CopyState, times: Times) -> str:
     if state == CopyState.DELAYED and row.next_at:
-        return f"next try {times.when(row.next_at)}"
-    if state == CopyState.NOT_TRACKED and row.unchanged:
-        return UNCHANGED_SHORT.get(row.unchanged, "")
+        return times.texts.say("next try %(when)s", when=times.when(row.next_at))
+    if state == CopyState.NOT_TRACKED and row.unchanged in UNCHANGED_SHORT:
+        return times.texts.say(UNCHANGED_SHORT[row.unchanged])
     return ""
 
 
 def copy_standing(copy: CopyRow | SandboxRow, times: Times, *, shares: bool = False) -> Standing:
     """One recipient: "Opened 3 times, clicked 2", beside it when. shares: what is seen of it is seen of "someone"."""
-    state = copy_state(copy.facts, times.now)
+    state, texts = copy_state(copy.facts, times.now), times.texts
     if shares and state == CopyState.NOT_TRACKED:
         state = CopyState.DELIVERED if copy.facts.delivery == Delivery.DELIVERED else CopyState.SENT
     signals = copy.signals
-    shown = mark(state, signals)
+    shown = mark(state, signals, texts)
+    said = [_copy_said(copy, state, texts)]
+    beside, aged = "", None
     if copy.facts.replies:
-        said = _replied(copy.facts.replies)
-        said += f", opened {times_seen(signals.opens)}".rstrip() if signals.opens else ""
-        said += f", clicked {signals.clicks}" if signals.clicks else ""
-        at = copy.replied_at if isinstance(copy, CopyRow) else None
-        return Standing(state=state, mark=shown, said=said, beside="replied " if at else "", aged=at)
+        if signals.opens:
+            said.append(_times_opened(signals.opens, texts))
+        aged = copy.replied_at if isinstance(copy, CopyRow) else None
+        beside = texts.say("replied %(ago)s", ago=AGO) if aged else ""
+    elif signals.opens or signals.clicks:
+        beside, aged = texts.say(LAST, ago=AGO), signals.last_at
+    else:
+        beside = _copy_beside(copy, state, times)
+    if signals.clicks and (signals.opens > 1 or copy.facts.replies or not _names_link(copy)):
+        said.append(texts.plural("clicked %(number)s", "clicked %(number)s", signals.clicks))
+    return Standing(state=state, mark=shown, said=", ".join(said), beside=beside, aged=aged)
+
+
+def _copy_said(copy: CopyRow | SandboxRow, state: CopyState, texts: Texts) -> str:
+    """What stands first."""
+    signals = copy.signals
+    if copy.facts.replies:
+        return _replied(copy.facts.replies, texts)
+    if signals.opens <= 1 and isinstance(copy, CopyRow) and copy.last_click and signals.clicks:
+        return texts.say("Clicked %(link)s", link=shortened(copy.last_click.text))
+    if signals.opens > 1:
+        many_times = times(signals.opens, texts)
+        if maybe(signals):
+            return texts.say("Maybe opened %(times)s", times=many_times)
+        return texts.say("Opened %(times)s", times=many_times)
     if signals.opens or signals.clicks:
-        said = "Maybe opened" if maybe(signals) else "Opened"
-        said += f" {words}" if (words := times_seen(signals.opens)) else ""
-        if signals.clicks:
-            said += f", clicked {signals.clicks}"
-        if signals.opens <= 1 and signals.clicks and isinstance(copy, CopyRow) and copy.last_click:
-            said = f"Clicked {shortened(copy.last_click.text)}"
-        return Standing(state=state, mark=shown, said=said, beside="last ", aged=signals.last_at)
-    return Standing(state=state, mark=shown, said=_copy_unseen(copy, state), beside=_copy_beside(copy, state, times))
-
-
-def times_seen(opens: int) -> str:
-    return times(opens) if opens > 1 else ""
-
-
-def _copy_unseen(copy: CopyRow | SandboxRow, state: CopyState) -> str:
+        return texts.say("Maybe opened") if maybe(signals) else texts.say("Opened")
     if state == CopyState.BOUNCED and isinstance(copy, CopyRow):
-        return f"Bounced: {bounced(copy.reply)}"
-    return STATES[state]
+        return texts.say("Bounced: %(why)s", why=bounced(copy.reply, texts))
+    return texts.say(STATES[state])
+
+
+def _names_link(copy: CopyRow | SandboxRow) -> bool:
+    return isinstance(copy, CopyRow) and copy.last_click is not None
+
+
+def _times_opened(opens: int, texts: Texts) -> str:
+    return texts.say("opened %(times)s", times=times(opens, texts)) if opens > 1 else texts.say("opened")
 
 
 def _copy_beside(copy: CopyRow | SandboxRow, state: CopyState, times: Times) -> str:
     if isinstance(copy, SandboxRow):
         return ""
+    say = times.texts.say
     if state == CopyState.DELAYED and copy.next_at:
-        return f"next try {times.when(copy.next_at)}"
+        return say("next try %(when)s", when=times.when(copy.next_at))
     if copy.facts.sent_at is None:
         return ""
-    took = "delivered" if copy.facts.delivery == Delivery.DELIVERED else "sent"
-    return f"{took} {times.when(copy.facts.sent_at)}"
+    when = times.when(copy.facts.sent_at)
+    if copy.facts.delivery == Delivery.DELIVERED:
+        return say("delivered %(when)s", when=when)
+    return say("sent %(when)s", when=when)
 
 
 STATUS = re.compile(r"\b[45]\.(\d{1,3}\.\d{1,3})\b")
 STATUS_WORDS = {  # RFC 3463 and the registry of enhanced status codes, what a sender can act on
-    "1.1": "no such mailbox",
-    "1.2": "no such domain",
-    "1.3": "not a valid address",
-    "1.6": "the mailbox has moved",
-    "1.10": "the domain takes no mail",
-    "2.0": "mailbox trouble",
-    "2.1": "mailbox closed",
-    "2.2": "mailbox full",
-    "2.3": "too large for the mailbox",
-    "3.4": "too large for their server",
-    "4.1": "their server did not answer",
-    "4.4": "no route to their server",
-    "4.7": "given up after many tries",
-    "7.1": "refused by their rules",
-    "7.23": "failed their SPF check",
-    "7.26": "failed their sender checks",
+    "1.1": later("no such mailbox"),
+    "1.2": later("no such domain"),
+    "1.3": later("not a valid address"),
+    "1.6": later("the mailbox has moved"),
+    "1.10": later("the domain takes no mail"),
+    "2.0": later("mailbox trouble"),
+    "2.1": later("mailbox closed"),
+    "2.2": later("mailbox full"),
+    "2.3": later("too large for the mailbox"),
+    "3.4": later("too large for their server"),
+    "4.1": later("their server did not answer"),
+    "4.4": later("no route to their server"),
+    "4.7": later("given up after many tries"),
+    "7.1": later("refused by their rules"),
+    "7.23": later("failed their SPF check"),
+    "7.26": later("failed their sender checks"),
 }
 
 
@@ -352,13 +415,13 @@ def answered(reply: str) -> str:
     return f"answered {reply}" if reply else ""
 
 
-def bounced(reply: str) -> str:
+def bounced(reply: str, texts: Texts = ENGLISH) -> str:
     """Why the next hop refused, in words where its code says it, else in its own."""
     found = STATUS.search(reply)
     if found and (words := STATUS_WORDS.get(found[1])):
-        return words
+        return texts.say(words)
     own = re.sub(r"^\d{3}[ -]?(\d\.\d+\.\d+)?\s*", "", reply).strip()
-    return shortened(own, 60) or "given up"
+    return shortened(own, 60) or texts.say("given up")
 
 
 def shortened(text: str, most: int = 48) -> str:
@@ -366,9 +429,11 @@ def shortened(text: str, most: int = 48) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def someone(name: str, address: str, among: int = 0) -> str:
+def someone(name: str, address: str, among: int = 0, texts: Texts = ENGLISH) -> str:
     """A recipient: name, or else address; "someone (one of 4)" for a copy that `among` people share."""
-    return name or address or (f"someone (one of {among})" if among > 1 else "someone")
+    if name or address:
+        return name or address
+    return texts.say("someone (one of %(number)s)", number=among) if among > 1 else texts.say("someone")
 
 
 KINDS = {AddressKind.TO: "To", AddressKind.CC: "Cc", AddressKind.BCC: "Bcc"}
@@ -434,7 +499,7 @@ def verdict(event: EventRow) -> Verdict:
         case Finding.SCANNER_CLICK:
             return Verdict(f"A machine followed {where}", Mark(kind="machine", symbol="link"))
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
-            return Verdict("Loaded by a machine", MARKS[CopyState.LOADED_BY_MACHINE])
+            return Verdict("Loaded by a machine", mark_of(CopyState.LOADED_BY_MACHINE, ENGLISH))
         case Finding.SELF_OPEN | Finding.SELF_CLICK:
             return Verdict("That was you", Mark(kind="", symbol="eye"))
         case Finding.DUPLICATE:
@@ -445,7 +510,7 @@ def verdict(event: EventRow) -> Verdict:
 
 def burst_verdict() -> Verdict:
     """Several requests of one machine."""
-    return Verdict("Loaded by a machine", MARKS[CopyState.LOADED_BY_MACHINE])
+    return Verdict("Loaded by a machine", mark_of(CopyState.LOADED_BY_MACHINE, ENGLISH))
 
 
 DEVICE_SYMBOLS = {
@@ -714,24 +779,24 @@ def unchanged_reason(code: str) -> str:
 
 
 UNCHANGED_SHORT = {  # the same for a list, where the recipients need the room
-    "off": "switched off",
-    "signed": "signed",
-    "encrypted": "encrypted",
-    "dkim-signed": "signed by a domain",
-    "odd-encoding": "odd encoding",
-    "broken-structure": "broken structure",
-    "too-large": "too large",
-    "too-many-parts": "too many parts",
-    "too-deep": "nested too deep",
-    "header-too-large": "header too large",
-    "too-many-addresses": "too many addresses",
-    "too-many-links": "too many links",
-    "too-complex": "too complex",
-    "null-sender": "no sender",
-    "report": "a report",
-    "loop": "a mail loop",
-    "no-html": "plain text",
-    "fault": "our fault",
+    "off": later("switched off"),
+    "signed": later("signed"),
+    "encrypted": later("encrypted"),
+    "dkim-signed": later("signed by a domain"),
+    "odd-encoding": later("odd encoding"),
+    "broken-structure": later("broken structure"),
+    "too-large": later("too large"),
+    "too-many-parts": later("too many parts"),
+    "too-deep": later("nested too deep"),
+    "header-too-large": later("header too large"),
+    "too-many-addresses": later("too many addresses"),
+    "too-many-links": later("too many links"),
+    "too-complex": later("too complex"),
+    "null-sender": later("no sender"),
+    "report": later("a report"),
+    "loop": later("a mail loop"),
+    "no-html": later("plain text"),
+    "fault": later("our fault"),
 }
 
 

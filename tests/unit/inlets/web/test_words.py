@@ -94,8 +94,8 @@ def shown(message: MessageRow) -> str:
     """What stands in a list: number under the mark, and all the words."""
     is_ = words.message_standing(message, SAID)
     number = f"[{is_.mark.number}] " if is_.mark.number else ""
-    aged = SAID.ago(is_.aged) if is_.aged else ""
-    return number + is_.said + (f", {is_.beside}{aged}" if is_.beside or aged else "")
+    beside = SAID.since(is_.aged, is_.beside) if is_.aged else is_.beside
+    return number + is_.said + (f", {beside}" if beside else "")
 
 
 @pytest.mark.parametrize(
@@ -465,4 +465,4 @@ def test_a_recipient_who_answered_says_when() -> None:
     copy = replace(COPY, facts=replace(FACTS, replies=1), replied_at=before(hours=1))
     shown = words.copy_standing(copy, SAID)
 
-    assert ("Replied", "replied ", before(hours=1)) == (shown.said, shown.beside, shown.aged)
+    assert ("Replied", "replied %(ago)s", before(hours=1)) == (shown.said, shown.beside, shown.aged)

@@ -171,7 +171,7 @@ let ended = false; // sent or thrown away
 let about_saving = false; // what the line above the fields says
 
 const state = $("[data-state]");
-const say = (words) => { if (state.textContent !== words) state.textContent = words; };
+const report = (words) => { if (state.textContent !== words) state.textContent = words; };
 const copyName = () => `unsealed-draft ${root.dataset.owner} ${id || `new${location.search}`}`;
 const store = (name, value) => { try { if (value) localStorage.setItem(name, value); else localStorage.removeItem(name); } catch { /* full or forbidden: the server keeps it */ } };
 const stored = (name) => { try { return JSON.parse(localStorage.getItem(name)); } catch { return null; } };
@@ -182,7 +182,7 @@ const changed = () => {
   here = setTimeout(keepHere, 200);
   clearTimeout(soon);
   soon = setTimeout(save, PAUSE_MS);
-  if (!failures) say("");
+  if (!failures) report("");
 };
 const keepHere = () => {
   clearTimeout(here);
@@ -195,7 +195,7 @@ const save = async ({ always = false } = {}) => {
   while (under_way) await under_way;
   if (ended) return false;
   if (JSON.stringify(collect()) === kept && !(always && !id)) {
-    say(saved);
+    report(saved);
     return true;
   }
   under_way = keep();
@@ -205,7 +205,7 @@ const save = async ({ always = false } = {}) => {
 };
 const keep = async () => {
   const now = collect();
-  say("Saving");
+  report("Saving");
   const { status, data } = id ? await ask("PUT", `/compose/${id}`, { revision, content: now }) : await ask("POST", "/compose", now);
   if (status === 200 || status === 201) {
     const before = copyName();
@@ -221,7 +221,7 @@ const keep = async () => {
     saved = `Saved ${clock()}`;
     const whole = JSON.stringify(collect()) === kept; // nothing was typed meanwhile
     if (whole) store(copyName());
-    say(whole ? saved : "");
+    report(whole ? saved : "");
     if (about_saving) note("");
     judge(data.check);
     return true;
@@ -229,12 +229,12 @@ const keep = async () => {
   keepHere();
   if (status === 409) conflict(data);
   else if (status === 0 || status === 401) {
-    say("Not saved");
+    report("Not saved");
     note(`${data.error} Your text is kept in this browser and saved as soon as that is possible.`, status === 401 ? [{ words: "Sign in", href: "/sign-in" }] : [], { saving: true });
     clearTimeout(soon);
     soon = setTimeout(save, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
   } else {
-    say("Not saved");
+    report("Not saved");
     note(`Not saved: ${data.error || "the server refused it"} Your text is kept in this browser.`, [], { saving: true });
     errors(data.fields || {}, true);
   }
@@ -271,7 +271,7 @@ const note = (words, acts = [], { saving = false } = {}) => {
   bar.hidden = !words;
 };
 const conflict = (theirs) => {
-  say("Not saved");
+  report("Not saved");
   if (!theirs.content) { // sent or discarded
     note(theirs.error, theirs.message ? [{ words: "Show it", href: `/message/${theirs.message}` }] : []);
     return;
@@ -679,7 +679,7 @@ const undo = async () => {
   ended = false;
   leaving.hidden = true;
   root.hidden = false;
-  say("Taken back; nothing was sent");
+  report("Taken back; nothing was sent");
   toLetter();
 };
 $("[data-undo]").addEventListener("click", undo);

@@ -2,6 +2,7 @@
 // No framework. Asks the server for rendered parts and puts them where the old ones stood.
 "use strict";
 (() => {
+  const { say, plural } = globalThis.texts;
   const $ = (what, within = document) => within.querySelector(what);
   const all = (what, within = document) => [...within.querySelectorAll(what)];
   const wide = matchMedia("(width >= 60rem)");
@@ -23,19 +24,19 @@
   const midnights = (then, now) => Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(then).setHours(0, 0, 0, 0)) / DAY);
   const ago = (at, now) => {
     const passed = now - at;
-    if (passed < 60000) return "just now";
-    if (passed < 3600000) return `${Math.floor(passed / 60000)} min ago`;
+    if (passed < 60000) return say("just now");
+    if (passed < 3600000) return say("%(number)s min ago", { number: Math.floor(passed / 60000) });
     const days = midnights(at, now);
-    if (days === 0 || passed < DAY / 2) return `${Math.floor(passed / 3600000)} h ago`;
-    if (days === 1) return "yesterday";
-    if (days < 7) return new Date(at).toLocaleDateString("en", { weekday: "long" });
+    if (days === 0 || passed < DAY / 2) return say("%(number)s h ago", { number: Math.floor(passed / 3600000) });
+    if (days === 1) return say("yesterday");
+    if (days < 7) return new Date(at).toLocaleDateString(document.documentElement.lang, { weekday: "long" });
     return null; // a date does not age
   };
   const age = (within = document) => {
     const now = Date.now();
     for (const time of all("time[data-ago]", within)) {
       const since = ago(Date.parse(time.dateTime), now);
-      const words = since && (since === "just now" ? since : time.dataset.ago + since);
+      const words = since && (time.dataset.ago && since !== say("just now") ? time.dataset.ago.replace("%(ago)s", since) : since);
       if (words && time.textContent !== words) time.textContent = words;
     }
   };
@@ -85,7 +86,7 @@
     asking = true;
     const ids = [...dirty];
     dirty.clear();
-    try { await Promise.all([freshRows(ids), freshStory(ids), freshHappenings()]); say(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
+    try { await Promise.all([freshRows(ids), freshStory(ids), freshHappenings()]); voice(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
     asking = false;
     if (dirty.size) flush();
   };
@@ -126,15 +127,15 @@
       if (old) swap(old, part);
     }
   };
-  const say = (number) => {
-    const voice = $("[data-said]");
-    if (voice && number) voice.textContent = number === 1 ? "1 message changed" : `${number} messages changed`;
+  const voice = (number) => {
+    const place = $("[data-said]");
+    if (place && number) place.textContent = plural("%(number)s message changed", "%(number)s messages changed", number);
   };
   const pill = (number = news.size) => {
     const bar = $("[data-news]");
     if (!bar) return;
     bar.hidden = !number;
-    $("[data-news-count]", bar).textContent = `${number} new`;
+    $("[data-news-count]", bar).textContent = plural("%(number)s new", "%(number)s new", number);
   };
   // Taken back by its sender: it is nowhere any more.
   const gone = (message) => {
@@ -167,11 +168,11 @@
   const connect = () => {
     if (source || paused || document.hidden || !bar) return;
     source = new EventSource(`/live${last ? `?after=${last}` : ""}`);
-    source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word("Live"); });
+    source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word(say("Live")); });
     source.addEventListener("change", (event) => { last = event.lastEventId; changed(JSON.parse(event.data)); });
     source.addEventListener("reset", reload);
     source.onerror = () => {
-      word("Reconnecting");
+      word(say("Reconnecting"));
       if (source && source.readyState === EventSource.CLOSED) { // refused, not broken: the browser gives up by itself
         source = null;
         page("/sent/rows").catch(() => {}); // signed out meanwhile: leads to the sign-in page
@@ -185,18 +186,18 @@
     keep(sessionStorage, "paused", wanted ? "yes" : "no");
     for (const button of all("[data-live-pause]")) {
       button.setAttribute("aria-pressed", String(wanted));
-      button.setAttribute("aria-label", wanted ? "Go on with live updates" : "Pause live updates");
+      button.setAttribute("aria-label", wanted ? say("Go on with live updates") : say("Pause live updates"));
       const use = $("use", button);
       use.setAttribute("href", use.getAttribute("href").replace(/#.*/, wanted ? "#play" : "#pause"));
     }
-    if (wanted) disconnect("Paused"); else { word("Reconnecting"); connect(); }
+    if (wanted) disconnect(say("Paused")); else { word(say("Reconnecting")); connect(); }
   };
   if (bar) {
     for (const each of all("[data-live]")) each.hidden = false;
     for (const button of all("[data-live-pause]")) button.addEventListener("click", () => pause(!paused));
     if (paused) pause(true);
     // A hidden tab lets go of its connection: browsers allow six to one host, over all tabs.
-    document.addEventListener("visibilitychange", () => { if (document.hidden) { if (!paused) disconnect("Reconnecting"); } else { age(); connect(); } });
+    document.addEventListener("visibilitychange", () => { if (document.hidden) { if (!paused) disconnect(say("Reconnecting")); } else { age(); connect(); } });
     addEventListener("pagehide", () => source?.close());
     addEventListener("pageshow", (event) => { if (event.persisted) { source = null; connect(); } });
     connect();
@@ -279,10 +280,11 @@
   const picks = () => all(".pick-row");
   const counted = () => {
     const number = picks().filter((each) => each.checked).length;
-    for (const each of all("[data-bulk-count]")) each.textContent = number;
+    const chosen = plural("%(number)s selected", "%(number)s selected", number);
+    for (const each of all("[data-bulk-count]")) each.textContent = chosen;
     for (const each of all("[data-bulk]")) each.hidden = false;
-    const voice = $("[data-said]");
-    if (voice && $("#bulk")) voice.textContent = number ? `${number} selected` : "";
+    const place = $("[data-said]");
+    if (place && $("#bulk")) place.textContent = number ? chosen : "";
   };
   document.addEventListener("change", (event) => { if (event.target.matches(".pick-row")) counted(); });
   $("[data-bulk=all]")?.addEventListener("click", () => { for (const each of picks()) each.checked = true; counted(); });

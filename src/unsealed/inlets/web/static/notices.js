@@ -135,15 +135,15 @@
 
   // ---------------------------------------------------------------- this browser as a device
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
-  const say = (words) => { const place = $("[data-push-says]"); if (place) { place.textContent = words; place.hidden = false; } };
+  const report = (words) => { const place = $("[data-push-says]"); if (place) { place.textContent = words; place.hidden = false; } };
   const offer = () => {
     const ask = $("[data-push]");
     if (!ask) return;
-    if (!worker || !("Notification" in window)) { say("This browser cannot take notices here. On an iPhone or iPad: share, “Add to Home Screen”, then open Unsealed from there."); return; }
+    if (!worker || !("Notification" in window)) { report("This browser cannot take notices here. On an iPhone or iPad: share, “Add to Home Screen”, then open Unsealed from there."); return; }
     ask.hidden = false;
     ask.addEventListener("click", async () => {
       ask.setAttribute("aria-busy", "true");
-      try { say(await subscribe(ask.dataset.push, ask.dataset.csrf)); } catch (error) { say(`It did not work: ${error.message}`); }
+      try { report(await subscribe(ask.dataset.push, ask.dataset.csrf)); } catch (error) { report(`It did not work: ${error.message}`); }
       ask.removeAttribute("aria-busy");
     });
   };
