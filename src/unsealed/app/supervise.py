@@ -193,3 +193,10 @@ def _ready(tell: int) -> None:
     settle()
     os.write(tell, b"r")
     os.close(tell)
+
+
+def until_sigterm() -> Callable[[], bool]:
+    """Whether SIGTERM has come; from now on it does nothing else."""
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    return lambda: bool(told)

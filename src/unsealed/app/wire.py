@@ -122,6 +122,15 @@ def certificate(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def trust_for_people(settings: Settings) -> ssl.SSLContext | None:
+    """Who may vouch for the servers that people name: the system's authorities, and the configured ones."""
+    if settings.upstream.ca is None:
+        return None  # the system's alone, loaded when the first connection needs them
+    context = ssl.create_default_context()
+    context.load_verify_locations(settings.upstream.ca)
+    return context
+
+
 @dataclass(slots=True)
 class LiveKeys:
     """The key ring of the data folder, as it is now: `unsealed keys rotate` reaches running roles within a second.

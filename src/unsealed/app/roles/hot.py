@@ -1,0 +1,37 @@
+"""Messages that are asked for without end, apart from all others."""
+
+from __future__ import annotations
+
+from time import sleep
+
+import structlog
+
+from unsealed.app.config import Settings
+from unsealed.app.sockets import Sockets
+from unsealed.app.supervise import Ready, until_sigterm
+from unsealed.app.wire import now, places
+from unsealed.core.agent import read_agent
+from unsealed.flow.judging import Judge
+from unsealed.store.engine import connect
+
+log = structlog.get_logger()
+
+HOT_IDLE_S = 0.2  # between two looks whether a message became hot
+
+
+def run(settings: Settings, _: Sockets, ready: Ready) -> None:
+    """The body of the process."""
+    stop = until_sigterm()
+    read_agent("Mozilla/5.0 (X11; Linux)")
+    known = places(settings)
+    judge = Judge(connect(settings.store_url), clock=now, locate=known.look_up)
+    ready()
+    while not stop():
+        try:
+            known.refresh()
+            worked = judge.judge_hot()
+        except Exception as error:
+            worked = 0
+            log.warning("hot.store_away", error=type(error).__name__, again_in_s=HOT_IDLE_S)
+        if not worked:
+            sleep(HOT_IDLE_S)

@@ -1,0 +1,116 @@
+"""What the parent holds while it serves: its data folder, and every socket that listens."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from unsealed.app.config import Listen, Settings
+from unsealed.app.wire import COLLECTOR_SOCKET
+from unsealed.model.errors import Unavailable
+
+BACKLOG = 4096
+BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
+UNIX_PATH_BYTES = 100  # the system takes 107
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Every socket that listens; opened once by the parent."""
+
+    web: socket.socket
+    track: socket.socket
+    private: socket.socket  # the collector's own door for the sandbox: callers are believed about addresses
+    private_path: Path
+    smtp: socket.socket
+    smtp_tls: socket.socket | None
+
+
+@contextlib.contextmanager
+def one_server(data: Path) -> Iterator[None]:
+    """Hold the data folder for this server alone.
+
+    Raises:
+        Unavailable: temporary; another server holds it, or it cannot be made.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(f"the data folder {data} cannot be used: {error.strerror}") from error
+    deadline = monotonic() + BIND_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if monotonic() > deadline:
+                raise Unavailable(f"another `unsealed serve` works in {data}; stop it, or use another --data") from None
+            sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[Sockets]:
+    """Open all sockets, and close them at the end.
+
+    Raises:
+        Unavailable: temporary; an address cannot be listened on, says which.
+    """
+    private_path, folder = settings.data / COLLECTOR_SOCKET, None
+    if len(os.fsencode(private_path)) > UNIX_PATH_BYTES:
+        folder = tempfile.mkdtemp(prefix="unsealed-")
+        private_path = Path(folder) / COLLECTOR_SOCKET
+    private_path.unlink(missing_ok=True)
+    private = socket.socket(socket.AF_UNIX)
+    private.bind(str(private_path))
+    private_path.chmod(0o600)
+    private.listen(128)
+    opened = [private]
+    try:
+        for key, address in (
+            ("web.listen", settings.web.listen),
+            ("track.listen", settings.track.listen),
+            ("smtp.listen", settings.smtp.listen),
+            ("smtp.tls_listen", settings.smtp.tls_listen),
+        ):
+            if address is not None:
+                opened.append(_listen(key, address))
+        yield Sockets(
+            web=opened[1],
+            track=opened[2],
+            private=private,
+            private_path=private_path,
+            smtp=opened[3],
+            smtp_tls=opened[4] if len(opened) > 4 else None,
+        )
+    finally:
+        for each in opened:
+            each.close()
+        private_path.unlink(missing_ok=True)
+        if folder is not None:
+            Path(folder).rmdir()
+
+
+def _listen(key: str, address: Listen) -> socket.socket:
+    deadline = monotonic() + BIND_PATIENCE_S
+    while True:
+        try:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            return socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if monotonic() > deadline or not address.port:
+                raise Unavailable(
+                    f"{key}: cannot listen on {address}: {error.strerror}; see `unsealed check`"
+                ) from error
+            sleep(0.05)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unsealed.app import sockets
+from unsealed.app.config import Settings, load
+from unsealed.app.sockets import listening, one_server
+from unsealed.model.errors import Unavailable
+
+
+def settings(data: Path, **doors: str) -> Settings:
+    data.mkdir(parents=True, exist_ok=True)
+    given: dict[str, Any] = {"web.listen": "127.0.0.1:0", "track.listen": "127.0.0.1:0", "smtp.listen": "127.0.0.1:0"}
+    return load({"data": data} | given | doors)
+
+
+def test_a_folder_is_one_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "BIND_PATIENCE_S", 0.0)
+
+    with one_server(tmp_path), pytest.raises(Unavailable, match="another `unsealed serve` works in"):
+        one_server(tmp_path).__enter__()
+    with one_server(tmp_path):
+        pass
+
+
+def test_all_sockets_listen_and_the_private_one_is_for_this_account_alone(tmp_path: Path) -> None:
+    with listening(settings(tmp_path)) as opened:
+        for each in (opened.web, opened.track, opened.smtp):
+            socket.create_connection(each.getsockname()).close()
+        assert opened.smtp_tls is None
+        assert opened.private_path.parent == tmp_path
+        assert 0o600 == opened.private_path.stat().st_mode & 0o777
+        place = opened.private_path
+
+    assert not place.exists()
+
+
+def test_a_path_that_the_system_does_not_take_is_replaced_by_a_short_one(tmp_path: Path) -> None:
+    with listening(settings(tmp_path / ("long" * 30))) as opened:
+        place = opened.private_path
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(place))
+
+    assert not place.parent.exists()
+
+
+def test_an_address_that_cannot_be_used_is_named_with_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "BIND_PATIENCE_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Unavailable, match=f"smtp.listen: cannot listen on {address}"):
+            listening(settings(tmp_path, **{"smtp.listen": address})).__enter__()
+
+    assert not (tmp_path / "collect.sock").exists()
