@@ -1,0 +1,142 @@
+"""Pages, live updates and the JSON API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvloop
+from granian import net
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from starlette.applications import Starlette
+
+from unsealed.app.config import Settings
+from unsealed.app.sockets import BACKLOG, Sockets
+from unsealed.app.supervise import Ready
+from unsealed.app.wire import LiveKeys, now, places, push_key, trust_for_people
+from unsealed.core.network import BUILT_IN
+from unsealed.inlets.web import build
+from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
+from unsealed.model.errors import DeliveryFailed
+from unsealed.model.event import Located
+from unsealed.model.notice import Channel, Device
+from unsealed.model.ports import Parcel
+from unsealed.model.reply import Entered, Mailbox
+from unsealed.model.upstream import Attempt, Upstream
+from unsealed.model.view import DataFileRow
+from unsealed.outlets import chat, post
+from unsealed.outlets.smtp import try_out
+from unsealed.store.engine import connect
+
+TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
+
+
+def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
+    """The body of the process."""
+    uvloop.run(_serve(build(_surroundings(settings, sockets)), sockets, ready))
+
+
+async def _serve(app: Starlette, sockets: Sockets, ready: Ready) -> None:
+    server = _Inherited(
+        app,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_enabled=False,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024),
+    )
+    server.inherited = sockets.web.fileno()
+
+    halt: Callable[[], None] = server.stop
+
+    def stop() -> None:
+        app.state.live.close()  # the server waits for open streams, and they would go on for minutes
+        halt()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    ready()
+    await server.serve()
+
+
+class _Inherited(Server):
+    """granian on the parent's socket instead of one of its own, for which it has no public way."""
+
+    inherited: int
+    _shd: Any
+    _sfd: Any
+
+    def _init_shared_socket(self) -> None:
+        holder: Any = vars(net)["SocketHolder"]
+        self._shd = holder(os.dup(self.inherited), False, BACKLOG)
+        self._sfd = self._shd.get_fd()
+
+
+def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
+    engine, keys, known = connect(settings.store_url), LiveKeys(settings.data), places(settings)
+    trust = trust_for_people(settings)
+
+    async def try_upstream(upstream: Upstream, parcel: Parcel) -> Attempt:
+        return await try_out(upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tls_context=trust)
+
+    def enter_mailbox(mailbox: Mailbox, inside: bool) -> Entered:
+        from unsealed.inlets import imap  # nobody else here needs it
+
+        return imap.try_out(mailbox, inside=inside, trust=trust or ssl.create_default_context())
+
+    def locate(address: str) -> Located:
+        known.refresh()  # asked when somebody corrects an event: by the same data as the judge's
+        return known.look_up(address)
+
+    def data_files() -> Sequence[DataFileRow]:
+        known.refresh()
+        return BUILT_IN, *known.files()
+
+    return Surroundings(
+        engine=engine,
+        keys=keys,
+        clock=now,
+        origin=settings.web_url,
+        tracking_url=settings.track_url,
+        collector_socket=sockets.private_path,
+        smtp=_smtp_words(settings),
+        trusted_proxies=settings.track.trusted_proxies,
+        locate=locate,
+        data_files=data_files,
+        tracking=settings.allowed,
+        subject_mark=settings.tracking.subject_mark,
+        sandbox=settings.upstream.url is None,
+        usual_host=settings.usual_host,
+        allowed_by=settings.allowed_by,
+        private_hosts=settings.people.private_hosts,
+        push_key=push_key(engine, keys)[0],
+        chats=tuple(chat.SERVICES.values()) if chat.available() else (),
+        may_notify=lambda device: _why_not(device, private=settings.people.private_hosts),
+        try_upstream=try_upstream,
+        enter_mailbox=enter_mailbox,
+    )
+
+
+def _smtp_words(settings: Settings) -> SmtpWords:
+    """What a mail program is told about sending through us."""
+    listen = settings.smtp.tls_listen or settings.smtp.listen
+    tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"
+    return SmtpWords(host="127.0.0.1" if listen.wildcard else listen.host, port=listen.port, tls=tls)
+
+
+def _why_not(device: Device, *, private: bool) -> str:
+    """Why notices cannot be sent to a device; "" when they can."""
+    if device.channel is Channel.CHAT:
+        if chat.service(device.address, trusted=device.trusted):
+            return ""
+        known = ", ".join(chat.SERVICES.values())
+        return f"Write an address such as slack://TOKEN or tgram://TOKEN/CHAT. Services: {known}."
+    try:
+        post.checked(device.address, private=private)
+    except DeliveryFailed as error:
+        return f"Notices cannot be sent to this browser: {error}."
+    return ""
