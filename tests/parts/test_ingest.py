@@ -28,7 +28,7 @@ from tests.parts.house import (
     snapshot,
 )
 
-from unsealed.flow import judging
+from unsealed.flow import ingest, judging
 from unsealed.flow.ingest import recount
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyId, Delivery, MessageId
@@ -288,6 +288,22 @@ def test_segments_are_deleted_only_after_they_were_shipped(house: House) -> None
 
     assert 1 == len(list(house.folder.glob("*.journal")))
     assert (2, 0, 2, 0) == house.counts(copy)
+
+
+def test_what_a_process_that_died_did_not_delete_the_next_one_deletes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy,) = house.message()
+    house.write(a_hit(copy, 300))
+    house.journal.close()
+    house.journal = Journal(house.folder, "c1")
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "drop_before", lambda folder, position: 0)
+        house.take_in()
+    before = len(list(house.folder.glob("*.journal")))
+    house.fresh_ingest().ship()
+
+    assert (2, 1) == (before, len(list(house.folder.glob("*.journal"))))
 
 
 def test_hits_of_unknown_copies_and_records_that_are_no_hits_are_passed_over(house: House) -> None:

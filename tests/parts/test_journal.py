@@ -174,6 +174,61 @@ def test_segments_before_the_cursor_are_dropped_and_the_newest_never(folder: Pat
     assert [b"x" * 50] * 2 == payloads(folder, at(1, HEADER))
 
 
+def test_an_hour_after_its_first_record_a_segment_is_left(folder: Path) -> None:
+    now = 0.0
+    writer = Journal(folder, "c1", monotonic=lambda: now)
+    now = 10_000.0  # however long it was empty
+    writer.commit([b"first"])
+    now += journal.SEGMENT_S - 1
+    writer.commit([b"second"])
+    before = writer.old
+    now += 1
+    due = writer.old
+    position = writer.commit([b"third"])
+    now += journal.SEGMENT_S - 1
+    after = writer.old
+    writer.close()
+
+    assert (False, True, False) == (before, due, after)
+    assert at(2, HEADER) == position
+    assert [b"first", b"second", b"third"] == payloads(folder)
+
+
+def test_an_old_segment_is_left_without_a_record_and_then_nothing_keeps_it(folder: Path) -> None:
+    now = 0.0
+    writer = Journal(folder, "c1", monotonic=lambda: now)
+    writer.commit([b"who asked"])
+    now = journal.SEGMENT_S
+    writer.commit([])
+    now *= 3
+    writer.commit([])  # an empty one is never old
+    cursor = read(folder, None, 10).next
+    assert cursor is not None
+    drop_before(folder, cursor)
+    left = [path.read_bytes().strip(b"\0") for path in folder.glob("*.journal")]
+    writer.close()
+
+    assert [segment(folder, 2)] == list(folder.glob("*.journal"))
+    assert [False] == [b"who asked" in each for each in left]
+
+
+def test_on_a_full_disk_an_old_segment_goes_on(folder: Path) -> None:
+    now = 0.0
+
+    def sync(file: int) -> None:
+        if now and os.fstat(file).st_size == HEADER:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    writer = Journal(folder, "c1", sync=sync, monotonic=lambda: now)
+    writer.commit([b"first"])
+    now = journal.SEGMENT_S
+    position = writer.commit([b"second"])
+    writer.close()
+
+    assert 1 == position.segment
+    assert [b"first", b"second"] == payloads(folder)
+
+
 def test_other_files_in_the_folder_are_left_alone(folder: Path) -> None:
     write(folder, [b"one"])
     for name in ("notes.txt", "x.journal", "².journal", ".journal"):
@@ -453,7 +508,8 @@ class Owner:
         self.go = threading.Event()
         self.go.set()
         self.fails = False
-        self.journal = Journal(folder, "c1", sync=self._sync)
+        self.now = 0.0
+        self.journal = Journal(folder, "c1", sync=self._sync, monotonic=lambda: self.now)
         self.group: GroupCommit[str] = GroupCommit(
             self.journal,
             settled=lambda waiters, records, error: self.settled.append((waiters, records, error)),
@@ -547,11 +603,26 @@ def test_an_unwritable_journal_is_found_writable_again_without_a_record(
     before = owner.journal.writable
     owner.fails = False
 
-    owner.group.probe()
+    owner.group.tend()
     owner.step()
 
     assert (before, owner.journal.writable) == (False, True)
     assert owner.settled[1:] == [([], 0, "")]
+
+
+def test_an_old_segment_is_left_when_no_record_comes(owner: Owner, folder: Path) -> None:
+    owner.group.add(b"a", "A")
+    owner.group.flush()
+    owner.step()
+    owner.group.tend()
+    before = owner.group.busy_s
+    owner.now = journal.SEGMENT_S
+    owner.group.tend()
+    owner.step()
+
+    assert before == 0
+    assert [(["A"], 1, ""), ([], 0, "")] == owner.settled
+    assert [1, 2] == sorted(int(path.stem) for path in folder.glob("*.journal"))
 
 
 def test_those_who_wait_for_a_hanging_disk_can_be_let_go(owner: Owner) -> None:

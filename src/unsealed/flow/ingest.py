@@ -71,6 +71,8 @@ class Ingest:
         if self._cursor is None:
             with reading(self._engine) as connection:
                 self._cursor = events.cursor(connection, self._collector)
+            if self._cursor is not None:  # what the last process had no time to delete
+                drop_before(self._folder, self._cursor)
         self._newest = None
         found = read(self._folder, self._cursor, limit)
         self._report(found.damage)

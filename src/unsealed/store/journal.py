@@ -13,9 +13,10 @@ One folder for each collector, one file for each segment, named by its number (`
     room               zeros up to the end of the file
 
 Little-endian. The checksum of a frame covers its payload, that of the header all before it. A segment is left when it
-passes 64 MB. The payload of a hit: see `encode_hit`. Room is made ahead, because a write into blocks that the file has
-already needs no commit of the file system's own journal, for which all who write on that disk queue: beside three busy
-neighbours an fdatasync took 1.3 ms at p99 without room and 0.11 ms with it. It is cut off when a segment is left.
+passes 64 MB or its first record is an hour old, so that it can be deleted: it holds who asked, which the store may be
+told to forget. The payload of a hit: see `encode_hit`. Room is made ahead, because a write into blocks that the file
+has already needs no commit of the file system's own journal, for which all who write on that disk queue: beside three
+busy neighbours an fdatasync took 1.3 ms at p99 without room and 0.11 ms with it. It is cut off when a segment is left.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from unsealed.model.errors import BadInput, Unavailable
 from unsealed.model.hit import Hit, JournalPosition
 
 SEGMENT_BYTES = 64 * 2**20
+SEGMENT_S = 3600.0  # from the first record on
 MAX_PAYLOAD_BYTES = 64 * 2**10
 RETRY_S = 1.0  # how long an unwritable journal rests before the next new segment is tried
 
@@ -92,6 +94,7 @@ class Journal:
         segment_bytes: int = SEGMENT_BYTES,
         first_segment: int = 1,
         sync: Callable[[int], None] = os.fdatasync,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the folder and begin a new segment.
 
@@ -99,6 +102,7 @@ class Journal:
         first_segment: the least number to use. Something that grows with time keeps numbers from coming back after
             somebody emptied the folder.
         sync: makes what was written survive a power cut; tests put faults here.
+        monotonic: seconds that pass.
 
         Raises:
             BadInput: permanent; the name does not fit.
@@ -111,9 +115,11 @@ class Journal:
         self._collector = collector
         self._segment_bytes = segment_bytes
         self._sync = sync
+        self._monotonic = monotonic
         self._file = -1
         self._end = 0  # of the last commit
         self._room = 0  # where the zeros end
+        self._first_at = 0.0  # when the segment got its first record
         self._retry_at = 0.0
         try:
             if not folder.is_dir():
@@ -137,8 +143,14 @@ class Journal:
         """Whether the last attempt to write succeeded."""
         return self._file >= 0
 
+    @property
+    def old(self) -> bool:
+        """Whether the segment should be left, because of its first record's age."""
+        return self._file >= 0 and self._end > _FIRST and self._monotonic() - self._first_at >= SEGMENT_S
+
     def commit(self, payloads: Sequence[bytes]) -> JournalPosition:
-        """Write all payloads, one after the other, and return when the disk has them.
+        """Write all payloads, one after the other, and return when the disk has them. With none it only sees to the
+        segment: one that is old is left, and where there is none a new one is begun.
 
         After a fault the segment is left for good: a second fsync of the same file would report success for pages that
         the kernel has thrown away. A new segment is tried, not more often than every RETRY_S.
@@ -153,6 +165,11 @@ class Journal:
         try:
             if self._file < 0 or self._end >= self._segment_bytes:
                 self._begin()
+            elif self.old:
+                with contextlib.suppress(OSError):  # on a full disk the old one has room yet
+                    self._begin()
+            if self._end == _FIRST:
+                self._first_at = self._monotonic()
             self._write(frames)
             self._sync(self._file)
         except OSError as error:
@@ -168,7 +185,7 @@ class Journal:
         os.close(self._lock)
 
     def _begin(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._file < 0 and now < self._retry_at:
             raise OSError(errno.EAGAIN, "it failed a moment ago")
         self._retry_at = now + RETRY_S
@@ -271,9 +288,10 @@ class GroupCommit(Generic[_Waiter]):
         if self._since is None and self._waiters:
             self._begin()
 
-    def probe(self) -> None:
-        """Find out whether an unwritable journal can be written again."""
-        if self._since is None and not self._journal.writable:
+    def tend(self) -> None:
+        """Leave a segment that is old, and find out whether an unwritable journal can be written again: to be called
+        each second or so, for want of a record that would do it."""
+        if self._since is None and self._needs_tending():
             self._begin()
 
     def give_up_waiting(self) -> tuple[list[_Waiter], int]:
@@ -288,6 +306,9 @@ class GroupCommit(Generic[_Waiter]):
         self._batches.put(None)
         self._thread.join(timeout_s)
 
+    def _needs_tending(self) -> bool:
+        return self._journal.old or not self._journal.writable
+
     def _begin(self) -> None:
         self._since = time.monotonic()
         payloads, self._payloads = self._payloads, []
@@ -298,7 +319,7 @@ class GroupCommit(Generic[_Waiter]):
     def _run(self) -> None:
         while (payloads := self._batches.get()) is not None:
             try:
-                if payloads or not self._journal.writable:
+                if payloads or self._needs_tending():
                     self._journal.commit(payloads)
                 self._error = ""
             except Exception as error:  # this thread must go on whatever happens: all answers depend on it

@@ -236,5 +236,5 @@ class Collector:
             self._count_misses(records)
             for connection, answer in waiters:
                 connection.answer(answer)
-        self._group.probe()
+        self._group.tend()
         self._timer = self.loop.call_later(1.0, self._tick)
