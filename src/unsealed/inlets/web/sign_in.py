@@ -17,17 +17,18 @@ from starlette.routing import Route
 
 from unsealed.inlets.auth import Door, Person, client_address, local_path, session_cookie, user_agent
 from unsealed.inlets.web import access
-from unsealed.inlets.web.access import done_at, person
-from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import Surroundings, asked, changed
+from unsealed.inlets.web.access import done_at
+from unsealed.inlets.web.page import language, render
+from unsealed.inlets.web.surroundings import Surroundings, asked, changed, person
 from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import UserId
-from unsealed.store import audit, people
+from unsealed.model.texts import later
+from unsealed.store import audit, people, preferences
 from unsealed.store.people import User
 
 log = structlog.get_logger(__name__)
 
-WRONG_PAIR = "This name and this password do not belong together."
+WRONG_PAIR = later("This name and this password do not belong together.")
 LINK_GONE = (
     "This sign-in link was used already, is too old, or was replaced by a newer one. "
     "Sign in with your password, or ask whoever runs this installation for a new one (unsealed user link EMAIL)."
@@ -67,7 +68,8 @@ class _Pages:
         email, onward = form.get("email", ""), local_path(form.get("next", "/"))
 
         def again(status: int, wrong: str) -> Response:
-            return render(request, "sign_in.html", status=status, email=email[:320], onward=onward, wrong=wrong)
+            said = language(request).one(wrong)
+            return render(request, "sign_in.html", status=status, email=email[:320], onward=onward, wrong=said)
 
         try:
             user = await self._door.check(email, form.get("password", ""), client_address(request))
@@ -175,6 +177,8 @@ class _Pages:
         if old is not None:
             people.end_session(connection, old.session)
         now = self._around.clock()
+        asked = self._around.languages.of("", request.headers.get("accept-language", ""))
+        preferences.put(connection, user, preferences.BROWSER_LANGUAGE, asked.code)
         cookie, _ = people.new_session(connection, user, client_address(request), user_agent(request), now)
         return cookie
 
