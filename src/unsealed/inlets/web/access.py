@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.auth import Person, session_cookie
+from unsealed.inlets.auth import session_cookie
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.settings import NOT_YOURS, browser_name
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId
 from unsealed.store import audit, people
 from unsealed.store.people import Credential, CredentialKind, Session
@@ -184,12 +184,6 @@ async def page(
 def done_at(path: str, done: str, section: str) -> Response:
     """To the page that says what was done."""
     return RedirectResponse(f"{path}?done={done}#{section}", 303)
-
-
-def person(request: Request) -> Person:
-    """Who is signed in."""
-    who: Person = request.state.person  # the guard lets nobody else come here
-    return who
 
 
 async def _make(

@@ -24,7 +24,7 @@ from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import WHY
-from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.inlets.web.words import Chip, Mark, Times
 from unsealed.model.message import UserId, from_public_id
@@ -82,7 +82,7 @@ class Day:
 async def page(request: Request) -> Response:
     """`/activity`."""
     around, where, times = surroundings(request), Where.of(request), said(request)
-    user = request.state.person.id
+    user = person(request).id
     first = not (where.state or where.after)
 
     def look(store: Connection) -> tuple[int, Happened, Sequence[OpenedRow], int, bool]:
@@ -114,7 +114,7 @@ async def page(request: Request) -> Response:
 async def rows(request: Request) -> Response:
     """`/activity/rows`: the same lines, as they are now."""
     where = Where.of(request)
-    user = request.state.person.id
+    user = person(request).id
     found = await asked(request, lambda store: _asked(store, user, where))
     here = Where("/activity", state=where.state, machine=where.machine, after=where.after, m=where.m)
     return render(request, "activity_rows.html", where=here, found=found, days=days(found, where, said(request)))

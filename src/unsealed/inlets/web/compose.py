@@ -40,9 +40,8 @@ from unsealed.core.quote import Quote
 from unsealed.flow import compose, templates
 from unsealed.flow.compose import Changed, Sent, Wrong
 from unsealed.inlets.web import letter
-from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.draft import (
     Attachment,
     AttachmentId,

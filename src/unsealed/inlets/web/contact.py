@@ -24,9 +24,8 @@ from unsealed.core.hours import BestHours, best_hours
 from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, traits
 from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web import words
-from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.contact import Contact, ContactRow, Dealing, Dealt
 from unsealed.model.view import Page, SignalFacts

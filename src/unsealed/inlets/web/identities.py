@@ -17,10 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unsealed.flow import letters
-from unsealed.inlets.web.access import done_at, person
+from unsealed.inlets.web.access import done_at
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.settings import NOT_YOURS
-from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, person, surroundings
 from unsealed.model.draft import Identity
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.store import identities

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.inlets.web.page import language, render
-from unsealed.inlets.web.surroundings import changed, surroundings
+from unsealed.inlets.web.surroundings import changed, person, surroundings
 from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
 from unsealed.model.texts import later
@@ -29,14 +29,14 @@ async def page(request: Request) -> Response:
         "settings_language.html",
         offered=[(each, Times(now, texts=each).day(now)) for each in around.languages.known.values()],
         asked=asked,
-        chosen=request.state.person.language,
+        chosen=person(request).language,
         done=texts.say("Saved.") if "saved" in request.query_params else "",
     )
 
 
 async def choose(request: Request) -> Response:
     """POST: from now on in this language."""
-    code, user = request.state.form.get("language", ""), request.state.person.id
+    code, user = request.state.form.get("language", ""), person(request).id
     if code and code not in surroundings(request).languages.known:
         raise BadInput(UNKNOWN)
     await changed(request, lambda store: preferences.put(store, user, preferences.LANGUAGE, code))

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from unsealed.inlets.web.surroundings import person
 from unsealed.model.message import UserId
 from unsealed.model.view import FeedRow
 from unsealed.store import feed
@@ -197,7 +198,7 @@ def _event(row: FeedRow) -> ServerSentEvent:
 async def stream(request: Request) -> Response:
     """`/live?after=ID`: the changes of the signed-in user. A browser that comes back says Last-Event-ID."""
     live: Live = request.app.state.live
-    user = request.state.person.id
+    user = person(request).id
     if not live.has_room(user):
         return Response(status_code=503, headers={"Retry-After": "30"})
     said = request.headers.get("last-event-id") or request.query_params.get("after", "")

@@ -19,10 +19,10 @@ from starlette.routing import Route
 
 from unsealed.core.next_hop import clean_host, clean_port
 from unsealed.flow import observe
-from unsealed.inlets.web.access import done_at, person
+from unsealed.inlets.web.access import done_at
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.sending import Tries
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.errors import BadInput, MailboxClosed, Unavailable, sentence
 from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Tls, is_local

@@ -18,9 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.flow import letters
-from unsealed.inlets.web.access import done_at, person
+from unsealed.inlets.web.access import done_at
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, person, surroundings
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import UserId, from_public_id, public_id
 from unsealed.store import members

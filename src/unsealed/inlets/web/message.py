@@ -23,7 +23,7 @@ from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.inlets.web import history, letter, words
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, of_message
-from unsealed.inlets.web.surroundings import Surroundings, asked, surroundings
+from unsealed.inlets.web.surroundings import Surroundings, asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
@@ -241,9 +241,7 @@ def _kinds(events: Sequence[EventRow]) -> str:
 async def page(request: Request) -> Response:
     """`/message/{id}`: the screen."""
     where, times = Where.of(request), said(request)
-    story = await run_in_threadpool(
-        tell, surroundings(request), request.state.person.id, _number(request), where, times
-    )
+    story = await run_in_threadpool(tell, surroundings(request), person(request).id, _number(request), where, times)
     if story is None:
         raise HTTPException(404, "There is no such message of yours.")
     return render(request, "message.html", story=story, where=where, feed_at=story.feed_at)
@@ -251,7 +249,7 @@ async def page(request: Request) -> Response:
 
 async def correct(request: Request) -> Response:
     """`/event/{id}/correct`: remember what the sender says that an event was, and lead back to it."""
-    around, user, form = surroundings(request), request.state.person.id, request.state.form
+    around, user, form = surroundings(request), person(request).id, request.state.form
     number = _number(request)
 
     def work() -> tuple[EventRow | None, int]:
@@ -300,7 +298,7 @@ async def letter_frame(request: Request) -> Response:
     nothing from outside."""
     raw = await _original(request)
     number = _number(request) or 0
-    links = await asked(request, lambda connection: views.links_of(connection, request.state.person.id, number))
+    links = await asked(request, lambda connection: views.links_of(connection, person(request).id, number))
     return letter.response(await run_in_threadpool(letter.html, raw, links))
 
 
@@ -316,7 +314,7 @@ async def copy_sent(request: Request) -> Response:
 
     def derive() -> bytes | None:
         with reading(around.engine) as connection:
-            if number is None or views.owns_copy(connection, request.state.person.id, CopyId(number)) is None:
+            if number is None or views.owns_copy(connection, person(request).id, CopyId(number)) is None:
                 return None
         return send.copy_of(around.engine, CopyId(number), keys=around.keys).raw
 
@@ -331,7 +329,7 @@ async def _original(request: Request) -> bytes:
 
     def look() -> bytes | None:
         with reading(surroundings(request).engine) as connection:
-            return None if number is None else views.original(connection, request.state.person.id, number)
+            return None if number is None else views.original(connection, person(request).id, number)
 
     raw = await run_in_threadpool(look)
     if raw is None:

@@ -27,7 +27,7 @@ from unsealed.flow import notify
 from unsealed.inlets.auth import user_agent
 from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, render, static
 from unsealed.inlets.web.settings import browser_name
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import (
     Act,
@@ -118,7 +118,7 @@ async def settings(request: Request) -> Response:
 
 async def keep(request: Request) -> Response:
     """POST: what somebody wants to be told. Form: the fields of the page."""
-    form, user = request.state.form, _user(request)
+    form, user = request.state.form, person(request).id
     try:
         quiet = None
         if "quiet" in form:
@@ -145,7 +145,7 @@ async def keep(request: Request) -> Response:
 
 async def add_device(request: Request) -> Response:
     """POST: send notices to this browser. Form: address, key, auth, as the browser gave them."""
-    form, user = request.state.form, _user(request)
+    form, user = request.state.form, person(request).id
     device = Device(
         id=DeviceId(0),
         channel=Channel.PUSH,
@@ -163,7 +163,7 @@ async def add_device(request: Request) -> Response:
 
 async def add_chat(request: Request) -> Response:
     """POST: send notices to another service. Form: name, address."""
-    form, user = request.state.form, _user(request)
+    form, user = request.state.form, person(request).id
     address = form.get("address", "").strip()
     device = Device(
         id=DeviceId(0),
@@ -196,7 +196,7 @@ async def _add(request: Request, user: UserId, device: Device) -> str:
 async def remove_device(request: Request) -> Response:
     """POST: send nothing there any more. Form: id."""
     number = from_public_id(request.state.form.get("id", ""))
-    user = _user(request)
+    user = person(request).id
     if number is None or not await changed(request, lambda c: notices.remove_device(c, user, number)):
         raise HTTPException(404, NOT_YOURS)
     return RedirectResponse("/settings/notifications?removed#devices", 303)
@@ -204,7 +204,7 @@ async def remove_device(request: Request) -> Response:
 
 async def test(request: Request) -> Response:
     """POST: a test on every channel; the page says what became of it."""
-    around, user = surroundings(request), _user(request)
+    around, user = surroundings(request), person(request).id
     number = secrets.randbits(62)
     notice = await changed(request, lambda c: notify.send_test(c, user, number, around.clock()))
     for _ in range(LOOKS):
@@ -224,7 +224,7 @@ async def _page(
     wrong: Mapping[str, str] | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
-    around, user = surroundings(request), _user(request)
+    around, user = surroundings(request), person(request).id
     asked_for = request.query_params.get("tested", "")
     tested = int(asked_for) if asked_for.isascii() and asked_for.isdigit() and len(asked_for) < 16 else None
 
@@ -274,7 +274,7 @@ async def _page(
 
 async def new(request: Request) -> Response:
     """`/notices/new?since=MICROSECONDS`: what to show, told or taken back since then."""
-    around, user = surroundings(request), _user(request)
+    around, user = surroundings(request), person(request).id
     now = around.clock()
     given = request.query_params.get("since", "")
     since = EPOCH + int(given) * MICROSECOND if given.isascii() and given.isdigit() and len(given) < 18 else now
@@ -290,7 +290,7 @@ async def new(request: Request) -> Response:
     return JSONResponse(
         {
             "at": str((now - EPOCH) // MICROSECOND),
-            "csrf": request.state.person.csrf,
+            "csrf": person(request).csrf,
             "push": around.push_key,  # for a service worker that has to subscribe again
             "realtime": not silence.realtime_off,
             "system": Channel.SYSTEM in wants.channels,
@@ -377,12 +377,7 @@ def _zone_name(request: Request) -> str:
 
 
 def _runs_it(request: Request) -> bool:
-    return request.state.person.session.user.role is not Role.MEMBER
-
-
-def _user(request: Request) -> UserId:
-    user: UserId = request.state.person.id
-    return user
+    return person(request).session.user.role is not Role.MEMBER
 
 
 routes = [

@@ -20,7 +20,7 @@ from unsealed.inlets.happenings import invisible
 from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
@@ -55,7 +55,7 @@ class Listed:
 async def page(request: Request) -> Response:
     """`/opened`."""
     around, where, times = surroundings(request), Where.of(request), said(request)
-    user = request.state.person.id
+    user = person(request).id
 
     def look(store: Connection) -> tuple[int, Listed, int]:
         waiting = reminders.listed(store, user) if where.state != "reminders" else ()
@@ -79,7 +79,7 @@ async def page(request: Request) -> Response:
 async def rows(request: Request) -> Response:
     """`/opened/rows`: the same rows, as they are now."""
     where, times = Where.of(request), said(request)
-    user = request.state.person.id
+    user = person(request).id
     found = await asked(request, lambda store: _listed(store, user, where, times))
     here = Where("/opened", state=where.state, after=where.after, m=where.m)
     return render(request, "opened_rows.html", where=here, found=found)

@@ -20,9 +20,8 @@ from starlette.routing import Route
 
 from unsealed.flow import request as asking
 from unsealed.flow import send
-from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.model.errors import BadInput, sentence
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
 from unsealed.model.view import MessageView

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from unsealed.inlets.auth import local_path
 from unsealed.inlets.web.page import said
-from unsealed.inlets.web.surroundings import changed
+from unsealed.inlets.web.surroundings import changed, person
 from unsealed.inlets.web.words import Times
 from unsealed.model.message import from_public_id
 from unsealed.model.reminder import Unless
@@ -27,7 +27,7 @@ MOST = timedelta(days=366)
 
 async def put(request: Request) -> Response:
     """POST: remind me."""
-    form, user, times = request.state.form, request.state.person.id, said(request)
+    form, user, times = request.state.form, person(request).id, said(request)
     message, copy = from_public_id(form.get("message", "")), from_public_id(form.get("copy", ""))
     unless = form.get("unless", "")
     due_at = _due(form.get("by", ""), times)
@@ -45,7 +45,7 @@ async def put(request: Request) -> Response:
 
 async def done(request: Request) -> Response:
     """POST: it is not needed, or was seen."""
-    user, number = request.state.person.id, from_public_id(request.path_params["id"])
+    user, number = person(request).id, from_public_id(request.path_params["id"])
     now = said(request).now
     if number is None or not await changed(request, lambda store: reminders.done(store, user, number, now)):
         raise HTTPException(404, "There is no such reminder of yours.")

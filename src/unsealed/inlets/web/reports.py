@@ -29,7 +29,7 @@ from unsealed.inlets import report as reporting
 from unsealed.inlets.report import NAMES, Report, Wanted
 from unsealed.inlets.web import words
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.event import Device, Finding
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs
@@ -58,7 +58,7 @@ LATER = {60: "a minute", 600: "10 minutes", 3_600: "an hour", 14_400: "4 hours",
 
 async def page(request: Request) -> Response:
     """`/reports`."""
-    times, user = said(request), request.state.person.id
+    times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
     report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
     where = Address(request.query_params)
@@ -106,7 +106,7 @@ async def team(request: Request) -> Response:
         request,
         "reports_team.html",
         allowed=allowed,
-        owner=request.state.person.session.user.role is Role.OWNER,
+        owner=person(request).session.user.role is Role.OWNER,
         counts=counts,
         told=told,
         left_out=left_out,
@@ -128,11 +128,10 @@ async def allow_team(request: Request) -> Response:
 
 
 def _chief(request: Request) -> UserId:
-    person = request.state.person
-    if person.session.user.role is Role.MEMBER:
+    who = person(request)
+    if who.session.user.role is Role.MEMBER:
         raise HTTPException(403, NOT_FOR_YOU)
-    found: UserId = person.id
-    return found
+    return who.id
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -140,7 +139,7 @@ def _chief(request: Request) -> UserId:
 
 async def figures_file(request: Request) -> Response:
     """`/reports/figures.csv`: everything that the page shows."""
-    times, user = said(request), request.state.person.id
+    times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
     report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
     return _file(wanted, "figures", reporting.lines(report))
@@ -151,7 +150,7 @@ Rows = Callable[[Engine, UserId, Asked], Iterator[tuple[Any, ...]]]
 
 def _rows_file(name: str, columns: Sequence[str], rows: Rows, ids: frozenset[str]) -> Route:
     async def answer(request: Request) -> Response:
-        times, engine, user = said(request), surroundings(request).engine, request.state.person.id
+        times, engine, user = said(request), surroundings(request).engine, person(request).id
         wanted = reporting.read(request.query_params, times.now, times.zone)
         hidden = [column in ids for column in columns]
 

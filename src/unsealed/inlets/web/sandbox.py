@@ -14,7 +14,7 @@ from starlette.routing import Route
 from unsealed.inlets.auth import client_address, user_agent
 from unsealed.inlets.web import history, letter, looks, simulate
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import surroundings
+from unsealed.inlets.web.surroundings import person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
@@ -42,7 +42,7 @@ class Reading:
 async def page(request: Request) -> Response:
     """`/sandbox` and `/sandbox/{copy}`."""
     around, where = surroundings(request), Where.of(request)
-    user = request.state.person.id
+    user = person(request).id
     asked = request.path_params.get("id")
 
     def look() -> tuple[Page[SandboxRow], int]:
@@ -149,7 +149,7 @@ async def _recorded(request: Request) -> int:
 
     def look() -> int:
         with reading(surroundings(request).engine) as connection:
-            copy = sandbox.one(connection, request.state.person.id, number)
+            copy = sandbox.one(connection, person(request).id, number)
             return copy.signals.raw if copy else 0
 
     return await run_in_threadpool(look)
@@ -169,9 +169,9 @@ async def _trackers(request: Request) -> tuple[simulate.Trackers, str]:
 
     def find() -> tuple[simulate.Trackers, str]:
         with reading(around.engine) as connection:
-            copy = sandbox.one(connection, request.state.person.id, number)
+            copy = sandbox.one(connection, person(request).id, number)
             of = copy and from_public_id(copy.message)
-            message = of and views.message(connection, request.state.person.id, of, around.clock())
+            message = of and views.message(connection, person(request).id, of, around.clock())
         if not copy or not message:
             raise HTTPException(404)
         return simulate.trackers(raw, copy.tokens, message.tracking_url, around.keys), message.tracking_url
@@ -184,7 +184,7 @@ async def _raw(request: Request) -> bytes:
 
     def look() -> bytes | None:
         with reading(surroundings(request).engine) as connection:
-            return None if number is None else sandbox.raw(connection, request.state.person.id, CopyId(number))
+            return None if number is None else sandbox.raw(connection, person(request).id, CopyId(number))
 
     raw = await run_in_threadpool(look)
     if raw is None:

@@ -23,9 +23,9 @@ from starlette.routing import Route
 from unsealed.core.next_hop import Written
 from unsealed.flow import upstreams
 from unsealed.flow.letters import letter
-from unsealed.inlets.web.access import done_at, person
+from unsealed.inlets.web.access import done_at
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.ports import Parcel

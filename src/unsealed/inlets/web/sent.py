@@ -14,7 +14,7 @@ from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
-from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import CopyState, from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
@@ -40,7 +40,7 @@ ORDERS = {
 async def page(request: Request) -> Response:
     """`/sent`: the list and, beside it, the chosen message (on a wide screen the first, when none is chosen)."""
     around, where, times = surroundings(request), Where.of(request), said(request)
-    user, texts = request.state.person.id, times.texts
+    user, texts = person(request).id, times.texts
     search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
 
     def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
@@ -110,7 +110,7 @@ async def rows(request: Request) -> Response:
     asked = request.query_params.getlist("id")[:ASKED_AT_ONCE]
     numbers = [number for each in asked if (number := from_public_id(each)) is not None]
 
-    user = request.state.person.id
+    user = person(request).id
 
     def look() -> tuple[list[MessageRow], Mapping[str, Speaker]]:
         with reading(around.engine) as connection:
@@ -138,7 +138,7 @@ async def detail(request: Request) -> Response:
     beside = request.scope["path"].partition("/detail/")[0]
     where = Where(beside, **dict(where.kept("m")), m=request.path_params["id"])
     story = await run_in_threadpool(
-        tell, around, request.state.person.id, from_public_id(request.path_params["id"]), where, times
+        tell, around, person(request).id, from_public_id(request.path_params["id"]), where, times
     )
     if story is None:
         return Response(status_code=404)
@@ -147,7 +147,7 @@ async def detail(request: Request) -> Response:
 
 async def home(request: Request) -> Response:
     """`/`: what happened, once there is something that it could have happened to."""
-    user = request.state.person.id
+    user = person(request).id
     anything = await asked(request, lambda store: sent.listed(store, user, limit=1, now=said(request).now))
     return RedirectResponse("/activity" if anything.items else "/sent", 303)
 

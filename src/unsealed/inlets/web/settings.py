@@ -26,8 +26,8 @@ from unsealed.flow import rejudge
 from unsealed.inlets.auth import CSP, user_agent
 from unsealed.inlets.web.message import back_to, until_judged
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
-from unsealed.model.message import UserId, from_public_id
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
+from unsealed.model.message import from_public_id
 from unsealed.model.view import AuditRow, Changes, CorrectionRow, RejudgingRow
 from unsealed.store import audit, corrections, judged, own
 
@@ -42,7 +42,7 @@ DONE = {
 
 async def devices(request: Request) -> Response:
     """`/settings/devices`."""
-    user = _user(request)
+    user = person(request).id
     listed = await asked(request, lambda connection: own.list_devices(connection, user))
     done = next((words for name, words in DONE.items() if name in request.query_params), "")
     response = render(
@@ -58,7 +58,7 @@ async def devices(request: Request) -> Response:
 
 async def add_device(request: Request) -> Response:
     """POST: this browser is the sender's own."""
-    around, user = surroundings(request), _user(request)
+    around, user = surroundings(request), person(request).id
     device = await changed(
         request, lambda connection: own.add_device(connection, user, user_agent(request), around.clock())
     )
@@ -68,7 +68,7 @@ async def add_device(request: Request) -> Response:
 
 async def remove_device(request: Request) -> Response:
     """POST: believe a browser no longer. Form: id."""
-    now, user = surroundings(request).clock(), _user(request)
+    now, user = surroundings(request).clock(), person(request).id
     number = from_public_id(request.state.form.get("id", ""))
     if number is None or not await changed(request, lambda c: own.remove_device(c, user, number, now)):
         raise HTTPException(404, NOT_YOURS)
@@ -77,7 +77,7 @@ async def remove_device(request: Request) -> Response:
 
 async def judging(request: Request) -> Response:
     """`/settings/judging`."""
-    user, given = _user(request), request.query_params
+    user, given = person(request).id, request.query_params
     older = given.get("older", "")
     before = int(older) if older.isascii() and older.isdigit() and len(older) < 16 else None
 
@@ -107,7 +107,7 @@ async def judging(request: Request) -> Response:
 
 async def undo(request: Request) -> Response:
     """POST: take back what was said about an event. Form: id, back."""
-    around, user, form = surroundings(request), _user(request), request.state.form
+    around, user, form = surroundings(request), person(request).id, request.state.form
     given = form.get("id", "")
     standing = await asked(request, lambda connection: corrections.list_for(connection, user))
     said = next((each for each in standing if str(each.id) == given), None)
@@ -130,11 +130,6 @@ def browser_name(agent: str) -> str:
     """ "Firefox on Linux"."""
     read = read_agent(agent)
     return f"{read.client or 'A browser'} on {read.system}" if read.system else read.client or "A browser"
-
-
-def _user(request: Request) -> UserId:
-    user: UserId = request.state.person.id
-    return user
 
 
 routes = [

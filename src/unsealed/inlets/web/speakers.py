@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from unsealed.core.notice import silenced
 from unsealed.inlets.auth import local_path
-from unsealed.inlets.web.surroundings import changed, surroundings
+from unsealed.inlets.web.surroundings import changed, person, surroundings
 from unsealed.model.message import MessageId, UserId, from_public_id
 from unsealed.model.notice import Press, Scope, Why
 from unsealed.store import notices
@@ -89,7 +89,7 @@ def speakers(connection: Connection, user: UserId, ids: Iterable[str]) -> Mappin
 
 async def press(request: Request) -> Response:
     """POST: press a speaker."""
-    form, user = request.state.form, request.state.person.id
+    form, user = request.state.form, person(request).id
     scope, of, silent = form.get("scope", ""), form.get("of", ""), form.get("silent", "")
     if one := form.get("one", ""):
         scope, (of, _, silent) = Scope.MESSAGE.value, one.partition(".")
@@ -120,7 +120,7 @@ async def press(request: Request) -> Response:
 
 async def press_several(request: Request) -> Response:
     """POST: press the speakers of several messages at once; none, where one is not the user's."""
-    form, user, now = request.state.form, request.state.person.id, surroundings(request).clock()
+    form, user, now = request.state.form, person(request).id, surroundings(request).clock()
     ids = [name.removeprefix("m.") for name in form if name.startswith("m.")][:SEVERAL]
     silent = form.get("silent", "")
     if silent not in ("0", "1"):

@@ -1,6 +1,6 @@
 """What the web app stands in: the store, the clock, the addresses. Built once in `app`, read by every page.
 
-`asked` and `changed` run a page's questions to the store and its changes, off the event loop.
+`asked` and `changed` run a page's questions to the store and its changes, off the event loop; `person` is who asks.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from unsealed.core.drafting import Desk
 from unsealed.core.forwarded import Network
 from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
+from unsealed.inlets.auth import Person
 from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.notice import Device
@@ -86,9 +87,15 @@ def surroundings(connection: HTTPConnection) -> Surroundings:
     """The surroundings of the app that answers this request, as they are for who asks: where mail of that person goes
     by a next hop chosen in the pages, `sandbox` and `tracking` say what holds for it."""
     around: Surroundings = connection.app.state.surroundings
-    person = getattr(connection.state, "person", None)  # not set where an error came before the guard
-    host = person.next_hop if person is not None else None
+    who: Person | None = getattr(connection.state, "person", None)  # not set where an error came before the guard
+    host = who.next_hop if who is not None else None
     return around if host is None else replace(around, sandbox=False, tracking=around.allowed_by(host))
+
+
+def person(connection: HTTPConnection) -> Person:
+    """Who is signed in."""
+    who: Person = connection.state.person  # the guard lets nobody else come here
+    return who
 
 
 def newest_tracking(around: Surroundings) -> Tracking:

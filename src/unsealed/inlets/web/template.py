@@ -28,9 +28,8 @@ from starlette.routing import Route
 from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
 from unsealed.inlets.web import letter
-from unsealed.inlets.web.access import person
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.inlets.web.tracking import OFFERED, WORDS
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import Recipient, UserId, from_public_id, public_id

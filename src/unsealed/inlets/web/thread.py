@@ -25,9 +25,9 @@ from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.sent import detail
 from unsealed.inlets.web.speakers import Speaker, speakers
-from unsealed.inlets.web.surroundings import asked, surroundings
+from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.model.message import UserId, from_public_id
+from unsealed.model.message import from_public_id
 from unsealed.model.thread import Thread
 from unsealed.model.view import MessageRow
 from unsealed.store import feed, threads, views
@@ -47,7 +47,7 @@ class Entry:
 async def page(request: Request) -> Response:
     """`/thread/{id}`."""
     around, where, times = surroundings(request), Where.of(request), said(request)
-    user: UserId = request.state.person.id
+    user = person(request).id
     number = from_public_id(request.path_params["id"])
 
     def look(connection: Connection) -> tuple[Thread | None, Mapping[str, Speaker], int]:
@@ -78,7 +78,7 @@ async def page(request: Request) -> Response:
 
 async def rows(request: Request) -> Response:
     """`/thread/{thread}/rows?id=...`: these letters as they are now."""
-    user: UserId = request.state.person.id
+    user = person(request).id
     asked_for = [number for each in request.query_params.getlist("id") if (number := from_public_id(each)) is not None]
 
     def look(connection: Connection) -> tuple[list[MessageRow], Mapping[str, Speaker]]:

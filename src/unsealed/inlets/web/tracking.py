@@ -21,9 +21,8 @@ from starlette.routing import Route
 from unsealed.core.policy import Ceiling, limited
 from unsealed.flow import policy
 from unsealed.inlets.web.page import render
-from unsealed.inlets.web.surroundings import asked, changed, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.errors import BadInput, Refused, sentence
-from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope
 
 OFFERED = (Level.OFF, Level.IDENTIFIED, Level.FULL)
@@ -84,7 +83,7 @@ async def keep_everybody(request: Request) -> Response:
 
 async def exclude(request: Request) -> Response:
     """POST: put something on a list. Form: kind ("recipients" or "links"), name, what, everybody."""
-    around, form, user = surroundings(request), request.state.form, _user(request)
+    around, form, user = surroundings(request), request.state.form, person(request).id
     kind, name, everybody = form.get("kind", ""), form.get("name", ""), "everybody" in form
     what = form.get("what", "")
 
@@ -112,7 +111,7 @@ async def exclude(request: Request) -> Response:
 
 async def learn(request: Request) -> Response:
     """POST: leave the links of a signature alone. Form: learn-1, learn-2 ... (domains that were ticked)."""
-    around, form, user = surroundings(request), request.state.form, _user(request)
+    around, form, user = surroundings(request), request.state.form, person(request).id
     ticked = [value for name, value in form.items() if name.startswith("learn-")]
 
     def work(connection: Connection) -> None:
@@ -130,7 +129,7 @@ async def learn(request: Request) -> Response:
 
 async def include(request: Request) -> Response:
     """POST: take something off a list. Form: scope, name, everybody."""
-    around, form, user = surroundings(request), request.state.form, _user(request)
+    around, form, user = surroundings(request), request.state.form, person(request).id
     try:
         scope = Scope(form.get("scope", ""))
     except ValueError:
@@ -155,7 +154,7 @@ async def first(request: Request) -> Response:
 
 async def answer_first(request: Request) -> Response:
     """POST: the answer. Form: what ("nothing", "clicks", "both"), eu."""
-    around, form, user = surroundings(request), request.state.form, _user(request)
+    around, form, user = surroundings(request), request.state.form, person(request).id
     answers = {
         "nothing": (Level.OFF, Level.OFF),
         "clicks": (Level.OFF, Level.FULL),
@@ -187,7 +186,7 @@ async def answer_first(request: Request) -> Response:
 
 
 async def _keep(request: Request, place: Place, section: str) -> Response:
-    around, user = surroundings(request), _user(request)
+    around, user = surroundings(request), person(request).id
     try:
         await changed(request, lambda c: policy.keep(c, user, place, around.tracking, around.clock()))
     except Refused as error:
@@ -203,7 +202,7 @@ async def _page(
     wrong: Mapping[str, str] | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
-    user, tracking_url = _user(request), surroundings(request).tracking_url
+    user, tracking_url = person(request).id, surroundings(request).tracking_url
     found = await _look(request)
     learned = await asked(request, lambda connection: policy.learned(connection, user, tracking_url))
     return render(
@@ -239,13 +238,8 @@ def _level(written: str) -> Level | None:
 
 
 async def _look(request: Request) -> policy.Overview:
-    user, most = _user(request), surroundings(request).tracking
+    user, most = person(request).id, surroundings(request).tracking
     return await asked(request, lambda connection: policy.overview(connection, user, most))
-
-
-def _user(request: Request) -> UserId:
-    user: UserId = request.state.person.id
-    return user
 
 
 routes = [
