@@ -27,8 +27,9 @@ from bench import ROOT
 from bench.population import Letter, Population, Rates, Spot, Truth, assumptions
 from bench.table import Table, progress
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import RULES_VERSION, Context, Presence, SeenHit, judge
+from unsealed.core.judge import RULES_VERSION, judge
 from unsealed.core.network import read_network
+from unsealed.core.scene import Context, Presence, SeenHit
 from unsealed.model.event import Finding, HitId, HitKind, Network, NetworkClass, Verdict
 from unsealed.model.message import CopyId
 

@@ -24,8 +24,9 @@ from bench import DISK
 from bench.table import Table, middle, progress
 from unsealed.app.supervise import settle
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import Context, SeenHit, judge
+from unsealed.core.judge import judge
 from unsealed.core.network import read_network
+from unsealed.core.scene import Context, SeenHit
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.flow.ingest import Ingest
 from unsealed.model.event import HitId, HitKind

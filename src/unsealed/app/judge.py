@@ -28,8 +28,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import Context, SeenHit, judge
+from unsealed.core.judge import judge
 from unsealed.core.network import read_network
+from unsealed.core.scene import Context, SeenHit
 from unsealed.model.event import HitId, HitKind, Network, NetworkClass
 from unsealed.model.message import CopyId
 

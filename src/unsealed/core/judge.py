@@ -1,8 +1,9 @@
 """Hits of one message -> what each of them was, how sure, and why.
 
 The rules stand in RULES, in the order in which they are asked. Each looks at one hit within the scene of all hits of
-the message and answers nothing, evidence (a reason that is kept, and the next rule is asked) or a decision. The first
-decision wins. What is then counted goes through REPEAT: the same actor asking again within seconds is one act.
+the message (core.scene) and answers nothing, evidence (a reason that is kept, and the next rule is asked) or a
+decision. The first decision wins. What is then counted goes through REPEAT: the same actor asking again within seconds
+is one act.
 
 Promises: the same hits, context and rule set give the same verdicts in any order of arrival; a hit is judged by what
 happened within `neighbourhood` of it, never by anything further away, so that a part of a long history can be judged
@@ -14,93 +15,38 @@ Does not know networks or agents by itself: both come with the hit (core.network
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
-from unsealed.core.agent import is_stale, read_agent
-from unsealed.core.reliability import company_of
+from unsealed.core.agent import is_stale
+from unsealed.core.behind import (
+    CROWDED,
+    MAIL_PROGRAMS,
+    MANY_ADDRESSES,
+    PROVIDERS,
+    READERS,
+    WHERE_PEOPLE_ARE,
+    says_ahead,
+)
+from unsealed.core.scene import COMPANION_S, TRAP_S, Context, Scene, SeenHit, nearest, seconds
 from unsealed.model.event import (
-    NOWHERE,
-    Agent,
     Answer,
     ClientKind,
-    Correction,
     Finding,
     HitId,
     HitKind,
-    Network,
     NetworkClass,
-    Place,
     Reason,
     Verdict,
 )
-from unsealed.model.message import CopyId
 
 RULES_VERSION = "2026.11.2"
 
 CLOCKS_DIFFER_S = 1.0  # the collector and the mail side may run on different machines, and a 250 takes its time
 REPEAT_S = 5.0
-FOLLOWED_S = 5.0  # from the question of an Office program to the browser that it opens
-TRAP_S = 60.0
-BURST_S = 10.0  # around a burst, what its address asks for
-COMPANION_S = 10.0  # between the requests of one visit of a scanner
 EARLY_S = 60.0
-SELF_KEPT = timedelta(days=7)  # how long an address that the sender used is evidence
-
-
-@dataclass(slots=True, kw_only=True)
-class SeenHit:
-    """One hit with all that the judge may look at. Never changed; not frozen only because that costs three times as
-    long to make, and tens of thousands are made in a second."""
-
-    id: HitId
-    copy: CopyId
-    kind: HitKind
-    link: int | None
-    at: datetime
-    sent_at: datetime | None  # when the next hop accepted the copy; None: unknown, rules of time are silent
-    waiting: bool = False  # the next hop has not confirmed the copy yet, as far as we know
-    method: str
-    address: str = field(repr=False)
-    user_agent: str
-    agent: Agent
-    network: Network
-    language: bool | None = None  # Accept-Language was there, was absent, or nobody knows
-    prefetch: str = ""
-    own_device: bool = False  # the request carried the cookie of a browser that the sender called "me"
-    recipient: str = ""  # whose copy, in lower case; "": shared or not known
-    referer: str = ""  # host that showed the picture or the link
-    place: Place = NOWHERE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
-    """The sender was signed in with this browser from this address."""
-
-    address: str = field(repr=False)
-    user_agent: str
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What is known about the sender beside the hits."""
-
-    presences: tuple[Presence, ...] = ()
-    addresses: Mapping[str, datetime] = field(default_factory=dict)  # address the sender used -> when last
-    shared_addresses: frozenset[str] = frozenset()  # known to be used by recipients too
-    views: tuple[datetime, ...] = ()  # when the sender's own client reported a view of the thread, in order of time
-    traps: frozenset[int] = frozenset()  # positions of hidden links
-    agents: frozenset[str] = frozenset()  # user agents of the sender's own browsers
-    mailboxes: frozenset[str] = frozenset()  # the sender's own mail addresses, in lower case: whose domain is shared
-    corrections: tuple[Correction, ...] = ()  # newest first; the first that fits holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +67,8 @@ class Decision:
     words: str
 
 
-Ruling = Evidence | Decision | None
-Rule = Callable[[SeenHit, "Scene"], Ruling]
+Ruling: TypeAlias = Evidence | Decision | None
+Rule: TypeAlias = Callable[[SeenHit, Scene], Ruling]
 
 
 def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None = None) -> dict[HitId, Verdict]:
@@ -144,7 +90,7 @@ def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None =
             acts[act] = hit.at
             if last is not None and (gap := (hit.at - last).total_seconds()) <= REPEAT_S:
                 evidence = (*evidence, Reason(code=decision.code, words=decision.words))
-                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {_seconds(gap)}")
+                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {seconds(gap)}")
         if since is None or hit.at >= since:
             verdicts[hit.id] = Verdict(
                 finding=decision.finding,
@@ -153,67 +99,6 @@ def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None =
                 rules=RULES_VERSION,
             )
     return verdicts
-
-
-def network_key(address: str, network: Network) -> str:
-    """What a correction remembers of where a request came from.
-
-    "operator:Example Ltd" where one actor answers with many addresses; otherwise the network around the address, /24 of
-    IPv4 or /56 of IPv6, which is what a household or an office keeps while its address changes; "local" for this
-    machine and private addresses; the text itself when it is no address.
-    """
-    if network.kind in _MANY_ADDRESSES_ONE_ACTOR:
-        return f"operator:{network.operator or network.kind.value}"
-    if network.kind is NetworkClass.LOCAL:
-        return "local"
-    return _prefix(address)
-
-
-@lru_cache(maxsize=16_384)
-def _prefix(address: str) -> str:
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return str(ip_network((parsed, 56), strict=False))
-        parsed = parsed.ipv4_mapped
-    return str(ip_network((parsed, 24), strict=False))
-
-
-def correction_scope(
-    answer: Answer, *, hit: HitId, user_agent: str, address: str, network: Network, recipient: str, prefetch: str
-) -> tuple[str, str, str]:
-    """user_agent, network and recipient of the correction that the sender's answer about a hit makes: which other hits
-    it holds for.
-
-    "That was me" holds for all recipients, "a machine" for the recipient's company, "them" for the recipient. What says
-    nothing of a device, such as Gmail's image proxy, is the same for every reader in the world: there the answer never
-    reaches beyond the recipient, and "me" not beyond this one hit (network "hit:<id>"). So it is with an unknown
-    recipient, and with "them" about a request that says itself that nobody looks yet.
-
-    recipient: whose copy, in lower case; "" when it is shared. prefetch: as in SeenHit.
-    """
-    kind = read_agent(user_agent).kind
-    key = network_key(address, network)
-    one_device = kind not in _NO_DEVICE
-    everybodys = not one_device or network.kind in _MANY_ADDRESSES_ONE_ACTOR
-    this_one = f"hit:{hit}"
-    match answer:
-        case Answer.ME:
-            return user_agent, this_one if everybodys else key, ""
-        case Answer.MACHINE:
-            company = company_of(recipient)
-            at_work = one_device and network.kind in _MACHINE_NETWORKS  # a gateway, not a provider's proxy
-            if company and (at_work or not everybodys):
-                recipient = f"@{company}"
-            return user_agent, this_one if everybodys and not recipient else key, recipient
-        case Answer.THEM:
-            ahead = kind is ClientKind.PREFETCH or _says_ahead(prefetch)
-            return user_agent, this_one if ahead or (everybodys and not recipient) else key, recipient
-        case _:
-            assert_never(answer)
 
 
 def neighbourhood(context: Context) -> timedelta:
@@ -238,234 +123,15 @@ def _decide(hit: SeenHit, scene: Scene) -> tuple[Decision, tuple[Reason, ...]]:
     raise AssertionError("the last rule decides everything")
 
 
-class Scene:
-    """All hits of one message in the order of time, and what stands out when they are seen together."""
-
-    def __init__(self, hits: Sequence[SeenHit], context: Context) -> None:
-        self.hits = sorted(hits, key=_in_time)
-        self.context = context
-        self.burst: dict[HitId, str] = {}  # members, with the fact in words
-        self.crossing: dict[HitId, str] = {}
-        self._burst_at: dict[tuple[CopyId, str], list[datetime]] = defaultdict(list)
-        self._trap_at: dict[str, list[datetime]] = defaultdict(list)
-        self._browsed_at: dict[tuple[str, CopyId, int | None], list[datetime]] = defaultdict(list)
-        self._scans_at: dict[tuple[CopyId, NetworkClass], list[datetime]] = defaultdict(list)
-        self._presences: dict[str, list[Presence]] = defaultdict(list)
-        self._said: dict[tuple[str, str], list[Correction]] = defaultdict(list)
-        for presence in context.presences:
-            self._presences[presence.address].append(presence)
-        for correction in context.corrections:
-            self._said[correction.user_agent, correction.network].append(correction)
-        self._agents = context.agents | {presence.user_agent for presence in context.presences}
-        self._companies = {company_of(mailbox) for mailbox in context.mailboxes} - {""}
-        self._gather()
-
-    def correction(self, hit: SeenHit) -> Correction | None:
-        """What the sender said of this hit, or else the newest of what holds for it."""
-        if not self._said:
-            return None
-        if about_it := self._said.get((hit.user_agent, f"hit:{hit.id}")):
-            said = about_it
-            ahead = False
-        else:
-            said = self._said.get((hit.user_agent, network_key(hit.address, hit.network)), [])
-            ahead = _says_ahead(hit.prefetch) or hit.agent.kind is ClientKind.PREFETCH
-        nobody = ahead or hit.method != "GET" or hit.link in self.context.traps
-        for correction in said:
-            if _covers(correction.recipient, hit.recipient) and not (correction.answer is Answer.THEM and nobody):
-                return correction
-        return None
-
-    def signed_in(self, hit: SeenHit) -> bool:
-        """Whether the sender was signed in then, with this agent from this address."""
-        return any(
-            presence.user_agent == hit.user_agent and presence.since <= hit.at <= presence.until
-            for presence in self._presences.get(hit.address, ())
-        )
-
-    def own_address(self, hit: SeenHit) -> bool:
-        """Whether the sender used this address not long before or after."""
-        used = self.context.addresses.get(hit.address)
-        if used is not None and hit.at <= used + SELF_KEPT:
-            return True
-        return any(
-            presence.since - SELF_KEPT <= hit.at <= presence.until + SELF_KEPT
-            for presence in self._presences.get(hit.address, ())
-        )
-
-    def usual_agent(self, hit: SeenHit) -> bool:
-        return bool(hit.user_agent) and hit.user_agent in self._agents
-
-    def colleague(self, hit: SeenHit) -> bool:
-        """Whether the copy went to somebody else in the sender's own company, who sits behind the same addresses."""
-        if not self._companies or hit.recipient in self.context.mailboxes:
-            return False
-        return company_of(hit.recipient) in self._companies
-
-    def shared(self, hit: SeenHit) -> bool:
-        """Whether the reader of this copy may sit behind the same address as the sender.
-
-        A company's address is the sender's alone as long as the reader is known to be of another company.
-        """
-        if hit.address in self.context.shared_addresses or hit.network.kind in _CROWDED:
-            return True
-        return hit.network.kind is NetworkClass.CORPORATE and not (self.context.mailboxes and hit.recipient)
-
-    def trap_near(self, hit: SeenHit) -> float | None:
-        """Seconds between this hit and one of its address on a hidden link; None: none within a minute."""
-        return _nearest(self._trap_at.get(hit.address), hit.at, TRAP_S)
-
-    def burst_near(self, hit: SeenHit) -> bool:
-        return _nearest(self._burst_at.get((hit.copy, hit.address)), hit.at, BURST_S) is not None
-
-    def scan_near(self, hit: SeenHit) -> bool:
-        """Whether the network followed a link of the same copy by itself. Where a person followed it as well, it was
-        the check that comes with the person's click."""
-        return _nearest(self._scans_at.get((hit.copy, hit.network.kind)), hit.at, COMPANION_S) is not None
-
-    def browsed_after(self, hit: SeenHit) -> float | None:
-        """Seconds until a browser asked for the same link from the same address; None: none did within 5 s."""
-        return _until_next(self._browsed_at.get((hit.address, hit.copy, hit.link)), hit.at, FOLLOWED_S)
-
-    def _gather(self) -> None:
-        clicks: dict[tuple[CopyId, str], list[SeenHit]] = defaultdict(list)
-        of_networks: dict[tuple[CopyId, NetworkClass], list[SeenHit]] = defaultdict(list)
-        opens: dict[tuple[object, ...], list[SeenHit]] = defaultdict(list)
-        provider_clicks: list[SeenHit] = []
-        people_at: dict[tuple[CopyId, int | None], list[datetime]] = defaultdict(list)
-        traps = self.context.traps
-        for hit in self.hits:
-            network, kind = hit.network.kind, hit.agent.kind
-            proof = hit.method == "GET" and kind not in _COMPANIONS and not (hit.prefetch and _says_ahead(hit.prefetch))
-            if hit.kind is HitKind.OPEN:
-                if proof and network not in _NO_CROSSING and kind is not ClientKind.IMAGE_PROXY:
-                    if network in _MACHINE_NETWORKS:
-                        opens[(hit.address,)].append(hit)
-                    elif kind not in _MAIL_PROGRAMS:
-                        # Two programs behind one address are two people, and so are two mail programs of one make:
-                        # offices install the same for everybody.
-                        opens[hit.address, hit.user_agent].append(hit)
-                continue
-            if not proof:
-                continue
-            if hit.link in traps and not hit.own_device:
-                self._trap_at[hit.address].append(hit.at)
-            if kind is ClientKind.BROWSER:
-                self._browsed_at[hit.address, hit.copy, hit.link].append(hit.at)
-                if network in _WHERE_PEOPLE_ARE:
-                    people_at[hit.copy, hit.link].append(hit.at)
-            clicks[hit.copy, hit.address].append(hit)
-            if network in _PROVIDERS:
-                provider_clicks.append(hit)
-            if network in _FOLLOWED_BY_MACHINES:
-                of_networks[hit.copy, network].append(hit)
-        for hit in provider_clicks:
-            if _until_next(people_at.get((hit.copy, hit.link)), hit.at, COMPANION_S) is None:
-                self._scans_at[hit.copy, hit.network.kind].append(hit.at)
-        # Addresses first: which of two races tells of a hit must not depend on where the history begins.
-        for group in (*clicks.values(), *of_networks.values()):
-            if len(group) > 1:
-                for links, within_s in ((2, 1.0), (3, 3.0)):
-                    for race in _races(group, _link_of, links, within_s):
-                        words = f"{race.different} different links within {_seconds(race.took_s)} from {race.source}"
-                        for hit in race.members:
-                            self.burst.setdefault(hit.id, words)
-        for group in opens.values():
-            if len(group) > 1:
-                for race in _races(group, _copy_of, 2, 2.0):
-                    words = f"the pixels of {race.different} recipients within {_seconds(race.took_s)} from one address"
-                    for hit in race.members:
-                        self.crossing.setdefault(hit.id, words)
-        if self.burst:
-            for hit in self.hits:
-                if hit.id in self.burst:
-                    self._burst_at[hit.copy, hit.address].append(hit.at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Race:
-    members: list[SeenHit]  # those that belong to no earlier race
-    different: int
-    took_s: float
-    source: str
-
-
-def _races(hits: list[SeenHit], what: Callable[[SeenHit], object], needed: int, within_s: float) -> Iterator[_Race]:
-    """The stretches of less than `within_s` that touch at least `needed` different things.
-
-    hits: in the order of time. Each hit is a member of the first stretch that it belongs to, and only of that one,
-    which keeps long races linear and makes the facts depend on the nearest hits alone.
-    """
-    seen: dict[object, int] = defaultdict(int)
-    first = 0
-    told = 0
-    for last, hit in enumerate(hits):
-        seen[what(hit)] += 1
-        while (hit.at - hits[first].at).total_seconds() >= within_s:
-            left = what(hits[first])
-            seen[left] -= 1
-            if not seen[left]:
-                del seen[left]
-            first += 1
-        if len(seen) < needed:
-            continue
-        one = hits[first]
-        source = "the same address" if one.address == hit.address else f"one network ({hit.network.kind.value})"
-        yield _Race(hits[max(first, told) : last + 1], len(seen), (hit.at - one.at).total_seconds(), source)
-        told = last + 1
-
-
-def _nearest(times: Sequence[datetime] | None, at: datetime, within_s: float) -> float | None:
-    """Seconds between `at` and the nearest of the times, before or after; None: none is that near."""
-    if not times:
-        return None
-    place = bisect_left(times, at)
-    gap = min(abs((time - at).total_seconds()) for time in times[max(place - 1, 0) : place + 1])
-    return gap if gap <= within_s else None
-
-
-def _until_next(times: Sequence[datetime] | None, at: datetime, within_s: float) -> float | None:
-    """Seconds from `at` to the first of the times that is not before; None: none comes that soon."""
-    if not times or (place := bisect_left(times, at)) == len(times):
-        return None
-    gap = (times[place] - at).total_seconds()
-    return gap if gap <= within_s else None
-
-
-def _in_time(hit: SeenHit) -> tuple[datetime, HitId]:
-    return hit.at, hit.id
-
-
-def _link_of(hit: SeenHit) -> object:
-    return hit.link
-
-
-def _copy_of(hit: SeenHit) -> object:
-    return hit.copy
-
-
-def _covers(scope: str, recipient: str) -> bool:
-    """Whether a correction that holds for `scope` holds for this recipient."""
-    return not scope or scope == recipient or (scope.startswith("@") and recipient.endswith(scope))
-
-
-def _says_ahead(prefetch: str) -> bool:
-    return bool(prefetch) and any(word in prefetch.lower() for word in _PREFETCH_WORDS)
-
-
 def _actor(hit: SeenHit) -> tuple[object, ...]:
     """Who acted: one proxy family, with all its addresses, is one actor."""
-    if hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in _MANY_ADDRESSES:
+    if hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in MANY_ADDRESSES:
         return (hit.network.kind, hit.agent.client)
     return (hit.address, hit.agent.client or hit.user_agent, hit.agent.device)
 
 
 def _age_s(hit: SeenHit) -> float | None:
     return None if hit.sent_at is None else (hit.at - hit.sent_at).total_seconds()
-
-
-def _seconds(took_s: float) -> str:
-    return f"{took_s:.1f} s" if took_s >= 0.05 else "a blink"
 
 
 def _after(age_s: float | None) -> str:
@@ -479,7 +145,7 @@ def _after(age_s: float | None) -> str:
 
 
 def _through_proxy(hit: SeenHit) -> bool:
-    return hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in _PROVIDERS
+    return hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in PROVIDERS
 
 
 def _machine(hit: SeenHit) -> Finding:
@@ -544,7 +210,7 @@ def trap_neighbour(hit: SeenHit, scene: Scene) -> Ruling:
     """2: whatever else came from the address that followed a hidden link."""
     if not scene.context.traps or (gap := scene.trap_near(hit)) is None:
         return None
-    words = f"the same address followed a hidden link, {_seconds(gap)} apart"
+    words = f"the same address followed a hidden link, {seconds(gap)} apart"
     return Decision(_machine(hit), 0.95, "HONEYPOT_NEIGHBOUR", words)
 
 
@@ -563,13 +229,10 @@ def before_delivery(hit: SeenHit, scene: Scene) -> Ruling:
 
 def says_prefetch(hit: SeenHit, scene: Scene) -> Ruling:
     """4: the request itself says that nobody looks yet."""
-    if not hit.prefetch:
+    if not says_ahead(hit.prefetch):
         return None
-    said = hit.prefetch.lower()
-    if any(word in said for word in _PREFETCH_WORDS):
-        words = f'the request says "{hit.prefetch[:40]}": loaded ahead'
-        return Decision(Finding.MACHINE_PREFETCH, 0.95, "PREFETCH_HEADER", words)
-    return None
+    words = f'the request says "{hit.prefetch[:40]}": loaded ahead'
+    return Decision(Finding.MACHINE_PREFETCH, 0.95, "PREFETCH_HEADER", words)
 
 
 def scanner_by_name(hit: SeenHit, scene: Scene) -> Ruling:
@@ -613,7 +276,7 @@ def office_preflight(hit: SeenHit, scene: Scene) -> Ruling:
     if gap is None:
         words = "Office asked whether the link exists, no browser followed"
         return Decision(Finding.MACHINE_PREFETCH, 0.7, "OFFICE_PREFLIGHT", words)
-    words = f"Office asked first, the browser followed after {_seconds(gap)}"
+    words = f"Office asked first, the browser followed after {seconds(gap)}"
     return Decision(Finding.DUPLICATE, 0.85, "OFFICE_PREFLIGHT", words)
 
 
@@ -687,10 +350,10 @@ def own_view(hit: SeenHit, scene: Scene) -> Ruling:
     """14: the sender's own mail program showed the thread at that moment."""
     if not scene.context.views or hit.kind is HitKind.CLICK or not _through_proxy(hit):
         return None
-    gap = _nearest(scene.context.views, hit.at, 5.0)
+    gap = nearest(scene.context.views, hit.at, 5.0)
     if gap is None:
         return None
-    return Decision(Finding.SELF_OPEN, 0.75, "SELF_VIEW", f"you looked at this thread yourself, {_seconds(gap)} apart")
+    return Decision(Finding.SELF_OPEN, 0.75, "SELF_VIEW", f"you looked at this thread yourself, {seconds(gap)} apart")
 
 
 def own_address(hit: SeenHit, scene: Scene) -> Ruling:
@@ -704,12 +367,12 @@ def own_address(hit: SeenHit, scene: Scene) -> Ruling:
         return None  # behind a proxy that hides addresses everybody is local
     if not colleague:
         if scene.usual_agent(hit):
-            sure = 0.7 if network in _CROWDED else 0.85
+            sure = 0.7 if network in CROWDED else 0.85
             return Decision(_own(hit), sure, "SELF_IP", "from an address that you use, with a program that you use")
         if not scene.shared(hit):
             sure = 0.7 if network is NetworkClass.CORPORATE else 0.85
             return Decision(_own(hit), sure, "SELF_IP", "from an address that you use yourself")
-    if hit.agent.kind not in _READERS:
+    if hit.agent.kind not in READERS:
         return Evidence("SELF_IP_SHARED", "from a network that you use too")
     if colleague:
         words = "from a network that you use too, but the copy is a colleague's"
@@ -737,7 +400,7 @@ def named_proxy(hit: SeenHit, scene: Scene) -> Ruling:
 
 def provider_pixel(hit: SeenHit, scene: Scene) -> Ruling:
     """18: a nameless proxy in a mail provider's network. Scanners live there too: time and company decide."""
-    if hit.network.kind not in _PROVIDERS or hit.kind is HitKind.CLICK:
+    if hit.network.kind not in PROVIDERS or hit.kind is HitKind.CLICK:
         return None
     age_s = _age_s(hit)
     who = hit.network.operator or "a mail provider"
@@ -746,7 +409,7 @@ def provider_pixel(hit: SeenHit, scene: Scene) -> Ruling:
         return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", words)
     late = age_s is None or age_s >= EARLY_S
     # Outlook on a desktop in the cloud comes from there, too, and calls itself an old Internet Explorer.
-    if hit.agent.kind not in _MAIL_PROGRAMS and (is_stale(hit.user_agent) if hit.user_agent else not late):
+    if hit.agent.kind not in MAIL_PROGRAMS and (is_stale(hit.user_agent) if hit.user_agent else not late):
         what = "an outdated browser" if hit.user_agent else "no name"
         return Decision(Finding.SCANNER, 0.7, "PROXY_BY_NET", f"from the network of {who} with {what}, as scanners do")
     loads_ahead = hit.network.operator.startswith(_LOAD_AHEAD)
@@ -766,7 +429,7 @@ def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
         return None
     age_s = _age_s(hit)
     early = age_s is not None and age_s < EARLY_S
-    if hit.agent.kind in _MAIL_PROGRAMS:
+    if hit.agent.kind in MAIL_PROGRAMS:
         if not early or hit.agent.client != "Apple Mail":
             return None
         words = f"as Apple Mail, but as fetchers do, on a rented machine, {_after(age_s)}"
@@ -803,14 +466,14 @@ def no_language(hit: SeenHit, scene: Scene) -> Ruling:
 
 def direct(hit: SeenHit, scene: Scene) -> Ruling:
     """20: a mail program or a browser where people are."""
-    program = hit.agent.kind in _MAIL_PROGRAMS
+    program = hit.agent.kind in MAIL_PROGRAMS
     if not program and hit.agent.kind is not ClientKind.BROWSER:
         return None
     network = hit.network.kind
     if network is NetworkClass.APPLE_RELAY:
         if hit.agent.client not in _SAFARI or hit.language is False:
             return None
-    elif network not in _WHERE_PEOPLE_ARE:
+    elif network not in WHERE_PEOPLE_ARE:
         return None
     age_s = _age_s(hit)
     sure = 0.95
@@ -826,7 +489,7 @@ def direct(hit: SeenHit, scene: Scene) -> Ruling:
 
 def hosting_person(hit: SeenHit, scene: Scene) -> Ruling:
     """21: people reach us through rented machines too: VPNs, remote desktops, company proxies."""
-    if hit.network.kind is not NetworkClass.HOSTING or hit.agent.kind not in _READERS:
+    if hit.network.kind is not NetworkClass.HOSTING or hit.agent.kind not in READERS:
         return None
     age_s = _age_s(hit)
     if age_s is not None and age_s < EARLY_S:
@@ -913,44 +576,6 @@ NOT_CHATS = frozenset(
         "Outbrain",
     }
 )
-_PREFETCH_WORDS = ("prefetch", "preview", "prerender", "instant")
 _GUESSED = frozenset({"library.bare", "library.generic", "crawler.compatible"})
-_COMPANIONS = frozenset({ClientKind.LINK_PREVIEW, ClientKind.PREFETCH})
-_MAIL_PROGRAMS = frozenset({ClientKind.DESKTOP_CLIENT, ClientKind.MOBILE_APP, ClientKind.WEBMAIL})
-_READERS = _MAIL_PROGRAMS | {ClientKind.BROWSER}
-_PROVIDERS = frozenset(
-    {NetworkClass.MICROSOFT, NetworkClass.WEBMAIL_PROXY, NetworkClass.GOOGLE_PROXY, NetworkClass.YAHOO_PROXY}
-)
 _LOAD_AHEAD = "Proton"  # "pre-loads" what it does not strip; on arrival or on opening, it does not say
-# Networks that answer with many addresses for one actor.
-_MANY_ADDRESSES = _PROVIDERS | {NetworkClass.APPLE_RELAY}
-_MANY_ADDRESSES_ONE_ACTOR = _MANY_ADDRESSES | {NetworkClass.SECURITY_VENDOR, NetworkClass.HOSTING}
-_NO_DEVICE = frozenset({ClientKind.IMAGE_PROXY, ClientKind.PREFETCH})
-_MACHINE_NETWORKS = frozenset({NetworkClass.MICROSOFT, NetworkClass.SECURITY_VENDOR, NetworkClass.HOSTING})
-_WHERE_PEOPLE_ARE = frozenset(
-    {
-        NetworkClass.RESIDENTIAL,
-        NetworkClass.MOBILE_CARRIER,
-        NetworkClass.CORPORATE,
-        NetworkClass.SSE_PROXY,
-        NetworkClass.VPN,
-        NetworkClass.LOCAL,
-        NetworkClass.UNKNOWN,  # without a routing table every ordinary address is unknown
-        NetworkClass.SENDER,
-    }
-)
-# Strangers behind one address.
-_CROWDED = frozenset(
-    {
-        NetworkClass.SSE_PROXY,
-        NetworkClass.VPN,
-        NetworkClass.MOBILE_CARRIER,
-        NetworkClass.HOSTING,
-        *_MANY_ADDRESSES,
-    }
-)
-# Two of them opening within 2 s prove nothing.
-_NO_CROSSING = _CROWDED - {NetworkClass.HOSTING} | {NetworkClass.LOCAL}
-# Several addresses of one of these that follow links at once are one machine.
-_FOLLOWED_BY_MACHINES = _MACHINE_NETWORKS | _PROVIDERS
 _SAFARI = frozenset({"Safari", "Mobile Safari", "Apple Mail"})

@@ -23,10 +23,11 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Engine, FromClause
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import Context, Presence, SeenHit, judge, neighbourhood
+from unsealed.core.judge import judge, neighbourhood
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.network import place_behind
 from unsealed.core.reading import READING_GAP, begins_reading
+from unsealed.core.scene import Context, Presence, SeenHit
 from unsealed.flow import notify
 from unsealed.model.event import (
     NOWHERE,

@@ -15,7 +15,8 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import RULES_VERSION, correction_scope
+from unsealed.core.correction import correction_scope
+from unsealed.core.judge import RULES_VERSION
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.flow.judging import Locate, look
 from unsealed.model.errors import BadInput, Refused

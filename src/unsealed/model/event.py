@@ -169,7 +169,7 @@ class Correction:
     id: int
     answer: Answer
     user_agent: str  # exactly
-    network: str = field(repr=False)  # key of core.judge.network_key
+    network: str = field(repr=False)  # key of core.correction.network_key
     recipient: str = ""  # an address, "@domain", or "" for all recipients
     at: datetime
 

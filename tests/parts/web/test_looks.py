@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import Context, SeenHit, judge
+from unsealed.core.judge import judge
 from unsealed.core.network import read_network
+from unsealed.core.scene import Context, SeenHit
 from unsealed.inlets.web import looks
 from unsealed.inlets.web.looks import Look
 from unsealed.model.event import Finding, HitId, HitKind

@@ -4,95 +4,48 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.core.hits import (
+    APPLE,
+    CHROME,
+    CLOUD,
+    GMAIL,
+    GMAIL_PREFETCH,
+    GOOGLE,
+    HERE,
+    HOME,
+    INES,
+    MICROSOFT,
+    NOON,
+    OFFICE,
+    OFFICE_ASKS,
+    OTHER_CLOUD,
+    PLAIN,
+    RELAY,
+    SAFARI,
+    STALE,
+    THUNDERBIRD,
+    VENDOR,
+    VPN,
+    YAHOO,
+    ZSCALER,
+    Place,
+    seen,
+)
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import (
-    RULES_VERSION,
-    Context,
-    Presence,
-    SeenHit,
-    correction_scope,
-    judge,
-    neighbourhood,
-    network_key,
-)
+from unsealed.core.judge import RULES_VERSION, judge, neighbourhood
+from unsealed.core.scene import Context, Presence, SeenHit
 from unsealed.model.event import Answer, Correction, Finding, HitId, HitKind, Network, NetworkClass, Verdict
 from unsealed.model.message import CopyId
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
-)
-STALE = CHROME.replace("141", "80")
-SAFARI = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-    "Version/18.1 Mobile/15E148 Safari/604.1"
-)
 OUTLOOK = "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)"
-THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.5.0"
-GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-GMAIL_PREFETCH = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
-)
-YAHOO = "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html"
-APPLE = "Mozilla/5.0"
-OFFICE_ASKS = "Microsoft Office Existence Discovery"
-HOME = ("203.0.113.21", NetworkClass.RESIDENTIAL)
-OFFICE = ("192.0.2.10", NetworkClass.CORPORATE)
-PLAIN = ("198.51.100.4", NetworkClass.UNKNOWN)
-HERE = ("127.0.0.1", NetworkClass.LOCAL)
-GOOGLE = ("66.249.84.77", NetworkClass.GOOGLE_PROXY)
-MICROSOFT = ("40.94.16.20", NetworkClass.MICROSOFT)
-CLOUD = ("54.70.12.9", NetworkClass.HOSTING)
-OTHER_CLOUD = ("54.70.12.10", NetworkClass.HOSTING)
-RELAY = ("172.226.56.12", NetworkClass.APPLE_RELAY)
-VENDOR = ("209.222.80.14", NetworkClass.SECURITY_VENDOR)
-ZSCALER = ("87.58.66.12", NetworkClass.SSE_PROXY)
-VPN = ("198.51.100.200", NetworkClass.VPN)
-
-Place = tuple[str, NetworkClass]
-
-
-def seen(
-    t: float,
-    agent: str = CHROME,
-    place: Place = HOME,
-    link: int | None = None,
-    *,
-    copy: int = 1,
-    method: str = "GET",
-    language: bool | None = True,
-    prefetch: str = "",
-    sent: bool = True,
-    own_device: bool = False,
-    recipient: str = "",
-) -> SeenHit:
-    address, network = place
-    return SeenHit(
-        id=HitId(0),
-        copy=CopyId(copy),
-        kind=HitKind.OPEN if link is None else HitKind.CLICK,
-        link=link,
-        at=NOON + timedelta(seconds=t),
-        sent_at=NOON if sent else None,
-        method=method,
-        address=address,
-        user_agent=agent,
-        agent=read_agent(agent),
-        network=Network(kind=network),
-        language=language,
-        prefetch=prefetch,
-        own_device=own_device,
-        recipient=recipient,
-    )
 
 
 def verdicts(*hits: SeenHit, context: Context | None = None) -> list[Verdict]:
@@ -142,7 +95,7 @@ SIGNED_IN = Context(
         (seen(900, GMAIL_PREFETCH, GOOGLE), "machine_prefetch", "GMAIL_PREFETCH", 0.98),
         (seen(900, GMAIL, GOOGLE), "proxied_open", "PROXY_GMAIL", 0.9),
         (seen(2, GMAIL, GOOGLE), "machine_prefetch", "PROXY_TOO_SOON", 0.5),
-        (seen(2, GMAIL, GOOGLE, sent=False), "proxied_open", "PROXY_GMAIL", 0.9),
+        (seen(2, GMAIL, GOOGLE, timed=False), "proxied_open", "PROXY_GMAIL", 0.9),
         (seen(900, YAHOO, PLAIN), "proxied_open", "PROXY_YAHOO", 0.9),
         (seen(900, "FastmailUA/1.0", PLAIN), "proxied_open", "PROXY_OTHER", 0.9),
         (seen(900, CHROME, MICROSOFT), "proxied_open", "PROXY_BY_NET", 0.7),
@@ -181,7 +134,7 @@ def test_head_never_counts(agent: str, place: Place, link: int | None) -> None:
 
 
 def test_what_is_asked_for_while_the_copy_waits_is_no_reader() -> None:
-    waiting = dataclasses.replace(seen(900, THUNDERBIRD, sent=False), waiting=True)
+    waiting = dataclasses.replace(seen(900, THUNDERBIRD, timed=False), waiting=True)
 
     assert ["BEFORE_DELIVERY"] == codes(waiting)
     assert ["scanner"] == findings(waiting)
@@ -254,133 +207,6 @@ def test_a_colleague_who_runs_the_senders_browser_behind_the_senders_address_is_
     hits = [seen(900, CHROME, HERE, recipient=whose) for whose in ("rob@x.example", "me@x.example", "ines@y.example")]
 
     assert ["human_open", "self_open", "self_open"] == [findings(hit, context=context)[0] for hit in hits]
-
-
-# Corrections
-
-
-def correction(answer: Answer, hit: SeenHit, *, number: int = 1, at: datetime = NOON) -> Correction:
-    user_agent, network, recipient = correction_scope(
-        answer,
-        hit=hit.id,
-        user_agent=hit.user_agent,
-        address=hit.address,
-        network=hit.network,
-        recipient=hit.recipient,
-        prefetch=hit.prefetch,
-    )
-    return Correction(id=number, answer=answer, user_agent=user_agent, network=network, recipient=recipient, at=at)
-
-
-def corrected(answer: Answer, hit: SeenHit, *others: SeenHit) -> list[str]:
-    """What the hit and the others are once the answer was given about the first."""
-    return findings(hit, *others, context=Context(corrections=(correction(answer, hit),)))
-
-
-INES, LOTTE, ROB = "ines@fennel.example", "lotte@fennel.example", "rob@gmail.com"
-
-
-def test_me_holds_for_all_recipients_of_the_same_program_and_network() -> None:
-    same = seen(2000, THUNDERBIRD, ("203.0.113.99", NetworkClass.RESIDENTIAL), recipient=ROB)
-
-    assert ["self_open", "self_open", "human_open", "human_open"] == corrected(
-        Answer.ME,
-        seen(900, THUNDERBIRD, HOME, recipient=INES),
-        same,
-        seen(3000, OUTLOOK, HOME, recipient=INES),
-        seen(4000, THUNDERBIRD, OFFICE, recipient=INES),
-    )
-
-
-def test_a_machine_holds_for_the_company() -> None:
-    gateway = seen(900, CHROME, CLOUD, recipient=INES)
-    other = ("18.200.1.1", NetworkClass.HOSTING)
-
-    assert ["scanner", "scanner", "human_open"] == corrected(
-        Answer.MACHINE, gateway, seen(2000, CHROME, other, recipient=LOTTE), seen(3000, CHROME, other, recipient=ROB)
-    )
-
-
-def test_a_machine_at_a_mail_provider_holds_for_the_recipient_alone() -> None:
-    other = "sue@gmail.com"
-
-    assert ["scanner", "scanner", "human_open"] == corrected(
-        Answer.MACHINE, seen(900, recipient=ROB), seen(2000, recipient=ROB), seen(3000, recipient=other)
-    )
-
-
-def test_them_holds_for_the_recipient() -> None:
-    assert ["human_open", "human_open", "scanner"] == corrected(
-        Answer.THEM,
-        seen(900, place=VENDOR, recipient=INES),
-        seen(2000, place=VENDOR, recipient=INES),
-        seen(3000, place=VENDOR, recipient=LOTTE),
-    )
-
-
-def test_an_answer_about_a_mail_providers_proxy_reaches_no_other_reader() -> None:
-    """All readers of Gmail come with the same agent from the same network."""
-    mine, theirs = seen(900, GMAIL, GOOGLE, recipient=INES), seen(2000, GMAIL, GOOGLE, recipient=LOTTE)
-    later = seen(3000, GMAIL, GOOGLE, recipient=INES)
-
-    assert ["self_open", "proxied_open", "proxied_open"] == corrected(Answer.ME, mine, theirs, later)
-    assert ["scanner", "proxied_open", "scanner"] == corrected(Answer.MACHINE, mine, theirs, later)
-    assert ["proxied_open"] * 3 == corrected(Answer.THEM, mine, theirs, later)
-
-
-def test_without_a_recipient_an_answer_about_a_proxy_holds_for_the_one_hit() -> None:
-    for answer in Answer:
-        assert "proxied_open" == corrected(answer, seen(900, GMAIL, GOOGLE), seen(2000, GMAIL, GOOGLE))[1]
-
-
-def test_them_about_a_picture_loaded_ahead_makes_no_reader_of_the_next() -> None:
-    ahead = seen(900, APPLE, RELAY, recipient=INES)
-
-    assert ["human_open", "machine_prefetch"] == corrected(Answer.THEM, ahead, seen(2000, APPLE, RELAY, recipient=INES))
-
-
-def test_the_newest_answer_holds() -> None:
-    hit = seen(900, recipient=INES)
-    answers = (correction(Answer.THEM, hit, number=2), correction(Answer.ME, hit, number=1))
-
-    assert ["human_open"] == findings(hit, context=Context(corrections=answers))
-
-
-def test_an_answer_says_when_it_was_given() -> None:
-    (verdict,) = verdicts(seen(900), context=Context(corrections=(correction(Answer.ME, seen(900)),)))
-
-    assert (1.0, "CORRECTED", "you said on 21 Nov 2026 that this was you") == (
-        verdict.confidence,
-        verdict.reasons[0].code,
-        verdict.reasons[0].words,
-    )
-
-
-def test_what_is_corrected_to_a_person_still_repeats_once() -> None:
-    assert ["human_open", "duplicate"] == corrected(
-        Answer.THEM, seen(900, place=VENDOR, recipient=INES), seen(901, place=VENDOR, recipient=INES)
-    )
-
-
-@pytest.mark.parametrize(
-    ("address", "kind", "operator", "key"),
-    [
-        ("203.0.113.21", NetworkClass.RESIDENTIAL, "Example Ltd", "203.0.113.0/24"),
-        ("203.0.113.21", NetworkClass.UNKNOWN, "", "203.0.113.0/24"),
-        ("2001:db8:1:2ff:3::4", NetworkClass.RESIDENTIAL, "", "2001:db8:1:200::/56"),
-        ("::ffff:203.0.113.21", NetworkClass.RESIDENTIAL, "", "203.0.113.0/24"),
-        ("fe80::1%eth0", NetworkClass.UNKNOWN, "", "fe80::/56"),
-        ("54.70.12.9", NetworkClass.HOSTING, "Amazon", "operator:Amazon"),
-        ("66.249.84.77", NetworkClass.GOOGLE_PROXY, "", "operator:google_proxy"),
-        ("10.1.2.3", NetworkClass.LOCAL, "", "local"),
-        ("", NetworkClass.LOCAL, "", "local"),
-        ("nonsense", NetworkClass.UNKNOWN, "", "nonsense"),
-    ],
-)
-def test_a_correction_remembers_the_network_not_the_address(
-    address: str, kind: NetworkClass, operator: str, key: str
-) -> None:
-    assert key == network_key(address, Network(kind=kind, operator=operator))
 
 
 # Hits together
@@ -546,7 +372,7 @@ HITS = st.lists(
         method=st.sampled_from(("GET", "GET", "HEAD")),
         prefetch=st.sampled_from(("", "", "prefetch")),
         language=st.sampled_from((True, False, None)),
-        sent=st.booleans(),
+        timed=st.booleans(),
         own_device=st.sampled_from((False, False, False, True)),
         recipient=st.sampled_from(RECIPIENTS),
     ),

@@ -3,89 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from tests.unit.core.hits import (
+    APPLE_MAIL,
+    CHROME,
+    CLOUD,
+    GMAIL,
+    GMAIL_PREFETCH,
+    GOOGLE,
+    HERE,
+    HOME,
+    MICROSOFT,
+    NOON,
+    OFFICE,
+    OFFICE_ASKS,
+    OUTLOOK,
+    PHONE,
+    PROTON,
+    RELAY,
+    SAFARI,
+    SLACKBOT,
+    STALE,
+    THUNDERBIRD,
+    VENDOR,
+    VPN,
+    ZSCALER,
+    Place,
+    seen,
+)
 
 from unsealed.core import judge as rules
-from unsealed.core.agent import read_agent
 from unsealed.core.agent_rules import RULES as AGENTS
-from unsealed.core.judge import RULES, Context, Decision, Presence, Rule, Scene, SeenHit
-from unsealed.model.event import Answer, ClientKind, Correction, HitId, HitKind, Network, NetworkClass
-from unsealed.model.message import CopyId
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
-)
-STALE = CHROME.replace("141", "80")
-SAFARI = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-    "Version/18.1 Mobile/15E148 Safari/604.1"
-)
-APPLE_MAIL = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0; Microsoft Outlook 16.0.17928; ms-office)"
-THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.5.0"
-GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-GMAIL_PREFETCH = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
-)
-OFFICE_ASKS = "Microsoft Office Existence Discovery"
-SLACKBOT = "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"
-
-HOME = ("203.0.113.21", NetworkClass.RESIDENTIAL)
-OFFICE = ("192.0.2.10", NetworkClass.CORPORATE)
-HERE = ("127.0.0.1", NetworkClass.LOCAL)
-GOOGLE = ("66.249.84.77", NetworkClass.GOOGLE_PROXY)
-MICROSOFT = ("40.94.16.20", NetworkClass.MICROSOFT)
-PROTON = ("185.70.40.83", NetworkClass.WEBMAIL_PROXY)
-CLOUD = ("54.70.12.9", NetworkClass.HOSTING)
-RELAY = ("172.226.56.12", NetworkClass.APPLE_RELAY)
-VENDOR = ("209.222.80.14", NetworkClass.SECURITY_VENDOR)
-ZSCALER = ("87.58.66.12", NetworkClass.SSE_PROXY)
-PHONE = ("198.51.100.66", NetworkClass.MOBILE_CARRIER)
-VPN = ("198.51.100.200", NetworkClass.VPN)
+from unsealed.core.judge import RULES, Decision, Rule
+from unsealed.core.scene import Context, Presence, Scene, SeenHit
+from unsealed.model.event import Answer, ClientKind, Correction, HitId, NetworkClass
 
 MARA = "mara@tidewater.example"
 COLLEAGUE = "rob@tidewater.example"
 OUTSIDER = "ines@harbourline.example"
-
-
-def seen(
-    t: float = 900,
-    agent: str = CHROME,
-    place: tuple[str, NetworkClass] = HOME,
-    link: int | None = None,
-    *,
-    copy: int = 1,
-    method: str = "GET",
-    language: bool | None = True,
-    prefetch: str = "",
-    timed: bool = True,
-    own_device: bool = False,
-    recipient: str = "",
-    waiting: bool = False,
-) -> SeenHit:
-    address, network = place
-    return SeenHit(
-        id=HitId(0),
-        copy=CopyId(copy),
-        kind=HitKind.OPEN if link is None else HitKind.CLICK,
-        link=link,
-        at=NOON + timedelta(seconds=t),
-        sent_at=NOON if timed else None,
-        waiting=waiting,
-        method=method,
-        address=address,
-        user_agent=agent,
-        agent=read_agent(agent),
-        network=Network(kind=network, operator="Proton AG" if place is PROTON else ""),
-        language=language,
-        prefetch=prefetch,
-        own_device=own_device,
-        recipient=recipient,
-    )
 
 
 def said(answer: Answer, network: str = "203.0.113.0/24", recipient: str = "", agent: str = CHROME) -> Context:
@@ -93,12 +50,12 @@ def said(answer: Answer, network: str = "203.0.113.0/24", recipient: str = "", a
     return Context(corrections=(correction,))
 
 
-def signed_in(place: tuple[str, NetworkClass] = HOME, agent: str = CHROME, mailboxes: str = "") -> Context:
+def signed_in(place: Place = HOME, agent: str = CHROME, mailboxes: str = "") -> Context:
     presence = Presence(address=place[0], user_agent=agent, since=NOON, until=NOON + timedelta(hours=1))
     return Context(presences=(presence,), mailboxes=frozenset(mailboxes.split()))
 
 
-def uses(place: tuple[str, NetworkClass], *agents: str, shared: bool = False, mailboxes: str = "") -> Context:
+def uses(place: Place, *agents: str, shared: bool = False, mailboxes: str = "") -> Context:
     return Context(
         addresses={place[0]: NOON},
         shared_addresses=frozenset({place[0]} if shared else ()),
