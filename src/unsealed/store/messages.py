@@ -17,6 +17,7 @@ from unsealed.model.message import (
     AddressKind,
     CopyId,
     Delivery,
+    Link,
     MessageId,
     Outgoing,
     Recipient,
@@ -117,7 +118,30 @@ def add(
         },
     )
     connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
-    kept = list(zip(copy_ids, outgoing.recipients, strict=True))
+    _add_copies(connection, message, outgoing, survey, list(zip(copy_ids, outgoing.recipients, strict=True)), shared)
+    _add_links(connection, message, survey.links)
+    if not outgoing.sealed:
+        contacts.met(connection, outgoing.user, outgoing.recipients, outgoing.received_at)
+    search.add(
+        connection,
+        message,
+        outgoing.user,
+        outgoing.received_at,
+        subject=subject,
+        recipients=outgoing.recipients,
+        links=() if outgoing.sealed else survey.links,
+    )
+
+
+def _add_copies(
+    connection: Connection,
+    message: MessageId,
+    outgoing: Outgoing,
+    survey: Survey,
+    kept: list[tuple[CopyId, Recipient]],
+    shared: CopyId | None,
+) -> None:
+    switches = outgoing.switches
     if shared is not None:
         kept.append((shared, _shared_by(outgoing.recipients)))
     connection.execute(
@@ -141,35 +165,28 @@ def add(
             for position, (copy, recipient) in enumerate(kept)
         ],
     )
-    if not outgoing.sealed:
-        contacts.met(connection, outgoing.user, outgoing.recipients, outgoing.received_at)
-    search.add(
-        connection,
-        message,
-        outgoing.user,
-        outgoing.received_at,
-        subject=subject,
-        recipients=outgoing.recipients,
-        links=() if outgoing.sealed else survey.links,
+
+
+def _add_links(connection: Connection, message: MessageId, found: Sequence[Link]) -> None:
+    if not found:
+        return
+    connection.execute(
+        links.insert(),
+        [
+            {
+                "message_id": message,
+                "position": link.position,
+                "offset": link.offset,
+                "part": link.part.value,
+                "destination": link.destination,
+                "text": link.text,
+                "tracked": link.tracked,
+                "reason": link.reason,
+                "trap": link.trap,
+            }
+            for link in found
+        ],
     )
-    if survey.links:
-        connection.execute(
-            links.insert(),
-            [
-                {
-                    "message_id": message,
-                    "position": link.position,
-                    "offset": link.offset,
-                    "part": link.part.value,
-                    "destination": link.destination,
-                    "text": link.text,
-                    "tracked": link.tracked,
-                    "reason": link.reason,
-                    "trap": link.trap,
-                }
-                for link in survey.links
-            ],
-        )
 
 
 def take_back(connection: Connection, user: UserId, message: MessageId) -> bool:
