@@ -169,7 +169,8 @@ def unmarked(page: Path) -> list[str]:
         if block.name == "body_class"
         for output in block.find_all(nodes.Output)
     }
-    html, said = [], []
+    html: list[str] = []
+    said: list[nodes.Const] = []
     for output in tree.find_all(nodes.Output):
         for part in output.nodes if id(output) not in classes else ():
             if isinstance(part, nodes.TemplateData):
