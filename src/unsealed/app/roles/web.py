@@ -17,6 +17,7 @@ from granian.server.embed import Server
 from starlette.applications import Starlette
 
 from unsealed.app.config import Settings
+from unsealed.app.languages import languages
 from unsealed.app.sockets import BACKLOG, Sockets
 from unsealed.app.supervise import Ready
 from unsealed.app.wire import LiveKeys, now, places, push_key, trust_for_people
@@ -107,6 +108,7 @@ def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
         trusted_proxies=settings.track.trusted_proxies,
         locate=locate,
         data_files=data_files,
+        languages=languages(),
         tracking=settings.allowed,
         subject_mark=settings.tracking.subject_mark,
         sandbox=settings.upstream.url is None,
