@@ -34,6 +34,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unsealed.core import forwarded
+from unsealed.inlets import body
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
@@ -306,19 +307,15 @@ def is_form(request: Request) -> bool:
 
 async def read_form(request: Request, limit_bytes: int = FORM_BYTES_MAX) -> Mapping[str, str] | None:
     """The fields of a submitted form, the first of each name; None when it is too large or not a form."""
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit_bytes:
-                return None
+        said = await body.read(request, limit_bytes)
     except ClientDisconnect:
         return None
-    if body and not is_form(request):
+    if said is None or (said and not is_form(request)):
         return None
     fields: dict[str, str] = {}
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
+        pairs = parse_qsl(said.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
     except ValueError:
         return None
     for name, value in pairs:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unsealed.core.drafting import Desk
+from unsealed.inlets import body
 from unsealed.inlets.auth import bearer
 from unsealed.model.errors import AboveCeiling, BadInput
 from unsealed.model.message import MessageId, UserId, from_public_id
@@ -128,10 +129,10 @@ class Door:
         """A route that does what its body says. said: what a body is; bytes_max: of a body."""
 
         async def endpoint(request: Request) -> Response:
-            user, body = await self.who(request), await body_of(request, bytes_max)
+            user, written = await self.who(request), await body_of(request, bytes_max)
 
             def work() -> msgspec.Struct:
-                found = decoded(body, said, bytes_max)
+                found = decoded(written, said)
                 with self.engine.begin() as connection:
                     return answer(self._question(connection, user, request), found)
 
@@ -196,24 +197,24 @@ async def answered(work: Callable[[], msgspec.Struct], status: int = HTTPStatus.
 
 
 async def body_of(request: Request, bytes_max: int) -> bytes:
-    """The body; of one that is too long so much that `decoded` sees it."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > bytes_max:
-            break
-    return bytes(body)
+    """The body.
+
+    Raises:
+        BadInput: longer than that.
+    """
+    said = await body.read(request, bytes_max)
+    if said is None:
+        raise BadInput(f"the body has more than {bytes_max:,} bytes")
+    return said
 
 
-def decoded(body: bytes, said: type[Said], bytes_max: int) -> Said:
+def decoded(written: bytes, said: type[Said]) -> Said:
     """What a body says.
 
     Raises:
-        BadInput: too long, not JSON, or something that is not asked for here; says where.
+        BadInput: not JSON, or something that is not asked for here; says where.
     """
-    if len(body) > bytes_max:
-        raise BadInput(f"the body has more than {bytes_max:,} bytes")
     try:
-        return msgspec.json.decode(body, type=said)
+        return msgspec.json.decode(written, type=said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(str(error)[:200]) from None

@@ -76,10 +76,10 @@ def routes(door: Door) -> list[Route]:
     """The routes of this module."""
 
     async def send_letter(request: Request) -> Response:
-        user, body = await door.who(request), await body_of(request, BODY_BYTES_MAX)
+        user, written = await door.who(request), await body_of(request, BODY_BYTES_MAX)
 
         def work() -> Accepted:
-            wanted = _read(decoded(body, Letter, BODY_BYTES_MAX))
+            wanted = _read(decoded(written, Letter))
             with reading(door.engine) as connection:
                 desk = door.desk(connection, user)
                 outgoing = requests.read(connection, user, wanted, desk)

@@ -39,6 +39,7 @@ from unsealed.core.drafting import Desk, quoted
 from unsealed.core.quote import Quote
 from unsealed.flow import compose, templates
 from unsealed.flow.compose import Changed, Sent, Wrong
+from unsealed.inlets import body
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -433,17 +434,12 @@ async def _body(request: Request, kind: type[Body]) -> Body:
 
 async def _bytes(request: Request, limit_bytes: int) -> bytes | None:
     """The body; None when it is larger than that."""
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit_bytes:
-                return None
+        return await body.read(request, limit_bytes)
     except ClientDisconnect:
         raise HTTPException(400) from None
     except RuntimeError:  # a form: the guard has read it
         raise HTTPException(400, "Send JSON, and the token in the header X-CSRF-Token.") from None
-    return bytes(body)
 
 
 routes = [

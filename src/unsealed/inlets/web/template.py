@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
+from unsealed.inlets import body
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -229,13 +230,11 @@ async def fill(request: Request) -> Response:
     """POST, JSON: the words of a template for a contact. What is not known stays a placeholder, and is named."""
     shown = await _find(request, request.path_params["id"])
     user = person(request).id
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > ASKED_BYTES_MAX:
-            return JSONResponse({"error": "That is more than a template can be filled with."}, 413)
+    asked_for = await body.read(request, ASKED_BYTES_MAX)
+    if asked_for is None:
+        return JSONResponse({"error": "That is more than a template can be filled with."}, 413)
     try:
-        wanted = msgspec.json.decode(body, type=_Wanted)
+        wanted = msgspec.json.decode(asked_for, type=_Wanted)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         return JSONResponse({"error": f"This cannot be read: {str(error)[:200]}."}, 422)
 
