@@ -90,7 +90,7 @@ async def test_every_way_to_sign_in(
 async def test_in_clear_signing_in_is_for_this_machine_only(
     desk: Desk, ann: Any, client_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unsealed.inlets.submit._is_loopback", lambda address: False)
+    monkeypatch.setattr("unsealed.inlets.submit_dialogue._is_loopback", lambda address: False)
     client = await (await desk()).client()
 
     assert "AUTH" not in await client.say("EHLO client.example")
@@ -181,7 +181,7 @@ async def test_without_signing_in_nothing_is_relayed_from_anywhere(
 ) -> None:
     client = await (await desk()).client()
     await client.say("EHLO client.example")
-    monkeypatch.setattr("unsealed.inlets.submit.Dialogue.address", host, raising=False)
+    monkeypatch.setattr("unsealed.inlets.submit_dialogue.Dialogue.address", host, raising=False)
 
     assert await client.say("MAIL FROM:<ann@example.org>") == "530 5.7.0 Authentication required"
     assert await client.say("RCPT TO:<bob@x.example>") == "530 5.7.0 Authentication required"
