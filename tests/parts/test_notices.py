@@ -1,10 +1,9 @@
-"""What is kept of notices: presses, wishes, devices."""
+"""What is kept of notices: presses and wishes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
 from unsealed.core.notice import pressed
-from unsealed.model.message import UserId, from_public_id
+from unsealed.model.message import UserId
 from unsealed.model.notice import (
     Act,
     Channel,
@@ -97,36 +96,3 @@ def test_nobody_gets_a_daily_letter_who_left(engine: Engine, user: UserId) -> No
         connection.execute(update(schema.users).values(removed_at=NOON))
 
         assert {} == notices.digest_wanted(connection)
-
-
-def put(connection: Any, user: UserId, name: str, address: str = "https://push.example/1") -> int:
-    return notices.put_device(
-        connection, user, Channel.PUSH, address=address, name=name, sealed=b"x", trusted=False, now=NOON
-    )
-
-
-def test_a_device_that_is_added_again_is_the_same_one(engine: Engine, user: UserId) -> None:
-    with engine.begin() as connection:
-        first, again = put(connection, user, "Firefox"), put(connection, user, "Firefox 2")
-        other = put(connection, user, "Phone", "https://push.example/2")
-
-        assert first == again != other
-        assert {"Firefox 2", "Phone"} == {each.name for each in notices.devices(connection, user)}
-
-
-def test_only_who_added_a_device_removes_it(engine: Engine, user: UserId) -> None:
-    with engine.begin() as connection:
-        put(connection, user, "Firefox")
-        [device] = notices.devices(connection, user)
-        number = from_public_id(device.id) or 0
-
-        assert not notices.remove_device(connection, UserId(user + 1), number)
-        assert notices.remove_device(connection, user, number)
-        assert [] == notices.devices(connection, user)
-
-
-def test_the_key_of_the_installation_is_made_once(engine: Engine) -> None:
-    with engine.begin() as connection:
-        assert notices.push_key(connection) is None
-        assert ("public", b"1") == notices.keep_push_key(connection, "public", b"1")
-        assert ("public", b"1") == notices.keep_push_key(connection, "other", b"2")

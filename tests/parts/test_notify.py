@@ -32,7 +32,7 @@ from unsealed.model.notice import (
     Words,
 )
 from unsealed.outlets.webpush import WebPush, new_key
-from unsealed.store import notices, schema
+from unsealed.store import devices, notices, schema
 from unsealed.store.writer import Writer
 
 EVERY = Wants(readings=Readings.EVERY, detail=Detail.ALL, zone="Europe/Lisbon")
@@ -309,7 +309,7 @@ async def test_a_device_that_is_gone_is_forgotten(it: Notices) -> None:
     await it.step()
 
     with it.engine.connect() as connection:
-        assert [] == notices.devices(connection, SENDER)
+        assert [] == devices.listed(connection, SENDER)
     assert 0 == await it.step()
 
 
@@ -327,7 +327,7 @@ async def test_a_device_that_is_away_is_tried_later_with_the_same_notice(it: Not
     assert 1 == len({words.tag for _, words in it.push.rung})
     assert [("done", 3)] == it.jobs()
     with it.engine.connect() as connection:
-        [device] = notices.devices(connection, SENDER)
+        [device] = devices.listed(connection, SENDER)
     assert "" == device.trouble
     assert device.told_at is not None
 
@@ -340,7 +340,7 @@ async def test_a_refusal_for_good_is_shown_beside_the_device(it: Notices) -> Non
     await it.step()
 
     with it.engine.connect() as connection:
-        [device] = notices.devices(connection, SENDER)
+        [device] = devices.listed(connection, SENDER)
     assert "the push service answered 400" == device.trouble
 
 
@@ -398,7 +398,7 @@ async def test_a_test_goes_everywhere_whatever_is_silenced_and_says_how_it_went(
     await it.step()
 
     with it.engine.connect() as connection:
-        found = notices.outcome(connection, SENDER, number)
+        found = devices.outcome(connection, SENDER, number)
     assert [("failed", "it does not answer"), ("told", "")] == sorted(each[1:] for each in found)
     assert "A test" == it.chat.rung[0][1].title
 

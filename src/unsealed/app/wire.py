@@ -17,8 +17,8 @@ from unsealed.app.config import Settings
 from unsealed.core import network
 from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.model.ports import Keys
+from unsealed.store import devices, people
 from unsealed.store import engine as stores
-from unsealed.store import notices, people
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
 from unsealed.store.places import Places
@@ -106,10 +106,10 @@ def push_key(engine: Engine, keys: Keys) -> tuple[str, str]:
     from unsealed.outlets.webpush import new_key
 
     with engine.begin() as connection:
-        kept = notices.push_key(connection)
+        kept = devices.push_key(connection)
         if kept is None:
             public, private = new_key()
-            kept = notices.keep_push_key(connection, public, seal(keys, private, purpose="push"))
+            kept = devices.keep_push_key(connection, public, seal(keys, private, purpose="push"))
     return kept[0], unseal(keys, kept[1], purpose="push")
 
 

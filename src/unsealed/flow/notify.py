@@ -33,7 +33,7 @@ from unsealed.model.event import Finding
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.notice import Act, Channel, Detail, Device, DeviceId, Happening, Heard, NoticeId, Told, Wants, Words
 from unsealed.model.ports import Bell, Clock, Keys
-from unsealed.store import events, jobs, notices
+from unsealed.store import devices, events, jobs, notices
 from unsealed.store.engine import alone, reading
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.jobs import Job
@@ -146,13 +146,13 @@ def _write(connection: Connection, found: Sequence[Waiting], decided: Sequence[D
         telling
         for each in decided
         if each.leader is None and each.channels & DEVICES
-        for telling in notices.send_to(connection, each.id, users[each.id], each.channels & DEVICES)
+        for telling in devices.send_to(connection, each.id, users[each.id], each.channels & DEVICES)
     ]
     tellings += [
         telling
         for each in gone
         if each.leader is None and Channel.PUSH in each.channels
-        for telling in notices.send_to(connection, each.id, each.user, [Channel.PUSH], undo=True)
+        for telling in devices.send_to(connection, each.id, each.user, [Channel.PUSH], undo=True)
     ]
     if tellings:
         jobs.add(connection, TELL, tellings, now)
@@ -283,7 +283,7 @@ def _zone(name: str) -> tzinfo:
 def add_device(connection: Connection, user: UserId, device: Device, keys: Keys, now: datetime) -> DeviceId:
     """Send notices to a device as well; its address and keys are sealed with the key ring."""
     words = json.dumps({"address": device.address, "key": device.key, "auth": device.auth})
-    return notices.put_device(
+    return devices.put(
         connection,
         user,
         device.channel,
@@ -295,7 +295,7 @@ def add_device(connection: Connection, user: UserId, device: Device, keys: Keys,
     )
 
 
-def opened(device: notices.SealedDevice, keys: Keys) -> Device:
+def opened(device: devices.SealedDevice, keys: Keys) -> Device:
     """A device with its address and keys.
 
     Raises:
@@ -381,7 +381,7 @@ class Notifier:
             return
         try:
             if device.channel is Channel.CHAT:
-                await self._writer.run(lambda c: notices.telling_begins(c, telling.id))
+                await self._writer.run(lambda c: devices.telling_begins(c, telling.id))
             words = await asyncio.to_thread(self._words, telling)
             await self._bells[device.channel].ring(opened(device, self._keys), words)
         except Gone:
@@ -397,17 +397,17 @@ class Notifier:
             await self._end(job, telling, "")
             log.info("notice.told", channel=device.channel, attempt=job.attempts)
 
-    def _telling(self, job: Job) -> notices.Telling | None:
+    def _telling(self, job: Job) -> devices.Telling | None:
         with reading(self._engine) as connection:
-            return notices.telling(connection, job.subject)
+            return devices.telling(connection, job.subject)
 
-    def _words(self, telling: notices.Telling) -> Words:
+    def _words(self, telling: devices.Telling) -> Words:
         with reading(self._engine) as connection:
             wants = notices.wants(connection, telling.device.user)
         words = worded(replace(telling.notice, more=0), wants, detail=wants.detail, gone=telling.undo)
         return replace(words, page=Channel.PAGE in telling.notice.channels and telling.notice.message is not None)
 
-    async def _failed(self, job: Job, telling: notices.Telling, error: DeliveryFailed) -> None:
+    async def _failed(self, job: Job, telling: devices.Telling, error: DeliveryFailed) -> None:
         now = self._clock()
         again_at = now + min(AGAIN * 2 ** min(job.attempts - 1, 10), AGAIN_MOST)
         if not error.temporary or again_at - job.first_at > rules.LATE or telling.notice.act is Act.TESTED:
@@ -416,20 +416,20 @@ class Notifier:
 
         def later(connection: Connection) -> None:
             if jobs.later(connection, job.id, self._owner, due_at=again_at, error=str(error)):
-                notices.telling_waits(connection, telling.id)
+                devices.telling_waits(connection, telling.id)
 
         await self._writer.run(later)
         log.info("notice.delayed", channel=telling.device.channel, attempt=job.attempts, next_at=again_at)
 
-    async def _end(self, job: Job, telling: notices.Telling, trouble: str) -> None:
+    async def _end(self, job: Job, telling: devices.Telling, trouble: str) -> None:
         def end(connection: Connection) -> None:
             if jobs.done(connection, job.id, self._owner):
                 device, now = telling.device.id, self._clock()
-                notices.telling_ended(connection, telling.id, device, trouble=trouble, now=now)
+                devices.telling_ended(connection, telling.id, device, trouble=trouble, now=now)
 
         await self._writer.run(end)
 
-    def _forget(self, connection: Connection, job: Job, telling: notices.Telling) -> None:
+    def _forget(self, connection: Connection, job: Job, telling: devices.Telling) -> None:
         if jobs.done(connection, job.id, self._owner):
-            notices.forget_device(connection, telling.device.id)
+            devices.forget(connection, telling.device.id)
             log.info("notice.device_gone", channel=telling.device.channel)

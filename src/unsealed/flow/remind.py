@@ -21,7 +21,7 @@ from unsealed.model.message import public_id
 from unsealed.model.notice import Act, Heard
 from unsealed.model.ports import Clock
 from unsealed.model.reminder import Unless
-from unsealed.store import notices, reminders
+from unsealed.store import devices, notices, reminders
 from unsealed.store.engine import alone, reading
 from unsealed.store.reminders import Due
 
@@ -60,7 +60,7 @@ class Reminders:
     def _write(self, connection: Connection, it: Due, now: datetime) -> bool:
         """The letter, where a notice might reach nobody: a page may not be open, and devices there are none."""
         off = notices.silence(connection, it.user).realtime_off
-        if notices.devices(connection, it.user) and not off:
+        if devices.listed(connection, it.user) and not off:
             return False
         who = " ".join(it.who.split()) or "anybody"
         what = "There is no answer from" if it.unless is Unless.ANSWERED else "There is no signal from"

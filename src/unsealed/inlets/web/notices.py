@@ -44,7 +44,7 @@ from unsealed.model.notice import (
     Wants,
     Why,
 )
-from unsealed.store import notices
+from unsealed.store import devices, notices
 from unsealed.store.notices import State, Waiting
 from unsealed.store.people import Role
 from unsealed.store.schema import EPOCH, MICROSECOND
@@ -185,7 +185,7 @@ async def _add(request: Request, user: UserId, device: Device) -> str:
         return words
 
     def work(connection: Connection) -> str:
-        if len(notices.devices(connection, user)) >= DEVICES_MOST:
+        if len(devices.listed(connection, user)) >= DEVICES_MOST:
             return f"There are {DEVICES_MOST} already. Remove one first."
         notify.add_device(connection, user, device, around.keys, around.clock())
         return ""
@@ -197,7 +197,7 @@ async def remove_device(request: Request) -> Response:
     """POST: send nothing there any more. Form: id."""
     number = from_public_id(request.state.form.get("id", ""))
     user = person(request).id
-    if number is None or not await changed(request, lambda c: notices.remove_device(c, user, number)):
+    if number is None or not await changed(request, lambda c: devices.remove(c, user, number)):
         raise HTTPException(404, NOT_YOURS)
     return RedirectResponse("/settings/notifications?removed#devices", 303)
 
@@ -208,7 +208,7 @@ async def test(request: Request) -> Response:
     number = secrets.randbits(62)
     notice = await changed(request, lambda c: notify.send_test(c, user, number, around.clock()))
     for _ in range(LOOKS):
-        outcome = await asked(request, lambda c: notices.outcome(c, user, notice))
+        outcome = await asked(request, lambda c: devices.outcome(c, user, notice))
         decided = await asked(request, lambda c: notices.is_decided(c, user, notice))
         if decided and all(state in ("told", "failed") for _, state, _ in outcome):
             break
@@ -235,12 +235,12 @@ async def _page(
             notices.wants(connection, user),
             notices.silence(connection, user),
             notices.silenced_contacts(connection, user),
-            notices.devices(connection, user),
+            devices.listed(connection, user),
             notices.latest(connection, user, LATEST),
-            [] if tested is None else notices.outcome(connection, user, tested),
+            [] if tested is None else devices.outcome(connection, user, tested),
         )
 
-    wants, silence, contacts, devices, latest, outcome = await asked(request, look)
+    wants, silence, contacts, added, latest, outcome = await asked(request, look)
     return render(
         request,
         "settings_notifications.html",
@@ -249,7 +249,7 @@ async def _page(
         wants=wants,
         silence=silence,
         contacts=contacts,
-        devices=devices,
+        devices=added,
         latest=latest,
         tested=tested is not None,
         outcome=outcome,
