@@ -33,7 +33,7 @@ async def main(data: Path, listening: socket.socket, upstream_port: int, ready: 
     keys = load(data)
     writer = Writer(engine)
     outlet = SmtpOutlet(Upstream(host="127.0.0.1", port=upstream_port, tls=Tls.NONE), clock=now, connections=1)
-    routes = Routes(engine, keys=keys, usual=outlet, dial=lambda _: outlet, private_hosts=False)
+    routes = Routes(engine, keys=keys, usual=outlet, dial=lambda *_: outlet, private_hosts=False)
     delivery = Delivery(engine, routes, keys=keys, clock=now, writer=writer, idle_s=0.5)
     server = SubmissionServer(
         engine,

@@ -107,6 +107,59 @@ def test_tokens_are_kept_sealed_and_opened_again(engine: Engine, users: Any, kee
     assert found.password == ""
 
 
+@pytest.mark.parametrize("whose", ["member", "everybody"])
+async def test_a_refresh_token_that_was_renewed_is_sealed_in_the_place_of_the_last(
+    engine: Engine, users: Any, keep: Any, whose: str
+) -> None:
+    owner = users.get(whose, EVERYBODY)
+    keep("owner" if owner == EVERYBODY else whose, TOKENS, owner)
+    before = opened(engine, owner)
+    assert before.oauth is not None
+    tokens = flow.KeptTokens(engine, owner, before, Keys())
+    again = flow.KeptTokens(engine, owner, before, Keys())
+    await tokens.keep(replace(before.oauth, refresh_token="and again"))
+    newest = await again.newest()
+
+    assert newest == replace(before.oauth, refresh_token="and again")
+    assert opened(engine, owner) == replace(before, oauth=newest)
+    assert "and again" not in stored(engine)
+    assert 1 == stored(engine).count(audit.What.SENDING)  # nobody chose anything
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [replace(TOKENS, client_id="other", refresh_token="mine"), replace(TOKENS, user="bob"), WRITTEN, None],
+    ids=["application", "mailbox", "password", "removed"],
+)
+async def test_what_was_typed_meanwhile_is_not_replaced_by_a_renewed_token(
+    engine: Engine, users: Any, keep: Any, now: datetime, typed: Written | None
+) -> None:
+    owner = users["member"]
+    keep("member", TOKENS)
+    before = opened(engine, owner)
+    assert before.oauth is not None
+    tokens = flow.KeptTokens(engine, owner, before, Keys())
+    if typed is None:
+        with engine.begin() as connection:
+            flow.remove(connection, owner, owner, now)
+    else:
+        assert keep("member", typed) == {}
+    then = stored(engine)
+    await tokens.keep(replace(before.oauth, refresh_token="too late"))
+
+    assert await tokens.newest() is None
+    assert then == stored(engine)
+
+
+def test_only_the_secret_that_was_read_is_replaced(engine: Engine, users: Any, keep: Any) -> None:
+    keep("member", TOKENS)
+    with engine.begin() as connection:
+        kept = upstreams.of(connection, users["member"])
+        assert kept is not None
+        assert upstreams.renew(connection, kept, b"one")
+        assert not upstreams.renew(connection, kept, b"two")
+
+
 def test_no_secret_stands_in_the_database(engine: Engine, keep: Any) -> None:
     keep("member", WRITTEN)
     keep("owner", TOKENS)

@@ -18,10 +18,10 @@ from sqlalchemy import Engine
 from unsealed.flow import upstreams
 from unsealed.model.errors import BadInput, DeliveryFailed
 from unsealed.model.message import UserId
-from unsealed.model.ports import Keys, Outlet
+from unsealed.model.ports import Keys, Outlet, RefreshTokens
 from unsealed.model.upstream import Upstream
 from unsealed.store import engine as stores
-from unsealed.store.upstreams import Kept, route
+from unsealed.store.upstreams import EVERYBODY, Kept, route
 
 log = structlog.get_logger()
 
@@ -37,10 +37,19 @@ class Way:
 
     host: str | None = None  # of the next hop; None: the usual way
     upstream: Upstream | None = None  # None beside a host: its secret cannot be opened
+    owner: UserId = EVERYBODY  # who chose it, or for whom
     own: bool = False  # chosen by the user for themselves
 
 
 USUAL = Way()
+
+
+_Key = tuple[UserId, Upstream]
+
+
+def _key(owner: UserId, upstream: Upstream) -> _Key:
+    # Renewing its refresh token makes no other way of it. Two people who name the same mailbox both have to prove it.
+    return owner, upstreams.unrenewed(upstream)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,12 +62,18 @@ class _Open:
 class Routes:
     """Finds the way of each user's mail and keeps the outlets.
 
-    usual: where mail goes for which the store names no next hop; the caller closes it. dial: makes an outlet.
-    private_hosts: of the settings file.
+    usual: where mail goes for which the store names no next hop; the caller closes it. dial: makes an outlet; the
+    second: where its refresh token is kept. private_hosts: of the settings file.
     """
 
     def __init__(
-        self, engine: Engine, *, keys: Keys, usual: Outlet, dial: Callable[[Upstream], Outlet], private_hosts: bool
+        self,
+        engine: Engine,
+        *,
+        keys: Keys,
+        usual: Outlet,
+        dial: Callable[[Upstream, RefreshTokens], Outlet],
+        private_hosts: bool,
     ) -> None:
         self._engine = engine
         self._keys = keys
@@ -66,7 +81,7 @@ class Routes:
         self._dial = dial
         self._private_hosts = private_hosts
         self._found: dict[UserId, tuple[float, Way]] = {}
-        self._open: dict[Upstream, _Open] = {}
+        self._open: dict[_Key, _Open] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._tidied_at = 0.0
 
@@ -90,7 +105,7 @@ class Routes:
         except BadInput as error:
             log.warning("upstream.locked", host=kept.host, error=str(error))
             upstream = None
-        return Way(host=kept.host, upstream=upstream, own=kept.owner == user)
+        return Way(host=kept.host, upstream=upstream, owner=kept.owner, own=kept.owner == user)
 
     @asynccontextmanager
     async def outlet(self, way: Way) -> AsyncIterator[Outlet]:
@@ -104,9 +119,11 @@ class Routes:
             return
         if way.upstream is None:
             raise DeliveryFailed(LOCKED, temporary=True, status="4.7.8")
-        kept = self._open.get(way.upstream)
+        key = _key(way.owner, way.upstream)
+        kept = self._open.get(key)
         if kept is None:
-            kept = self._open[way.upstream] = _Open(outlet=self._dial(way.upstream))
+            tokens = upstreams.KeptTokens(self._engine, way.owner, way.upstream, self._keys)
+            kept = self._open[key] = _Open(outlet=self._dial(way.upstream, tokens))
         kept.busy += 1
         try:
             yield kept.outlet
@@ -120,10 +137,11 @@ class Routes:
         if now - self._tidied_at < LOOK_AGAIN_S:
             return
         self._tidied_at = now
-        wanted = {way.upstream for at, way in list(self._found.values()) if now - at < IDLE_S}
-        for upstream, kept in list(self._open.items()):
-            if not kept.busy and (upstream not in wanted or now - kept.used_at > IDLE_S):
-                del self._open[upstream]
+        found = [way for at, way in list(self._found.values()) if now - at < IDLE_S]
+        wanted = {_key(way.owner, way.upstream) for way in found if way.upstream is not None}
+        for key, kept in list(self._open.items()):
+            if not kept.busy and (key not in wanted or now - kept.used_at > IDLE_S):
+                del self._open[key]
                 task = asyncio.create_task(kept.outlet.close())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)

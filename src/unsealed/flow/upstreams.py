@@ -1,17 +1,19 @@
 """Next hops that people choose: kept, opened for delivery, and what a choice means for the tracking of mail.
 
 Promises that only owners and administrators choose for everybody, that a secret opens for the host it was typed for
-and for no other, and that mail whose next hop cannot be opened waits instead of going another way.
+and for no other, and that mail whose next hop cannot be opened waits instead of going another way. A refresh token
+that its server renewed never takes the place of what somebody typed meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from unsealed.core import next_hop
 from unsealed.core.next_hop import Written
@@ -20,6 +22,7 @@ from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
 from unsealed.model.ports import Keys
 from unsealed.model.upstream import Auth, OAuth, Tls, Upstream
+from unsealed.store import engine as stores
 from unsealed.store import people, upstreams
 from unsealed.store.people import Role
 from unsealed.store.upstreams import EVERYBODY, Kept
@@ -47,7 +50,7 @@ def keep(
     found = next_hop.read(written, _before(kept, keys), inside=inside or private_hosts)
     if not isinstance(found, Upstream):
         return found
-    secret = json.dumps(asdict(found.oauth)) if found.oauth is not None else found.password
+    secret = _written(found.oauth) if found.oauth is not None else found.password
     purpose = _purpose(owner, found.host)
     upstreams.put(
         connection,
@@ -100,6 +103,51 @@ def opened(kept: Kept, *, keys: Keys, private_hosts: bool) -> Upstream:
     )
 
 
+class KeptTokens:
+    """The refresh token of one next hop, in the store (`model.ports.RefreshTokens`)."""
+
+    def __init__(self, engine: Engine, owner: UserId, upstream: Upstream, keys: Keys) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._upstream = upstream
+        self._keys = keys
+
+    async def newest(self) -> OAuth | None:
+        """See the port; asked of the store each time, since other processes exchange it too."""
+
+        def look() -> OAuth | None:
+            with stores.reading(self._engine) as connection:
+                return self._found(upstreams.of(connection, self._owner))
+
+        return await asyncio.to_thread(look)
+
+    async def keep(self, oauth: OAuth) -> None:
+        """See the port."""
+
+        def write() -> None:
+            with self._engine.begin() as connection:
+                kept = upstreams.of(connection, self._owner)
+                if kept is not None and self._found(kept) is not None:
+                    purpose = _purpose(kept.owner, kept.host)
+                    upstreams.renew(connection, kept, seal(self._keys, _written(oauth), purpose=purpose))
+
+        await asyncio.to_thread(write)
+
+    def _found(self, kept: Kept | None) -> OAuth | None:
+        """What is kept, when it is for the same mailbox and application."""
+        found = _before(kept, self._keys)
+        if found is None or replace(unrenewed(found), inside=self._upstream.inside) != unrenewed(self._upstream):
+            return None
+        return found.oauth
+
+
+def unrenewed(upstream: Upstream) -> Upstream:
+    """All of a next hop that stays the same when its refresh token is renewed."""
+    if upstream.oauth is None:
+        return upstream
+    return replace(upstream, oauth=replace(upstream.oauth, refresh_token=""))
+
+
 def shown(kept: Kept | None, keys: Keys) -> Mapping[str, str]:
     """What a form shows of it, by field: all but the secrets."""
     if kept is None:
@@ -116,6 +164,10 @@ def shown(kept: Kept | None, keys: Keys) -> Mapping[str, str]:
         client_id=oauth.client_id if oauth else "",
     )
     return asdict(written)
+
+
+def _written(oauth: OAuth) -> str:
+    return json.dumps(asdict(oauth))
 
 
 def _purpose(owner: UserId, host: str) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from unsealed.model.message import CopyId, MessageId
 from unsealed.model.notice import Device, Words
+from unsealed.model.upstream import OAuth
 
 Clock = Callable[[], datetime]  # aware UTC
 
@@ -57,6 +58,16 @@ class Outlet(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+
+
+class RefreshTokens(Protocol):
+    """Where the refresh token of a next hop is kept: a server may give a new one for each that it takes."""
+
+    async def newest(self) -> OAuth | None:
+        """What was kept last; None when the next hop is another one now."""
+
+    async def keep(self, oauth: OAuth) -> None:
+        """Keep a new one in the place of the last."""
 
 
 class Bell(Protocol):

@@ -1,7 +1,8 @@
 """Access tokens for mail servers that take no passwords: a refresh token is exchanged for one (RFC 6749 §6).
 
 Promises that a token is asked for once while it is good, over TLS (on this machine also without), at no other address
-than the one named: redirects are not followed. Does not know how a refresh token is first had.
+than the one named: redirects are not followed. A new refresh token that comes along is kept before the access token is
+used. Does not know how a refresh token is first had.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import http.client
 import json
 import socket
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 from unsealed.model.errors import DeliveryFailed, Refused
+from unsealed.model.ports import RefreshTokens
 from unsealed.model.upstream import OAuth, is_local
 from unsealed.outlets.dial import dial
 
@@ -24,6 +26,7 @@ TIMEOUT_S = 20.0
 ANSWER_BYTES = 64 * 1024
 EARLY_S = 60.0  # a token is not used in its last minute
 USUAL_LIFE_S = 300.0  # of a token that comes without a word about it: RFC 6749 §5.1 recommends one
+REFRESH_TOKEN_LETTERS = 4096
 WORDS_SHOWN = 200
 
 
@@ -36,13 +39,21 @@ class _Token:
 class AccessTokens:
     """The access token of one next hop, asked for again when it ends.
 
-    inside: whether the token endpoint may lie in a private network or on this machine. tls_context: other trust than
-    the system's.
+    inside: whether the token endpoint may lie in a private network or on this machine. kept: where the refresh token
+    is kept; None: nowhere but here. tls_context: other trust than the system's.
     """
 
-    def __init__(self, oauth: OAuth, *, inside: bool, tls_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        oauth: OAuth,
+        *,
+        inside: bool,
+        kept: RefreshTokens | None = None,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._oauth = oauth
         self._inside = inside
+        self._kept = kept
         self._tls_context = tls_context
         self._token: _Token | None = None
         self._turn = asyncio.Lock()
@@ -64,6 +75,8 @@ class AccessTokens:
         self._token = None
 
     async def _exchange(self, now: float) -> _Token:
+        if self._kept is not None:
+            self._oauth = await self._kept.newest() or self._oauth
         url = urlsplit(self._oauth.token_url)
         host = url.hostname or ""
         try:
@@ -85,9 +98,20 @@ class AccessTokens:
             # RFC 6749 §5.2: "error" is one word, "error_description" is for people
             words = " ".join(str(said.get(key, "")) for key in ("error", "error_description")).strip()
             raise _no_token(f"{host} answered {status}: {_one_line(words) or 'without saying why'}")
+        await self._renew(said.get("refresh_token"))
         life = said.get("expires_in")
         life_s = float(life) if isinstance(life, int | float) and 0 < life < 1e9 else USUAL_LIFE_S
         return _Token(words=token, good_until=now + max(life_s - EARLY_S, life_s / 2))
+
+    async def _renew(self, given: object) -> None:
+        """Hold on to the refresh token that came along; the one before may be good no longer."""
+        if not isinstance(given, str) or not 0 < len(given) <= REFRESH_TOKEN_LETTERS:
+            return
+        if not given.isascii() or not given.isprintable() or given == self._oauth.refresh_token:
+            return
+        self._oauth = replace(self._oauth, refresh_token=given)
+        if self._kept is not None:
+            await self._kept.keep(self._oauth)
 
     async def _post(self, host: str, port: int | None, path: str, query: str, *, secure: bool) -> tuple[int, bytes]:
         if not secure and not is_local(host):

@@ -25,7 +25,7 @@ from aiosmtplib.typing import Default
 
 from unsealed.model.errors import DeliveryFailed, Refused
 from unsealed.model.message import public_id
-from unsealed.model.ports import Clock, Parcel, Receipt
+from unsealed.model.ports import Clock, Parcel, Receipt, RefreshTokens
 from unsealed.model.upstream import Attempt, Line, Speaker, Tls, Trouble, Upstream
 from unsealed.outlets.dial import dial
 from unsealed.outlets.oauth import AccessTokens
@@ -54,7 +54,7 @@ class SmtpOutlet:
     """Hands over one copy in one transaction, over a few connections that are kept.
 
     host: how we introduce ourselves (EHLO); None: by the name of this machine. tls_context: other trust than the
-    system's. heard: puts the dialogues down.
+    system's. heard: puts the dialogues down. tokens: where the refresh token is kept.
     """
 
     def __init__(
@@ -67,13 +67,14 @@ class SmtpOutlet:
         timeout_s: float = TIMEOUT_S,
         tls_context: ssl.SSLContext | None = None,
         heard: Heard | None = None,
+        tokens: RefreshTokens | None = None,
     ) -> None:
         self._upstream = upstream
         self._clock = clock
         self._heard = heard
         self._tokens: AccessTokens | None = None
         if upstream.oauth is not None:
-            self._tokens = AccessTokens(upstream.oauth, inside=upstream.inside, tls_context=tls_context)
+            self._tokens = AccessTokens(upstream.oauth, inside=upstream.inside, kept=tokens, tls_context=tls_context)
         self._host = host
         self._timeout_s = timeout_s
         self._tls_context = tls_context
@@ -279,14 +280,17 @@ async def try_out(
     clock: Clock,
     host: str | None,
     timeout_s: float,
+    tokens: RefreshTokens | None = None,
     tls_context: ssl.SSLContext | None = None,
 ) -> Attempt:
     """Hand over one copy on a connection of its own, and put down what both sides said.
 
-    host, tls_context: as of SmtpOutlet. timeout_s: for all of it.
+    host, tokens, tls_context: as of SmtpOutlet. timeout_s: for all of it.
     """
     heard = Heard(upstream)
-    outlet = SmtpOutlet(upstream, clock=clock, host=host, timeout_s=timeout_s, tls_context=tls_context, heard=heard)
+    outlet = SmtpOutlet(
+        upstream, clock=clock, host=host, timeout_s=timeout_s, tls_context=tls_context, heard=heard, tokens=tokens
+    )
     trouble: Trouble | None = None
     try:
         async with asyncio.timeout(timeout_s):

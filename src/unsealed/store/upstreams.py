@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from unsealed.model.message import UserId
 from unsealed.model.upstream import Auth, Tls
@@ -79,6 +79,13 @@ def put(connection: Connection, kept: Kept, *, by: UserId) -> None:
     user = f" as {kept.user}" if kept.user else ""
     words = f"{_whose(kept.owner)}: by {kept.host} port {kept.port}, {kept.tls.value}{user}"
     audit.note(connection, by, audit.What.SENDING, words, kept.changed_at)
+
+
+def renew(connection: Connection, kept: Kept, secret: bytes) -> bool:
+    """Keep another secret, sealed, in the place of the one that was read; False: somebody was here meanwhile. Nobody
+    chose anything by that, so it leaves no audit line."""
+    same = update(upstreams).where(upstreams.c.owner == kept.owner, upstreams.c.secret == kept.secret)
+    return connection.execute(same.values(secret=secret)).rowcount == 1
 
 
 def remove(connection: Connection, owner: UserId, *, by: UserId, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from unsealed.flow.routes import Routes
 from unsealed.inlets.submit import Limits, SubmissionServer
 from unsealed.model.message import AddressKind, Outgoing, Recipient, UserId
 from unsealed.model.policy import Switches
-from unsealed.model.ports import Outlet
+from unsealed.model.ports import Outlet, RefreshTokens
 from unsealed.model.upstream import Upstream as NextHop
 from unsealed.outlets.sandbox import SandboxOutlet
 from unsealed.store import people, sandbox, schema
@@ -141,9 +141,11 @@ async def deliver(
     that the store names."""
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
-    def start(outlet: Outlet, dial: Callable[[NextHop], Outlet] | None = None, **settings: Any) -> Delivery:
+    def start(
+        outlet: Outlet, dial: Callable[[NextHop, RefreshTokens], Outlet] | None = None, **settings: Any
+    ) -> Delivery:
         settings.setdefault("idle_s", 0.02)  # tests move the clock; the loop has to look often
-        routes = Routes(engine, keys=keys, usual=outlet, dial=dial or (lambda _: outlet), private_hosts=False)
+        routes = Routes(engine, keys=keys, usual=outlet, dial=dial or (lambda *_: outlet), private_hosts=False)
         made = Delivery(engine, routes, keys=keys, clock=clock, writer=writer, host="mail.example.org", **settings)
         stop = asyncio.Event()
         running.append((stop, asyncio.create_task(made.run(stop))))

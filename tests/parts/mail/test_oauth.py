@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -66,7 +67,27 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     await made.stop()
 
 
-def tokens(port: int, *, inside: bool = True, tls: ssl.SSLContext | None = None, path: str = "/token") -> AccessTokens:
+class Store:
+    """Keeps refresh tokens; another process may have put one there."""
+
+    def __init__(self) -> None:
+        self.oauth: OAuth | None = None
+
+    async def newest(self) -> OAuth | None:
+        return self.oauth
+
+    async def keep(self, oauth: OAuth) -> None:
+        self.oauth = oauth
+
+
+def tokens(
+    port: int,
+    *,
+    inside: bool = True,
+    tls: ssl.SSLContext | None = None,
+    path: str = "/token",
+    kept: Store | None = None,
+) -> AccessTokens:
     scheme = "http" if tls is None else "https"
     return AccessTokens(
         OAuth(
@@ -76,6 +97,7 @@ def tokens(port: int, *, inside: bool = True, tls: ssl.SSLContext | None = None,
             refresh_token="1//again+again",
         ),
         inside=inside,
+        kept=kept,
         tls_context=tls,
     )
 
@@ -178,3 +200,43 @@ async def test_an_inner_endpoint_is_for_those_who_may(endpoint: Endpoint, client
 
 async def test_nobody_there(free_port: Any) -> None:
     assert "could not be asked" in await failure(tokens(free_port()))
+
+
+async def test_a_new_refresh_token_is_kept_and_used_the_next_time(endpoint: Endpoint) -> None:
+    store = Store()
+    mine = tokens(await endpoint.start(), kept=store)
+    endpoint.answer = GOOD | {"refresh_token": "second"}
+    assert "ya29.good" == await mine.get()
+    kept = store.oauth
+    mine.forget()
+    await mine.get()
+    assert kept is not None
+    store.oauth = replace(kept, refresh_token="of another process")
+    mine.forget()
+    await mine.get()
+
+    assert ("our id", "hush & co", "second") == (kept.client_id, kept.client_secret, kept.refresh_token)
+    assert ["1//again+again", "second", "of another process"] == [form["refresh_token"][0] for form in endpoint.forms]
+
+
+@pytest.mark.parametrize("given", [None, "", 5, "two\nlines", "é", "x" * 5000, "1//again+again"])
+async def test_what_is_no_new_refresh_token_is_passed_over(endpoint: Endpoint, given: object) -> None:
+    store = Store()
+    mine = tokens(await endpoint.start(), kept=store)
+    endpoint.answer = GOOD | {"refresh_token": given}
+    await mine.get()
+    mine.forget()
+    await mine.get()
+
+    assert store.oauth is None
+    assert ["1//again+again"] * 2 == [form["refresh_token"][0] for form in endpoint.forms]
+
+
+async def test_without_a_store_a_new_refresh_token_lives_as_long_as_the_connection(endpoint: Endpoint) -> None:
+    mine = tokens(await endpoint.start())
+    endpoint.answer = GOOD | {"refresh_token": "second"}
+    await mine.get()
+    mine.forget()
+    await mine.get()
+
+    assert "second" == endpoint.forms[1]["refresh_token"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from unsealed.flow.routes import USUAL, Routes
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.message import Outgoing, Recipient, UserId
 from unsealed.model.policy import Switches
-from unsealed.model.ports import Parcel, Receipt
+from unsealed.model.ports import Parcel, Receipt, RefreshTokens
 from unsealed.model.upstream import Upstream
 from unsealed.store import people, schema
 from unsealed.store.people import Role
@@ -62,9 +63,11 @@ class Harbour:
         self.clock = clock
         self.outlets: dict[str, Kept] = {}
         self.made: list[Upstream] = []
+        self.tokens: list[RefreshTokens] = []
 
-    def dial(self, upstream: Upstream) -> Kept:
+    def dial(self, upstream: Upstream, tokens: RefreshTokens) -> Kept:
         self.made.append(upstream)
+        self.tokens.append(tokens)
         return self.outlets.setdefault(upstream.host, Kept(self.clock, upstream.host))
 
 
@@ -165,6 +168,28 @@ async def test_who_goes_the_same_way_shares_an_outlet_that_is_closed_when_nobody
         assert three is harbour.outlets["new.example"]
     await routes.close()
     assert harbour.outlets["new.example"].closed == 1
+
+
+async def test_a_renewed_refresh_token_makes_no_new_outlet(
+    engine: Engine, make: Any, harbour: Harbour, ann: Any, keys: Any, clock: Any
+) -> None:
+    written = replace(
+        WRITTEN, auth="xoauth2", password="", token_url="https://t.example/t", client_id="id", refresh_token="one"
+    )
+    with engine.begin() as connection:
+        upstreams.keep(connection, ann.user, ann.user, written, keys=keys, private_hosts=False, now=clock())
+    routes = make()
+    before = routes.find(ann.user)
+    async with routes.outlet(before) as one:
+        await harbour.tokens[0].keep(replace(before.upstream.oauth, refresh_token="two"))
+    after = routes.find(ann.user)
+    async with routes.outlet(after) as two:
+        routes.tidy()
+
+    assert "two" == after.upstream.oauth.refresh_token
+    assert one is two
+    assert 1 == len(harbour.made)
+    await routes.close()
 
 
 async def test_an_outlet_that_nobody_uses_is_closed(

@@ -15,7 +15,7 @@ from unsealed.inlets.web.sending import TRIES, TRIES_WITHIN
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import UserId
 from unsealed.model.policy import OFF, Switches
-from unsealed.model.ports import Parcel
+from unsealed.model.ports import Parcel, RefreshTokens
 from unsealed.model.upstream import Attempt, Line, Speaker, Trouble, Upstream, is_local
 from unsealed.store import people, schema, upstreams
 from unsealed.store.engine import reading
@@ -46,7 +46,7 @@ class Hop:
         self.go.set()
         self.begun = asyncio.Event()
 
-    async def __call__(self, upstream: Upstream, parcel: Parcel) -> Attempt:
+    async def __call__(self, upstream: Upstream, _tokens: RefreshTokens, parcel: Parcel) -> Attempt:
         self.tried.append((upstream, parcel))
         if not self.go.is_set():
             self.begun.set()

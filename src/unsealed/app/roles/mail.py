@@ -23,7 +23,7 @@ from unsealed.flow.rounds import rounds
 from unsealed.flow.routes import Routes
 from unsealed.inlets.submit import Limits, SubmissionServer
 from unsealed.model.notice import Channel
-from unsealed.model.ports import Bell
+from unsealed.model.ports import Bell, RefreshTokens
 from unsealed.model.upstream import Upstream
 from unsealed.outlets.chat import Chat
 from unsealed.outlets.sandbox import SandboxOutlet
@@ -100,10 +100,12 @@ def _outlet(settings: Settings, writer: Writer) -> SandboxOutlet | SmtpOutlet:
     return SmtpOutlet(settings.upstream.url, clock=now, host=socket.getfqdn(), tls_context=trust)
 
 
-def _dial(settings: Settings) -> Callable[[Upstream], SmtpOutlet]:
+def _dial(settings: Settings) -> Callable[[Upstream, RefreshTokens], SmtpOutlet]:
     """Makes outlets for the next hops that people choose."""
     trust = trust_for_people(settings)
-    return lambda upstream: SmtpOutlet(upstream, clock=now, host=None, timeout_s=OWN_PATIENCE_S, tls_context=trust)
+    return lambda upstream, tokens: SmtpOutlet(
+        upstream, clock=now, host=None, timeout_s=OWN_PATIENCE_S, tls_context=trust, tokens=tokens
+    )
 
 
 def _bells(settings: Settings, engine: Engine, keys: LiveKeys) -> dict[Channel, Bell]:

@@ -27,7 +27,7 @@ from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.event import Located
 from unsealed.model.notice import Channel, Device
-from unsealed.model.ports import Parcel
+from unsealed.model.ports import Parcel, RefreshTokens
 from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
@@ -81,8 +81,10 @@ def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
     engine, keys, known = connect(settings.store_url), LiveKeys(settings.data), places(settings)
     trust = trust_for_people(settings)
 
-    async def try_upstream(upstream: Upstream, parcel: Parcel) -> Attempt:
-        return await try_out(upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tls_context=trust)
+    async def try_upstream(upstream: Upstream, tokens: RefreshTokens, parcel: Parcel) -> Attempt:
+        return await try_out(
+            upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tokens=tokens, tls_context=trust
+        )
 
     def enter_mailbox(mailbox: Mailbox, inside: bool) -> Entered:
         from unsealed.inlets import imap  # nobody else here needs it

@@ -263,7 +263,8 @@ async def _test(request: Request, whose: str, owner: UserId) -> Response:
         parcel = Parcel(
             copy=CopyId(0), message=MessageId(0), envelope_from=to, recipient=to, raw=raw, wants_report=False
         )
-        attempt = await around.try_upstream(upstream, parcel)
+        tokens = upstreams.KeptTokens(around.engine, owner, upstream, around.keys)
+        attempt = await around.try_upstream(upstream, tokens, parcel)
     finally:
         tries.end(who.id)
     log.info("upstream.tried", of=whose, trouble=attempt.trouble or "")

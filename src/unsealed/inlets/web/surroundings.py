@@ -23,7 +23,7 @@ from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.notice import Device
 from unsealed.model.policy import Switches
-from unsealed.model.ports import Clock, Keys, Parcel
+from unsealed.model.ports import Clock, Keys, Parcel, RefreshTokens
 from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.texts import Languages
 from unsealed.model.upstream import Attempt, Upstream
@@ -32,7 +32,7 @@ from unsealed.store import upstreams
 from unsealed.store.engine import reading
 
 Result = TypeVar("Result")
-Try = Callable[[Upstream, Parcel], Awaitable[Attempt]]
+Try = Callable[[Upstream, RefreshTokens, Parcel], Awaitable[Attempt]]
 Enter = Callable[[Mailbox, bool], Entered]  # the second: whether it may lie in a private network
 
 
