@@ -24,7 +24,8 @@ from sqlalchemy import text
 
 from unsealed.app import check
 from unsealed.app.check import Finding, State, run, show
-from unsealed.app.config import Listen, Settings, load
+from unsealed.app.config import Settings, load
+from unsealed.app.config_values import Listen
 from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.store import engine as stores
 from unsealed.store import keyring

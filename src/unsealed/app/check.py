@@ -28,7 +28,8 @@ from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from unsealed.app.config import Listen, Settings
+from unsealed.app.config import Settings
+from unsealed.app.config_values import Listen
 from unsealed.app.data import FRESH_FOR, age
 from unsealed.app.wire import COLLECTOR_SOCKET, PLACES, now
 from unsealed.core.network import BUILT_IN

@@ -7,14 +7,14 @@ The file is the one that UNSEALED_CONFIG names; else `unsealed.toml` in the work
 data folder. `[track] url = "..."` in the file is UNSEALED_TRACK_URL in the environment: the section, then the key.
 Lists in the environment are separated by commas. An unknown key is an error everywhere: it is a misspelt one.
 
-This is the only module that knows pydantic. docs/reference/settings.md is made from the descriptions here.
+This is the only module that knows pydantic; how values are written is said in `config_values`.
+docs/reference/settings.md is made from the descriptions here.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,10 +39,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from unsealed.model.errors import BadInput, UnsealedError
+from unsealed.app import config_values as values
+from unsealed.app.config_values import Listen
+from unsealed.model.errors import UnsealedError
 from unsealed.model.policy import MANY_RECIPIENTS, OFF, HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.model.upstream import Upstream as NextHop
-from unsealed.model.upstream import is_local, parse_upstream
+from unsealed.model.upstream import is_local
 from unsealed.store.engine import sqlite_url
 
 PREFIX = "UNSEALED_"
@@ -79,75 +81,8 @@ class ConfigError(UnsealedError):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """An address to listen on."""
-
-    host: str
-    port: int  # 0: the system chooses
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only programs on this machine reach it."""
-        return self.host == "localhost" or _is_address(self.host, "is_loopback")
-
-    @property
-    def wildcard(self) -> bool:
-        """Whether it is every address of this machine, so that no URL can be made of it."""
-        return _is_address(self.host, "is_unspecified")
-
-    @property
-    def url(self) -> str:
-        """The base URL under which this machine itself reaches it."""
-        if self.wildcard:
-            return f"http://{Listen('::1' if ':' in self.host else '127.0.0.1', self.port)}"
-        return f"http://{self}"
-
-
-def _is_address(host: str, quality: str) -> bool:
-    try:
-        return bool(getattr(ipaddress.ip_address(host), quality))
-    except ValueError:
-        return False
-
-
-def _listen(value: object) -> object:
-    if isinstance(value, Listen):
-        return value
-    form = r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>\d{1,5})"
-    found = re.fullmatch(form, str(value).strip())
-    if found is None or int(found["port"]) > 65_535:
-        raise ValueError("write it as HOST:PORT, such as 127.0.0.1:8026 or [::1]:8026")
-    return Listen(found["six"] or found["host"], int(found["port"]))
-
-
 def _optional_listen(value: object) -> object:
-    return None if value == "" else _listen(value)
-
-
-def _base_url(value: str) -> str:
-    if value == "":
-        return value
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not value.isascii():
-        raise ValueError("write it as https://HOST or https://HOST:PORT")
-    if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
-        raise ValueError("only scheme, host and port belong here: no user, path, query or fragment")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _upstream(value: object) -> object:
-    try:
-        return parse_upstream(str(value)) if value else None
-    except BadInput as error:
-        raise ValueError(str(error)) from None
+    return None if value == "" else values.listen(value)
 
 
 def _store_url(value: SecretStr) -> SecretStr:
@@ -168,54 +103,16 @@ def _items(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-def _network(value: object) -> object:
-    if value == "*":
-        raise ValueError(
-            "* would let every caller write the address that is recorded; list the addresses of your own proxies"
-        )
-    try:
-        network = ipaddress.ip_network(str(value).strip())
-    except ValueError:
-        raise ValueError(f"{value!r} is not an address or a network such as 10.0.0.0/8") from None
-    if network.prefixlen == 0:
-        raise ValueError(f"{network} is every caller, and each could write the address that is recorded")
-    return network
-
-
-def _domain(value: object) -> object:
-    try:
-        domain = str(value).strip().strip(".").lower().encode("idna").decode("ascii")
-    except UnicodeError:
-        domain = ""
-    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", domain):
-        raise ValueError(f"{value!r} is not a domain")
-    return domain
-
-
-def _email(value: str) -> str:
-    address = value.strip().lower()
-    if not re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", address):
-        raise ValueError("write one address, such as ines@example.org")
-    return address
-
-
-def _subject_mark(value: str) -> str:
-    mark = value.strip()
-    if mark and not re.fullmatch(r"[!-~](?:[ -~]{1,38}[!-~])", mark):
-        raise ValueError("write 3 to 40 letters, figures and signs of ASCII, such as [notrack]")
-    return mark
-
-
 def _optional_path(value: object) -> object:
     return None if value == "" else value
 
 
-Address = Annotated[Listen, BeforeValidator(_listen)]
+Address = Annotated[Listen, BeforeValidator(values.listen)]
 OptionalAddress = Annotated[Listen | None, BeforeValidator(_optional_listen)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+BaseUrl = Annotated[str, AfterValidator(values.base_url)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path)]
-Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
-Domain = Annotated[str, BeforeValidator(_domain)]
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(values.network)]
+Domain = Annotated[str, BeforeValidator(values.domain)]
 
 
 class _Section(BaseModel):
@@ -310,7 +207,7 @@ class Smtp(_Section):
 class Upstream(_Section):
     """The next hop: the SMTP server of your provider or company."""
 
-    url: Annotated[NextHop | None, BeforeValidator(_upstream)] = Field(
+    url: Annotated[NextHop | None, BeforeValidator(values.next_hop)] = Field(
         default=None,
         description="`smtp://[user:password@]host:port[?tls=none|starttls|implicit]`. TLS is verified; the default is "
         "`starttls`, on port 465 `implicit`, on this machine itself `none`. Empty: nothing leaves, mail lands in the "
@@ -366,7 +263,7 @@ class TrackingDefaults(_Section):
         default=LinkScope.HTML,
         description="Which links are rewritten: `none`, `html` or `html+text`. `none` cannot be overruled anywhere.",
     )
-    subject_mark: Annotated[str, AfterValidator(_subject_mark)] = Field(
+    subject_mark: Annotated[str, AfterValidator(values.subject_mark)] = Field(
         default="[notrack]",
         description="In front of a subject it switches tracking off for that message, and is removed before the "
         "message goes out. Empty: there is no such mark.",
@@ -445,7 +342,7 @@ class Settings(BaseSettings):
         description="The folder that holds everything kept: the store, the journal and the key ring. "
         "A relative path starts at the working folder.",
     )
-    owner: Annotated[str, AfterValidator(_email)] = Field(
+    owner: Annotated[str, AfterValidator(values.email)] = Field(
         default="owner@localhost",
         description="Sign-in name and sender address of the owner, whom the first start creates.",
     )

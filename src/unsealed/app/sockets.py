@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from unsealed.app.config import Listen, Settings
+from unsealed.app.config import Settings
+from unsealed.app.config_values import Listen
 from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.model.errors import Unavailable
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unsealed.app.config import ConfigError, Listen, Problem, Settings, load
+from unsealed.app.config import ConfigError, Problem, Settings, load
 from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.model.upstream import Tls, Upstream
 
@@ -133,54 +133,6 @@ def test_trusted_proxies_are_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (ip_network("10.0.0.0/8"), ip_network("192.0.2.7"), ip_network("2001:db8::/32")) == (
         load().track.trusted_proxies
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "listen"),
-    [
-        ("127.0.0.1:8026", Listen("127.0.0.1", 8026)),
-        ("[::1]:0", Listen("::1", 0)),
-        ("localhost:65535", Listen("localhost", 65535)),
-    ],
-)
-def test_an_address_to_listen_on_is_read_and_written_the_same(text: str, listen: Listen) -> None:
-    assert listen == load({"web": text}).web.listen
-    assert text == str(listen)
-    assert listen.loopback
-
-
-@pytest.mark.parametrize("text", ["8026", ":8026", "127.0.0.1", "127.0.0.1:65536", "::1:8026", "a b:1", "", "a:-1"])
-def test_other_spellings_of_an_address_are_refused(text: str) -> None:
-    assert ["web.listen"] == [key for key, _ in problems(web=text)]
-
-
-def test_a_wildcard_address_gives_the_url_of_this_machine() -> None:
-    assert "http://127.0.0.1:80" == Listen("0.0.0.0", 80).url
-    assert "http://[::1]:80" == Listen("::", 80).url
-    assert not Listen("0.0.0.0", 80).loopback
-
-
-def test_a_base_url_loses_its_slash() -> None:
-    assert "https://t.example.org" == load({"track_url": "https://T.example.org/"}).track_url
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "t.example.org",
-        "ftp://t.example.org",
-        "https://t.example.org/path",
-        "https://t.example.org?x=1",
-        "https://t.example.org#x",
-        "https://user@t.example.org",
-        "https://",
-        "https://t.example.org:x",
-        "https://t.example.org:0",
-        "https://bücher.example",
-    ],
-)
-def test_other_things_than_scheme_host_and_port_are_refused_in_a_base_url(url: str) -> None:
-    assert ["track.url"] == [key for key, _ in problems(track_url=url)]
 
 
 def test_the_upstream_is_read() -> None:
