@@ -96,15 +96,14 @@ def asks_for_json(request: Request) -> bool:
     return "x-csrf-token" in request.headers or request.headers.get("accept", "").startswith("application/json")
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - told to the type checker; the table below guarantees it
+async def _http(request: Request, error: HTTPException) -> Response:
     own_words = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
     response = refuse(request, error.status_code, own_words)
     response.headers.update(error.headers or {})
     return response
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: UnsealedError) -> Response:
     match error:
         case Faulty():
             return refuse(request, 422, str(error), fields=error.fields)
@@ -132,7 +131,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
     return response
 
 
-HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+HANDLERS: Mapping[Any, Callable[[Request, Any], Awaitable[Response]]] = {
     HTTPException: _http,
     UnsealedError: _ours,
     OperationalError: _store_away,
