@@ -28,7 +28,7 @@ from pathlib import Path
 import pytest
 
 from unsealed.store import engine as stores
-from unsealed.store import people, schema
+from unsealed.store import people, proofs, schema
 from unsealed.store.keyring import load
 from unsealed.store.people import Role
 
@@ -163,7 +163,7 @@ class Room:
         now = datetime.now(UTC)
         with engine.begin() as connection:
             user = people.add_user(connection, "ann@example.org", Role.OWNER, now)
-            self.password = people.new_app_password(connection, user, "test", now)
+            self.password = proofs.new_app_password(connection, user, "test", now)
         engine.dispose()
         load(data)
         self.hop = NextHop()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tests.parts.test_api import app, wordless  # noqa: F401 - the app with the API alone
 
 from unsealed.model.message import MessageId, UserId, public_id
-from unsealed.store import people
+from unsealed.store import proofs
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
@@ -21,7 +21,7 @@ Mail = dict[str, MessageId]
 def ask(app: Any, browser: Any, engine: Engine, mail: Mail, clock: Callable[[], datetime]) -> Any:  # noqa: F811
     async def get(path: str, user: UserId = MARA) -> Any:
         with engine.begin() as connection:
-            token = people.new_api_token(connection, user, "test", clock())
+            token = proofs.new_api_token(connection, user, "test", clock())
         return await browser(app=app).get(path, authorization=f"Bearer {token}")
 
     return get

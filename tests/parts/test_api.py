@@ -20,8 +20,8 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.policy import Switches
-from unsealed.store import people, schema
-from unsealed.store.people import CredentialKind
+from unsealed.store import proofs, schema
+from unsealed.store.proofs import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
@@ -67,7 +67,7 @@ def client(app: Starlette, browser: Any, engine: Engine, mail: Mapping[str, Mess
     async def ask(path: str, user: UserId = MARA) -> Any:
         if user not in tokens:
             with engine.begin() as connection:
-                tokens[user] = people.new_api_token(connection, user, "test", clock())
+                tokens[user] = proofs.new_api_token(connection, user, "test", clock())
         return await browser(app=app).get(path, authorization=f"Bearer {tokens[user]}")
 
     tokens: dict[UserId, str] = {}
@@ -93,7 +93,7 @@ async def test_a_session_cookie_is_no_token(
     app: Starlette, browser: Any, engine: Engine, mail: Mapping[str, MessageId], clock: Any
 ) -> None:
     with engine.begin() as connection:
-        cookie, _ = people.new_session(connection, MARA, "127.0.0.1", "Firefox", clock())
+        cookie, _ = proofs.new_session(connection, MARA, "127.0.0.1", "Firefox", clock())
 
     assert 401 == (await browser(app=app, cookies={"unsealed": cookie}).get("/api/v1/messages")).status
 
@@ -101,8 +101,8 @@ async def test_a_session_cookie_is_no_token(
 async def test_a_revoked_token_ends_with_the_commit(client: Any, engine: Engine) -> None:
     assert 200 == (await client("/api/v1/messages")).status
     with engine.begin() as connection:
-        [token] = people.credentials_of(connection, MARA, CredentialKind.API)
-        people.revoke_credential(connection, MARA, token.id)
+        [token] = proofs.credentials_of(connection, MARA, CredentialKind.API)
+        proofs.revoke_credential(connection, MARA, token.id)
 
     assert 401 == (await client("/api/v1/messages")).status
 
@@ -110,7 +110,7 @@ async def test_a_revoked_token_ends_with_the_commit(client: Any, engine: Engine)
 async def test_last_use_of_a_token_is_written_at_most_once_a_minute(client: Any, engine: Engine, clock: Any) -> None:
     def used_at() -> datetime | None:
         with engine.connect() as connection:
-            [token] = people.credentials_of(connection, MARA, CredentialKind.API)
+            [token] = proofs.credentials_of(connection, MARA, CredentialKind.API)
             return token.used_at
 
     first = clock()

@@ -20,7 +20,7 @@ from unsealed.inlets import auth
 from unsealed.inlets.auth import Door, Guard, Tries
 from unsealed.model.errors import Refused
 from unsealed.model.message import UserId
-from unsealed.store import people
+from unsealed.store import people, proofs
 from unsealed.store.schema import sessions
 
 HTTP = "http://127.0.0.1:8025"
@@ -99,7 +99,7 @@ def signed_in(engine: Engine, ines: UserId, now: datetime, guarded: Any, browser
 
     def sign_in(origin: str = HTTP) -> Any:
         with engine.begin() as connection:
-            cookie, csrf = people.new_session(connection, ines, "127.0.0.1", "Firefox", now)
+            cookie, csrf = proofs.new_session(connection, ines, "127.0.0.1", "Firefox", now)
         return browser(app=guarded(origin), origin=origin, cookies={auth.cookie_name(origin): cookie}, token=csrf)
 
     return sign_in

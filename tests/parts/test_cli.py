@@ -18,7 +18,7 @@ from unsealed.app.cli import cli
 from unsealed.app.wire import now
 from unsealed.model.errors import UnsealedError
 from unsealed.store import engine as stores
-from unsealed.store import people, schema
+from unsealed.store import people, proofs, schema
 from unsealed.store.engine import sqlite_url
 
 LETTER = (
@@ -91,8 +91,8 @@ def test_app_password_and_api_token_print_the_secret_and_nothing_else(data: Path
 
     assert [1, 1] == [len(text.split()) for text in (password, token)]
     with stores.connect(sqlite_url(data)).begin() as connection:
-        user = people.check_app_password(connection, "ines@x.example", password.strip(), now())
-        credential = people.check_api_token(connection, token.strip())
+        user = proofs.check_app_password(connection, "ines@x.example", password.strip(), now())
+        credential = proofs.check_api_token(connection, token.strip())
     assert user is not None
     assert credential is not None
     assert user == credential.user

@@ -18,7 +18,7 @@ from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.draft import Draft, Mode
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.template import Content
-from unsealed.store import drafts, people, schema, templates
+from unsealed.store import drafts, proofs, schema, templates
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
@@ -101,11 +101,11 @@ def visit(app: Starlette, browser: Any, engine: Engine, clock: Any, mail: Mappin
 
     def signed_in(user: UserId) -> Any:
         with engine.begin() as connection:
-            cookie, csrf = people.new_session(connection, user, "127.0.0.1", browser.user_agent, clock())
-            token = people.new_api_token(connection, user, "test", clock())
-            credential = people.check_api_token(connection, token)
+            cookie, csrf = proofs.new_session(connection, user, "127.0.0.1", browser.user_agent, clock())
+            token = proofs.new_api_token(connection, user, "test", clock())
+            credential = proofs.check_api_token(connection, token)
             assert credential is not None
-            people.note_use(connection, credential, clock())
+            proofs.note_use(connection, credential, clock())
         return browser(app=app, cookies={"unsealed": cookie}, token=csrf), {"authorization": f"Bearer {token}"}
 
     return signed_in
@@ -171,7 +171,7 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
 async def test_no_get_changes_anything(visit: Any, app: Starlette, ids: list[str], engine: Engine, clock: Any) -> None:
     it, token = visit(MARA)
     with engine.begin() as connection:
-        link = people.new_login_link(connection, OTHER, clock())
+        link = proofs.new_login_link(connection, OTHER, clock())
     before = everything(engine)
     for method in ("GET", "HEAD"):
         for path in [*paths(app, "GET"), *paths(app, "POST")]:

@@ -18,7 +18,7 @@ from unsealed.core.instrument import Tracking
 from unsealed.flow import letters, send
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import CopyId, UserId
-from unsealed.store import identities, people, schema, views
+from unsealed.store import identities, people, proofs, schema, views
 from unsealed.store.engine import reading
 from unsealed.store.identities import Proof
 
@@ -145,6 +145,6 @@ def test_an_invitation_holds_the_link_and_is_mailed_only_where_mail_leaves(
     assert first != second
     assert second in sent(engine).get_content()
     with reading(engine) as connection:
-        found = people.login_link_user(connection, second.rpartition("/")[2], now)
+        found = proofs.login_link_user(connection, second.rpartition("/")[2], now)
         assert found is not None
         assert SALES == found.email

@@ -11,9 +11,10 @@ from tests.conftest import NOON
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
-from unsealed.store import audit, members, people
+from unsealed.store import audit, members, people, proofs
 from unsealed.store.engine import reading
-from unsealed.store.people import CredentialKind, Role
+from unsealed.store.people import Role
+from unsealed.store.proofs import CredentialKind
 
 PASSWORD = "correct horse battery staple"
 OWNER, ADMIN, MEMBER = Role.OWNER, Role.ADMIN, Role.MEMBER
@@ -77,10 +78,10 @@ def test_an_invitation_lets_in_once_within_a_week(engine: Engine, everybody: dic
         [row] = [each for each in members.listed(connection, clock()) if each.user.email == address]
 
         assert (MEMBER, clock() + timedelta(days=7)) == (row.user.role, row.link_until)
-        assert people.login_link_user(connection, first, clock()) is None
-        assert people.login_link_user(connection, second, clock() + timedelta(days=7)) is None
-        assert row.user.id == people.use_login_link(connection, second, clock() + timedelta(days=6))
-        assert people.login_link_user(connection, second, clock()) is None
+        assert proofs.login_link_user(connection, first, clock()) is None
+        assert proofs.login_link_user(connection, second, clock() + timedelta(days=7)) is None
+        assert row.user.id == proofs.use_login_link(connection, second, clock() + timedelta(days=6))
+        assert proofs.login_link_user(connection, second, clock()) is None
         assert ("person invited", "rob@example.org as member") in said(connection, everybody[ADMIN])
 
 
@@ -89,7 +90,7 @@ def test_who_is_here_is_not_invited_and_gets_no_link_from_an_administrator(
 ) -> None:
     with engine.begin() as connection:
         program = people.add_user(connection, "program@example.org", "member", now)
-        people.new_app_password(connection, program, "", now)
+        proofs.new_app_password(connection, program, "", now)
         for address in ("member@example.org", "owner@example.org", "program@example.org"):
             with pytest.raises(BadInput, match="is here already"):
                 members.invite(connection, everybody[ADMIN], address, "member", now)
@@ -123,16 +124,16 @@ def test_nobody_removes_themselves(engine: Engine, everybody: dict[Role, UserId]
 def test_who_is_removed_proves_nothing_any_more(engine: Engine, everybody: dict[Role, UserId], now: datetime) -> None:
     rob = everybody[MEMBER]
     with engine.begin() as connection:
-        app_password = people.new_app_password(connection, rob, "", now)
-        token = people.new_api_token(connection, rob, "", now)
-        cookie, _ = people.new_session(connection, rob, "192.0.2.1", "x", now)
-        link = people.new_login_link(connection, rob, now)
+        app_password = proofs.new_app_password(connection, rob, "", now)
+        token = proofs.new_api_token(connection, rob, "", now)
+        cookie, _ = proofs.new_session(connection, rob, "192.0.2.1", "x", now)
+        link = proofs.new_login_link(connection, rob, now)
         members.remove(connection, everybody[ADMIN], rob, now)
 
-        assert people.check_app_password(connection, "member@example.org", app_password, now) is None
-        assert people.check_api_token(connection, token) is None
-        assert people.session(connection, cookie, now) is None
-        assert people.login_link_user(connection, link, now) is None
+        assert proofs.check_app_password(connection, "member@example.org", app_password, now) is None
+        assert proofs.check_api_token(connection, token) is None
+        assert proofs.session(connection, cookie, now) is None
+        assert proofs.login_link_user(connection, link, now) is None
         assert people.stored_password(connection, "member@example.org") is None
         assert not people.may_send_from(connection, rob, "member@example.org")
         assert people.user(connection, rob) is None
@@ -150,15 +151,15 @@ def test_whatever_is_left_of_somebody_who_was_removed_is_refused(
     rob = everybody[MEMBER]
     with engine.begin() as connection:
         members.remove(connection, everybody[OWNER], rob, now)
-        app_password = people.new_app_password(connection, rob, "", now)
-        token = people.new_api_token(connection, rob, "", now)
-        cookie, _ = people.new_session(connection, rob, "192.0.2.1", "x", now)
-        link = people.new_login_link(connection, rob, now)
+        app_password = proofs.new_app_password(connection, rob, "", now)
+        token = proofs.new_api_token(connection, rob, "", now)
+        cookie, _ = proofs.new_session(connection, rob, "192.0.2.1", "x", now)
+        link = proofs.new_login_link(connection, rob, now)
 
-        assert people.check_app_password(connection, "member@example.org", app_password, now) is None
-        assert people.check_api_token(connection, token) is None
-        assert people.session(connection, cookie, now) is None
-        assert people.login_link_user(connection, link, now) is None
+        assert proofs.check_app_password(connection, "member@example.org", app_password, now) is None
+        assert proofs.check_api_token(connection, token) is None
+        assert proofs.session(connection, cookie, now) is None
+        assert proofs.login_link_user(connection, link, now) is None
 
 
 def test_who_is_invited_again_gets_the_own_account_back_but_no_address_that_others_use_since(
@@ -172,21 +173,21 @@ def test_who_is_invited_again_gets_the_own_account_back_but_no_address_that_othe
         people.add_identity(connection, everybody[ADMIN], "sales@example.org", now)
         _, link = members.invite(connection, everybody[OWNER], "member@example.org", "admin", now)
 
-        assert rob == people.use_login_link(connection, link, now)
+        assert rob == proofs.use_login_link(connection, link, now)
         assert ["help@example.org", "member@example.org"] == people.identities_of(connection, rob)
         found = people.user(connection, rob)
         assert found is not None
         assert (ADMIN, False) == (found.role, found.has_password)
-        assert [] == people.credentials_of(connection, rob, CredentialKind.SMTP)
+        assert [] == proofs.credentials_of(connection, rob, CredentialKind.SMTP)
 
 
 def test_another_role_begins_with_a_new_sign_in(engine: Engine, everybody: dict[Role, UserId], now: datetime) -> None:
     rob = everybody[MEMBER]
     with engine.begin() as connection:
-        cookie, _ = people.new_session(connection, rob, "192.0.2.1", "x", now)
+        cookie, _ = proofs.new_session(connection, rob, "192.0.2.1", "x", now)
         members.change_role(connection, everybody[OWNER], rob, ADMIN, now)
 
-        assert people.session(connection, cookie, now) is None
+        assert proofs.session(connection, cookie, now) is None
         assert ("role changed", "member@example.org from member to admin, by owner@example.org") in said(
             connection, rob
         )

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from tests.conftest import NOON
 
 from unsealed.model.message import UserId, public_id
-from unsealed.store import audit, corrections, own, people, schema
+from unsealed.store import audit, corrections, own, people, proofs, schema
 
 INES, ROB = UserId(7), UserId(8)
 MINUTE = timedelta(minutes=1)
@@ -117,11 +117,11 @@ def test_old_addresses_are_forgotten(house: Engine) -> None:
 
 def test_signing_in_and_using_the_session_is_being_there(house: Engine) -> None:
     with house.begin() as connection:
-        cookie, _ = people.new_session(connection, INES, "192.0.2.7", "Firefox", NOON)
+        cookie, _ = proofs.new_session(connection, INES, "192.0.2.7", "Firefox", NOON)
     with house.begin() as connection:
-        session = people.session(connection, cookie, NOON)
+        session = proofs.session(connection, cookie, NOON)
         assert session is not None
-        people.note_session(connection, session, "192.0.2.9", "Firefox", NOON + 2 * MINUTE)
+        proofs.note_session(connection, session, "192.0.2.9", "Firefox", NOON + 2 * MINUTE)
 
     assert {"192.0.2.7": NOON, "192.0.2.9": NOON + 2 * MINUTE} == kept(house)
 

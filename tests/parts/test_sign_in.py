@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.message import UserId
-from unsealed.store import people, schema
-from unsealed.store.people import CredentialKind
+from unsealed.store import people, proofs, schema
+from unsealed.store.proofs import CredentialKind
 
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "wrong donkey charger paperclip"
@@ -75,7 +75,7 @@ def link(engine: Engine, now: datetime) -> str:
     """The path of the one-time link of a fresh installation, whose owner has no name and no password yet."""
     with engine.begin() as connection:
         owner = people.add_user(connection, "owner@localhost", "owner", now)
-        return f"/welcome/{people.new_login_link(connection, owner, now)}"
+        return f"/welcome/{proofs.new_login_link(connection, owner, now)}"
 
 
 async def sign_in(it: Any, email: str = "ines@example.org", password: str = PASSWORD, onward: str = "/sent") -> Any:
@@ -185,7 +185,7 @@ async def test_looking_at_a_link_changes_nothing_and_its_button_uses_it_up(
         assert owner is not None
         assert ("mara@tidewater.example", True) == (owner.email, owner.has_password)
         assert people.may_send_from(connection, owner.id, "mara@tidewater.example")
-        assert owner.id == people.check_app_password(
+        assert owner.id == proofs.check_app_password(
             connection, "mara@tidewater.example", secret_in(page.text), clock()
         )
     assert 200 == (await it.get("/settings/access")).status
@@ -248,7 +248,7 @@ async def test_a_new_link_is_the_way_back_for_who_forgot_the_password(
     thief = browser(app=app)
     await sign_in(thief)
     with engine.begin() as connection:
-        link = f"/welcome/{people.new_login_link(connection, ines, now)}"
+        link = f"/welcome/{proofs.new_login_link(connection, ines, now)}"
 
     await it.get(link)
     assert 200 == (await it.post(link, {"address": "", "password": NEW_PASSWORD})).status
@@ -269,11 +269,11 @@ async def test_a_secret_is_shown_once_and_can_be_revoked(
     await it.get("/settings/access")
     secret = secret_in((await it.post(f"/settings/access/{path}", {"label": "Laptop"})).text)
     with engine.begin() as connection:
-        [made] = people.credentials_of(connection, ines, kind)
+        [made] = proofs.credentials_of(connection, ines, kind)
         if kind is CredentialKind.SMTP:
-            assert ines == people.check_app_password(connection, "ines@example.org", secret, now)
+            assert ines == proofs.check_app_password(connection, "ines@example.org", secret, now)
         else:
-            assert people.check_api_token(connection, secret) is not None
+            assert proofs.check_api_token(connection, secret) is not None
 
     page = (await it.get("/settings/access")).text
     assert "Laptop" in page
@@ -326,10 +326,10 @@ async def test_nobody_touches_what_belongs_to_another(it: Any, engine: Engine, i
     with engine.begin() as connection:
         rob = people.add_user(connection, "rob@example.org", "member", now)
         people.add_identity(connection, rob, "rob@work.example", now)
-        people.new_app_password(connection, rob, "Rob's own", now)
-        [robs] = people.credentials_of(connection, rob, CredentialKind.SMTP)
-        people.new_session(connection, rob, "198.51.100.77", "RobsBrowser", now)
-        [robs_browser] = people.sessions_of(connection, rob, now)
+        proofs.new_app_password(connection, rob, "Rob's own", now)
+        [robs] = proofs.credentials_of(connection, rob, CredentialKind.SMTP)
+        proofs.new_session(connection, rob, "198.51.100.77", "RobsBrowser", now)
+        [robs_browser] = proofs.sessions_of(connection, rob, now)
     await sign_in(it)
     page = (await it.get("/settings/access")).text
 
@@ -340,8 +340,8 @@ async def test_nobody_touches_what_belongs_to_another(it: Any, engine: Engine, i
     for word in ("rob@", "Rob&#39;s own", robs.id, "198.51.100.77", "RobsBrowser"):
         assert word not in page
     with engine.connect() as connection:
-        assert [robs] == people.credentials_of(connection, rob, CredentialKind.SMTP)
-        assert 1 == len(people.sessions_of(connection, rob, now))
+        assert [robs] == proofs.credentials_of(connection, rob, CredentialKind.SMTP)
+        assert 1 == len(proofs.sessions_of(connection, rob, now))
         assert ["rob@example.org", "rob@work.example"] == people.identities_of(connection, rob)
 
 
@@ -426,7 +426,7 @@ async def test_an_unknown_error_is_a_guarded_page_that_gives_nothing_away(
         raise RuntimeError("canary-secret-7f3a")
 
     await sign_in(it)
-    monkeypatch.setattr(people, "sessions_of", break_down)
+    monkeypatch.setattr(proofs, "sessions_of", break_down)
     answer = await it.get("/settings/access")
 
     assert 500 == answer.status

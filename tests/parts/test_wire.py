@@ -13,7 +13,7 @@ from unsealed.app import wire
 from unsealed.app.config import load
 from unsealed.app.wire import LiveKeys, prepare, welcome
 from unsealed.model.errors import BadInput, Unavailable
-from unsealed.store import keyring, people
+from unsealed.store import keyring, people, proofs
 
 
 def test_the_first_start_makes_the_owner_and_shows_the_secrets_once(tmp_path: Path) -> None:
@@ -32,11 +32,11 @@ def test_the_first_start_makes_the_owner_and_shows_the_secrets_once(tmp_path: Pa
     assert first.url != second.url
     secret = second.url.rsplit("/", 1)[1]
     with engine.begin() as connection:
-        assert people.check_app_password(connection, first.email, first.app_password, at) is not None
-        assert people.use_login_link(connection, first.url.rsplit("/", 1)[1], at) is None
-        user = people.use_login_link(connection, secret, at)
+        assert proofs.check_app_password(connection, first.email, first.app_password, at) is not None
+        assert proofs.use_login_link(connection, first.url.rsplit("/", 1)[1], at) is None
+        user = proofs.use_login_link(connection, secret, at)
         assert user is not None
-        people.new_session(connection, user, "127.0.0.1", "a browser", at)
+        proofs.new_session(connection, user, "127.0.0.1", "a browser", at)
     assert welcome(settings, engine, at + timedelta(minutes=1)) is None
     engine.dispose()
 

@@ -251,20 +251,20 @@ def send(
 def app_password(email: Email, data: Data = None) -> None:
     """Make a password for mail programs and print it, once."""
     from unsealed.app.wire import now
-    from unsealed.store import people
+    from unsealed.store import proofs
 
     with opened(data) as (_, engine), engine.begin() as connection:
-        typer.echo(people.new_app_password(connection, _who(connection, email), "command line", now()))
+        typer.echo(proofs.new_app_password(connection, _who(connection, email), "command line", now()))
 
 
 @cli.command("api-token")
 def api_token(email: Email, data: Data = None) -> None:
     """Make a token for the JSON API and print it, once."""
     from unsealed.app.wire import now
-    from unsealed.store import people
+    from unsealed.store import proofs
 
     with opened(data) as (_, engine), engine.begin() as connection:
-        typer.echo(people.new_api_token(connection, _who(connection, email), "command line", now()))
+        typer.echo(proofs.new_api_token(connection, _who(connection, email), "command line", now()))
 
 
 @cli.command()
@@ -314,7 +314,7 @@ def add_user(
 ) -> None:
     """Add a person. Without a password, a one-time sign-in link is printed."""
     from unsealed.app.wire import now, welcome_url
-    from unsealed.store import people
+    from unsealed.store import people, proofs
 
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     if password_stdin and not password:
@@ -325,7 +325,7 @@ def add_user(
         role = "member" if people.any_user(connection) else "owner"
         who = people.add_user(connection, email, role, now(), password=password)
         if password is None:
-            typer.echo(welcome_url(settings, people.new_login_link(connection, who, now())))
+            typer.echo(welcome_url(settings, proofs.new_login_link(connection, who, now())))
         else:
             typer.echo(f"{email} added")
             if len(password) < people.PASSWORD_LETTERS_MIN:
@@ -336,10 +336,10 @@ def add_user(
 def sign_in_link(email: Email, data: Data = None) -> None:
     """Print a one-time sign-in link for who forgot the password; it works for a day."""
     from unsealed.app.wire import now, welcome_url
-    from unsealed.store import people
+    from unsealed.store import proofs
 
     with opened(data) as (settings, engine), engine.begin() as connection:
-        typer.echo(welcome_url(settings, people.new_login_link(connection, _who(connection, email), now())))
+        typer.echo(welcome_url(settings, proofs.new_login_link(connection, _who(connection, email), now())))
 
 
 @keys.command("list")

@@ -17,7 +17,7 @@ from unsealed.app.config import Settings
 from unsealed.core import network
 from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.model.ports import Keys
-from unsealed.store import devices, people
+from unsealed.store import devices, people, proofs
 from unsealed.store import engine as stores
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
@@ -84,12 +84,12 @@ def welcome(settings: Settings, engine: Engine, at: datetime) -> Welcome | None:
             return None
         if owner is None:
             made = people.create_owner(connection, settings.owner, at)
-            secret = people.new_app_password(connection, made, "first start", at)
-            url = welcome_url(settings, people.new_login_link(connection, made, at))
+            secret = proofs.new_app_password(connection, made, "first start", at)
+            url = welcome_url(settings, proofs.new_login_link(connection, made, at))
             return Welcome(email=settings.owner, url=url, app_password=secret)
-        if owner.has_password or people.sessions_of(connection, owner.id, at):
+        if owner.has_password or proofs.sessions_of(connection, owner.id, at):
             return None
-        return Welcome(email=owner.email, url=welcome_url(settings, people.new_login_link(connection, owner.id, at)))
+        return Welcome(email=owner.email, url=welcome_url(settings, proofs.new_login_link(connection, owner.id, at)))
 
 
 def welcome_url(settings: Settings, secret: str) -> str:

@@ -38,9 +38,9 @@ from unsealed.inlets import body
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
-from unsealed.store import own, people, policies, preferences, upstreams
+from unsealed.store import own, people, policies, preferences, proofs, upstreams
 from unsealed.store.engine import reading
-from unsealed.store.people import Session
+from unsealed.store.proofs import Session
 
 Result = TypeVar("Result")
 
@@ -187,7 +187,7 @@ class Guard:
 
         def look() -> tuple[Session, bool, str | None, str] | None:
             with reading(self._engine) as connection:
-                session = people.session(connection, cookie, now)
+                session = proofs.session(connection, cookie, now)
                 if session is None:
                     return None
                 chosen = self._chosen or policies.chosen(connection)
@@ -196,14 +196,14 @@ class Guard:
 
         def note(session: Session) -> None:
             with self._engine.begin() as connection:
-                people.note_session(connection, session, client_address(request), user_agent(request), now)
+                proofs.note_session(connection, session, client_address(request), user_agent(request), now)
 
         found = await run_in_threadpool(look)
         if found is None:
             return None
         session, chosen, next_hop, language = found
         self._chosen = chosen  # never taken back
-        if people.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
+        if proofs.session_is_stale(session, now) and await _noted("session", lambda: note(session)):
             secured.cookie = session_cookie(self._origin, cookie)
         user = session.user
         return Person(
@@ -345,7 +345,7 @@ def cookie_name(origin: str) -> str:
 
 def session_cookie(origin: str, value: str) -> str:
     """The Set-Cookie line of a session; with an empty value the line that removes it."""
-    age = int(people.SESSION_LIFE.total_seconds()) if value else 0
+    age = int(proofs.SESSION_LIFE.total_seconds()) if value else 0
     secured = "; Secure" if origin.startswith("https:") else ""
     return f"{cookie_name(origin)}={value}; Max-Age={age}; Path=/; HttpOnly; SameSite=Lax{secured}"
 
@@ -450,19 +450,19 @@ async def bearer(request: Request, engine: Engine, clock: Clock) -> UserId | Non
         return None
     now = clock()
 
-    def look() -> people.Credential | None:
+    def look() -> proofs.Credential | None:
         with reading(engine) as connection:
-            return people.check_api_token(connection, token.strip())
+            return proofs.check_api_token(connection, token.strip())
 
-    def note(credential: people.Credential) -> None:
+    def note(credential: proofs.Credential) -> None:
         with engine.begin() as connection:
-            people.note_use(connection, credential, now)
+            proofs.note_use(connection, credential, now)
             own.touch_address(connection, credential.user, client_address(request), now)
 
     found = await run_in_threadpool(look)
     if found is None:
         return None
-    if people.use_is_stale(found, now):
+    if proofs.use_is_stale(found, now):
         await _noted("token", lambda: note(found))
     return found.user
 

@@ -42,7 +42,7 @@ from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock
 from unsealed.store import engine as stores
-from unsealed.store import own, people
+from unsealed.store import own, people, proofs
 from unsealed.store.writer import Writer
 
 OWNED_S = 5.0  # how long it is remembered that an address belongs to a user; so long it may outlive its removal
@@ -219,9 +219,9 @@ class SubmissionServer:
 
         def check(connection: Connection) -> SignedIn | None:
             asks = None  # an address that really ends in +track goes first
-            user = people.check_app_password(connection, account, password, now)
+            user = proofs.check_app_password(connection, account, password, now)
             if user is None and wish is not None:
-                user = people.check_app_password(connection, bare, password, now)
+                user = proofs.check_app_password(connection, bare, password, now)
                 asks = wish[2].lower() == "track"
             if user is None:
                 return None

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
-from unsealed.store import audit, people
+from unsealed.store import audit, people, proofs
 from unsealed.store.people import Role, User
 from unsealed.store.schema import credentials, login_links, mailboxes, sessions, users
 
@@ -77,7 +77,7 @@ def invite(connection: Connection, by: UserId, email: str, role: str, now: datet
         _check(actor, known.role)
         user, wanted, address = known.id, known.role, known.email
     audit.note(connection, by, audit.What.INVITED, f"{address} as {wanted}", now)
-    return address, people.new_login_link(connection, user, now, people.INVITATION_LIFE)
+    return address, proofs.new_login_link(connection, user, now, proofs.INVITATION_LIFE)
 
 
 def change_role(connection: Connection, by: UserId, user: UserId, role: str, now: datetime) -> None:

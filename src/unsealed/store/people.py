@@ -1,28 +1,19 @@
-"""Who may use this installation, and how they prove it: users, addresses, passwords, tokens, links, sessions.
+"""Who may use this installation: users, their addresses, and the passwords that they choose.
 
-Promises that no secret can be read back: app passwords, API tokens, one-time links and session cookies hold at least
-128 random bits and only their SHA-256 is kept; passwords that people choose are kept as argon2id. Promises that a
-question about one user never answers with a row of another, and that a user who was removed proves nothing any more.
-Does not throttle and does not know HTTP or SMTP. Who may add, change and remove users stands in store.members.
-
-Written forms, shown once:
-    app password   us-<id>-<secret>         id 10 letters, secret 28 letters (140 bit)
-    API token      unsealed_<id>_<secret>   id 10 letters, secret 52 letters (260 bit)
-    sign-in link and session cookie         43 letters of base64url (256 bit)
-The letters of the first two are lower case and figures without the look-alikes i, l, o, 0 and 1.
+Promises that passwords are kept as argon2id, that a question about one user never answers with a row of another, and
+that a user who was removed is nobody any more. Who may add, change and remove users stands in store.members; what else
+proves who somebody is, in store.proofs.
 
 Functions that write need a connection from `engine.begin()`; the others are content with `engine.reading`.
 """
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import unicodedata
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -30,53 +21,25 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_,
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
-from unsealed.store import own
 from unsealed.store.engine import insert
-from unsealed.store.schema import credentials, identities, login_links, sessions, users
-
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # 31: 4.95 bit each
-ID_LETTERS = 10
-APP_SECRET_LETTERS = 28
-API_SECRET_LETTERS = 52
-APP_PREFIX = "us-"
-API_PREFIX = "unsealed_"
+from unsealed.store.schema import identities, sessions, users
 
 PASSWORD_LETTERS_MIN = 12
 PASSWORD_BYTES_MAX = 1024
 LABEL_LETTERS_MAX = 80
 ADDRESS_LETTERS_MAX = 254  # RFC 5321 §4.5.3.1.3: a path has at most 256 octets, two of them are the brackets
 
-LINK_LIFE = timedelta(days=1)
-INVITATION_LIFE = timedelta(days=7)
-SESSION_LIFE = timedelta(days=30)  # without being used
-NOTE_EVERY = timedelta(minutes=1)  # how often "last used" is written at most
 
 # 46 MiB, two passes, one lane: about 60 ms, more memory than OWASP's minimum of 2025 (19 MiB, two passes, one lane).
 _HASHER = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
 # Hash of a forgotten random password with the same cost: an unknown user takes as long as a known one.
 _NOBODY = "$argon2id$v=19$m=47104,t=2,p=1$1UBA95Ig8v0INSS59UCkSw$0KRjnxiWnGNgcFLRSYJmFdKwLlHO+7WShXHBMznxpzE"
 
-_SESSION_COLUMNS = (
-    sessions.c.hash,
-    sessions.c.csrf,
-    sessions.c.address,
-    sessions.c.user_agent,
-    sessions.c.created_at.label("session_created_at"),
-    sessions.c.seen_at,
-    sessions.c.expires_at,
-    users,
-)
-
 
 class Role(StrEnum):
     OWNER = "owner"  # whoever installed it, and whom they made one
     ADMIN = "admin"  # invites, changes and removes all but owners
     MEMBER = "member"
-
-
-class CredentialKind(StrEnum):
-    SMTP = "smtp"  # app password
-    API = "api"  # bearer token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,37 +49,6 @@ class User:
     name: str
     role: Role
     has_password: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """An app password or API token, without its secret."""
-
-    id: str
-    user: UserId
-    kind: CredentialKind
-    label: str
-    created_at: datetime
-    used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """One signed-in browser."""
-
-    hash: str = field(repr=False)
-    user: User
-    csrf: str = field(repr=False)
-    address: str  # last seen from
-    user_agent: str
-    created_at: datetime
-    seen_at: datetime
-    expires_at: datetime
-
-    @property
-    def id(self) -> str:
-        """What forms call it: proves nothing."""
-        return self.hash[:16]
 
 
 # -------------------------------------------------------------------------------------------------------- users
@@ -206,7 +138,7 @@ def any_user(connection: Connection) -> bool:
 
 def user_by_email(connection: Connection, email: str) -> User | None:
     """The user with that sign-in name or address to send from; any spelling of case."""
-    row = connection.execute(select(users).where(_goes_by(email))).mappings().first()
+    row = connection.execute(select(users).where(goes_by(email))).mappings().first()
     return None if row is None else user_of(row)
 
 
@@ -264,7 +196,7 @@ def add_identity(connection: Connection, user: UserId, address: str, now: dateti
 
 def held_by_another(connection: Connection, user: UserId, address: str) -> bool:
     """Whether another user sends from that address, or signs in with it; any spelling of case."""
-    return connection.execute(select(users.c.id).where(_goes_by(address), users.c.id != user)).first() is not None
+    return connection.execute(select(users.c.id).where(goes_by(address), users.c.id != user)).first() is not None
 
 
 def remove_identity(connection: Connection, user: UserId, address: str) -> bool:
@@ -311,7 +243,7 @@ def password_fits(stored: str | None, password: str) -> bool:
 
 def stored_password(connection: Connection, email: str) -> tuple[UserId, str] | None:
     """User and password hash for a sign-in name; None when there is no such user or no password was chosen yet."""
-    row = connection.execute(select(users.c.id, users.c.password_hash).where(_goes_by(email))).first()
+    row = connection.execute(select(users.c.id, users.c.password_hash).where(goes_by(email))).first()
     return None if row is None or row.password_hash is None else (UserId(row.id), row.password_hash)
 
 
@@ -321,217 +253,7 @@ def set_password_hash(connection: Connection, user: UserId, password_hash: str) 
     connection.execute(delete(sessions).where(sessions.c.user_id == user))
 
 
-# ------------------------------------------------------------------------------------- app passwords and API tokens
-
-
-def new_app_password(connection: Connection, user: UserId, label: str, now: datetime) -> str:
-    """Make an SMTP password; this is the only time it can be seen."""
-    key, secret = _letters(ID_LETTERS), _letters(APP_SECRET_LETTERS)
-    _keep_credential(connection, key, secret, user, CredentialKind.SMTP, label, now)
-    return f"{APP_PREFIX}{key}-{secret}"
-
-
-def new_api_token(connection: Connection, user: UserId, label: str, now: datetime) -> str:
-    """Make an API token; this is the only time it can be seen."""
-    key, secret = _letters(ID_LETTERS), _letters(API_SECRET_LETTERS)
-    _keep_credential(connection, key, secret, user, CredentialKind.API, label, now)
-    return f"{API_PREFIX}{key}_{secret}"
-
-
-def check_app_password(connection: Connection, email: str, password: str, now: datetime) -> UserId | None:
-    """The user who goes by `email` and made this app password. Writes "last used", at most once a minute."""
-    key, _, secret = password.strip().removeprefix(APP_PREFIX).partition("-")
-    found = _credential(connection, key, secret, CredentialKind.SMTP)
-    if found is None:
-        return None
-    if connection.execute(select(users.c.id).where(_goes_by(email), users.c.id == found.user)).first() is None:
-        return None
-    note_use(connection, found, now)
-    return found.user
-
-
-def check_api_token(connection: Connection, token: str) -> Credential | None:
-    """The token's row, or None. Reads only; call `note_use` with the result on a writing connection."""
-    if not token.startswith(API_PREFIX):
-        return None
-    key, _, secret = token.removeprefix(API_PREFIX).partition("_")
-    return _credential(connection, key, secret, CredentialKind.API)
-
-
-def use_is_stale(credential: Credential, now: datetime) -> bool:
-    """Whether "last used" is old enough to be written again."""
-    return credential.used_at is None or now - credential.used_at >= NOTE_EVERY
-
-
-def note_use(connection: Connection, credential: Credential, now: datetime) -> None:
-    """Write "last used", at most once a minute."""
-    if use_is_stale(credential, now):
-        connection.execute(update(credentials).where(credentials.c.id == credential.id).values(used_at=now))
-
-
-def credentials_of(connection: Connection, user: UserId, kind: CredentialKind) -> list[Credential]:
-    """A user's app passwords or API tokens, oldest first."""
-    wanted = select(credentials).where(credentials.c.user_id == user, credentials.c.kind == kind)
-    rows = connection.execute(wanted.order_by(credentials.c.created_at, credentials.c.id)).mappings()
-    return [_as_credential(row) for row in rows]
-
-
-def revoke_credential(connection: Connection, user: UserId, key: str) -> str | None:
-    """Delete an app password or API token of this user; it stops working with the commit. Its label, or None when
-    this user has none such."""
-    gone = delete(credentials).where(credentials.c.id == _text(key), credentials.c.user_id == user)
-    label: str | None = connection.execute(gone.returning(credentials.c.label)).scalar_one_or_none()
-    return label
-
-
-# ------------------------------------------------------------------------------------------------ one-time links
-
-
-def new_login_link(connection: Connection, user: UserId, now: datetime, life: timedelta = LINK_LIFE) -> str:
-    """The secret part of a sign-in link that works once, within its life. The user's earlier unused links die."""
-    secret = secrets.token_urlsafe(32)
-    connection.execute(delete(login_links).where(login_links.c.user_id == user, login_links.c.used_at.is_(None)))
-    connection.execute(
-        login_links.insert().values(hash=_sha256(secret), user_id=user, created_at=now, expires_at=now + life)
-    )
-    return secret
-
-
-def login_link_user(connection: Connection, secret: str, now: datetime) -> User | None:
-    """Whom the link would sign in; looking does not use it up."""
-    wanted = (
-        select(users)
-        .join(login_links, login_links.c.user_id == users.c.id)
-        .where(login_links.c.hash == _sha256(secret), login_links.c.used_at.is_(None), login_links.c.expires_at > now)
-        .where(users.c.removed_at.is_(None))
-    )
-    row = connection.execute(wanted).mappings().first()
-    return None if row is None else user_of(row)
-
-
-def use_login_link(connection: Connection, secret: str, now: datetime) -> UserId | None:
-    """Use the link up: the user it signs in, or None when it is unknown, expired or used. Of two at once one wins."""
-    link = login_links.c
-    used = connection.execute(
-        update(login_links)
-        .where(link.hash == _sha256(secret), link.used_at.is_(None), link.expires_at > now)
-        .values(used_at=now)
-        .returning(link.user_id)
-    ).scalar_one_or_none()
-    return None if used is None else UserId(used)
-
-
-# ------------------------------------------------------------------------------------------------------- sessions
-
-
-def new_session(connection: Connection, user: UserId, address: str, user_agent: str, now: datetime) -> tuple[str, str]:
-    """Sign a browser in: the cookie's value and the token that its forms must carry."""
-    cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
-    connection.execute(
-        sessions.insert().values(
-            hash=_sha256(cookie),
-            user_id=user,
-            csrf=csrf,
-            address=address,
-            user_agent=user_agent,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + SESSION_LIFE,
-        )
-    )
-    own.touch_address(connection, user, address, now)
-    return cookie, csrf
-
-
-def session(connection: Connection, cookie: str, now: datetime) -> Session | None:
-    """The live session behind a cookie. Reads only; see `session_is_stale` and `note_session`."""
-    wanted = (
-        select(*_SESSION_COLUMNS)
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.hash == _sha256(cookie), sessions.c.expires_at > now, users.c.removed_at.is_(None))
-    )
-    row = connection.execute(wanted).mappings().first()
-    return None if row is None else _session(row)
-
-
-def session_is_stale(session: Session, now: datetime) -> bool:
-    """Whether `note_session` is due: at most once a minute."""
-    return now - session.seen_at >= NOTE_EVERY
-
-
-def note_session(connection: Connection, session: Session, address: str, user_agent: str, now: datetime) -> None:
-    """Write from where the browser was seen last, and push the expiry."""
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.hash == session.hash)
-        .values(address=address, user_agent=user_agent, seen_at=now, expires_at=now + SESSION_LIFE)
-    )
-    own.touch_address(connection, session.user.id, address, now)
-
-
-def sessions_of(connection: Connection, user: UserId, now: datetime) -> list[Session]:
-    """A user's live sessions, the latest seen first."""
-    wanted = (
-        select(*_SESSION_COLUMNS)
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.user_id == user, sessions.c.expires_at > now)
-        .order_by(sessions.c.seen_at.desc(), sessions.c.hash)
-    )
-    return [_session(row) for row in connection.execute(wanted).mappings()]
-
-
-def end_session(connection: Connection, session: Session) -> None:
-    """Sign out: the cookie is worth nothing from the commit on."""
-    connection.execute(delete(sessions).where(sessions.c.hash == session.hash))
-
-
-def session_by_id(connection: Connection, user: UserId, id: str, now: datetime) -> Session | None:
-    """A live session of that user, or None."""
-    return next((each for each in sessions_of(connection, user, now) if each.id == id), None)
-
-
-def end_other_sessions(connection: Connection, session: Session) -> int:
-    """Sign the user out in every other browser; how many there were."""
-    others = delete(sessions).where(sessions.c.user_id == session.user.id, sessions.c.hash != session.hash)
-    return connection.execute(others).rowcount
-
-
 # -------------------------------------------------------------------------------------------------------- private
-
-
-def _keep_credential(
-    connection: Connection, key: str, secret: str, user: UserId, kind: CredentialKind, label: str, now: datetime
-) -> None:
-    connection.execute(
-        credentials.insert().values(
-            id=key, user_id=user, kind=kind, hash=_sha256(secret), label=one_line(label), created_at=now
-        )
-    )
-
-
-def _credential(connection: Connection, key: str, secret: str, kind: CredentialKind) -> Credential | None:
-    wanted = (
-        select(credentials)
-        .join(users, users.c.id == credentials.c.user_id)
-        .where(credentials.c.id == _text(key), credentials.c.kind == kind, users.c.removed_at.is_(None))
-    )
-    row = connection.execute(wanted).mappings().first()
-    # The hash is compared in constant time; the id part is not secret.
-    if row is None or not hmac.compare_digest(row["hash"], _sha256(secret)):
-        return None
-    return _as_credential(row)
-
-
-def _as_credential(row: RowMapping) -> Credential:
-    return Credential(
-        id=row["id"],
-        user=UserId(row["user_id"]),
-        kind=CredentialKind(row["kind"]),
-        label=row["label"],
-        created_at=row["created_at"],
-        used_at=row["used_at"],
-    )
 
 
 def user_of(row: RowMapping) -> User:
@@ -545,20 +267,7 @@ def user_of(row: RowMapping) -> User:
     )
 
 
-def _session(row: RowMapping) -> Session:
-    return Session(
-        hash=row["hash"],
-        user=user_of(row),
-        csrf=row["csrf"],
-        address=row["address"],
-        user_agent=row["user_agent"],
-        created_at=row["session_created_at"],
-        seen_at=row["seen_at"],
-        expires_at=row["expires_at"],
-    )
-
-
-def _goes_by(email: str) -> ColumnElement[bool]:
+def goes_by(email: str) -> ColumnElement[bool]:
     """A user signs in with any of the own addresses: nobody remembers which one was the first."""
     address = folded_address(email)
     return and_(
@@ -570,22 +279,14 @@ def _goes_by(email: str) -> ColumnElement[bool]:
     )
 
 
-def _letters(count: int) -> str:
-    return "".join(secrets.choice(LETTERS) for _ in range(count))
-
-
-def _sha256(secret: str) -> str:
-    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _text(value: str) -> str:
+def storable(value: str) -> str:
     """What a database takes: PostgreSQL refuses NUL, both drivers refuse lone surrogates. Matches nothing then."""
     return "".join(letter for letter in value if letter != "\0" and not "\ud800" <= letter <= "\udfff")
 
 
 def folded_address(address: str) -> str:
     """An address as it is compared, also where it is none."""
-    return _text(unicodedata.normalize("NFC", address.strip()).lower())
+    return storable(unicodedata.normalize("NFC", address.strip()).lower())
 
 
 def one_line(words: str) -> str:

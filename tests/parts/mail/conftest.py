@@ -26,7 +26,7 @@ from unsealed.model.policy import Switches
 from unsealed.model.ports import Outlet, RefreshTokens
 from unsealed.model.upstream import Upstream as NextHop
 from unsealed.outlets.sandbox import SandboxOutlet
-from unsealed.store import people, sandbox, schema
+from unsealed.store import people, proofs, sandbox, schema
 from unsealed.store.people import Role
 from unsealed.store.writer import Writer
 
@@ -66,7 +66,7 @@ def keys() -> FixedKeys:
 def ann(engine: Engine, clock: Callable[[], datetime]) -> Ann:
     with engine.begin() as connection:
         user = people.add_user(connection, ANN, Role.OWNER, clock())
-        return Ann(user=user, password=people.new_app_password(connection, user, "mail program", clock()))
+        return Ann(user=user, password=proofs.new_app_password(connection, user, "mail program", clock()))
 
 
 @pytest.fixture

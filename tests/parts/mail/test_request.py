@@ -31,7 +31,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, LinkScope, Place, Rule, Scope, Switches
 from unsealed.model.template import Content
-from unsealed.store import people, schema, templates
+from unsealed.store import proofs, schema, templates
 from unsealed.store.engine import reading
 
 ANN = "ann@example.org"
@@ -138,7 +138,7 @@ def program(engine: Engine, ann: Any, clock: Any, table: Desk, browser: Any) -> 
     routes = api.routes(engine=engine, clock=clock, desk=desk)
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=HANDLERS)
     with engine.begin() as connection:
-        token = people.new_api_token(connection, ann.user, "test", clock())
+        token = proofs.new_api_token(connection, ann.user, "test", clock())
 
     async def post(body: object, **headers: str) -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

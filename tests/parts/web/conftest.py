@@ -21,7 +21,7 @@ from unsealed.inlets import web
 from unsealed.inlets.auth import cookie_name
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.message import UserId
-from unsealed.store import people
+from unsealed.store import proofs
 
 ORIGIN = "http://127.0.0.1:8025"
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -64,7 +64,7 @@ def mara(app: Starlette, mail: dict[str, Any], engine: Engine, clock: Callable[[
     """Mara's browser, signed in."""
     it = browser(app=app, origin=ORIGIN)
     with engine.begin() as connection:
-        it.cookies[cookie_name(ORIGIN)], it.token = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
+        it.cookies[cookie_name(ORIGIN)], it.token = proofs.new_session(connection, MARA, "127.0.0.1", "test", clock())
     return it
 
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from unsealed.model.message import UserId
-from unsealed.store import audit, people
+from unsealed.store import audit, proofs
 from unsealed.store.engine import reading
-from unsealed.store.people import CredentialKind
+from unsealed.store.proofs import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
@@ -24,14 +24,14 @@ def phone(app: Any, mara: Any, engine: Engine, clock: Any, browser: Any) -> Any:
     """Mara's second browser."""
     it = browser(app=app, user_agent=PHONE, address="192.0.2.44")
     with engine.begin() as connection:
-        it.cookies["unsealed"], it.token = people.new_session(connection, MARA, "192.0.2.44", PHONE, clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, MARA, "192.0.2.44", PHONE, clock())
     return it
 
 
 def sessions(engine: Engine, now: Any) -> dict[str, str]:
     """Id of each of Mara's browsers by its address."""
     with reading(engine) as connection:
-        return {each.address: each.id for each in people.sessions_of(connection, MARA, now)}
+        return {each.address: each.id for each in proofs.sessions_of(connection, MARA, now)}
 
 
 def audited(engine: Engine) -> list[tuple[str, str]]:
@@ -89,7 +89,7 @@ async def test_what_is_no_session_of_ones_own_is_not_there(mara: Any, id: str) -
 async def test_no_session_is_given_away_by_its_id(mara: Any, phone: Any, engine: Engine, clock: Any) -> None:
     page = (await mara.get("/settings/access")).text
     with reading(engine) as connection:
-        for session in people.sessions_of(connection, MARA, clock()):
+        for session in proofs.sessions_of(connection, MARA, clock()):
             assert session.hash not in page
 
 
@@ -98,7 +98,7 @@ async def test_a_revoked_token_is_refused_at_the_next_request(mara: Any, engine:
     token = page[page.index('<code class="secret">') + len('<code class="secret">') :].partition("<")[0]
     asking = {"authorization": f"Bearer {token}"}
     with reading(engine) as connection:
-        [made] = people.credentials_of(connection, MARA, CredentialKind.API)
+        [made] = proofs.credentials_of(connection, MARA, CredentialKind.API)
     assert 200 == (await mara.get("/api/v1/messages", **asking)).status
 
     assert 303 == (await mara.post("/settings/access/revoke", {"id": made.id})).status
@@ -110,18 +110,18 @@ async def test_a_revoked_token_is_refused_at_the_next_request(mara: Any, engine:
 
 async def test_a_revoked_app_password_ends_at_the_next_sign_in(mara: Any, engine: Engine, clock: Any) -> None:
     with engine.begin() as connection:
-        secret = people.new_app_password(connection, MARA, "", clock())
-        [made] = people.credentials_of(connection, MARA, CredentialKind.SMTP)
+        secret = proofs.new_app_password(connection, MARA, "", clock())
+        [made] = proofs.credentials_of(connection, MARA, CredentialKind.SMTP)
     assert 303 == (await mara.post("/settings/access/revoke", {"id": made.id})).status
     with engine.begin() as connection:
-        assert people.check_app_password(connection, "mara@tidewater.example", secret, clock()) is None
+        assert proofs.check_app_password(connection, "mara@tidewater.example", secret, clock()) is None
 
 
 async def test_last_use_is_listed_and_a_secret_is_not(mara: Any, engine: Engine, clock: Any) -> None:
     page = (await mara.post("/settings/access/app-passwords", {"label": "Laptop"})).text
     secret = page[page.index('<code class="secret">us-') + len('<code class="secret">') :].partition("<")[0]
     with engine.begin() as connection:
-        assert MARA == people.check_app_password(connection, "mara@tidewater.example", secret, clock())
+        assert MARA == proofs.check_app_password(connection, "mara@tidewater.example", secret, clock())
     clock.advance(timedelta(hours=3))
 
     page = (await mara.get("/settings/access")).text

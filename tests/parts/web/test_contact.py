@@ -18,7 +18,7 @@ from unsealed.inlets.web.contact import belief
 from unsealed.model.event import Finding
 from unsealed.model.message import MessageId, public_id
 from unsealed.model.view import SignalFacts
-from unsealed.store import contacts, people, schema
+from unsealed.store import contacts, proofs, schema
 
 Mail = dict[str, MessageId]
 INES = "/contacts/ines@harbourline.example"
@@ -191,7 +191,7 @@ async def test_a_contact_is_silenced_from_its_page(mara: Any) -> None:
 @pytest.fixture
 def token(engine: Engine, mail: Mail, clock: Callable[[], datetime]) -> dict[str, str]:
     with engine.begin() as connection:
-        return {"authorization": f"Bearer {people.new_api_token(connection, MARA, 'test', clock())}"}
+        return {"authorization": f"Bearer {proofs.new_api_token(connection, MARA, 'test', clock())}"}
 
 
 async def test_programs_get_the_same_contacts(mara: Any, token: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from tests.parts.test_identities import NO_ADDRESSES
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import UserId, public_id
-from unsealed.store import people, schema
+from unsealed.store import people, proofs, schema
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -84,8 +84,8 @@ async def test_with_an_upstream_nobody_reads_the_code_but_in_the_mail_of_the_add
     app = web.build(replace(around, sandbox=False))
     it = browser(app=app)
     with engine.begin() as connection:
-        it.cookies["unsealed"], it.token = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
-        token = people.new_api_token(connection, MARA, "test", clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, MARA, "127.0.0.1", "test", clock())
+        token = proofs.new_api_token(connection, MARA, "test", clock())
     await it.post(HERE, {"address": SALES})
     code = code_in(engine)
     with engine.connect() as connection:

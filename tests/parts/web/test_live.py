@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from unsealed.inlets.web.live import STREAMS_PER_USER, Live, together
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.view import FeedRow
-from unsealed.store import people, schema
+from unsealed.store import proofs, schema
 from unsealed.store.feed import Change, add_feed
 
 MARA = UserId(1)
@@ -233,7 +233,7 @@ def test_a_stream_over_http_resumes_and_is_given_back_when_the_browser_goes(
     served: Any, app: Starlette, engine: Engine, clock: Callable[[], datetime]
 ) -> None:
     with engine.begin() as connection:
-        cookie, _ = people.new_session(connection, SEEDED, "127.0.0.1", "test", clock())
+        cookie, _ = proofs.new_session(connection, SEEDED, "127.0.0.1", "test", clock())
     happen(engine, 1, 2, user=SEEDED)
     host, port = served.url.removeprefix("http://").split(":")
     with closing(HTTPConnection(host, int(port), timeout=PATIENCE_S)) as browser:

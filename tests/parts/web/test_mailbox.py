@@ -15,7 +15,7 @@ from unsealed.model.errors import MailboxClosed
 from unsealed.model.message import UserId
 from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Tls
-from unsealed.store import mailboxes, people, schema
+from unsealed.store import mailboxes, proofs, schema
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # the owner
 OTHER = UserId(0x5E9D_0000_0000_0002)  # a member
@@ -179,7 +179,7 @@ async def test_members_do_not_reach_into_private_networks(
     for private_hosts, expected in ((False, False), (True, True)):
         it = browser(app=web.build(replace(around, enter_mailbox=door, private_hosts=private_hosts)))
         with engine.begin() as connection:
-            it.cookies["unsealed"], it.token = people.new_session(connection, OTHER, "127.0.0.1", "test", clock())
+            it.cookies["unsealed"], it.token = proofs.new_session(connection, OTHER, "127.0.0.1", "test", clock())
         await it.post(HERE, GIVEN)
 
         assert expected == door.asked[-1][1]

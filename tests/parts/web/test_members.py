@@ -11,7 +11,7 @@ from tests.parts.test_identities import NO_ADDRESSES
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import UserId, public_id
-from unsealed.store import members, people, schema
+from unsealed.store import members, people, proofs, schema
 from unsealed.store.engine import reading
 from unsealed.store.people import Role
 
@@ -26,7 +26,7 @@ def other(app: Any, mara: Any, engine: Engine, clock: Any, browser: Any) -> Any:
     """The browser of another person, who is a member."""
     it = browser(app=app)
     with engine.begin() as connection:
-        it.cookies["unsealed"], it.token = people.new_session(connection, OTHER, "192.0.2.9", "test", clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, OTHER, "192.0.2.9", "test", clock())
     return it
 
 
@@ -70,7 +70,7 @@ async def test_with_an_upstream_the_invitation_is_mailed_untracked(
 ) -> None:
     it = browser(app=web.build(replace(around, sandbox=False)))
     with engine.begin() as connection:
-        it.cookies["unsealed"], it.token = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, MARA, "127.0.0.1", "test", clock())
 
     page = (await it.post(HERE, {"email": "rob@tidewater.example", "role": "admin"})).text
 
@@ -111,7 +111,7 @@ async def test_members_get_no_page_and_no_say(other: Any, engine: Engine) -> Non
 async def test_an_administrator_does_not_get_above_the_own_role(other: Any, mara: Any, engine: Engine) -> None:
     await mara.post(f"{HERE}/role", {"id": public_id(OTHER), "role": "admin"})
     with engine.begin() as connection:
-        other.cookies["unsealed"], other.token = people.new_session(
+        other.cookies["unsealed"], other.token = proofs.new_session(
             connection, OTHER, "192.0.2.9", "test", mara.app.state.surroundings.clock()
         )
     page = (await other.get(HERE)).text

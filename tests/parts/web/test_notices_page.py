@@ -19,7 +19,7 @@ from unsealed.inlets.web.speakers import speakers
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.notice import Act, Channel, Detail, Device, Heard, Readings, Wants, Why
-from unsealed.store import notices, people, schema
+from unsealed.store import notices, proofs, schema
 
 ORIGIN = "http://127.0.0.1:8025"
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -52,7 +52,7 @@ def app(around: Surroundings) -> Starlette:
 def other(app: Starlette, mara: Any, engine: Engine, clock: Callable[[], datetime], browser: Any) -> Any:
     it = browser(app=app, origin=ORIGIN)
     with engine.begin() as connection:
-        it.cookies[cookie_name(ORIGIN)], it.token = people.new_session(connection, OTHER, "127.0.0.1", "test", clock())
+        it.cookies[cookie_name(ORIGIN)], it.token = proofs.new_session(connection, OTHER, "127.0.0.1", "test", clock())
     return it
 
 

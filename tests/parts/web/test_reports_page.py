@@ -22,7 +22,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Counts, Group, Part
 from unsealed.model.template import TemplateId
-from unsealed.store import people, schema
+from unsealed.store import people, proofs, schema
 from unsealed.store.people import Role
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -169,7 +169,7 @@ async def test_programs_get_the_same_figures(
     mara: Any, made: Any, engine: Engine, clock: Any, browser: Any, app: Any
 ) -> None:
     with engine.begin() as connection:
-        token = {"authorization": f"Bearer {people.new_api_token(connection, MARA, 'test', clock())}"}
+        token = {"authorization": f"Bearer {proofs.new_api_token(connection, MARA, 'test', clock())}"}
     it = browser(app=app)
     found = (await it.get("/api/v1/reports?by=template", **token)).json
     links = (await it.get("/api/v1/reports?by=link", **token)).json
@@ -191,7 +191,7 @@ async def test_programs_get_the_same_figures(
 def kees(app: Any, mail: Any, engine: Engine, clock: Any, browser: Any) -> Any:
     it = browser(app=app, origin="http://127.0.0.1:8025")
     with engine.begin() as connection:
-        cookie, it.token = people.new_session(connection, OTHER, "127.0.0.1", "test", clock())
+        cookie, it.token = proofs.new_session(connection, OTHER, "127.0.0.1", "test", clock())
     it.cookies["unsealed"] = cookie
     return it
 

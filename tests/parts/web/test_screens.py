@@ -16,7 +16,7 @@ from sqlalchemy import Engine, update
 
 from unsealed.inlets.web import message
 from unsealed.model.message import MessageId, UserId, public_id
-from unsealed.store import people, schema
+from unsealed.store import proofs, schema
 from unsealed.store.feed import Change, add_feed
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def visit(
     """`visit("/sent", size="phone", theme="dark")`: that page in Mara's browser. It must end without an error."""
     troubles: list[str] = []
     with engine.begin() as connection:
-        cookie, _ = people.new_session(connection, MARA, "127.0.0.1", "test", clock())
+        cookie, _ = proofs.new_session(connection, MARA, "127.0.0.1", "test", clock())
 
     def note(said: str) -> None:
         if "status of 404" not in said:  # a missing page is missing

@@ -17,7 +17,7 @@ from unsealed.model.message import UserId
 from unsealed.model.policy import OFF, Switches
 from unsealed.model.ports import Parcel, RefreshTokens
 from unsealed.model.upstream import Attempt, Line, Speaker, Trouble, Upstream, is_local
-from unsealed.store import people, schema, upstreams
+from unsealed.store import proofs, schema, upstreams
 from unsealed.store.engine import reading
 from unsealed.store.upstreams import EVERYBODY
 
@@ -70,7 +70,7 @@ def other(app: Starlette, mara: Any, engine: Engine, clock: Any, browser: Any) -
     """The browser of a member."""
     it = browser(app=app)
     with engine.begin() as connection:
-        it.cookies["unsealed"], it.token = people.new_session(connection, OTHER, "192.0.2.9", "test", clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, OTHER, "192.0.2.9", "test", clock())
     return it
 
 

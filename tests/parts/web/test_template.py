@@ -18,7 +18,7 @@ from unsealed.inlets.web.template import MEANING
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
 from unsealed.model.template import TemplateId
-from unsealed.store import people, policies, schema, templates
+from unsealed.store import policies, proofs, schema, templates
 from unsealed.store.engine import reading
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -58,7 +58,7 @@ def rob(app: Any, mail: Any, engine: Engine, clock: Callable[[], datetime], brow
     with engine.begin() as connection:
         row = {"id": ROB, "email": "rob@z.example", "role": "member", "created_at": clock()}
         connection.execute(schema.users.insert().values(row))
-        it.cookies["unsealed"], it.token = people.new_session(connection, ROB, "127.0.0.1", "test", clock())
+        it.cookies["unsealed"], it.token = proofs.new_session(connection, ROB, "127.0.0.1", "test", clock())
     return it
 
 

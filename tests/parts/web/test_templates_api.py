@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level
 from unsealed.model.template import TemplateId
-from unsealed.store import people, policies, schema, templates
+from unsealed.store import policies, proofs, schema, templates
 from unsealed.store.engine import reading
 
 MARA, ROB = UserId(0x5E9D_0000_0000_0001), UserId(0x5E9D_0000_0000_00FF)
@@ -27,7 +27,7 @@ def ask(app: Starlette, mail: Any, engine: Engine, clock: Callable[[], datetime]
     with engine.begin() as connection:
         row = {"id": ROB, "email": "rob@z.example", "role": "member", "created_at": clock()}
         connection.execute(schema.users.insert().values(row))
-        tokens = {user: people.new_api_token(connection, user, "test", clock()) for user in (MARA, ROB)}
+        tokens = {user: proofs.new_api_token(connection, user, "test", clock()) for user in (MARA, ROB)}
 
     async def asking(method: str, path: str, body: object = None, *, user: UserId = MARA) -> tuple[int, Any]:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

@@ -11,7 +11,7 @@ from tests.parts.conftest import INES, MARA
 from tests.parts.web.test_sent import text
 
 from unsealed.model.message import MessageId, public_id
-from unsealed.store import people, schema
+from unsealed.store import proofs, schema
 
 Mail = dict[str, MessageId]
 LETTERS = ("silent", "renewal", "proposal")  # oldest first
@@ -105,7 +105,7 @@ async def test_programs_get_the_same(
     mara: Any, mail: Mail, thread: str, engine: Engine, clock: Callable[[], datetime]
 ) -> None:
     with engine.begin() as connection:
-        token = people.new_api_token(connection, MARA, "test", clock())
+        token = proofs.new_api_token(connection, MARA, "test", clock())
     answer = await mara.get(f"/api/v1{thread.replace('thread', 'threads')}", authorization=f"Bearer {token}")
     other = await mara.get(f"/api/v1/threads/{public_id(mail['foreign'])}", authorization=f"Bearer {token}")
 

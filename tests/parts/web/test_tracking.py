@@ -17,7 +17,7 @@ from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
-from unsealed.store import people, policies, schema
+from unsealed.store import policies, proofs, schema
 from unsealed.store.engine import reading
 from unsealed.store.policies import EVERYBODY
 
@@ -287,7 +287,7 @@ async def test_what_the_settings_file_switches_off_cannot_be_chosen(
 @pytest.fixture
 def api(app: Starlette, mail: Any, engine: Engine, clock: Callable[[], datetime], browser: Any) -> Any:
     with engine.begin() as connection:
-        token = people.new_api_token(connection, MARA, "test", clock())
+        token = proofs.new_api_token(connection, MARA, "test", clock())
     it = browser(app=app, origin="http://127.0.0.1:8025")
 
     async def ask(body: object = None, *, raw: bytes | None = None) -> tuple[int, Any]:

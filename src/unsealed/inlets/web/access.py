@@ -24,8 +24,8 @@ from unsealed.inlets.web.page import render
 from unsealed.inlets.web.settings import NOT_YOURS, browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId
-from unsealed.store import audit, people
-from unsealed.store.people import Credential, CredentialKind, Session
+from unsealed.store import audit, people, proofs
+from unsealed.store.proofs import Credential, CredentialKind, Session
 
 log = structlog.get_logger(__name__)
 
@@ -75,12 +75,12 @@ async def access(request: Request) -> Response:
 
 async def make_app_password(request: Request) -> Response:
     """POST: a password for one mail program. Form: label."""
-    return await _make(request, CredentialKind.SMTP, people.new_app_password)
+    return await _make(request, CredentialKind.SMTP, proofs.new_app_password)
 
 
 async def make_api_token(request: Request) -> Response:
     """POST: a token for one program that reads. Form: label."""
-    return await _make(request, CredentialKind.API, people.new_api_token)
+    return await _make(request, CredentialKind.API, proofs.new_api_token)
 
 
 async def revoke(request: Request) -> Response:
@@ -88,7 +88,7 @@ async def revoke(request: Request) -> Response:
     who, key, now = person(request), request.state.form.get("id", ""), surroundings(request).clock()
 
     def end(connection: Connection) -> bool:
-        label = people.revoke_credential(connection, who.id, key)
+        label = proofs.revoke_credential(connection, who.id, key)
         if label is None:
             return False
         audit.note(connection, who.id, audit.What.REVOKED, label or key, now)
@@ -105,9 +105,9 @@ async def sign_out(request: Request) -> Response:
     who, id, now = person(request), request.state.form.get("id", ""), surroundings(request).clock()
 
     def end(connection: Connection) -> Session | None:
-        found = people.session_by_id(connection, who.id, id, now)
+        found = proofs.session_by_id(connection, who.id, id, now)
         if found is not None:
-            people.end_session(connection, found)
+            proofs.end_session(connection, found)
             audit.note(connection, who.id, audit.What.SIGNED_OUT, browser_name(found.user_agent), now)
         return found
 
@@ -124,7 +124,7 @@ async def sign_others_out(request: Request) -> Response:
     who, now = person(request), surroundings(request).clock()
 
     def end(connection: Connection) -> None:
-        if people.end_other_sessions(connection, who.session):
+        if proofs.end_other_sessions(connection, who.session):
             audit.note(connection, who.id, audit.What.SIGNED_OUT, "all but one", now)
 
     await changed(request, end)
@@ -136,8 +136,8 @@ async def sign_all_out(request: Request) -> Response:
     who, now = person(request), surroundings(request).clock()
 
     def end(connection: Connection) -> None:
-        people.end_other_sessions(connection, who.session)
-        people.end_session(connection, who.session)
+        proofs.end_other_sessions(connection, who.session)
+        proofs.end_session(connection, who.session)
         audit.note(connection, who.id, audit.What.SIGNED_OUT, "all", now)
 
     await changed(request, end)
@@ -163,9 +163,9 @@ async def page(
 
     def look(connection: Connection) -> Kept:
         return Kept(
-            app_passwords=people.credentials_of(connection, who.id, CredentialKind.SMTP),
-            api_tokens=people.credentials_of(connection, who.id, CredentialKind.API),
-            sessions=people.sessions_of(connection, who.id, surroundings(request).clock()),
+            app_passwords=proofs.credentials_of(connection, who.id, CredentialKind.SMTP),
+            api_tokens=proofs.credentials_of(connection, who.id, CredentialKind.API),
+            sessions=proofs.sessions_of(connection, who.id, surroundings(request).clock()),
         )
 
     return render(

@@ -23,7 +23,7 @@ from unsealed.inlets.web.surroundings import Surroundings, asked, changed, perso
 from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import UserId
 from unsealed.model.texts import later
-from unsealed.store import audit, people, preferences
+from unsealed.store import audit, people, preferences, proofs
 from unsealed.store.people import User
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class _Pages:
 
     async def sign_out(self, request: Request) -> Response:
         session = person(request).session
-        await changed(request, lambda connection: people.end_session(connection, session))
+        await changed(request, lambda connection: proofs.end_session(connection, session))
         return self._with_cookie(RedirectResponse("/sign-in", 303), "")
 
     # The one-time link
@@ -117,14 +117,14 @@ class _Pages:
 
         def settle(connection: Connection) -> tuple[str, str]:
             now = self._around.clock()
-            used = people.use_login_link(connection, request.path_params["secret"], now)
+            used = proofs.use_login_link(connection, request.path_params["secret"], now)
             if used is None:
                 raise HTTPException(404, LINK_GONE)
             if not _own_address(user):
                 people.rename(connection, used, address, now)
             people.set_password_hash(connection, used, password_hash)
             audit.note(connection, used, audit.What.SIGN_IN, "with a one-time link", now)
-            made = people.new_app_password(connection, used, "Mail program", now)
+            made = proofs.new_app_password(connection, used, "Mail program", now)
             return made, self._new_session(connection, request, used)
 
         try:
@@ -136,7 +136,7 @@ class _Pages:
         return self._with_cookie(render(request, "ready.html", secret=made, name=address), cookie)
 
     def _link_user(self, connection: Connection, request: Request) -> User:
-        found = people.login_link_user(connection, request.path_params["secret"], self._around.clock())
+        found = proofs.login_link_user(connection, request.path_params["secret"], self._around.clock())
         if found is None:
             raise HTTPException(404, LINK_GONE)
         return found
@@ -175,11 +175,11 @@ class _Pages:
         """A fresh session, whatever cookie came with the request: an old one, or one planted, is worth nothing."""
         old: Person | None = request.state.person
         if old is not None:
-            people.end_session(connection, old.session)
+            proofs.end_session(connection, old.session)
         now = self._around.clock()
         asked = self._around.languages.of("", request.headers.get("accept-language", ""))
         preferences.put(connection, user, preferences.BROWSER_LANGUAGE, asked.code)
-        cookie, _ = people.new_session(connection, user, client_address(request), user_agent(request), now)
+        cookie, _ = proofs.new_session(connection, user, client_address(request), user_agent(request), now)
         return cookie
 
     def _with_cookie(self, response: Response, value: str) -> Response:
