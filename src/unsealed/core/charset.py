@@ -52,6 +52,10 @@ class View:
             return text.encode(self.codec, "replace")
         return text.encode(self.charset if readable(self.charset) else "utf-8", "replace")
 
+    def token(self, token: bytes) -> bytes:
+        """A tracking token to put in: letters and digits, which ASCII supersets write alike."""
+        return token.decode("ascii").encode(self.codec) if self.codec else token
+
     def read(self, found: str) -> str:
         """What a slice of `text` says in the charset of the body."""
         if found.isascii() and "\x1b" not in found:

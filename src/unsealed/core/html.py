@@ -50,11 +50,14 @@ _USUAL_LINK = (
     rf"<([aA]|[vV]:[a-zA-Z]++)(?:{_SPACED})*+([\t\n\f\r ]++)[hH][rR][eE][fF]=\"([^\"]*+)\"(?:{_SPACED})*+>"
     rf"(?:{_CLOSED})?+"
 )
+# A comment as nearly all are written, without a link, and the text behind it.
+_QUIET_COMMENT = r"<!--(?![->])(?:[^-hH]++|-(?!-)|[hH](?![rR][eE][fF])){0,2000}+-->[^<]*+"
 # All that does not matter, and behind it a link as nearly all are written, or the beginning of a comment.
 # Repetitions are bounded, because the engine remembers something of each: memory, not meaning.
 _NEXT = re.compile(
-    rf"(?:{_SURELY_OTHER}{_PLAIN}|{_OTHER_TAG}{_USUAL}|[^<]++|(?:<(?![a-zA-Z/!?]))++|{_OTHER_TAG}{_ATTRIBUTES}>"
-    rf"|<(?:!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>)){{0,1000}}+(?:{_USUAL_LINK}|(<!--))?+"
+    rf"(?:{_SURELY_OTHER}{_PLAIN}|{_QUIET_COMMENT}|{_OTHER_TAG}{_USUAL}|[^<]++|(?:<(?![a-zA-Z/!?]))++"
+    rf"|{_OTHER_TAG}{_ATTRIBUTES}>|<(?:!(?!--)[^>]*+>|\?[^>]*+>|/(?![a-zA-Z])[^>]*+>)){{0,1000}}+"
+    rf"(?:{_USUAL_LINK}|(<!--))?+"
 )
 _NEXT_IN_COMMENT = re.compile(rf"(?:{_SURELY_OTHER}{_PLAIN}|{_OTHER_TAG}{_USUAL}|[^<]++){{0,1000}}+(?:{_USUAL_LINK})?+")
 _COMMENT = 5  # the group of _NEXT
@@ -72,7 +75,7 @@ _SCRIPT_TOKEN = re.compile(r"<!--|-->|</?script(?=[\t\n\f\r />])", re.IGNORECASE
 _LINK_TEXT_END = re.compile(r"</?(?:[aA]|[vV]:[^\t\n\f\r />]{1,40})(?=[\t\n\f\r />])")
 _LINK_TEXT_WINDOW = 4_000
 _MARKUP = re.compile(r"<!--.*?(?:--!?>|\Z)|<[a-zA-Z/!?](?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+(?:>|\Z)", re.DOTALL)
-_ALT = re.compile(r"\b[aA][lL][tT][\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_ALT = re.compile(r"[aA](?<=\b[aA])[lL][tT][\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _INLINE = (
     "<b>",
     "</b>",
@@ -340,9 +343,11 @@ def link_text(text: str, anchor: Anchor, source: str) -> str:
 def unescape_attribute(value: str) -> str:
     """Decode character references by the WHATWG rules for attribute values: a name without semicolon that goes on
     with a letter, a digit or "=" is no reference, so `?a=1&copy=2` keeps its parameter."""
-    ampersands = value.count("&")
-    if ampersands == value.count("&amp;"):  # as most links are written
-        return value.replace("&amp;", "&") if ampersands else value
+    if "&" not in value:
+        return value
+    plain = value.replace("&amp;", "&")
+    if len(value) - len(plain) == value.count("&") * len("amp;"):  # as most links are written
+        return plain
     return _REFERENCE.sub(_reference, value)
 
 
@@ -356,8 +361,9 @@ def escape_attribute(value: str, quote: str) -> str:
 
 def strip_url(value: str) -> str:
     """What the URL standard removes before it reads: C0 and space at the ends; TAB, CR, LF inside."""
-    value = value.strip(_C0_AND_SPACE)
-    return value if value.isprintable() else _NEWLINES_AND_TABS.sub("", value)
+    if value.isprintable():
+        return value.strip(" ")
+    return _NEWLINES_AND_TABS.sub("", value.strip(_C0_AND_SPACE))
 
 
 def _conditional(text: str, at: int, end: int, anchors: list[Anchor]) -> None:
@@ -378,12 +384,18 @@ def _conditional(text: str, at: int, end: int, anchors: list[Anchor]) -> None:
 
 
 def _usual_anchor(text: str, found: re.Match[str], *, conditional: bool) -> Anchor:
-    start, end = found.span(3)
-    behind = None if text[end + 1] == ">" else end + 1
-    href = Value(start, end, '"')
-    tag_end, closed = found.span(4) if found.lastindex == 4 else (found.end(), None)
-    opening = found.start(1) - 1
-    return Anchor(opening, tag_end, found[1].lower(), href, found.start(2), behind, closed, conditional, text)
+    (_, tag_end), (name, name_end), (before, _), (start, end), (inner, closed), *_ = found.regs
+    return Anchor(
+        name - 1,
+        tag_end if closed < 0 else inner,
+        text[name:name_end].lower(),
+        Value(start, end, '"'),
+        before,
+        None if text[end + 1] == ">" else end + 1,
+        None if closed < 0 else closed,
+        conditional,
+        text,
+    )
 
 
 def _anchor(text: str, tag: re.Match[str], name: str, *, conditional: bool) -> Anchor:

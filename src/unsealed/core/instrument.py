@@ -24,7 +24,7 @@ from typing import NamedTuple
 from unsealed.core import charset, html, mime, text, transfer
 from unsealed.core.header import SIGNATURES
 from unsealed.core.links import LEFT_REASONS, NO_TRACK_MARK, Rules, may_opt_out, own_token, plain
-from unsealed.core.token import link_sealer, pack_click, packed_size, safe_destination, seal_pixel
+from unsealed.core.token import link_sealer, pack_click, packed_size, seal_pixel
 from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
 from unsealed.model.policy import Level, LinkScope, Switches
@@ -328,7 +328,7 @@ class _Planner:
         for anchor in page.anchors:
             if anchor.href is None:
                 continue
-            if self._is_own_trap(work, anchor, anchor.href):
+            if anchor.closed == anchor.end and self._is_own_trap(work, anchor, anchor.href):
                 end = anchor.end + len("</a>")
                 work.spots.append(_Spot(work.view.offset(anchor.start), work.view.offset(end), b""))
                 continue
@@ -336,9 +336,9 @@ class _Planner:
         work.spots.sort(key=_PLACE)
 
     def _is_own_trap(self, work: _Work, anchor: html.Anchor, href: html.Value) -> bool:
-        """Whether it is the hidden link of an older message of this installation."""
+        """Whether an empty link is the hidden one of an older message of this installation."""
         text = work.view.text
-        if anchor.closed != anchor.end or not text.endswith(_TRAP_END, anchor.start, anchor.end):
+        if not text.endswith(_TRAP_END, anchor.start, anchor.end):
             return False
         destination = html.strip_url(html.unescape_attribute(text[href.start : href.end]))
         return own_token(self.tracking.base_url, "/c/", destination, self.tracking.keys) is not None
@@ -411,24 +411,14 @@ class _Planner:
             try:
                 packed = pack_click(position, destination)
             except BadInput:
-                reason = "too-long" if safe_destination(destination) else "unsafe"
+                reason = "too-long"
             else:
                 size = self.click_size + packed_size(packed)
                 work.spots.append(_Spot(*span, bytes(size * work.view.unit), position, packed))
         elif reason == "placeholder":
             self.warnings.append("placeholder")
         tracked = not reason
-        self.links.append(
-            Link(
-                position=position,
-                offset=span[0],
-                part=part,
-                destination=destination,
-                text=shown,
-                tracked=tracked,
-                reason=reason,
-            )
-        )
+        self.links.append(Link(position, span[0], part, destination, shown, tracked, reason))
         return tracked
 
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
@@ -497,7 +487,7 @@ class _Planner:
                 break
             for number in lost:
                 position = work.spots[number].link
-                self.links[position] = replace(self.links[position], tracked=False, reason="line-limit")
+                self.links[position] = self.links[position]._replace(tracked=False, reason="line-limit")
             kept = []
             for number, spot in enumerate(work.spots):
                 if number not in lost:
@@ -580,9 +570,9 @@ def _fill(
     pieces: list[bytes | memoryview] = []
     kept = memoryview(raw)  # slices of it cost no memory
     at = 0
-    for edit in edits:
-        pieces += (kept[at : edit.offset], edit.inserted)
-        at = edit.offset + len(edit.removed)
+    for offset, removed, inserted in edits:
+        pieces += (kept[at:offset], inserted)
+        at = offset + len(removed)
     pieces.append(kept[at:])
     return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
 
@@ -590,15 +580,16 @@ def _fill(
 def _sealed(work: _Work, switches: Switches, tracking: Tracking, copy: CopyId) -> list[transfer.Change]:
     """The changes of one body, with the tokens of that copy."""
     seal = link_sealer(tracking.keys, tracking.key_id, copy, switches.clicks)
+    view = work.view
     clicks = f"{tracking.base_url}/c/"
+    begin = view.encode(clicks)
     changes: list[transfer.Change] = []
     for start, end, new, _, packed, pixel in work.spots:
-        if packed or pixel:
-            written = clicks + seal(packed) if packed else ""
-            if pixel:
-                trap = _TRAP.format(written) if written else ""
-                written = _PIXEL.format(_pixel_url(tracking, switches, copy)) + trap
-            new = work.view.encode(written)
+        if pixel:
+            trap = _TRAP.format(clicks + seal(packed).decode("ascii")) if packed else ""
+            new = view.encode(_PIXEL.format(_pixel_url(tracking, switches, copy)) + trap)
+        elif packed:
+            new = begin + view.token(seal(packed))
         changes.append(transfer.Change(start, end, new))
     return changes
 

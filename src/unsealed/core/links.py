@@ -14,8 +14,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
-from unsealed.core.token import Claims, open_token
+from unsealed.core.token import Claims, open_token, safe_destination
 from unsealed.model.errors import BadToken
 from unsealed.model.policy import VisibleUrl
 from unsealed.model.ports import Keys
@@ -124,7 +125,7 @@ class Rules:
     def decide(self, destination: str, *, text: str, attributes: Mapping[str, str]) -> str:
         """The reason to leave one link alone, "" when it is to be tracked. An "own-link" in quoted text is `unwrapped`.
 
-        Whether the destination is safe and short enough is asked where it is sealed ("unsafe", "too-long").
+        Whether the destination is short enough is asked where it is sealed ("too-long").
 
         destination: decoded and stripped, as a browser would read it. text: what the link shows.
         """
@@ -134,16 +135,15 @@ class Rules:
         if self.at_home(destination):
             return "own-host" if self.unwrapped(destination) is None else "own-link"
         if usual is not None:
-            host = usual[1].lower()
-            behind = destination[usual.end(1) :]
-        else:
-            if _has_placeholder(destination):
-                return "placeholder"
-            if "\ufffd" in destination:
-                return "unsafe"
-            host = host_of(destination)
-            behind = destination[destination.index("://") + 3 + len(host) :]
-        return self._left(destination, host, behind.lower(), text, attributes)
+            return self._left(destination, usual[1].lower(), destination[usual.end(1) :].lower(), text, attributes)
+        if _has_placeholder(destination):
+            return "placeholder"
+        if "\ufffd" in destination:
+            return "unsafe"
+        host = host_of(destination)
+        behind = destination[destination.index("://") + 3 + len(host) :]
+        reason = self._left(destination, host, behind.lower(), text, attributes)
+        return reason or ("" if safe_destination(destination) else "unsafe")
 
     def unwrapped(self, destination: str) -> str | None:
         """Where a tracked link of an older message leads; None: it is none."""
@@ -163,19 +163,19 @@ class Rules:
             return "opt-out"
         if destination in self.list_unsubscribe:
             return "list-unsubscribe"
-        words = text.lower()
+        words = _words(text)
         path, _, query = behind.partition("?")  # no hint holds a question mark
         hinted = _HINT.search(path) or _query_hinted(query)
-        if (hinted and _UNSUBSCRIBE.search(behind)) or _UNSUBSCRIBE_WORDS.search(words):
+        if words.unsubscribe or (hinted and _UNSUBSCRIBE.search(behind)):
             return "unsubscribe"
         door = hinted and _DOOR.search(behind)
-        if (door and (_ONE_TIME.search(behind) or _SECRET.search(behind))) or _ONE_TIME_WORDS.search(words):
+        if words.one_time or (door and (_ONE_TIME.search(behind) or _SECRET.search(behind))):
             return "one-time"
         if self.excluded_domains and _within(host, self.excluded_domains):
             return "excluded-domain"
         if not self.clicks:
             return "clicks-off"
-        if self.visible_urls is VisibleUrl.LEAVE and self._shows_other_site(text):
+        if words.host is not None and self.visible_urls is VisibleUrl.LEAVE and self._is_other_site(words.host):
             return "visible-url"
         return ""
 
@@ -186,9 +186,8 @@ class Rules:
             return False
         return destination[size : size + 1] in ("", "/", "?", "#")
 
-    def _shows_other_site(self, text: str) -> bool:
-        shown = visible_host(text)
-        return shown is not None and _site(shown) != _site(host_of(self.base_url))
+    def _is_other_site(self, shown: str) -> bool:
+        return _site(shown) != _site(host_of(self.base_url))
 
 
 def own_token(base_url: str, path: str, address: str, keys: Keys) -> Claims | None:
@@ -210,6 +209,22 @@ def own_token(base_url: str, path: str, address: str, keys: Keys) -> Claims | No
 @lru_cache(maxsize=256)  # most links of a letter end in the same query
 def _query_hinted(query: str) -> bool:
     return _HINT.search(query) is not None
+
+
+class _Words(NamedTuple):
+    """What the visible text of a link says."""
+
+    unsubscribe: bool
+    one_time: bool
+    host: str | None  # that it names
+
+
+@lru_cache(maxsize=256)  # "Read more" comes again and again, and so do pictures without words
+def _words(text: str) -> _Words:
+    words = text.lower()
+    return _Words(
+        _UNSUBSCRIBE_WORDS.search(words) is not None, _ONE_TIME_WORDS.search(words) is not None, visible_host(text)
+    )
 
 
 def _has_placeholder(address: str) -> bool:

@@ -70,6 +70,7 @@ _LEVEL = 0x07
 _LINK = 0x08
 _DEVICE = 0x10
 _LEVELS = tuple(Level)
+_UNSAFE = "not a destination that a redirect may lead to"
 _ID_END = 9  # flags and id
 _SHORTEST = 2 + 16 + _ID_END
 
@@ -90,7 +91,7 @@ def seal_pixel(keys: Keys, key_id: int, copy: CopyId, level: Level) -> str:
     Raises:
         BadInput: permanent; no such key.
     """
-    return _sealer(keys, key_id, _head(level, copy))(b"")
+    return _sealer(keys, key_id, _head(level, copy))(b"").decode("ascii")
 
 
 def seal_click(keys: Keys, key_id: int, copy: CopyId, level: Level, link: int, destination: str) -> str:
@@ -99,14 +100,18 @@ def seal_click(keys: Keys, key_id: int, copy: CopyId, level: Level, link: int, d
     Raises:
         BadInput: permanent; the destination is not safe or too long (leave the link alone), or no such key.
     """
-    return link_sealer(keys, key_id, copy, level)(pack_click(link, destination))
+    if not safe_destination(destination):
+        raise BadInput(_UNSAFE)
+    return link_sealer(keys, key_id, copy, level)(pack_click(link, destination)).decode("ascii")
 
 
 def pack_click(link: int, destination: str) -> bytes:
     """What the tokens of one link say in every copy: most of the work of sealing it, to be done once for all copies.
 
+    destination: one that `safe_destination` accepts; tokens of any other would never open.
+
     Raises:
-        BadInput: permanent; the destination is not safe or too long (leave the link alone).
+        BadInput: permanent; the destination is too long (leave the link alone).
     """
     packed = _varint(link) + _deflated(destination)
     if packed_size(packed) > MAX_TOKEN_CHARACTERS:
@@ -119,7 +124,7 @@ def packed_size(packed: bytes) -> int:
     return ((_SHORTEST + len(packed)) * 4 + 2) // 3
 
 
-def link_sealer(keys: Keys, key_id: int, copy: CopyId, level: Level) -> Callable[[bytes], str]:
+def link_sealer(keys: Keys, key_id: int, copy: CopyId, level: Level) -> Callable[[bytes], bytes]:
     """Makes the tokens of the links of one copy, of what `pack_click` returned for each.
 
     Raises:
@@ -137,10 +142,12 @@ def seal_device(keys: Keys, key_id: int, device: int, back: str) -> str:
     Raises:
         BadInput: permanent; `back` is not safe or too long, or no such key.
     """
+    if back and not safe_destination(back):
+        raise BadInput(_UNSAFE)
     token = _sealer(keys, key_id, _head(_DEVICE, device))(_deflated(back) if back else b"")
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise BadInput(f"the token would be longer than {MAX_TOKEN_CHARACTERS} characters")
-    return token
+    return token.decode("ascii")
 
 
 def open_token(keys: Keys, token: str) -> Claims:
@@ -248,7 +255,7 @@ def _head(flags: int, copy_or_device: int) -> bytes:
     return bytes([flags]) + copy_or_device.to_bytes(8, "big")
 
 
-def _sealer(keys: Keys, key_id: int, begin: bytes) -> Callable[[bytes], str]:
+def _sealer(keys: Keys, key_id: int, begin: bytes) -> Callable[[bytes], bytes]:
     """Makes tokens of claims that begin like that, of the rest of each."""
     key = keys.key(key_id)
     if key is None:
@@ -257,9 +264,9 @@ def _sealer(keys: Keys, key_id: int, begin: bytes) -> Callable[[bytes], str]:
     head = bytes([VERSION, key_id])
     associated = [head]
 
-    def seal(rest: bytes) -> str:
+    def seal(rest: bytes) -> bytes:
         raw = head + encrypt(begin + rest, associated)
-        return b2a_base64(raw, newline=False).translate(_TO_URL, b"=").decode("ascii")
+        return b2a_base64(raw, newline=False).translate(_TO_URL, b"=")
 
     return seal
 
@@ -309,8 +316,6 @@ def _read_link(claims: bytes) -> tuple[int, str]:
 
 
 def _deflated(destination: str) -> bytes:
-    if not safe_destination(destination):
-        raise BadInput("not a destination that a redirect may lead to")
     written = destination.encode()
     if len(written) > MAX_DESTINATION_BYTES:
         raise BadInput(f"the destination is longer than {MAX_DESTINATION_BYTES} bytes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from unsealed.model.policy import Level, Switches
 
@@ -69,8 +69,7 @@ class LinkPart(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(NamedTuple):
     """One link of a message and what was decided about it."""
 
     position: int  # 0-based over all links of the message, in byte order; the same in every copy and in the token
@@ -83,14 +82,16 @@ class Link:
     trap: bool = False  # the hidden link that was put in; behind all others, and none of those that people see or count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(NamedTuple):
     """`removed` stood at `offset` of the input and was replaced by `inserted`. Applied backwards to the output, the
     edits of a copy give the input, octet for octet."""
 
     offset: int
-    removed: bytes = field(repr=False)
-    inserted: bytes = field(repr=False)
+    removed: bytes
+    inserted: bytes
+
+    def __repr__(self) -> str:  # letters are not for logs
+        return f"Edit(offset={self.offset})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -406,12 +406,13 @@ TAGS = [
         "<!--",
         "-->",
     ),
-    *("<!--[if mso]>", "<![endif]-->", "\f"),
+    *("<!--[if mso]>", "<![endif]-->", "--!>", "<!-->", "<!-- -->", "<!--[if mso]><td h='-'><![endif]-->", "\f"),
 ]
 
 
 def _without_short_ways(pattern: Pattern[str]) -> Pattern[str]:
     slow = pattern.pattern.replace(f"{html._SURELY_OTHER}{html._PLAIN}|", "").replace(html._USUAL, "(?!)")
+    slow = slow.replace(f"{html._QUIET_COMMENT}|", "")
     return compile(slow.replace(html._USUAL_LINK, f"(?!){html._USUAL_LINK}"))
 
 

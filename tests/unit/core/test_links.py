@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unsealed.core import links
 from unsealed.core.instrument import Tracking
 from unsealed.core.links import LEFT_REASONS, Rules, host_of, may_opt_out, own_token, plain, visible_host
-from unsealed.core.token import seal_click, seal_pixel
+from unsealed.core.token import safe_destination, seal_click, seal_pixel
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level, VisibleUrl
 
@@ -313,6 +313,11 @@ def test_unreadable_characters_are_unsafe(rules: Rules) -> None:
     assert reason(rules, "https://x.example/\ufffd") == "unsafe"
 
 
+def test_what_a_redirect_may_not_lead_to_is_unsafe(rules: Rules) -> None:
+    assert reason(rules, "https://user@x.example/") == "unsafe"
+    assert reason(rules, "https://user@x.example/reset-password") == "one-time"
+
+
 def test_own_pixels_are_known_by_their_token(tracking: Tracking) -> None:
     token = seal_pixel(tracking.keys, tracking.key_id, CopyId(9), Level.FULL)
     base = tracking.base_url
@@ -365,6 +370,11 @@ def test_every_reason_has_plain_words() -> None:
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_what_the_patterns_find_holds_a_hint(found: str) -> None:
     assert links._HINT.search(found)
+
+
+@given(found=st.from_regex(links._USUAL, fullmatch=True))
+def test_what_looks_like_nearly_every_link_is_safe(found: str) -> None:
+    assert safe_destination(found)
 
 
 PIECES = [

@@ -279,7 +279,7 @@ def test_nothing_of_copy_or_destination_can_be_read() -> None:
 
 def sealed(claims: bytes) -> str:
     """A token with claims that no version ever made."""
-    return tokens._sealer(RING, 1, b"")(claims)
+    return tokens._sealer(RING, 1, b"")(claims).decode()
 
 
 HEAD = bytes([Level.FULL]) + bytes(8)
