@@ -58,6 +58,14 @@ _LETTER_ATTRIBUTES = {
     "font": {"color", "face", "size"},
     "hr": {"size", "width", "color"},
 }
+_BACKGROUND = re.compile(r"(?<![^;])\s*background\s*:([^;]{0,300})", re.IGNORECASE)
+_PICTURE = re.compile(r"""[a-z-]*\([^()]*\)|"[^"]*"|'[^']*'""", re.IGNORECASE)  # or what else stands in brackets
+_COLOUR = re.compile(r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl)a?\([^()]*\)", re.IGNORECASE)
+# What an abbreviated background says beside its colour, as words.
+_NO_COLOURS = frozenset(
+    "none repeat no-repeat repeat-x repeat-y space round scroll fixed local left right top bottom center auto cover "
+    "contain border-box padding-box content-box text !important".split()
+)
 _WEB = re.compile(r"https?://[^\s]", re.IGNORECASE)
 _LEADS = re.compile(r"(?:https?://|mailto:|tel:|#)[^\s]|\{\{", re.IGNORECASE)  # or a placeholder of a template
 # Elements without an end, and those that end by themselves where the next one begins.
@@ -95,6 +103,8 @@ def _cleaned(
             return picture(value)
         if name == "href":
             return value if _LEADS.match(strip_url(value)) else None
+        if name == "style":
+            return _BACKGROUND.sub(_background_colour, value)
         if name == "data-unsealed":
             return "off" if value.strip().lower() == "off" else None
         return value
@@ -109,6 +119,16 @@ def _cleaned(
         url_schemes=_SCHEMES,
         link_rel=None,
     )
+
+
+def _background_colour(found: re.Match[str]) -> str:
+    """Of an abbreviated background the colour: all else in it is a picture, and where that stands."""
+    written = found[1]
+    colour = next((each[0] for each in _COLOUR.finditer(written)), "")
+    if not colour:
+        words = _PICTURE.sub(" ", written).replace("/", " ").split()
+        colour = next((word for word in words if word.isalpha() and word.lower() not in _NO_COLOURS), "")
+    return f"background-color:{colour}" if colour else ""
 
 
 def no_picture(_: str) -> None:

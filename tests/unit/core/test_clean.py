@@ -112,3 +112,27 @@ def test_no_combination_brings_a_script_through(pieces: list[str]) -> None:
 
     assert {each.tag for each in tree.iter() if isinstance(each.tag, str)} <= clean._LETTER | {"html", "head", "body"}
     assert not [name for each in tree.iter() for name in each.attrib if str(name).startswith("on")]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("background:#fff", "background-color:#fff"),
+        ("color:red; background : #1A6FC4 ;padding:1px", "background-color:#1A6FC4"),
+        ("BACKGROUND: yellow", "background-color:yellow"),
+        ("background:no-repeat center/cover url(https://evil.example/red.png) teal", "background-color:teal"),
+        ("background:url('https://evil.example/(x') #abc", "background-color:#abc"),
+        ("background:rgba(1, 2, 3, 0.5) none", "background-color:rgba(1, 2, 3, 0.5)"),
+        ("background:linear-gradient(red, blue)", ""),
+        ("background:none", ""),
+        ("background:url(https://evil.example)", ""),
+        ("x-background:red", ""),
+        ("background-image:url(https://evil.example);background:red", "background-color:red"),
+    ],
+)
+def test_of_an_abbreviated_background_the_colour_stays(written: str, kept: str) -> None:
+    for tidy in (clean.from_editor, clean.from_letter):
+        found = tidy(f'<p style="{written}">x</p>', lambda _: None)
+        assert "evil" not in found
+        assert kept.replace(" ", "") in found.replace(" ", "")
+        assert bool(kept) == ("background-color" in found)
