@@ -224,7 +224,7 @@ def _token_url(written: str, *, inside: bool) -> str:
     form = "Write the whole address, such as https://oauth2.googleapis.com/token."
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 - a port that is none is found out here
+        _ = parts.port  # one that is none is found out here
     except ValueError:
         raise BadInput(form) from None
     host = parts.hostname or ""

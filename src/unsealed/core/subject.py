@@ -28,8 +28,7 @@ def marked(subject: Field, mark: str) -> bool:
 def without_mark(raw: bytes, subject: Field, mark: str) -> bytes | None:
     """`raw` without the mark in its subject; None when the mark cannot be cut out, because an encoded word ends within
     it or is written in letters of its own."""
-    start = raw.index(b":", subject.start, subject.end) + 1
-    start += len(_GAP.match(raw, start, subject.end)[0])  # type: ignore[index]  # matches anywhere
+    start = _past_gap(raw, raw.index(b":", subject.start, subject.end) + 1, subject.end)
     line = raw[start : subject.end]
     pattern = _octets(mark)
     if (found := pattern.match(line)) is not None:
@@ -44,8 +43,13 @@ def without_mark(raw: bytes, subject: Field, mark: str) -> bytes | None:
     if payload:
         rest = line[: word.start(3)] + payload + line[word.end(3) :]
     else:
-        rest = line[len(_GAP.match(line, word.end())[0]) + word.end() :]  # type: ignore[index]
+        rest = line[_past_gap(line, word.end(), len(line)) :]
     return raw[:start] + rest + raw[subject.end :]
+
+
+def _past_gap(line: bytes, start: int, end: int) -> int:
+    gap = _GAP.match(line, start, end)
+    return start if gap is None else gap.end()
 
 
 def _cut_q(payload: bytes, pattern: re.Pattern[bytes]) -> bytes | None:

@@ -10,7 +10,7 @@ Promises rows of the asking user only. Writes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
@@ -132,8 +132,11 @@ def keys(connection: Connection, user: UserId, whats: Collection[What], *, after
         BadInput: this is not a cursor.
     """
     found = [_keys(connection, user, number, after, limit) for number, each in enumerate(STREAMS) if each.what in whats]
-    newest: Callable[[Key], Any] = lambda key: (key.at, -key.stream, key.number)  # noqa: E731 - typed
-    return list(islice(merge(*found, key=newest, reverse=True), limit))
+    return list(islice(merge(*found, key=_in_order, reverse=True), limit))
+
+
+def _in_order(key: Key) -> tuple[datetime, int, int]:
+    return key.at, -key.stream, key.number
 
 
 def _keys(connection: Connection, user: UserId, number: int, after: str | None, limit: int) -> list[Key]:
