@@ -252,6 +252,12 @@ async def test_what_is_no_form_or_too_large_is_refused(signed_in: Any) -> None:
     assert 413 == (await it.post("/change", content_type="text/plain")).status
 
 
+async def test_who_typed_too_much_is_told_how_much(signed_in: Any) -> None:
+    answer = await signed_in().post("/change", {"a": "x" * auth.FORM_BYTES_MAX})
+
+    assert "has 257 kB, and 256 kB is the most that this form takes" in answer.body.decode()
+
+
 async def test_a_page_open_on_another_loopback_name_may_change_things_too(signed_in: Any) -> None:
     answer = await signed_in().post("/change", host="localhost:8025", origin="http://localhost:8025")
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from math import ceil
 from threading import Lock
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -227,10 +228,11 @@ class Guard:
         form: Mapping[str, str] | None = {}
         if person is None or not shown or is_form(request):
             large = request.scope["path"].startswith(LARGE_FORMS)
-            form = await read_form(request, LARGE_FORM_BYTES_MAX if large else FORM_BYTES_MAX)
+            limit_bytes = LARGE_FORM_BYTES_MAX if large else FORM_BYTES_MAX
+            form = await read_form(request, limit_bytes)
+            if form is None:
+                return self._refuse(request, 413, _why_no_form(request, limit_bytes))
         # Otherwise a script of ours sends something else, which the endpoint reads, and bounds.
-        if form is None:
-            return self._refuse(request, 413, "The form is too large or not a form. Nothing was done.")
         request.state.form = form
         if person is not None:
             token = shown or form.get("csrf", "")
@@ -303,6 +305,14 @@ def is_form(request: Request) -> bool:
     """Whether what a request carries calls itself a form."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/x-www-form-urlencoded"
+
+
+def _why_no_form(request: Request, limit_bytes: int) -> str:
+    sent = request.headers.get("content-length", "")
+    if not sent.isdecimal() or int(sent) <= limit_bytes:
+        return "This is no form of ours, or it has too many fields. Nothing was done."
+    has, most = (f"{ceil(size / 1024):,} kB" for size in (int(sent), limit_bytes))
+    return f"What you entered has {has}, and {most} is the most that this form takes. Nothing was done: enter less."
 
 
 async def read_form(request: Request, limit_bytes: int = FORM_BYTES_MAX) -> Mapping[str, str] | None:
