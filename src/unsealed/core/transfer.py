@@ -20,11 +20,13 @@ from unsealed.model.message import Edit
 
 LINE_OCTETS = 998  # RFC 5322 §2.1.1, without the line end
 _QP_LINE = 76  # RFC 2045 §6.7 (5), the "=" of a soft break included
-_QP_STRIDE = 512
+_QP_STRIDE = 1024
 _QP_FAR = 200
+_QP_NEAR = 16
 _SOFT = re.compile(rb"=(?:\r?\n|\Z)")
-_STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_STRAY = re.compile(rb"=(?!3D|\r\n|[0-9A-Fa-f]{2}|\n|\Z)")  # the most frequent ones first
 _UNSAFE = re.compile(rb"[^ -<>-~]")
+_SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("="))
 
 
 class Change(NamedTuple):
@@ -170,8 +172,7 @@ class QuotedPrintable:
             behind = at + _QP_STRIDE
             inside = encoded.rfind(b"=", behind - 2, behind)  # never step into an escape
             behind = inside if inside >= 0 else behind
-            # "=XX" and "=\n" lose two bytes, "=\r\n" three.
-            decoded += behind - at - 2 * encoded.count(b"=", at, behind) - encoded.count(b"=\r\n", at, behind)
+            decoded += self._size(at, behind)
             at = behind
             self._encoded_at.append(at)
             self._decoded_at.append(decoded)
@@ -215,17 +216,28 @@ class QuotedPrintable:
         """Where decoded bytes lie in the encoded ones. Remembered: changes stand at the same places in every copy."""
         found = self._spans.get((start, end))
         if found is None:
-            behind = self._behind(end)
-            found = self._spans[start, end] = (behind if start == end else self._at(start), behind)
+            first = min(start, max(end - 1, 0))
+            row = bisect_right(self._decoded_at, first) - 1
+            begin = self._on(self._encoded_at[row], first - self._decoded_at[row])
+            # It ends before a soft break, never behind one.
+            last = self._on(begin, end - 1 - first)
+            behind = last + (3 if self.encoded.startswith(b"=", last) else 1) if end else 0
+            found = self._spans[start, end] = (behind if start == end else begin, behind)
         return found
 
-    def _at(self, offset: int) -> int:
-        """Where the decoded byte begins: behind a soft break, never before one."""
-        row = bisect_right(self._decoded_at, offset) - 1
-        at, left = self._encoded_at[row], offset - self._decoded_at[row]
-        while (escape := self.encoded.find(b"=", at, at + left + 1)) >= 0:
+    def _on(self, at: int, left: int) -> int:
+        """Where the byte begins that is so many decoded bytes behind `at`: behind a soft break, never before one."""
+        encoded = self.encoded
+        while (escape := encoded.find(b"=", at, at + left + 1)) >= 0:
+            if left > _QP_NEAR:  # many escapes are counted faster than walked over
+                behind = at + left
+                inside = encoded.rfind(b"=", behind - 2, behind)
+                behind = inside if inside >= 0 else behind
+                left -= self._size(at, behind)
+                at = behind
+                continue
             left -= escape - at
-            soft = _SOFT.match(self.encoded, escape)
+            soft = _SOFT.match(encoded, escape)
             if soft:
                 at = soft.end()
             elif left:
@@ -235,12 +247,10 @@ class QuotedPrintable:
                 return escape
         return at + left
 
-    def _behind(self, offset: int) -> int:
-        """Where the decoded byte before `offset` ends: before a soft break, never behind one."""
-        if offset == 0:
-            return 0
-        at = self._at(offset - 1)
-        return at + (3 if self.encoded.startswith(b"=", at) else 1)
+    def _size(self, start: int, end: int) -> int:
+        """How many bytes a stretch decodes to that ends inside no escape: "=XX" and "=\n" lose two, "=\r\n" three."""
+        encoded = self.encoded
+        return end - start - 2 * encoded.count(b"=", start, end) - encoded.count(b"=\r\n", start, end)
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
@@ -249,7 +259,7 @@ def _escape(found: re.Match[bytes]) -> bytes:
 
 def _wrapped(new: bytes, column: int, soft: bytes, pieces: list[bytes]) -> int:
     """Append `new` in quoted-printable from that column on; returns the column behind it, 75 at most."""
-    text = _UNSAFE.sub(_escape, new)
+    text = _UNSAFE.sub(_escape, new) if new.translate(None, _SAFE) else new
     at = 0
     while at < len(text):
         room = _QP_LINE - 1 - column
