@@ -225,13 +225,14 @@ class Guard:
         if person is None and not is_open(request.scope["path"]):
             return self._sign_in_first(request)  # nothing that strangers send is read
         shown = request.headers.get("x-csrf-token", "")
-        form: Mapping[str, str] | None = {}
+        form: Mapping[str, str] = {}
         if person is None or not shown or is_form(request):
             large = request.scope["path"].startswith(LARGE_FORMS)
             limit_bytes = LARGE_FORM_BYTES_MAX if large else FORM_BYTES_MAX
-            form = await read_form(request, limit_bytes)
-            if form is None:
+            sent = await read_form(request, limit_bytes)
+            if sent is None:
                 return self._refuse(request, 413, _why_no_form(request, limit_bytes))
+            form = sent
         # Otherwise a script of ours sends something else, which the endpoint reads, and bounds.
         request.state.form = form
         if person is not None:
