@@ -236,7 +236,7 @@ def test_no_question_walks_through_a_table(engine: Engine, mail: Mail, answered:
 @pytest.mark.parametrize(
     ("number", "index"),
     [
-        (0, "ix_replies_user_at"),
+        (0, "ix_replies_user_kind_at"),
         (2, "ix_copies_user_bounced_at"),
         (3, "ix_events_user_people"),
         (4, "ix_events_user_people"),

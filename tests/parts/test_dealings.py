@@ -298,8 +298,8 @@ def test_mail_is_narrowed_by_tag_and_template_together_with_all_else(
     def ids(*names: str) -> set[str]:
         return {public_id(mail[name]) for name in names}
 
-    for most in (sent.COUNT_UP_TO, 0):  # as though they were few, and many
-        monkeypatch.setattr(sent, "COUNT_UP_TO", most)
+    for most in (sent.FEW, 0):  # as though they were few, and many
+        monkeypatch.setattr(sent, "FEW", most)
         assert subjects(tag="depots") == ids("proposal", "silent", "renewal", "often")
         assert subjects(template=template) == ids("proposal", "silent", "renewal")
         assert subjects(tag="depots", template=template, state="opened") == ids("proposal", "renewal")

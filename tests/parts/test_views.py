@@ -131,7 +131,7 @@ def test_no_question_walks_through_a_table(
     """What a page costs must not grow with the store: every table is entered by a key. many: as though a state were
     that of many messages."""
     if many:
-        monkeypatch.setattr(sent, "COUNT_UP_TO", 0)
+        monkeypatch.setattr(sent, "FEW", 0)
     asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     with reading(engine) as connection:

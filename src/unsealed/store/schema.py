@@ -200,7 +200,7 @@ messages = Table(
     Column("template_version", Integer),
     Column("replies", Integer, nullable=False, server_default="0"),  # by people, to any copy
 )
-Index("ix_messages_user_thread", messages.c.user_id, messages.c.thread, messages.c.received_at)
+Index("ix_messages_user_thread", messages.c.user_id, messages.c.thread, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_message_id", messages.c.user_id, messages.c.message_id)
 Index("ix_messages_user_received", messages.c.user_id, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_signal", messages.c.user_id, messages.c.signal_at, messages.c.id)
@@ -667,7 +667,7 @@ replies = Table(  # answers to messages, as found in mailboxes
     metadata,
     Column("id", Serial, primary_key=True),
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
     Column("copy_id", BigInteger),  # NULL: it cannot be told by whom, or by somebody who was not written to
     Column("kind", String(12), nullable=False),  # core.reply.Kind: "reply", "automatic", "bounce", "delivered"
     Column("header_id", Text, nullable=False),  # its own Message-ID; the same in several folders counts once
@@ -676,7 +676,9 @@ replies = Table(  # answers to messages, as found in mailboxes
     Column("at", Moment, nullable=False),  # when the mailbox got it
     UniqueConstraint("user_id", "header_id"),
 )
-Index("ix_replies_user_at", replies.c.user_id, replies.c.at, replies.c.id)
+# Without the kind, and the moment, SQLite would go through all answers to a user for those to one message.
+Index("ix_replies_user_kind_at", replies.c.user_id, replies.c.kind, replies.c.at, replies.c.id)
+Index("ix_replies_message_at", replies.c.message_id, replies.c.at, replies.c.id)
 
 preferences = Table(  # what a user likes, by name
     "preferences",

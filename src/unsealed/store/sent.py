@@ -5,12 +5,26 @@ Promises what `views` does: rows of the asking user only, pages by key, no walk 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyState, Delivery, UserId
@@ -38,6 +52,8 @@ from unsealed.store.views import message_rows
 
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
 COUNT_UP_TO = 2_000
+FEW = 2_000  # messages in a state that are looked up and put in order; of more, the list is walked down
+FEW_IN_SEARCH = 5_000  # as walking finds less
 WALKED = 10_000  # letters that are looked at one by one for a page
 WALKED_FIRST = 2_000  # of a search, before hits are looked up
 LOOKED_UP = 5_000  # hits
@@ -71,7 +87,8 @@ def listed(
     """
     if sort not in SORTS:
         raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
-    narrow, words = _narrow(connection, user, state, tag, template), typed_words(search)
+    words = typed_words(search)
+    narrow = _narrow(connection, user, state, tag, template, FEW if words is None else FEW_IN_SEARCH)
     if words is not None and narrow.few is None and (few := few_with_words(connection, user, words)) is not None:
         narrow, words = narrow.to(few), words if len(words) > 1 else None
     asked = _Asked(connection, user, sort, after, bounded(limit) + 1, narrow, words, now)
@@ -123,7 +140,8 @@ def count(
     now: datetime,
 ) -> int | None:
     """How many messages `listed` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
-    narrow, words = _narrow(connection, user, state, tag, template), typed_words(search)
+    words = typed_words(search)
+    narrow = _narrow(connection, user, state, tag, template, FEW if words is None else FEW_IN_SEARCH)
     conditions = sum((bool(state), bool(tag), template is not None))
     if words is not None and narrow.few is None:
         few = few_with_words(connection, user, words)
@@ -134,9 +152,11 @@ def count(
         return None
     if narrow.few is None and conditions:  # what the index holds is what is in that state
         return COUNT_UP_TO + 1
+    if narrow.few is not None and len(narrow.few) > FEW:
+        return None
     some = select(messages.c.id).where(*narrow.asked(now), *_found(words))
     # Few without the user, so that no database walks through all of the user's messages to find these.
-    some = some.where(messages.c.user_id == user if narrow.few is None else messages.c.id.in_(narrow.few))
+    some = some.where(messages.c.user_id == user if narrow.few is None else _among(connection, narrow.few))
     return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
 
 
@@ -148,7 +168,7 @@ class _Narrow:
     through everything, so these are looked up and put in order.
     """
 
-    few: Sequence[int] | None = None  # all that an index knows of the narrowest condition, if no more than COUNT_UP_TO
+    few: Sequence[int] | None = None  # all that an index knows of the narrowest condition, if they are few
     where: Sequence[ColumnElement[bool]] = ()  # of many: that condition, as its index knows it
     order: str = ""  # in which that index is
     rest: Sequence[str] = ()  # states that it does not answer for
@@ -163,7 +183,10 @@ class _Narrow:
         return [*self.more, *(_in_state(state, now) for state in self.rest)]
 
 
-def _narrow(connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None) -> _Narrow:
+def _narrow(
+    connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None, most: int
+) -> _Narrow:
+    """most: how many are few."""
     of: ColumnElement[int] = messages.c.id
     conditions: list[ColumnElement[bool]] = []
     if template is not None:
@@ -178,9 +201,11 @@ def _narrow(connection: Connection, user: UserId, state: str, tag: str, template
         rest = [state] if state == CopyState.NOT_TRACKED else []
     if not where:
         return _Narrow(rest=rest)
-    found = select(of).where(of.table.c.user_id == user, *where).distinct().limit(COUNT_UP_TO + 1)
+    found = select(of).where(of.table.c.user_id == user, *where).limit(most + 1)
+    # In the order of the index, as SQLite would else take any index that begins with the user.
+    found = found.order_by(SORTS[order].desc()) if of is messages.c.id else found.distinct()
     ids = list(connection.execute(found).scalars())
-    if len(ids) <= COUNT_UP_TO:
+    if len(ids) <= most:
         return _Narrow(ids, rest=rest, more=more)
     if of is not messages.c.id:
         return _Narrow(rest=[state], more=more)
@@ -217,8 +242,8 @@ class _Asked:
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
         found = _found(self._words)
         if self._narrow.few is not None:  # without the user, for the reason given in `count`
-            among = messages.c.id.in_(self._narrow.few), *self._mine[1:], *self._conditions, *found
-            return self._rows(*among), None
+            few = _among(self._connection, self._narrow.few)
+            return self._rows(few, *self._mine[1:], *self._conditions, *found), None
         if not self._conditions and not found:
             return self._rows(*self._mine), None
         rows, end = self._walk(*found, most=WALKED if self._words is None else WALKED_FIRST)
@@ -245,9 +270,7 @@ class _Asked:
         looked, reach = 0, timedelta(0) if self._late is None else LATE
         for since, ids in weeks_with_words(self._connection, self._user, words, self._until):
             looked += len(ids)
-            for start in range(0, len(ids), LOOKED_UP):
-                few = messages.c.id.in_(ids[start : start + LOOKED_UP])
-                rows = self._newest(rows, self._rows(few, *self._mine[1:], *self._conditions))
+            rows = self._newest(rows, self._rows(_among(self._connection, ids), *self._mine[1:], *self._conditions))
             known = since + reach
             if len(rows) == self._wanted and self._at(rows[-1]) >= known:
                 break
@@ -271,6 +294,13 @@ class _Asked:
     def _at(self, row: Row[Any]) -> datetime:
         at: datetime = getattr(row, self.key.name)
         return at
+
+
+def _among(connection: Connection, ids: Sequence[int]) -> ColumnElement[bool]:
+    """One of these messages. They are one value, as a statement with thousands takes longer to make than to answer."""
+    if connection.dialect.name == "postgresql":
+        return messages.c.id == any_(bindparam(None, list(ids), ARRAY(BigInteger)))
+    return messages.c.id.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
 
 
 def _found(words: Sequence[str] | None) -> list[ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""Lists narrowed by a state, in their order; and signals that came late, for the search."""
+"""Lists in their order: of a state, of a conversation, of answers; and signals that came late, for the search."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _ALONE = "machine > 0 AND opens = 0 AND clicks = 0 AND replies = 0"
 
 
 def upgrade() -> None:
+    op.drop_index("ix_messages_user_thread", table_name="messages")
+    op.create_index("ix_messages_user_thread", "messages", ["user_id", "thread", "received_at", "id"], unique=False)
+    op.drop_index("ix_replies_message_id", table_name="replies")
+    op.create_index("ix_replies_message_at", "replies", ["message_id", "at", "id"], unique=False)
+    op.drop_index("ix_replies_user_at", table_name="replies")
+    op.create_index("ix_replies_user_kind_at", "replies", ["user_id", "kind", "at", "id"], unique=False)
     for name in ("opened", "clicked", "replied", "machine"):
         op.drop_index(f"ix_messages_user_{name}", table_name="messages")
     for name, key, where in (
