@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,15 @@ def test_a_letter_is_begun_from_a_template_that_was_read_from_a_file(
     page.get_by_role("link", name="Write a letter").press("Enter")
     page.locator(".ProseMirror").get_by_text("Gr\xfc\xdfe, there").wait_for()
     assert "Welcome & aboard" == page.input_value("#subject")
+
+    # Its cell holds words and no paragraph, which the editor cannot: said, and kept as long as no word is changed.
+    page.get_by_text("holds more than can be edited here").wait_for()
+    cell = '<td style="padding:3px">Gr\xfc\xdfe, there</td>'
+    page.locator("#to").fill("ines@harbour.example,")
+    page.locator("[data-state]", has_text="Saved").wait_for()
+    page.reload()
+    begun = json.loads(page.locator("[data-compose]").get_attribute("data-compose") or "")
+    assert cell in begun["content"]["html"]
 
 
 def test_what_nobody_knows_is_asked_for_when_a_template_is_put_in(installation: Any, page: Page) -> None:

@@ -281,6 +281,11 @@ const conflict = (theirs) => {
     { words: "What the other window has", act: () => { store(copyName()); revision = theirs.revision; fill(theirs.content); kept = JSON.stringify(collect()); save(); check(); } },
   ]);
 };
+/** Letters made elsewhere hold more than can be edited. */
+const looksKept = () => {
+  if (!letter || plainSwitch.checked || letter.shows(letter.html)) return;
+  note("This letter was made elsewhere and holds more than can be edited here. As it is, it is sent just as it was made; once you change its words, it is sent as it looks here.");
+};
 /** What only this browser has. */
 const offer = () => {
   const found = stored(copyName());
@@ -483,6 +488,7 @@ const putTemplate = async (each) => {
   templateDialog.close();
   if (!field("subject").value) field("subject").value = data.subject;
   if (plainSwitch.checked) plainText.value += make("div", {}, new DOMParser().parseFromString(data.html, "text/html").body).textContent.trim();
+  else if (alone) { letter.html = data.html; letter.focus("end"); looksKept(); }
   else letter?.put(data.html);
   content = { ...content, template: { id: each.id, version: data.version } };
   if (alone) unnamed = data.missing.length && !people.to.first ? { each, html: letter.html, subject: field("subject").value } : null;
@@ -513,6 +519,7 @@ const named = async () => {
   if (status !== 200) return;
   field("subject").value = data.subject;
   letter.html = data.html;
+  looksKept();
   changed();
 };
 const valuesDialog = $("[data-values-dialog]");
@@ -701,6 +708,7 @@ const room = matchMedia("(width >= 80rem)"); // beside the letter; elsewhere the
 room.addEventListener("change", () => openLinks(room.matches));
 openLinks(room.matches);
 if (start.check) judge(start.check); else check();
+looksKept();
 offer();
 if (!id && content.template && letter) {
   const each = content.template;

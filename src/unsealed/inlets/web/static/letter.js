@@ -33,9 +33,34 @@ const rest = (element) => {
   const styles = (element.getAttribute("data-style") || "").split(";").map((each) => each.trim());
   return styles.filter((each) => each && each.split(":")[0].trim().toLowerCase() !== OWN[element.tagName]).join("; ") || null;
 };
+const plain = (...names) => Object.fromEntries(names.map((name) => [name, { default: null }]));
 const styled = (name, property) => (attributes) => (attributes[name] ? { style: `${property}: ${attributes[name]}` } : {});
 
-/** What the editor knows. Anything else that is pasted or comes with a template is passed over, its text kept. */
+const AROUND = new Set(["TBODY", "THEAD", "TFOOT"]); // say nothing of looks
+const TWINS = { B: "STRONG", I: "EM", DEL: "S", STRIKE: "S", FONT: "SPAN" };
+const USUAL = { colspan: "1", rowspan: "1", start: "1", "data-unsealed": "off" };
+/** All that a letter's looks are made of, to be compared with another's. */
+const looks = (html) => [...new DOMParser().parseFromString(unstyled(html), "text/html").body.querySelectorAll("*")].flatMap((element) => {
+  if (AROUND.has(element.tagName)) return [];
+  const own = [...element.attributes].flatMap(({ name, value }) => {
+    if (name === "data-style") return value.split(";").map((each) => each.split(":")[0].trim().toLowerCase()).filter(Boolean);
+    if (name === "align" && !["TABLE", "IMG"].includes(element.tagName)) return ["text-align"];
+    return USUAL[name] === value ? [] : [name];
+  });
+  const tag = TWINS[element.tagName] || element.tagName;
+  const unsaid = tag === "SPAN" || (tag === "P" && ["LI", "BLOCKQUOTE"].includes(element.parentElement.tagName));
+  return unsaid && !own.length ? [] : [tag, ...own];
+}).sort().join();
+/** A letter with its nth link switched off for tracking, or on; null when its links are not the `count` that are known. */
+const switched = (html, n, count, off) => {
+  const links = [...html.matchAll(/<a\s[^<>]*\bhref\s*=[^<>]*>/gi)];
+  if (links.length !== count) return null;
+  const [{ 0: before, index }] = links.slice(n, n + 1);
+  const bare = before.replace(/\sdata-unsealed\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*)/gi, "");
+  return html.slice(0, index) + (off ? bare.replace(/>$/, ' data-unsealed="off">') : bare) + html.slice(index + before.length);
+};
+
+/** What the editor knows. Anything else that is pasted is passed over, its text kept. */
 const extensions = (kit, letter) => {
   const Link = kit.Link.extend({
     inclusive: false,
@@ -84,13 +109,12 @@ const extensions = (kit, letter) => {
     addGlobalAttributes: () => [
       { types: ["textStyle"], attributes: { color: { default: null, parseHTML: (span) => declared(span, "color") || span.getAttribute("color"), renderHTML: styled("color", "color") } } },
       {
-        types: ["textStyle", "paragraph", "heading", "blockquote", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "tableHeader", "image"],
+        types: ["textStyle", "link", "paragraph", "heading", "blockquote", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "tableHeader", "image"],
         attributes: { style: { default: null, parseHTML: rest } },
       },
-      {
-        types: ["table", "tableRow", "tableCell", "tableHeader"],
-        attributes: Object.fromEntries(["width", "bgcolor", "cellpadding", "cellspacing", "border", "valign"].map((each) => [each, { default: null }])),
-      },
+      { types: ["paragraph", "heading", "blockquote", "listItem", "table", "tableCell", "tableHeader"], attributes: plain("dir", "lang") },
+      { types: ["table", "image"], attributes: plain("align") },
+      { types: ["table", "tableRow", "tableCell", "tableHeader"], attributes: plain("width", "height", "bgcolor", "cellpadding", "cellspacing", "border", "valign") },
     ],
   });
   const Marked = kit.Extension.create({
@@ -121,6 +145,7 @@ const extensions = (kit, letter) => {
 export class Letter {
   tracked = []; // what the server said of each link, in the order of the letter
   #kit;
+  #source; // the letter that was put in, and what the editor made of it
   #places = []; // where something will be put, in the order in which they were chosen
 
   /** kit: the editor's module; changed: after every change; files: takes what is pasted or dropped; askLink: Ctrl+K. */
@@ -147,13 +172,21 @@ export class Letter {
         this.#paper(place);
       },
     });
+    this.#source = { html: content, doc: this.editor.state.doc };
     this.#bar();
     this.#show();
     this.#paper(place);
   }
 
-  get html() { return this.editor.isEmpty ? "" : this.editor.getHTML(); }
-  set html(text) { this.editor.commands.setContent(unstyled(text), { emitUpdate: false }); }
+  /** The letter. As long as nobody has changed it, it is to the letter what was put in. */
+  get html() { return this.#untouched ? this.#source.html : this.editor.isEmpty ? "" : this.editor.getHTML(); }
+  set html(text) {
+    this.editor.commands.setContent(unstyled(text), { emitUpdate: false });
+    this.#source = { html: text, doc: this.editor.state.doc };
+  }
+  get #untouched() { return this.editor.state.doc.eq(this.#source.doc); }
+  /** Whether the editor shows, and keeps, all that this letter's looks are made of. */
+  shows(html) { return !html || looks(html) === looks(this.editor.isEmpty ? "" : this.editor.getHTML()); }
   get text() { return this.editor.getText({ blockSeparator: "\n\n" }); }
 
   focus(where = null) { this.#chain().focus(where).run(); }
@@ -205,7 +238,10 @@ export class Letter {
     const link = this.linksOf(this.editor.state.doc)[n];
     if (!link) return;
     const mark = link.mark.type.create({ ...link.mark.attrs, off: wanted ? null : true });
+    // That is no change of the words: what was put in gets the mark too, and stays as it is.
+    const html = this.#untouched ? switched(this.#source.html, n, this.linksOf(this.editor.state.doc).length, !wanted) : null;
     this.editor.view.dispatch(this.editor.state.tr.addMark(link.from, link.to, mark));
+    if (html !== null) this.#source = { html, doc: this.editor.state.doc };
   }
 
   /** What the server decided; shown as the line under each link. */
