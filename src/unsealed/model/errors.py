@@ -13,19 +13,27 @@ Unsealed
 └── MailboxClosed     either      a mailbox does not let us in; names the entry to look at
 
 Every error says whether it is `temporary`. Unknown errors are temporary in queues and permanent at doors.
-The class docstring is the default message.
+The class docstring is the default message. What people read on pages keeps its sentence and its values apart, so that
+it can be said in their language; the log, the programs and the API get it in English.
 """
 
 from __future__ import annotations
 
+from unsealed.model.texts import ENGLISH, Texts
+
 
 class UnsealedError(Exception):
-    """Something went wrong in Unsealed."""
+    """Something went wrong in Unsealed.
+
+    message: what, in words; with `values` a sentence as `Texts.say` takes it.
+    """
 
     temporary = False
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or (self.__doc__ or "").strip())
+    def __init__(self, message: str = "", **values: object) -> None:
+        self.message = message or (self.__doc__ or "").strip().partition("\n")[0]
+        self.values = values
+        super().__init__(self.message % values if values else self.message)
 
 
 class BadInput(UnsealedError):
@@ -88,8 +96,19 @@ class MailboxClosed(UnsealedError):
         self.temporary = temporary
 
 
-def sentence(said: Exception | str) -> str:
+def told(error: Exception, texts: Texts) -> str:
+    """The words of an error in a language; of one that comes from elsewhere, as they are."""
+    if isinstance(error, UnsealedError) and error.values:
+        values = {
+            name: told(each, texts) if isinstance(each, Exception) else each for name, each in error.values.items()
+        }
+        return texts.say(error.message, **values)
+    return texts.one(str(error))
+
+
+def sentence(said: Exception | str, texts: Texts = ENGLISH) -> str:
     """Words of an error as they stand beside a field; an address in front keeps its own letters."""
-    words = str(said)
+    words = told(said, texts) if isinstance(said, Exception) else said
+
     begins = words if "@" in words.partition(" ")[0] else words[:1].upper() + words[1:]
     return begins + ("" if words.endswith((".", "!", "?")) else ".")

@@ -13,7 +13,9 @@ from unsealed.model.errors import (
     UnsealedError,
     Untouchable,
     sentence,
+    told,
 )
+from unsealed.model.texts import Texts
 
 
 def all_kinds(kind: type[UnsealedError] = UnsealedError) -> list[type[UnsealedError]]:
@@ -64,3 +66,20 @@ def test_the_tree_in_the_docstring_shows_every_error_of_the_model() -> None:
 )
 def test_an_address_in_front_of_a_sentence_keeps_its_letters(words: str, shown: str) -> None:
     assert shown == sentence(words)
+
+
+def test_an_error_with_values_is_told_in_the_language_of_who_reads() -> None:
+    german = Texts(
+        one={
+            "there are %(number)s": "%(number)s sind da",
+            "%(field)s: %(why)s": "%(field)s – %(why)s",
+            "100% wrong": "ganz falsch",
+        }.get  # type: ignore[arg-type]  # all that is asked for is there
+    )
+    inner = BadInput("there are %(number)s", number=3)
+    outer = BadInput("%(field)s: %(why)s", field="subject", why=inner)
+
+    assert ("there are 3", "subject: there are 3") == (str(inner), str(outer))
+    assert ("3 sind da", "subject – 3 sind da") == (told(inner, german), told(outer, german))
+    assert "Ganz falsch." == sentence(BadInput("100% wrong"), german)
+    assert "100% wrong." == sentence(BadInput("100% wrong"))
