@@ -29,6 +29,7 @@ from unsealed.model.errors import BadInput, Untouchable
 from unsealed.model.message import Copy, CopyId, Edit, Link, LinkPart, Outgoing, Recipient, Survey
 from unsealed.model.policy import Level, LinkScope, Switches
 from unsealed.model.ports import Keys
+from unsealed.model.texts import later
 
 __all__ = [
     "LEFT_REASONS",
@@ -47,24 +48,24 @@ __all__ = [
 CLIPPING_BYTES = 90_000  # Gmail cuts at about 102 KB, and what is below is never loaded
 
 UNCHANGED_REASONS: dict[str, str] = {
-    "off": "tracking is switched off for this message",
-    "signed": "the message is signed; any change would break the signature",
-    "encrypted": "the message is encrypted",
-    "dkim-signed": "the message already carries a DKIM or ARC signature; any change would break it",
-    "odd-encoding": "the text is written in an encoding that cannot be changed safely",
-    "broken-structure": "the structure of the message is broken; mail programs would not agree on its parts",
-    "too-large": "the message is larger than 25 MB",
-    "too-many-parts": "the message has more than 100 parts",
-    "too-deep": "the parts of the message are nested more than 20 levels deep",
-    "header-too-large": "the header is larger than 100 kB",
-    "too-many-addresses": "the message names more than 1,000 addresses",
-    "too-many-links": "the message has more than 2,000 links",
-    "too-complex": "the HTML is larger and stranger than any letter",
-    "null-sender": "the message has no sender to tell: it is a notice of a machine",
-    "report": "the message is a delivery or read report",
-    "loop": "the message has passed more than 30 servers",
-    "no-html": "the message has no HTML part, and links in plain text are not tracked",
-    "fault": "something went wrong in Unsealed, so the message went out as it came",
+    "off": later("tracking is switched off for this message"),
+    "signed": later("the message is signed; any change would break the signature"),
+    "encrypted": later("the message is encrypted"),
+    "dkim-signed": later("the message already carries a DKIM or ARC signature; any change would break it"),
+    "odd-encoding": later("the text is written in an encoding that cannot be changed safely"),
+    "broken-structure": later("the structure of the message is broken; mail programs would not agree on its parts"),
+    "too-large": later("the message is larger than 25 MB"),
+    "too-many-parts": later("the message has more than 100 parts"),
+    "too-deep": later("the parts of the message are nested more than 20 levels deep"),
+    "header-too-large": later("the header is larger than 100 kB"),
+    "too-many-addresses": later("the message names more than 1,000 addresses"),
+    "too-many-links": later("the message has more than 2,000 links"),
+    "too-complex": later("the HTML is larger and stranger than any letter"),
+    "null-sender": later("the message has no sender to tell: it is a notice of a machine"),
+    "report": later("the message is a delivery or read report"),
+    "loop": later("the message has passed more than 30 servers"),
+    "no-html": later("the message has no HTML part, and links in plain text are not tracked"),
+    "fault": later("something went wrong in Unsealed, so the message went out as it came"),
 }
 
 _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'

@@ -20,23 +20,26 @@ from unsealed.core.token import Claims, open_token, safe_destination
 from unsealed.model.errors import BadToken
 from unsealed.model.policy import VisibleUrl
 from unsealed.model.ports import Keys
+from unsealed.model.texts import later
 
 LEFT_REASONS: dict[str, str] = {
-    "not-web": "not an absolute http or https address",
-    "placeholder": "the address still holds a template placeholder",
-    "unsafe": "the address has a user name, a backslash, control or unreadable characters, or no proper host",
-    "too-long": "the address is too long to be carried in a tracked link",
-    "line-limit": "a tracked link would make its line longer than mail allows",
-    "opt-out": "marked as not to be tracked",
-    "list-unsubscribe": "the same address stands in List-Unsubscribe",
-    "unsubscribe": "looks like an unsubscribe link",
-    "one-time": "looks like a one-time link: reset, confirmation, invitation or sign-in",
-    "excluded-domain": "the domain is on the do-not-track list",
-    "visible-url": "the visible text is an address of another site, and mail programs warn when text and target differ",
-    "own-link": "already a tracked link of this installation",
-    "unwrapped": "a tracked link of an older message in quoted text, led back to its destination",
-    "own-host": "points at the tracking host itself",
-    "clicks-off": "link tracking is switched off for this message",
+    "not-web": later("not an absolute http or https address"),
+    "placeholder": later("the address still holds a template placeholder"),
+    "unsafe": later("the address has a user name, a backslash, control or unreadable characters, or no proper host"),
+    "too-long": later("the address is too long to be carried in a tracked link"),
+    "line-limit": later("a tracked link would make its line longer than mail allows"),
+    "opt-out": later("marked as not to be tracked"),
+    "list-unsubscribe": later("the same address stands in List-Unsubscribe"),
+    "unsubscribe": later("looks like an unsubscribe link"),
+    "one-time": later("looks like a one-time link: reset, confirmation, invitation or sign-in"),
+    "excluded-domain": later("the domain is on the do-not-track list"),
+    "visible-url": later(
+        "the visible text is an address of another site, and mail programs warn when text and target differ"
+    ),
+    "own-link": later("already a tracked link of this installation"),
+    "unwrapped": later("a tracked link of an older message in quoted text, led back to its destination"),
+    "own-host": later("points at the tracking host itself"),
+    "clicks-off": later("link tracking is switched off for this message"),
 }
 
 # What nearly every link looks like: a web address with a plain host, ASCII letters, and no sign of a placeholder. Group

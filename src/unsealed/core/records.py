@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from unsealed.core.token import safe_destination
+from unsealed.model.texts import Texts
 
 RECORDS = 10
 NAME_LETTERS = 40
@@ -24,24 +25,24 @@ def link(value: str) -> str:
     return value if value.isprintable() and safe_destination(value) else ""
 
 
-def refused(name: str, value: str) -> str:
+def refused(name: str, value: str, texts: Texts) -> str:
     """Why a record cannot be kept, for people; "" when it can."""
     if not name:
-        return "Say which system it is, such as CRM."
+        return texts.say("Say which system it is, such as CRM.")
     if not value:
-        return "Give the number there, or the address of its page."
+        return texts.say("Give the number there, or the address of its page.")
     if len(name) > NAME_LETTERS:
-        return f"A name has at most {NAME_LETTERS} letters."
+        return texts.say("A name has at most %(number)s letters.", number=NAME_LETTERS)
     if len(value) > VALUE_LETTERS:
-        return f"A number or an address has at most {VALUE_LETTERS} letters."
+        return texts.say("A number or an address has at most %(number)s letters.", number=VALUE_LETTERS)
     if not (name + value).isprintable():
-        return "It holds a letter that cannot be seen."
+        return texts.say("It holds a letter that cannot be seen.")
     if ((_SCHEME.match(value) and not _NUMBERED.match(value)) or value.startswith("//")) and not link(value):
-        return "An address begins with https:// or http://, and names a host."
+        return texts.say("An address begins with https:// or http://, and names a host.")
     return ""
 
 
-def read(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[int, str]]:
+def read(pairs: Iterable[tuple[str, str]], texts: Texts) -> tuple[dict[str, str], dict[int, str]]:
     """What was typed as records -> those that can be kept, and what is wrong by the number of the pair. Pairs with two
     empty halves are passed over; of two with one name, the second is wrong."""
     kept: dict[str, str] = {}
@@ -50,12 +51,12 @@ def read(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[int, st
         name, value = typed_name.strip(), typed_value.strip()
         if not name and not value:
             continue
-        if words := refused(name, value):
+        if words := refused(name, value, texts):
             wrong[number] = words
         elif name in kept:
-            wrong[number] = "This name stands twice."
+            wrong[number] = texts.say("This name stands twice.")
         elif len(kept) == RECORDS:
-            wrong[number] = f"There are at most {RECORDS}."
+            wrong[number] = texts.say("There are at most %(number)s.", number=RECORDS)
         else:
             kept[name] = value
     return kept, wrong

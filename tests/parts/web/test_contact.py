@@ -17,6 +17,7 @@ from tests.parts.web.test_sent import text
 from unsealed.inlets.web.contact import belief
 from unsealed.model.event import Finding
 from unsealed.model.message import MessageId, public_id
+from unsealed.model.texts import ENGLISH
 from unsealed.model.view import SignalFacts
 from unsealed.store import contacts, proofs, schema
 
@@ -92,7 +93,7 @@ async def test_what_can_be_believed_says_what_it_rests_on(mara: Any) -> None:
     ],
 )
 def test_how_far_signals_can_be_believed_in_words(facts: SignalFacts, words: str) -> None:
-    assert words in belief(facts, ()).notes[0].words
+    assert words in belief(facts, (), ENGLISH).notes[0].words
 
 
 async def test_best_hours_are_named_when_they_stand_out(

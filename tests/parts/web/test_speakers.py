@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, update
 from unsealed.inlets.web.speakers import Speaker, of_message, speakers
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.notice import Press, Scope, Why
+from unsealed.model.texts import ENGLISH
 from unsealed.store import notices, schema
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -48,5 +49,5 @@ def test_under_the_master_switch_no_press_of_its_own_changes_anything() -> None:
     off = Speaker(of="1", why=Why.REALTIME_OFF)
 
     assert (True, False) == (off.silent, off.movable)
-    assert "all notices are off" in off.words
-    assert "Notices on" == Speaker(of="1", why=None).words
+    assert "all notices are off" in off.words(ENGLISH)
+    assert "Notices on" == Speaker(of="1", why=None).words(ENGLISH)

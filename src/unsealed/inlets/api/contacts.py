@@ -23,6 +23,7 @@ from unsealed.flow.request import Faulty
 from unsealed.inlets.api.door import Door, Question
 from unsealed.inlets.api.messages import Message, shown
 from unsealed.model import contact as model
+from unsealed.model.texts import ENGLISH
 from unsealed.model.view import ReplyRow, SignalFacts
 from unsealed.store import contacts as book
 from unsealed.store import dealings, habits, threads
@@ -159,7 +160,7 @@ def _read(said: Noted) -> tuple[str | None, dict[str, str] | None]:
     if said.notes is not None and len(said.notes) > records.NOTES_LETTERS:
         wrong["notes"] = f"At most {records.NOTES_LETTERS:,} letters are kept."
     pairs = list((said.records or {}).items())
-    kept, wrong_by = records.read(pairs)
+    kept, wrong_by = records.read(pairs, ENGLISH)
     wrong |= {f"records.{pairs[number][0]}": words for number, words in wrong_by.items()}
     if wrong:
         raise Faulty(wrong)

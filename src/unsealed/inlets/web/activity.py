@@ -30,23 +30,24 @@ from unsealed.inlets.web.words import Chip, Mark, Times
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State
+from unsealed.model.texts import Texts, later
 from unsealed.model.view import EventRow, Happening, OpenedRow, What
 from unsealed.store import activity, feed, reminders, sent
 
 LINES = 50
 OPENED_SHOWN = 5
 FILTERS = {
-    "": "All",
-    "highlights": "Highlights",
-    "opens": "Opens",
-    "clicks": "Clicks",
-    "replies": "Replies",
-    "muted": "Muted",
-    "machine": "Machine",
+    "": later("All"),
+    "highlights": later("Highlights"),
+    "opens": later("Opens"),
+    "clicks": later("Clicks"),
+    "replies": later("Replies"),
+    "muted": later("Muted"),
+    "machine": later("Machine"),
 }
 
 UNSUMMED = ("highlights", "muted", "machine")  # a part of what happened: a sum of it would be taken for the whole
-OCCASIONS = {Occasion.HOT: ", 3 within an hour", Occasion.REVIVED: ", after weeks of silence"}
+OCCASIONS = {Occasion.HOT: later("3 within an hour"), Occasion.REVIVED: later("after weeks of silence")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +102,13 @@ async def page(request: Request) -> Response:
         where=where,
         found=found,
         days=days(found, where, times),
-        filters=FILTERS,
+        filters={state: times.texts.say(name) for state, name in FILTERS.items()},
         lately=lately,
         due=due,
         anything=anything,
         story=story,
         feed_at=feed_at,
-        title=words.visible(story.row.subject) if story else "Activity",
+        title=words.visible(story.row.subject) if story else times.texts.say("Activity"),
     )
 
 
@@ -136,83 +137,105 @@ def days(found: Happened, where: Where, times: Times) -> list[Day]:
         Day(
             heading=times.day(lines[0].it.at),
             lines=lines,
-            sums="" if number in cut or where.state in UNSUMMED else _sums(lines),
+            sums="" if number in cut or where.state in UNSUMMED else _sums(lines, times.texts),
         )
         for number, lines in enumerate(made)
     ]
 
 
-def _sums(lines: Sequence[Line]) -> str:
+def _sums(lines: Sequence[Line], texts: Texts) -> str:
     """ "4 people opened, 2 clicked, 1 replied": each person once."""
     people = Counter(what for what, _ in {(each.it.what, each.it.recipient or each.it.copy) for each in lines})
-    parts = [
-        (people[What.OPEN], "opened"),
-        (people[What.CLICK], "clicked"),
-        (people[What.REPLY], "replied"),
-        (people[What.BOUNCE], "bounced"),
-    ]
-    said_so = [f"{number} {verb}" for number, verb in parts if number]
-    if said_so and people[What.OPEN]:
-        said_so[0] = f"{words.many(people[What.OPEN], 'person', 'people')} opened"
+    said_so = []
+    if number := people[What.OPEN]:
+        said_so.append(texts.plural("%(number)s person opened", "%(number)s people opened", number))
+    if number := people[What.CLICK]:
+        said_so.append(texts.plural("%(number)s clicked", "%(number)s clicked", number))
+    if number := people[What.REPLY]:
+        said_so.append(texts.plural("%(number)s replied", "%(number)s replied", number))
+    if number := people[What.BOUNCE]:
+        said_so.append(texts.plural("%(number)s bounced", "%(number)s bounced", number))
     return ", ".join(said_so)
 
 
 def line(it: Happening, times: Times) -> Line:
     """One line in words."""
-    who = words.shortened(it.name or it.recipient or words.sentence(words.someone("", "", it.among)), 80)
-    subject = it.subject or "(no subject)"
-    muted = f"No notice: {WHY[Why(it.why_muted)]}" if it.why_muted else ""
+    texts, say = times.texts, times.texts.say
+    who = words.shortened(it.name or it.recipient or words.sentence(words.someone("", "", it.among, texts)), 80)
+    subject = it.subject or say("(no subject)")
+    muted = say("No notice: %(why)s", why=say(WHY[Why(it.why_muted)])) if it.why_muted else ""
     if it.what is What.REPLY:
-        return Line(it=it, mark=Mark(kind="replied", symbol="reply"), who=who, verb="replied", of=subject, muted=muted)
+        mark = Mark(kind="replied", symbol="reply")
+        return Line(it=it, mark=mark, who=who, verb=say("replied"), of=subject, muted=muted)
     if it.what is What.AUTOMATIC:
-        chip = Chip("automatic", "apart")
-        verb = "answered by a machine"
+        chip = Chip(say("automatic"), "apart")
+        verb = say("answered by a machine")
         mark = Mark(kind="machine", symbol="reply")
         return Line(it=it, mark=mark, who=who, verb=verb, of=subject, chip=chip, muted=muted)
     if it.what is What.BOUNCE or it.event is None:
-        why = f"{words.bounced(it.words)} · {subject}"
-        return Line(it=it, mark=Mark(kind="bounced", symbol="bounce"), who=who, verb="bounced", of=why, muted=muted)
+        why = f"{words.bounced(it.words, texts)} · {subject}"
+        mark = Mark(kind="bounced", symbol="bounce")
+        return Line(it=it, mark=mark, who=who, verb=say("bounced"), of=why, muted=muted)
     event = it.event
-    maybe = "maybe " if event.confidence < BELIEVED else ""
     if it.what is What.OPEN:
-        nth = f", {words.ordinal(it.nth)} time" if it.nth > 1 else ""
-        verb = f"{maybe}opened{nth}{OCCASIONS.get(Occasion(it.occasion), '')}"
-        mark = Mark(kind="maybe" if maybe else "opened", symbol="ticks")
+        guess = event.confidence < BELIEVED
+        verb = _with_occasion(_opened(it.nth, guess, texts), it, texts)
+        mark = Mark(kind="maybe" if guess else "opened", symbol="ticks")
     elif it.what is What.CLICK:
-        again = OCCASIONS.get(Occasion(it.occasion), "")
-        verb = f"{maybe}clicked {words.link_name(event, 32)}{again}"
+        link = words.link_name(event, texts, 32)
+        guess = event.confidence < BELIEVED
+        clicked = say("maybe clicked %(link)s", link=link) if guess else say("clicked %(link)s", link=link)
+        verb = _with_occasion(clicked, it, texts)
         mark = Mark(kind="clicked", symbol="link")
     else:
-        verb, mark = _by_machine(event, it.loads)
+        verb, mark = _by_machine(event, it.loads, texts)
     return Line(
         it=it,
         mark=mark,
         who=who,
         verb=verb,
-        of=subject + _loads(it),
-        device=words.device(event),
+        of=subject + _loads(it, texts),
+        device=words.device(event, texts),
         symbol=words.device_symbol(event),
-        place=words.where_from(event),
-        chip=words.chip(event),
+        place=words.where_from(event, texts),
+        chip=words.chip(event, texts),
         muted=muted,
     )
 
 
-def _by_machine(event: EventRow, requests: int) -> tuple[str, Mark]:
-    if chat := words.pasted(event):
-        return f"pasted into {chat}", Mark(kind="machine", symbol="link")
+def _opened(nth: int, guess: bool, texts: Texts) -> str:
+    if nth <= 1:
+        return texts.say("maybe opened") if guess else texts.say("opened")
+    number = words.ordinal(nth, texts)
+    if guess:
+        return texts.say("maybe opened, %(nth)s time", nth=number)
+    return texts.say("opened, %(nth)s time", nth=number)
+
+
+def _with_occasion(verb: str, it: Happening, texts: Texts) -> str:
+    occasion = OCCASIONS.get(Occasion(it.occasion))
+    return f"{verb}, {texts.say(occasion)}" if occasion else verb
+
+
+def _by_machine(event: EventRow, requests: int, texts: Texts) -> tuple[str, Mark]:
+    if chat := words.pasted(event, texts):
+        return texts.say("pasted into %(chat)s", chat=chat), Mark(kind="machine", symbol="link")
     if event.link is not None and requests == 1:
-        return f"{words.link_name(event, 32)} followed by a machine", Mark(kind="machine", symbol="link")
-    return "loaded by a machine", Mark(kind="machine", symbol="ticks-hollow")
+        link = words.link_name(event, texts, 32)
+        return texts.say("%(link)s followed by a machine", link=link), Mark(kind="machine", symbol="link")
+    return texts.say("loaded by a machine"), Mark(kind="machine", symbol="ticks-hollow")
 
 
-def _loads(it: Happening) -> str:
+def _loads(it: Happening, texts: Texts) -> str:
     """ " · 4 loads in 2 min"."""
     if it.loads < 2:
         return ""
-    what = "loads" if it.what is What.OPEN else "requests"
-    span = abs((it.until or it.at) - it.at)
-    return f" · {it.loads} {what} in {words.lasting(max(span, timedelta(seconds=1)))}"
+    span = words.lasting(max(abs((it.until or it.at) - it.at), timedelta(seconds=1)), texts)
+    if it.what is What.OPEN:
+        return " · " + texts.plural("%(number)s load in %(span)s", "%(number)s loads in %(span)s", it.loads, span=span)
+    return " · " + texts.plural(
+        "%(number)s request in %(span)s", "%(number)s requests in %(span)s", it.loads, span=span
+    )
 
 
 routes = [Route("/activity", page), Route("/activity/rows", rows)]

@@ -24,17 +24,18 @@ from unsealed.core.hours import BestHours, best_hours
 from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, traits
 from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web import words
-from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.page import language, render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.contact import Contact, ContactRow, Dealing, Dealt
+from unsealed.model.texts import Texts, later
 from unsealed.model.view import Page, SignalFacts
 from unsealed.store import contacts, dealings, habits, notices
 
 ROWS = 50
 SEARCH_LETTERS = 200
-NOT_THERE = "You never wrote to this address."
-DONE = {"notes": "Notes saved.", "records": "Saved."}
+NOT_THERE = later("You never wrote to this address.")
+DONE = {"notes": later("Notes saved."), "records": later("Saved.")}
 PLACES = "name", "value"  # of a record in the form, with its number behind
 
 
@@ -91,26 +92,32 @@ async def listed(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """`/contacts/{address}`."""
-    return await _page(request, done=DONE.get(request.query_params.get("done", ""), ""))
+    done = DONE.get(request.query_params.get("done", ""))
+    return await _page(request, done=language(request).say(done) if done else "")
 
 
 async def change(request: Request) -> Response:
     """POST: keep notes, or records. Form: what ("notes" or "records"), notes, name0, value0, name1, ..."""
     user, form, mailbox = person(request).id, request.state.form, request.path_params["address"]
+    texts = language(request)
     if form.get("what") == "notes":
         notes = form.get("notes", "").replace("\r\n", "\n").replace("\0", "").strip()
         if len(notes) > records.NOTES_LETTERS:
-            wrong = f"These are {len(notes):,} letters; {records.NOTES_LETTERS:,} are kept. Nothing was changed."
+            wrong = texts.say(
+                "These are %(number)s letters; %(most)s are kept. Nothing was changed.",
+                number=texts.number(len(notes)),
+                most=texts.number(records.NOTES_LETTERS),
+            )
             return await _page(request, status=422, notes=notes, wrong_notes=wrong)
         kept = await changed(request, lambda connection: contacts.note(connection, user, mailbox, notes))
     elif form.get("what") == "records":
         typed = _typed(form)
-        made, wrong_by = records.read(typed)
+        made, wrong_by = records.read(typed, texts)
         if wrong_by:
             return await _page(request, status=422, typed=typed, wrong_records=wrong_by)
         kept = await changed(request, lambda connection: contacts.record(connection, user, mailbox, made))
     else:
-        raise HTTPException(404, "There is nothing like that to change.")
+        raise HTTPException(404, later("There is nothing like that to change."))
     if not kept:
         raise HTTPException(404, NOT_THERE)
     return RedirectResponse(f"{address_of(mailbox)}?done={form['what']}#{form['what']}", 303)
@@ -151,6 +158,7 @@ async def _page(
             belief=belief(
                 habits.facts_of_mailbox(connection, user, mailbox, now),
                 traits(habits.facts_of_domain(connection, user, company, now)) if company else (),
+                times.texts,
             ),
             hours=best_hours(began),
             readings=len(began),
@@ -181,64 +189,75 @@ async def _page(
 def _days(page: Page[Dealt], times: words.Times) -> list[tuple[str, list[Line]]]:
     days = groupby(page.items, key=lambda each: times.local(each.at).date())
     found = [(list(those)) for _, those in days]
-    return [(times.day(those[0].at), [line(each) for each in those]) for those in found]
+    return [(times.day(those[0].at), [line(each, times.texts) for each in those]) for those in found]
 
 
-def line(dealt: Dealt) -> Line:
+def line(dealt: Dealt, texts: Texts) -> Line:
     """What passed, in words and with its mark."""
+    say = texts.say
     to = f"/message/{dealt.message}"
     if dealt.event is not None:
         to += f"?open={dealt.event.id}#e{dealt.event.id}"
     guess = dealt.event is not None and dealt.event.confidence < BELIEVED
     match dealt.what:
         case Dealing.SENT:
-            verb, mark, symbol = "You wrote", "sent", "tick"
+            verb, mark, symbol = say("You wrote"), "sent", "tick"
+        case Dealing.OPENED if guess:
+            verb, mark, symbol = say("Maybe opened"), "maybe", "ticks"
         case Dealing.OPENED:
-            verb, mark, symbol = ("Maybe opened", "maybe", "ticks") if guess else ("Opened", "opened", "ticks")
+            verb, mark, symbol = say("Opened"), "opened", "ticks"
         case Dealing.CLICKED:
-            where = words.link_name(dealt.event) if dealt.event else "a link"
-            verb, mark, symbol = f"{'Maybe clicked' if guess else 'Clicked'} {where}", "clicked", "link"
+            link = words.link_name(dealt.event, texts) if dealt.event else say("a link")
+            verb = say("Maybe clicked %(link)s", link=link) if guess else say("Clicked %(link)s", link=link)
+            mark, symbol = "clicked", "link"
         case Dealing.REPLIED:
-            verb, mark, symbol = "Replied", "replied", "reply"
+            verb, mark, symbol = say("Replied"), "replied", "reply"
         case Dealing.AUTOMATIC:
-            verb, mark, symbol = "Automatic answer", "machine", "reply"
+            verb, mark, symbol = say("Automatic answer"), "machine", "reply"
         case Dealing.BOUNCED:
-            verb, mark, symbol = f"Bounced: {words.bounced(dealt.words)}", "bounced", "bounce"
+            why = words.bounced(dealt.words, texts)
+            verb, mark, symbol = say("Bounced: %(why)s", why=why), "bounced", "bounce"
     return Line(dealt=dealt, verb=verb, mark=mark, symbol=symbol, to=to)
 
 
 _UNSEEN = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
 
 
-def belief(facts: SignalFacts, company: Sequence[Trait]) -> Belief:
+def belief(facts: SignalFacts, company: Sequence[Trait], texts: Texts) -> Belief:
     """What can be said of the signals of a contact. company: traits of all recipients there."""
-    own = traits(facts)
+    own, say = traits(facts), texts.say
     if own:
         symbol = "eye" if Trait.RELIABLE in own else "eye-dashed" if _UNSEEN & set(own) else "scanner"
-        notes = [words.Note(symbol, words.sentence("; ".join(words.TRAITS[each] for each in own)))]
+        notes = [words.Note(symbol, words.sentence("; ".join(say(words.TRAITS[each]) for each in own)))]
     elif facts.copies < LEAST:
-        notes = [words.Note("unknown", "Too little is known yet to say how far signals can be believed")]
+        notes = [words.Note("unknown", say("Too little is known yet to say how far signals can be believed"))]
     elif facts.silent == facts.copies:
-        notes = [words.Note("eye-dashed", f"Nothing was seen so far; after {LEAST_SILENT} letters that says something")]
+        said_so = say("Nothing was seen so far; after %(number)s letters that says something", number=LEAST_SILENT)
+        notes = [words.Note("eye-dashed", said_so)]
     else:
-        notes = [words.Note("eye", "Some letters show when they are opened, others do not: silence says nothing")]
+        said_so = say("Some letters show when they are opened, others do not: silence says nothing")
+        notes = [words.Note("eye", said_so)]
     others = [each for each in company if each not in own]
     if others and Trait.RELIABLE not in own:
-        notes.append(words.Note("contacts", words.sentence("; ".join(words.COMPANY_TRAITS[each] for each in others))))
-    return Belief(notes=notes, rests_on=_rests_on(facts))
+        of_company = "; ".join(say(words.COMPANY_TRAITS[each]) for each in others)
+        notes.append(words.Note("contacts", words.sentence(of_company)))
+    return Belief(notes=notes, rests_on=_rests_on(facts, texts))
 
 
-def _rests_on(facts: SignalFacts) -> list[str]:
+def _rests_on(facts: SignalFacts, texts: Texts) -> list[str]:
     counted = (
-        (facts.opened, "opened by a person"),
-        (facts.clicked, "with a link followed by a person"),
-        (facts.clicked_unloaded + facts.answered_unloaded, "acted on without loading the picture"),
-        (facts.prefetched, "loaded ahead by a machine"),
-        (facts.scanned_pixels, "whose picture a scanner loaded"),
-        (facts.scanned_links, "whose links a scanner followed"),
-        (facts.silent, "of which nothing was seen"),
+        (facts.opened, later("%(number)s opened by a person")),
+        (facts.clicked, later("%(number)s with a link followed by a person")),
+        (
+            facts.clicked_unloaded + facts.answered_unloaded,
+            later("%(number)s acted on without loading the picture"),
+        ),
+        (facts.prefetched, later("%(number)s loaded ahead by a machine")),
+        (facts.scanned_pixels, later("%(number)s whose picture a scanner loaded")),
+        (facts.scanned_links, later("%(number)s whose links a scanner followed")),
+        (facts.silent, later("%(number)s of which nothing was seen")),
     )
-    return [f"{number} {said_so}" for number, said_so in counted if number]
+    return [texts.say(said_so, number=texts.number(number)) for number, said_so in counted if number]
 
 
 routes = [

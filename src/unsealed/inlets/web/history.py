@@ -19,7 +19,6 @@ from unsealed.inlets.web.words import (
     bounced,
     lasting,
     link_name,
-    many,
     ordinal,
     pasted,
     sentence,
@@ -29,6 +28,7 @@ from unsealed.inlets.web.words import (
 from unsealed.model.event import Finding, HitKind
 from unsealed.model.message import Delivery
 from unsealed.model.reply import Kind
+from unsealed.model.texts import Texts, later
 from unsealed.model.view import CopyRow, EventRow, MessageView, ReplyRow
 
 GAP = timedelta(hours=1)  # from here on silence gets a line of its own
@@ -109,11 +109,11 @@ def _number(lines: Sequence[_Reading], opens: dict[str, int]) -> None:
         line.number = max(opens.get(copy, 0) - shown[copy], 0) + seen[copy]
 
 
-def lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
+def lines(events: Iterable[EventRow], copies: Sequence[CopyRow], texts: Texts) -> list[Line]:
     """The history of what people did, latest first."""
     among = sharing(copies)
-    made = [_line(each, among) for each in readings(events, {copy.id: copy.signals.opens for copy in copies})]
-    return [_with_gap(line, below) for line, below in zip_longest(made, made[1:])]
+    made = [_line(each, among, texts) for each in readings(events, {copy.id: copy.signals.opens for copy in copies})]
+    return _with_gaps(made, texts)
 
 
 def sharing(copies: Iterable[CopyRow]) -> int:
@@ -121,7 +121,7 @@ def sharing(copies: Iterable[CopyRow]) -> int:
     return sum(bool(copy.address) for copy in copies)
 
 
-def proven(lines: Sequence[Line], copies: Iterable[CopyRow]) -> list[Line]:
+def proven(lines: Sequence[Line], copies: Iterable[CopyRow], texts: Texts) -> list[Line]:
     """Openings that nobody saw: a copy whose link was followed was open, though its picture was never loaded."""
     seen = {line.event.copy for line in lines if line.event is not None}
     copies = list(copies)
@@ -129,63 +129,77 @@ def proven(lines: Sequence[Line], copies: Iterable[CopyRow]) -> list[Line]:
     return [
         Line(
             at=copy.signals.first_at,
-            verb=f"{sentence(someone(copy.name, copy.address, among))} opened",
+            verb=texts.say("%(who)s opened", who=sentence(someone(copy.name, copy.address, among, texts))),
             mark="opened",
             symbol="ticks",
-            detail="A followed link proves it; the picture was never loaded",
+            detail=texts.say("A followed link proves it; the picture was never loaded"),
         )
         for copy in copies
         if copy.signals.opens and copy.signals.first_at and copy.id not in seen
     ]
 
 
-def _line(reading: _Reading, among: int) -> Line:
-    event = reading.events[0]
-    who = someone(event.name, event.recipient, among)
+def _line(reading: _Reading, among: int, texts: Texts) -> Line:
+    event, requests = reading.events[0], len(reading.events)
+    who = someone(event.name, event.recipient, among, texts)
     loads = ""
-    if len(reading.events) > 1:
-        span = reading.events[-1].at - event.at
-        what = "loads" if event.kind == HitKind.OPEN else "times"
-        loads = f"{len(reading.events)} {what} in {lasting(max(span, timedelta(seconds=1)))}"
-    verb, mark, symbol = _verb(event, who, reading.number)
+    if requests > 1:
+        span = lasting(max(reading.events[-1].at - event.at, timedelta(seconds=1)), texts)
+        if event.kind == HitKind.OPEN:
+            loads = texts.plural("%(number)s load in %(span)s", "%(number)s loads in %(span)s", requests, span=span)
+        else:
+            loads = texts.plural("%(number)s time in %(span)s", "%(number)s times in %(span)s", requests, span=span)
+    verb, mark, symbol = _verb(event, who, reading.number, texts)
     return Line(
         at=event.at, verb=verb, mark=mark, symbol=symbol, event=event, others=tuple(reading.events[1:]), loads=loads
     )
 
 
-def _verb(event: EventRow, who: str, number: int) -> tuple[str, str, str]:
-    where = link_name(event)
+def _verb(event: EventRow, who: str, number: int, texts: Texts) -> tuple[str, str, str]:
+    where, say = link_name(event, texts), texts.say
+    first = sentence(who)
+    guess = event.confidence < BELIEVED
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
-            guess = event.confidence < BELIEVED
-            times = f", {ordinal(number)} time" if number > 1 else ""
-            return (
-                f"{sentence(who)} {'maybe opened' if guess else 'opened'}{times}",
-                "maybe" if guess else "opened",
-                "ticks",
-            )
+            return _opened(first, number, guess, texts), "maybe" if guess else "opened", "ticks"
+        case Finding.HUMAN_CLICK if guess:
+            return say("%(who)s maybe clicked %(link)s", who=first, link=where), "clicked", "link"
         case Finding.HUMAN_CLICK:
-            clicked = "maybe clicked" if event.confidence < BELIEVED else "clicked"
-            who = sentence(who)
-            return f"{who} {clicked} {where}", "clicked", "link"
+            return say("%(who)s clicked %(link)s", who=first, link=where), "clicked", "link"
         case Finding.SELF_OPEN:
-            return f"You looked at the copy of {who}", "", "eye"
+            return say("You looked at the copy of %(who)s", who=who), "", "eye"
         case Finding.SELF_CLICK:
-            return f"You followed {where} in the copy of {who}", "", "link"
+            return say("You followed %(link)s in the copy of %(who)s", who=who, link=where), "", "link"
         case Finding.DUPLICATE:
-            return f"The copy of {who} was loaded again", "machine", "ticks-hollow"
-        case Finding.SCANNER_CLICK if chat := pasted(event):
-            return f"{sentence(where)} was pasted into {chat}, from the copy of {who}", "machine", "link"
+            return say("The copy of %(who)s was loaded again", who=who), "machine", "ticks-hollow"
+        case Finding.SCANNER_CLICK if chat := pasted(event, texts):
+            said = say(
+                "%(link)s was pasted into %(chat)s, from the copy of %(who)s", link=sentence(where), chat=chat, who=who
+            )
+            return said, "machine", "link"
         case Finding.SCANNER_CLICK:
-            return f"A machine followed {where} for {who}", "machine", "link"
+            return say("A machine followed %(link)s for %(who)s", link=where, who=who), "machine", "link"
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
-            return f"A machine loaded the copy of {who}", "machine", "ticks-hollow"
+            return say("A machine loaded the copy of %(who)s", who=who), "machine", "ticks-hollow"
 
 
-def _with_gap(line: Line, below: Line | None) -> Line:
+def _opened(who: str, number: int, guess: bool, texts: Texts) -> str:
+    if number <= 1:
+        return texts.say("%(who)s maybe opened", who=who) if guess else texts.say("%(who)s opened", who=who)
+    nth = ordinal(number, texts)
+    if guess:
+        return texts.say("%(who)s maybe opened, %(nth)s time", who=who, nth=nth)
+    return texts.say("%(who)s opened, %(nth)s time", who=who, nth=nth)
+
+
+def _with_gaps(lines: Sequence[Line], texts: Texts) -> list[Line]:
+    return [_with_gap(line, below, texts) for line, below in zip_longest(lines, lines[1:])]
+
+
+def _with_gap(line: Line, below: Line | None, texts: Texts) -> Line:
     if below is None or line.at - below.at < GAP or line.at.date() != below.at.date():
         return line
-    return replace(line, gap=lasting(line.at - below.at))
+    return replace(line, gap=lasting(line.at - below.at, texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,17 +212,25 @@ class Burst:
     def event(self) -> EventRow:
         return self.events[0]
 
-    @property
-    def span(self) -> str:
+    def span(self, texts: Texts) -> str:
         """ "4 links and the picture in 0.8 s"; "" for a single request."""
         if len(self.events) == 1:
             return ""
         links = len({event.link for event in self.events if event.kind == HitKind.CLICK})
-        parts = [many(links, "link")] if links else []
-        if any(event.kind == HitKind.OPEN for event in self.events):
-            parts.append("the picture")
-        passed = (self.events[0].at - self.events[-1].at).total_seconds()
-        return f"{' and '.join(parts)} in {max(passed, 0.1):.1f} s"
+        passed = max((self.events[0].at - self.events[-1].at).total_seconds(), 0.1)
+        seconds = texts.decimal(passed)
+        if not links:
+            return texts.say("the picture in %(seconds)s s", seconds=seconds)
+        if all(event.kind == HitKind.CLICK for event in self.events):
+            return texts.plural(
+                "%(number)s link in %(seconds)s s", "%(number)s links in %(seconds)s s", links, seconds=seconds
+            )
+        return texts.plural(
+            "%(number)s link and the picture in %(seconds)s s",
+            "%(number)s links and the picture in %(seconds)s s",
+            links,
+            seconds=seconds,
+        )
 
 
 def bursts(events: Iterable[EventRow]) -> list[Burst]:
@@ -229,88 +251,94 @@ def bursts(events: Iterable[EventRow]) -> list[Burst]:
     return [Burst(events=tuple(each)) for each in made]
 
 
-def machine_lines(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
+def machine_lines(events: Iterable[EventRow], copies: Sequence[CopyRow], texts: Texts) -> list[Line]:
     """What machines did, latest first, one line each."""
     among = sharing(copies)
-    return [_line(_Reading([event]), among) for event in events]
+    return [_line(_Reading([event]), among, texts) for event in events]
 
 
-def requests(events: Iterable[EventRow], copies: Sequence[CopyRow]) -> list[Line]:
+def requests(events: Iterable[EventRow], copies: Sequence[CopyRow], texts: Texts) -> list[Line]:
     """Every request as it came, latest first: what was asked for, and of whose copy."""
     among = sharing(copies)
-    return [
-        Line(
-            at=event.at,
-            verb=(
-                f"{'Picture' if event.kind == HitKind.OPEN else sentence(link_name(event))}, "
-                f"copy of {someone(event.name, event.recipient, among)}"
-            ),
-            mark="" if event.finding.counted else "machine",
-            symbol="image" if event.kind == HitKind.OPEN else "link",
-            event=event,
-        )
-        for event in events
-    ]
-
-
-def came_back(replies: Iterable[ReplyRow]) -> list[Line]:
-    """Answers, and reports that say something which the state of a copy does not, latest first."""
     made = []
+    for event in events:
+        who = someone(event.name, event.recipient, among, texts)
+        if event.kind == HitKind.OPEN:
+            verb = texts.say("Picture, copy of %(who)s", who=who)
+        else:
+            verb = texts.say("%(link)s, copy of %(who)s", link=sentence(link_name(event, texts)), who=who)
+        symbol = "image" if event.kind == HitKind.OPEN else "link"
+        mark = "" if event.finding.counted else "machine"
+        made.append(Line(at=event.at, verb=verb, mark=mark, symbol=symbol, event=event))
+    return made
+
+
+def came_back(replies: Iterable[ReplyRow], texts: Texts) -> list[Line]:
+    """Answers, and reports that say something which the state of a copy does not, latest first."""
+    made, say = [], texts.say
     for each in replies:
-        who = sentence(shortened(someone(each.name, each.address)))
+        who = someone(each.name, each.address, 0, texts)
         match each.kind:
             case Kind.REPLY:
-                detail = "" if each.copy else "Not from an address that it was sent to"
-                made.append(Line(at=each.at, verb=f"{who} replied", mark="replied", symbol="reply", detail=detail))
+                verb = say("%(who)s replied", who=sentence(shortened(who)))
+                detail = "" if each.copy else say("Not from an address that it was sent to")
+                made.append(Line(at=each.at, verb=verb, mark="replied", symbol="reply", detail=detail))
             case Kind.AUTOMATIC:
-                verb = f"Automatic answer from {someone(each.name, each.address) or 'a machine'}"
-                detail = "Not counted: no person wrote it"
+                verb = say("Automatic answer from %(who)s", who=who)
+                detail = say("Not counted: no person wrote it")
                 made.append(Line(at=each.at, verb=verb, mark="machine", symbol="reply", detail=detail))
             case Kind.DELAYED:
-                verb = f"Delayed on the way to {someone(each.name, each.address)}"
+                verb = say("Delayed on the way to %(who)s", who=who)
                 made.append(Line(at=each.at, verb=verb, mark="waiting", symbol="clock"))
             case Kind.BOUNCE | Kind.DELIVERED:
                 pass  # the copy says so
     return made
 
 
-def between(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
+def between(lines: Sequence[Line], others: Sequence[Line], texts: Texts) -> list[Line]:
     """Both, latest first, with the silence between them."""
     if not others:
         return list(lines)
     plain = [replace(line, gap="") for line in sorted([*lines, *others], key=lambda line: line.at, reverse=True)]
-    return [_with_gap(line, below) for line, below in zip_longest(plain, plain[1:])]
+    return _with_gaps(plain, texts)
 
 
-def departure(message: MessageView) -> Line:
+def departure(message: MessageView, texts: Texts) -> Line:
     """How the message went out: the last line of every history."""
-    row = message.row
+    row, say = message.row, texts.say
     copies = [copy for copy in message.copies if copy.address] or message.copies
     took = [copy for copy in copies if copy.facts.sent_at is not None]
     refused = [copy for copy in copies if copy.facts.delivery == Delivery.BOUNCED]
     if refused and len(refused) == len(copies):
         at = max((copy.ended_at for copy in refused if copy.ended_at), default=row.at)
-        return Line(
-            at=at,
-            verb=f"Bounced: {bounced(refused[0].reply)}",
-            mark="bounced",
-            symbol="bounce",
-            detail=sentence(answered(refused[0].reply)),
-        )
+        verb = say("Bounced: %(why)s", why=bounced(refused[0].reply, texts))
+        return Line(at=at, verb=verb, mark="bounced", symbol="bounce", detail=answered(refused[0].reply, texts))
     if not took:
-        return Line(at=row.at, verb="Accepted from your mail program", mark="waiting", symbol="clock")
-    if len(took) == len(copies):
-        whom = {1: someone(took[0].name, took[0].address), 2: "both", 3: "all three"}.get(len(took), f"all {len(took)}")
-    else:
-        whom = f"{len(took)} of {len(copies)}" + (f", {len(refused)} bounced" if refused else "")
+        return Line(at=row.at, verb=say("Accepted from your mail program"), mark="waiting", symbol="clock")
+    whom = _whom(took, len(copies), len(refused), texts)
     lying = all(copy.ended_at is not None and copy.facts.delivery == "delivered" for copy in took)
     return Line(
         at=max(copy.facts.sent_at for copy in took if copy.facts.sent_at),
-        verb=f"{'Delivered' if lying else 'Sent'} to {whom}",
+        verb=say("Delivered to %(whom)s", whom=whom) if lying else say("Sent to %(whom)s", whom=whom),
         mark="delivered" if lying else "sent",
         symbol="tick-dot" if lying else "tick",
-        detail=sentence(answered(took[0].reply)),
+        detail=answered(took[0].reply, texts),
     )
+
+
+def _whom(took: Sequence[CopyRow], copies: int, refused: int, texts: Texts) -> str:
+    """Those of all recipients whose copies were taken, to stand behind "Sent to"."""
+    if len(took) == 1 == copies:
+        return someone(took[0].name, took[0].address, 0, texts)
+    if len(took) == copies:
+        named = {2: later("both"), 3: later("all three")}
+        if copies in named:
+            return texts.say(named[copies])
+        return texts.plural("all %(number)s", "all %(number)s", copies)
+    some = texts.say("%(number)s of %(all)s", number=texts.number(len(took)), all=texts.number(copies))
+    if refused:
+        return f"{some}, " + texts.plural("%(number)s bounced", "%(number)s bounced", refused)
+    return some
 
 
 def days(lines: Sequence[Line], times: Times) -> list[Day]:

@@ -21,8 +21,8 @@ from email.utils import getaddresses
 from starlette.responses import HTMLResponse, Response
 
 from unsealed.core import header
-from unsealed.inlets.web import words
 from unsealed.model.message import LinkPart
+from unsealed.model.texts import Texts
 from unsealed.model.view import LinkRow
 
 CARRIED_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -82,7 +82,7 @@ SHEET = (
 )
 
 
-def html(raw: bytes, links: Sequence[LinkRow] = ()) -> str:
+def html(raw: bytes, texts: Texts, links: Sequence[LinkRow] = ()) -> str:
     """The page that shows a message: its HTML, or else its text. Never raises on broken mail.
 
     links: of the message; in HTML each gets a mark with what came of it: solid when a person followed it, else dashed.
@@ -92,9 +92,9 @@ def html(raw: bytes, links: Sequence[LinkRow] = ()) -> str:
     found = next((part for part in readable if part.get_content_type() == "text/html"), None)
     if found is None:
         plain = next((part for part in readable if part.get_content_type() == "text/plain"), None)
-        text = "There is no readable text in this letter." if plain is None else _text(plain)[:TEXT_MAX]
+        text = texts.say("There is no readable text in this letter.") if plain is None else _text(plain)[:TEXT_MAX]
         return f"<!doctype html>{SHEET}<pre>{escaping.escape(text)}</pre>"
-    text = _tamed(_marked(_text(found), links))
+    text = _tamed(_marked(_text(found), links, texts))
     if "cid:" in text.lower():
         text = _with_carried(text, parsed)
     return _on_paper(text)
@@ -114,7 +114,7 @@ class Letterhead:
     to: str
 
 
-def letterhead(raw: bytes) -> Letterhead:
+def letterhead(raw: bytes, texts: Texts) -> Letterhead:
     """The visible head of a message; whatever of it can be read."""
     found: dict[str, str] = {}
     for item in header.fields(raw):
@@ -124,7 +124,7 @@ def letterhead(raw: bytes) -> Letterhead:
     return Letterhead(
         subject=found.get("subject", ""),
         sender=", ".join(part for part in (sender[0] if sender else ()) if part),
-        to=", ".join(name or address for name, address in to if name or address) or "undisclosed recipients",
+        to=", ".join(name or address for name, address in to if name or address) or texts.say("undisclosed recipients"),
     )
 
 
@@ -176,7 +176,7 @@ def _text(part: Message) -> str:
         return payload.decode("utf-8", "replace")
 
 
-def _marked(text: str, links: Sequence[LinkRow]) -> str:
+def _marked(text: str, links: Sequence[LinkRow], texts: Texts) -> str:
     """With an attribute on each link that the sheet shows behind it. Links are known by where they lead, and several to
     one place by their order."""
     by_place: defaultdict[str, deque[LinkRow]] = defaultdict(deque)
@@ -186,17 +186,19 @@ def _marked(text: str, links: Sequence[LinkRow]) -> str:
 
     def mark(found: re.Match[str]) -> str:
         rows = by_place.get(escaping.unescape(found[2].strip("\"'")).strip())
-        return f"<a {_said(rows.popleft())}{found[1]}" if rows else found[0]
+        return f"<a {_said(rows.popleft(), texts)}{found[1]}" if rows else found[0]
 
     return LINK.sub(mark, text[:TEXT_MAX]) if links else text
 
 
-def _said(row: LinkRow) -> str:
+def _said(row: LinkRow, texts: Texts) -> str:
     if row.people:
-        return f'x-clicks="{words.many(row.people, "click")}" x-counts'
-    if not row.link.tracked:
-        return 'x-clicks="not tracked"'
-    return 'x-clicks="machines only"' if row.machine else 'x-clicks="no click"'
+        said = texts.plural("%(number)s click", "%(number)s clicks", row.people)
+    elif not row.link.tracked:
+        said = texts.say("not tracked")
+    else:
+        said = texts.say("machines only") if row.machine else texts.say("no click")
+    return f'x-clicks="{escaping.escape(said)}"' + (" x-counts" if row.people else "")
 
 
 def _tamed(text: str) -> str:

@@ -28,6 +28,7 @@ from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.event import Answer, Finding, HitId, HitKind, PlaceState
 from unsealed.model.message import CopyId, MessageId, UserId, from_public_id
+from unsealed.model.texts import Texts, later
 from unsealed.model.view import CopyRow, CorrectionRow, EventRow, LinkRow, MessageRow, MessageView, Page
 from unsealed.store import corrections, feed, judged, replies, threads, views
 from unsealed.store.engine import reading
@@ -134,15 +135,19 @@ class Story:
         """Whether a recipient's own line says already why silence may mean nothing."""
         return any(each.silence for each in self.known.values())
 
-    @property
-    def changed(self) -> str:
+    def changed(self, texts: Texts) -> str:
         """What we changed, in one line."""
         if self.row.unchanged:
-            return "nothing"
-        parts = [f"{self.tracked_links} of {words.many(len(self.links), 'link')}"] if self.links else []
+            return texts.say("nothing")
+        parts = []
+        if self.links:
+            of = texts.number(self.tracked_links)
+            parts.append(
+                texts.plural("%(part)s of %(number)s link", "%(part)s of %(number)s links", len(self.links), part=of)
+            )
         if self.message.survey.pixel:
-            parts.append("one picture")
-        return ", ".join(parts) or "nothing"
+            parts.append(texts.say("one picture"))
+        return ", ".join(parts) or texts.say("nothing")
 
 
 def tell(around: Surroundings, user: UserId, number: int | None, where: Where, times: words.Times) -> Story | None:
@@ -151,7 +156,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         return None
     if where.show not in KINDS:
         raise BadInput(f"no such kind of event: {where.show!r}")
-    raw = where.show == "raw"
+    raw, texts = where.show == "raw", times.texts
     with reading(around.engine) as connection:
         feed_at = feed.ends(connection)[1]
         message = views.message(connection, user, number, times.now)
@@ -181,8 +186,8 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         said = corrections.list_for(connection, user, undone=True) if where.correction else []
         speaker = of_message(connection, user, MessageId(number))
         thread, thread_size = threads.size(connection, user, number)
-    lines = history.between(_lines(events, message, where), history.came_back(back))
-    machine_lines = history.machine_lines(machines.items, message.copies)
+    lines = history.between(_lines(events, message, where, texts), history.came_back(back, texts), texts)
+    machine_lines = history.machine_lines(machines.items, message.copies, texts)
     if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
         machine_lines = machine_lines[:LINES_SHOWN]
     opened = next((place for place, line in enumerate(lines) if line.has(where.open)), -1)
@@ -198,7 +203,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         more=not whole,
         next=events.next if whole else None,
         machines=machine_lines,
-        machine_kinds=(f"the newest {MACHINES_READ} are " if machines.next else "") + _kinds(machines.items),
+        machine_kinds=_kinds(machines, texts),
         all_count=signals.opens + signals.clicks + message.row.facts.replies,
         among=history.sharing(message.copies),
         open=where.open if opened >= 0 or any(line.has(where.open) for line in machine_lines) else "",
@@ -211,16 +216,18 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
     )
 
 
-def _lines(events: Page[EventRow], message: MessageView, where: Where) -> list[history.Line]:
+def _lines(events: Page[EventRow], message: MessageView, where: Where, texts: Texts) -> list[history.Line]:
     if where.show == "raw":
-        return history.requests(events.items, message.copies)
-    lines = history.lines(events.items, message.copies)
+        return history.requests(events.items, message.copies, texts)
+    lines = history.lines(events.items, message.copies, texts)
     if where.show == "opens":
         lines = [line for line in lines if line.event is not None and line.event.finding != Finding.DUPLICATE]
         if events.next is None and not where.events and not where.who:
-            lines = sorted([*lines, *history.proven(lines, message.copies)], key=lambda line: line.at, reverse=True)
+            lines = sorted(
+                [*lines, *history.proven(lines, message.copies, texts)], key=lambda line: line.at, reverse=True
+            )
     if not where.show and not where.who and events.next is None:
-        lines.append(history.departure(message))
+        lines.append(history.departure(message, texts))
     return lines
 
 
@@ -231,11 +238,13 @@ def _credits(around: Surroundings, events: Sequence[EventRow]) -> Sequence[Credi
     return credits_for(tuple(around.data_files()))
 
 
-def _kinds(events: Sequence[EventRow]) -> str:
+def _kinds(events: Page[EventRow], texts: Texts) -> str:
     """ "scanner 2, prefetched 1"."""
-    return ", ".join(
-        f"{kind} {number}" for kind, number in Counter(words.chip(each).words for each in events).most_common()
-    )
+    counted = Counter(words.chip(each, texts).words for each in events.items).most_common()
+    kinds = ", ".join(f"{kind} {texts.number(number)}" for kind, number in counted)
+    if events.next is None:
+        return kinds
+    return texts.say("the newest %(number)s are %(kinds)s", number=texts.number(len(events.items)), kinds=kinds)
 
 
 async def page(request: Request) -> Response:
@@ -243,7 +252,7 @@ async def page(request: Request) -> Response:
     where, times = Where.of(request), said(request)
     story = await run_in_threadpool(tell, surroundings(request), person(request).id, _number(request), where, times)
     if story is None:
-        raise HTTPException(404, "There is no such message of yours.")
+        raise HTTPException(404, later("There is no such message of yours."))
     return render(request, "message.html", story=story, where=where, feed_at=story.feed_at)
 
 
@@ -265,7 +274,7 @@ async def correct(request: Request) -> Response:
 
     event, correction = await run_in_threadpool(work)
     if event is None:
-        raise HTTPException(404, "There is no such event of yours.")
+        raise HTTPException(404, later("There is no such event of yours."))
     await until_judged(around, user)
     back = form.get("back", "") or f"/message/{event.message}"
     return RedirectResponse(back_to(back, open=event.id, correction=str(correction)), 303)
@@ -299,7 +308,7 @@ async def letter_frame(request: Request) -> Response:
     raw = await _original(request)
     number = _number(request) or 0
     links = await asked(request, lambda connection: views.links_of(connection, person(request).id, number))
-    return letter.response(await run_in_threadpool(letter.html, raw, links))
+    return letter.response(await run_in_threadpool(letter.html, raw, said(request).texts, links))
 
 
 async def original(request: Request) -> Response:
@@ -320,7 +329,7 @@ async def copy_sent(request: Request) -> Response:
 
     raw = await run_in_threadpool(derive)
     if raw is None:
-        raise HTTPException(404, "There is no such copy of yours.")
+        raise HTTPException(404, later("There is no such copy of yours."))
     return letter.source(raw, f"sent-{request.path_params['id']}.eml")
 
 
@@ -333,7 +342,7 @@ async def _original(request: Request) -> bytes:
 
     raw = await run_in_threadpool(look)
     if raw is None:
-        raise HTTPException(404, "There is no such message of yours.")
+        raise HTTPException(404, later("There is no such message of yours."))
     return raw
 
 

@@ -26,16 +26,17 @@ from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.reminder import Reminder
+from unsealed.model.texts import later
 from unsealed.model.view import FollowUp, OpenedRow, Page
 from unsealed.store import activity, feed, mailboxes, reminders
 
 ROWS = 50
 FOLLOW_UPS = 15  # habits are looked up for each
 LISTS = {
-    "": "Opened",
-    "silent": "No signal after 3 days",
-    "keen": "Read 3 times, no reply",
-    "reminders": "Reminders",
+    "": later("Opened"),
+    "silent": later("No signal after 3 days"),
+    "keen": later("Read 3 times, no reply"),
+    "reminders": later("Reminders"),
 }
 
 
@@ -68,11 +69,11 @@ async def page(request: Request) -> Response:
         "opened.html",
         where=where,
         found=found,
-        lists=LISTS,
+        lists={state: times.texts.say(name) for state, name in LISTS.items()},
         waiting=waiting or len(found.reminders),
         story=story,
         feed_at=feed_at,
-        title=words.visible(story.row.subject) if story else "Opened",
+        title=words.visible(story.row.subject) if story else times.texts.within("place", "Opened"),
     )
 
 

@@ -1,8 +1,8 @@
 """One way to make a page: the templates, and the static files under addresses that change with their content.
 
 A template gets `around` (Surroundings), `person` (who is signed in, or None), `csrf` (for the hidden field of every
-form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words`, `static(name)` and `has_editor`
-besides what the page passes. Everything is escaped; there is no inline script and no
+form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words`, `stored`, `static(name)` and
+`has_editor` besides what the page passes. Everything is escaped; there is no inline script and no
 inline style. Pages inside the app extend `frame.html`, pages outside (sign in, welcome, errors) `plain.html`.
 
 Each language has an environment of its own, so that macros know it too: `texts`, `say`, `plural` and `within` are its
@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from unsealed.inlets.web import words
+from unsealed.inlets.web import stored, words
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.model.texts import Texts
 
@@ -115,7 +115,8 @@ def templates(texts: Texts) -> Environment:
         texts.one, texts.several, newstyle=True, pgettext=texts.within_context
     )
     made.globals.update(texts=texts, say=texts.say, plural=texts.plural, within=texts.within)
-    made.globals.update(static=static, sentences=sentences, has_editor="editor.js" in STATIC, words=words)
+    made.globals.update(static=static, sentences=sentences, has_editor="editor.js" in STATIC)
+    made.globals.update(words=words, stored=stored)
     made.filters.update(seen=words.visible, host=lambda address: urlsplit(address).netloc)
     return made
 

@@ -19,6 +19,7 @@ from unsealed.inlets.web.surroundings import changed, person
 from unsealed.inlets.web.words import Times
 from unsealed.model.message import from_public_id
 from unsealed.model.reminder import Unless
+from unsealed.model.texts import later
 from unsealed.store import reminders
 
 AT = time(9)  # by the reader's clock: in time to write again that day
@@ -32,14 +33,14 @@ async def put(request: Request) -> Response:
     unless = form.get("unless", "")
     due_at = _due(form.get("by", ""), times)
     if unless not in tuple(Unless) or due_at is None:
-        raise HTTPException(400, "Choose a day from tomorrow on, and what should have happened by then.")
+        raise HTTPException(400, later("Choose a day from tomorrow on, and what should have happened by then."))
     if message is None or (form.get("copy") and copy is None):
-        raise HTTPException(404, "There is no such message of yours.")
+        raise HTTPException(404, later("There is no such message of yours."))
     kept = await changed(
         request, lambda store: reminders.put(store, user, message, copy, Unless(unless), due_at, times.now)
     )
     if not kept:
-        raise HTTPException(404, "There is no such message of yours, or too many reminders wait already.")
+        raise HTTPException(404, later("There is no such message of yours, or too many reminders wait already."))
     return RedirectResponse(local_path(form.get("back", "")), 303)
 
 
@@ -48,7 +49,7 @@ async def done(request: Request) -> Response:
     user, number = person(request).id, from_public_id(request.path_params["id"])
     now = said(request).now
     if number is None or not await changed(request, lambda store: reminders.done(store, user, number, now)):
-        raise HTTPException(404, "There is no such reminder of yours.")
+        raise HTTPException(404, later("There is no such reminder of yours."))
     return RedirectResponse(local_path(request.state.form.get("back", "")), 303)
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from unsealed.inlets.auth import client_address, user_agent
 from unsealed.inlets.web import history, letter, looks, simulate
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
@@ -88,10 +88,10 @@ def _read(request: Request, user: UserId, public: str) -> Reading | None:
     found = simulate.trackers(raw, copy.tokens, message.tracking_url, around.keys)
     return Reading(
         copy=copy,
-        head=letter.letterhead(raw),
+        head=letter.letterhead(raw, language(request)),
         links=tuple(row for row in message.links if row.link.position in found.links),
         has_pixel=bool(found.pixel),
-        remote_pictures=letter.has_remote_pictures(letter.html(raw)),
+        remote_pictures=letter.has_remote_pictures(letter.html(raw, language(request))),
         bursts=history.bursts(events.items),
     )
 
@@ -101,7 +101,8 @@ async def letter_frame(request: Request) -> Response:
     pictures from outside, and so the reader's own browser loads ours."""
     raw = await _raw(request)
     return letter.response(
-        await run_in_threadpool(letter.html, raw), pictures=request.query_params.get("pictures") == "on"
+        await run_in_threadpool(letter.html, raw, language(request)),
+        pictures=request.query_params.get("pictures") == "on",
     )
 
 

@@ -20,20 +20,23 @@ from starlette.routing import Route
 
 from unsealed.core.notice import silenced
 from unsealed.inlets.auth import local_path
+from unsealed.inlets.web.page import language
 from unsealed.inlets.web.surroundings import changed, person, surroundings
 from unsealed.model.message import MessageId, UserId, from_public_id
 from unsealed.model.notice import Press, Scope, Why
+from unsealed.model.texts import Texts, later
 from unsealed.store import notices
 
 CONTACT_LETTERS = 320
 SEVERAL = 200  # messages at once
-NO_MESSAGE = "There is no such message of yours."
+NO_MESSAGE = later("There is no such message of yours.")
+NO_SPEAKER = later("There is no such speaker. Nothing was changed.")
 WHY = {
-    Why.REALTIME_OFF: "all notices are off",
-    Why.MESSAGE: "silenced",
-    Why.THREAD: "its conversation is silenced",
-    Why.CONTACT: "its recipient is silenced",
-    Why.ALL: "all mail of then is silenced",
+    Why.REALTIME_OFF: later("all notices are off"),
+    Why.MESSAGE: later("silenced"),
+    Why.THREAD: later("its conversation is silenced"),
+    Why.CONTACT: later("its recipient is silenced"),
+    Why.ALL: later("all mail of then is silenced"),
 }
 
 
@@ -51,10 +54,11 @@ class Speaker:
     def silent(self) -> bool:
         return self.why is not None
 
-    @property
-    def words(self) -> str:
+    def words(self, texts: Texts) -> str:
         """The state, for a title and for who cannot see the icon."""
-        return "Notices on" if self.why is None else f"No notices: {WHY[self.why]}"
+        if self.why is None:
+            return texts.say("Notices on")
+        return texts.say("No notices: %(why)s", why=texts.say(WHY[self.why]))
 
     @property
     def movable(self) -> bool:
@@ -94,7 +98,7 @@ async def press(request: Request) -> Response:
     if one := form.get("one", ""):
         scope, (of, _, silent) = Scope.MESSAGE.value, one.partition(".")
     if scope not in tuple(Scope) or silent not in ("0", "1"):
-        raise HTTPException(404, "There is no such speaker. Nothing was changed.")
+        raise HTTPException(404, NO_SPEAKER)
 
     def work(connection: Connection) -> Speaker | None:
         number = from_public_id(of)
@@ -114,7 +118,9 @@ async def press(request: Request) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         if speaker is None:
             return JSONResponse({"silent": silent == "1", "words": ""})
-        return JSONResponse({"silent": speaker.silent, "words": speaker.words, "movable": speaker.movable})
+        return JSONResponse(
+            {"silent": speaker.silent, "words": speaker.words(language(request)), "movable": speaker.movable}
+        )
     return RedirectResponse(local_path(form.get("back", "")), 303)
 
 
@@ -124,7 +130,7 @@ async def press_several(request: Request) -> Response:
     ids = [name.removeprefix("m.") for name in form if name.startswith("m.")][:SEVERAL]
     silent = form.get("silent", "")
     if silent not in ("0", "1"):
-        raise HTTPException(404, "There is no such speaker. Nothing was changed.")
+        raise HTTPException(404, NO_SPEAKER)
 
     def work(connection: Connection) -> None:
         numbers = [number for each in ids if (number := from_public_id(each)) is not None]

@@ -28,12 +28,13 @@ from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import from_public_id
+from unsealed.model.texts import Texts, later
 from unsealed.model.thread import Thread
 from unsealed.model.view import MessageRow
 from unsealed.store import feed, threads, views
 
 OLDEST_FIRST = "oldest"
-ORDERS = {"signal": "Latest first", OLDEST_FIRST: "In order of time"}
+ORDERS = {"signal": later("Latest first"), OLDEST_FIRST: later("In order of time")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ async def page(request: Request) -> Response:
 
     found, speaking, feed_at = await asked(request, look)
     if found is None:
-        raise HTTPException(404, "There is no such conversation of yours.")
+        raise HTTPException(404, later("There is no such conversation of yours."))
     known = {row.id for row in found.messages}
     chosen = where.m if where.m in known else found.last.id
     story = await run_in_threadpool(tell, around, user, from_public_id(chosen), where, times)
@@ -66,13 +67,13 @@ async def page(request: Request) -> Response:
         "thread.html",
         where=where,
         thread=found,
-        entries=entries(found, oldest_first=where.sort == OLDEST_FIRST),
+        entries=entries(found, times.texts, oldest_first=where.sort == OLDEST_FIRST),
         speakers=speaking,
         chosen=chosen,
         story=story,
-        orders=ORDERS,
+        orders={order: times.texts.say(name) for order, name in ORDERS.items()},
         feed_at=feed_at,
-        title=words.visible(found.last.subject or "(no subject)"),
+        title=words.visible(found.last.subject or times.texts.say("(no subject)")),
     )
 
 
@@ -91,10 +92,11 @@ async def rows(request: Request) -> Response:
     return render(request, "rows.html", rows=found, speakers=speaking, where=here, chosen=where.m)
 
 
-def entries(thread: Thread, *, oldest_first: bool = False) -> Sequence[Entry]:
+def entries(thread: Thread, texts: Texts, *, oldest_first: bool = False) -> Sequence[Entry]:
     """Letters and answers by time."""
     found = [(row.at, Entry(row=row)) for row in thread.messages]
-    found += [(line.at, Entry(answer=line)) for line in history.came_back(answer for _, answer in thread.answers)]
+    answers = history.came_back((answer for _, answer in thread.answers), texts)
+    found += [(line.at, Entry(answer=line)) for line in answers]
     found.sort(key=lambda each: each[0], reverse=not oldest_first)
     return [entry for _, entry in found]
 

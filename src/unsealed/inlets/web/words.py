@@ -145,46 +145,54 @@ class Times:
         return f"{said}, {there:%H:%M:%S} {there:%Z}"
 
 
-def lasting(span: timedelta) -> str:
+def lasting(span: timedelta, texts: Texts) -> str:
     """ "1 h 53 min", "2 min", "8 s"."""
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
+    said = {
+        "d": texts.plural("%(number)s d", "%(number)s d", days),
+        "h": texts.say("%(number)s h", number=hours),
+        "min": texts.say("%(number)s min", number=minutes),
+    }
     if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
+        return f"{said['d']} {said['h']}" if hours else said["d"]
     if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+        return f"{said['h']} {said['min']}" if minutes else said["h"]
+    return said["min"] if minutes else texts.say("%(number)s s", number=seconds)
 
 
-def days_old(day: date, today: date) -> str:
+def days_old(day: date, today: date, texts: Texts) -> str:
     """ "of today", "5 days old", "7 months old"."""
     days = (today - day).days
     if days <= 0:
-        return "of today"
+        return texts.say("of today")
     if days < 60:
-        return f"{many(days, 'day')} old"
-    return f"{many(round(days / 30.44), 'month')} old"
+        return texts.plural("%(number)s day old", "%(number)s days old", days)
+    return texts.plural("%(number)s month old", "%(number)s months old", round(days / 30.44))
 
 
-def size(count: int) -> str:
+def size(count: int, texts: Texts) -> str:
     """ "812 bytes", "49.9 kB", "3.2 MB"."""
     if count < 1_000:
-        return f"{count} bytes"
-    return f"{count / 1_000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+        return texts.plural("%(number)s byte", "%(number)s bytes", count)
+    return f"{texts.decimal(count / 1_000)} kB" if count < 1_000_000 else f"{texts.decimal(count / 1_000_000)} MB"
 
 
-def counted(number: int, most: int, texts: Texts = ENGLISH) -> str:
+def counted(number: int, most: int, texts: Texts) -> str:
     """ "12", "1,000+"."""
     return f"{texts.number(most)}+" if number > most else texts.number(number)
 
 
-def ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+def ordinal(number: int, texts: Texts) -> str:
+    """ "2nd", "11th". Each of the four is for other languages to write as they do."""
+    if number % 10 in (1, 2, 3) and number % 100 not in (11, 12, 13):
+        endings = {1: later("%(number)sst"), 2: later("%(number)snd"), 3: later("%(number)srd")}
+        return texts.say(endings[number % 10], number=number)
+    return texts.say("%(number)sth", number=number)
 
 
-def times(number: int, texts: Texts = ENGLISH) -> str:
+def times(number: int, texts: Texts) -> str:
     """ "once", "twice", "3 times"."""
     if number == 2:
         return texts.say("twice")
@@ -264,7 +272,7 @@ def mark_of(state: CopyState, texts: Texts) -> Mark:
     return replace(found, hint=texts.say(found.hint)) if found.hint else found
 
 
-def mark(state: CopyState, signals: Signals, texts: Texts = ENGLISH) -> Mark:
+def mark(state: CopyState, signals: Signals, texts: Texts) -> Mark:
     """The mark of a state. Ticks stay once an open is seen, also when a link was followed; only an open that we
     believe colours them. An answer stands above all of them."""
     if state is CopyState.REPLIED:
@@ -375,6 +383,17 @@ def _times_opened(opens: int, texts: Texts) -> str:
     return texts.say("opened %(times)s", times=times(opens, texts)) if opens > 1 else texts.say("opened")
 
 
+def read_how(known: Known, texts: Texts) -> str:
+    """ "read for certain on 2 devices"; "" when neither is known."""
+    if known.devices <= 1:
+        return texts.say("read for certain") if known.certain else ""
+    if known.certain:
+        return texts.plural(
+            "read for certain on %(number)s device", "read for certain on %(number)s devices", known.devices
+        )
+    return texts.plural("read on %(number)s device", "read on %(number)s devices", known.devices)
+
+
 def _copy_beside(copy: CopyRow | SandboxRow, state: CopyState, times: Times) -> str:
     if isinstance(copy, SandboxRow):
         return ""
@@ -410,12 +429,12 @@ STATUS_WORDS = {  # RFC 3463 and the registry of enhanced status codes, what a s
 }
 
 
-def answered(reply: str) -> str:
+def answered(reply: str, texts: Texts) -> str:
     """What the next hop said when it took a copy."""
-    return f"answered {reply}" if reply else ""
+    return texts.say("Answered %(reply)s", reply=reply) if reply else ""
 
 
-def bounced(reply: str, texts: Texts = ENGLISH) -> str:
+def bounced(reply: str, texts: Texts) -> str:
     """Why the next hop refused, in words where its code says it, else in its own."""
     found = STATUS.search(reply)
     if found and (words := STATUS_WORDS.get(found[1])):
@@ -429,14 +448,14 @@ def shortened(text: str, most: int = 48) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def someone(name: str, address: str, among: int = 0, texts: Texts = ENGLISH) -> str:
+def someone(name: str, address: str, among: int, texts: Texts) -> str:
     """A recipient: name, or else address; "someone (one of 4)" for a copy that `among` people share."""
     if name or address:
         return name or address
     return texts.say("someone (one of %(number)s)", number=among) if among > 1 else texts.say("someone")
 
 
-KINDS = {AddressKind.TO: "To", AddressKind.CC: "Cc", AddressKind.BCC: "Bcc"}
+KINDS = {AddressKind.TO: later("To"), AddressKind.CC: later("Cc"), AddressKind.BCC: later("Bcc")}
 
 
 # Events
@@ -450,32 +469,42 @@ class Chip:
     look: str = ""  # "", "apart" or "you"
 
 
-def chip(event: EventRow) -> Chip:
+def chip(event: EventRow, texts: Texts) -> Chip:
+    """The chip of an event."""
+    made = _chip(event)
+    return replace(made, words=texts.say(made.words))
+
+
+def _chip(event: EventRow) -> Chip:
     if event.corrected and event.finding.machine:
-        return Chip("machine", "apart")
+        return Chip(later("machine"), "apart")
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.HUMAN_CLICK:
-            return Chip("person")
+            return Chip(later("person"))
         case Finding.PROXIED_OPEN:
             if event.network == NetworkClass.GOOGLE_PROXY or "gmail" in event.client.lower():
-                return Chip("through Gmail")
-            return Chip("through Yahoo" if event.network == NetworkClass.YAHOO_PROXY else "through another proxy")
+                return Chip(later("through Gmail"))
+            return Chip(
+                later("through Yahoo") if event.network == NetworkClass.YAHOO_PROXY else later("through another proxy")
+            )
         case Finding.MACHINE_PREFETCH:
             apple = event.network == NetworkClass.APPLE_RELAY or any(each.code == "APPLE_MPP" for each in event.reasons)
-            return Chip("Apple privacy" if apple else "prefetched", "apart")
+            return Chip(later("Apple privacy") if apple else later("prefetched"), "apart")
         case Finding.SCANNER | Finding.SCANNER_CLICK:
-            return Chip("link preview" if event.client_kind == ClientKind.LINK_PREVIEW else "scanner", "apart")
+            return Chip(
+                later("link preview") if event.client_kind == ClientKind.LINK_PREVIEW else later("scanner"), "apart"
+            )
         case Finding.SELF_OPEN | Finding.SELF_CLICK:
-            return Chip("you", "you")
+            return Chip(later("you"), "you")
         case Finding.DUPLICATE:
-            return Chip("repeated", "apart")
+            return Chip(later("repeated"), "apart")
         case _:
             assert_never(event.finding)
 
 
-def link_name(event: EventRow, most: int = 48) -> str:
+def link_name(event: EventRow, texts: Texts, most: int = 48) -> str:
     """What the link of a click is called: its visible text, or its address."""
-    return "the hidden link" if event.trap else shortened(event.link_text or bare(event.destination), most)
+    return texts.say("the hidden link") if event.trap else shortened(event.link_text or bare(event.destination), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,31 +515,33 @@ class Verdict:
     mark: Mark
 
 
-def verdict(event: EventRow) -> Verdict:
-    where = link_name(event, 32)
+def verdict(event: EventRow, texts: Texts) -> Verdict:
+    """The heading of one request."""
+    where, say = link_name(event, texts, 32), texts.say
     guess = event.confidence < BELIEVED
     match event.finding:
         case Finding.HUMAN_OPEN | Finding.PROXIED_OPEN:
-            number = "?" if guess else ""
-            kind = "maybe" if guess else "opened"
-            return Verdict("Maybe opened" if guess else "Opened", Mark(kind=kind, symbol="ticks", number=number))
+            shown = Mark(kind="maybe" if guess else "opened", symbol="ticks", number="?" if guess else "")
+            return Verdict(say("Maybe opened") if guess else say("Opened"), shown)
         case Finding.HUMAN_CLICK:
-            return Verdict(f"{'Maybe clicked' if guess else 'Clicked'} {where}", Mark(kind="clicked", symbol="link"))
+            said = say("Maybe clicked %(link)s", link=where) if guess else say("Clicked %(link)s", link=where)
+            return Verdict(said, Mark(kind="clicked", symbol="link"))
         case Finding.SCANNER_CLICK:
-            return Verdict(f"A machine followed {where}", Mark(kind="machine", symbol="link"))
+            return Verdict(say("A machine followed %(link)s", link=where), Mark(kind="machine", symbol="link"))
         case Finding.MACHINE_PREFETCH | Finding.SCANNER:
-            return Verdict("Loaded by a machine", mark_of(CopyState.LOADED_BY_MACHINE, ENGLISH))
+            return burst_verdict(texts)
         case Finding.SELF_OPEN | Finding.SELF_CLICK:
-            return Verdict("That was you", Mark(kind="", symbol="eye"))
+            return Verdict(say("That was you"), Mark(kind="", symbol="eye"))
         case Finding.DUPLICATE:
-            return Verdict("Repeated, counted already", Mark(kind="machine", symbol="ticks-hollow"))
+            return Verdict(say("Repeated, counted already"), Mark(kind="machine", symbol="ticks-hollow"))
         case _:
             assert_never(event.finding)
 
 
-def burst_verdict() -> Verdict:
+def burst_verdict(texts: Texts) -> Verdict:
     """Several requests of one machine."""
-    return Verdict("Loaded by a machine", mark_of(CopyState.LOADED_BY_MACHINE, ENGLISH))
+    state = CopyState.LOADED_BY_MACHINE
+    return Verdict(texts.say(STATES[state]), mark_of(state, texts))
 
 
 DEVICE_SYMBOLS = {
@@ -521,11 +552,11 @@ DEVICE_SYMBOLS = {
     Device.UNKNOWN: "unknown",
 }
 DEVICE_WORDS = {
-    Device.DESKTOP: "desktop",
-    Device.MOBILE: "phone",
-    Device.TABLET: "tablet",
-    Device.HIDDEN: "device hidden",
-    Device.UNKNOWN: "device unknown",
+    Device.DESKTOP: later("desktop"),
+    Device.MOBILE: later("phone"),
+    Device.TABLET: later("tablet"),
+    Device.HIDDEN: later("device hidden"),
+    Device.UNKNOWN: later("device unknown"),
 }
 
 
@@ -547,14 +578,16 @@ def device_symbol(event: EventRow) -> str:
 NAMED = {"Gmail Image Proxy": "Gmail", "Yahoo Mail Proxy": "Yahoo Mail"}
 
 
-def device(event: EventRow) -> str:
+def device(event: EventRow, texts: Texts) -> str:
     """ "Thunderbird on Linux, desktop", "Gmail, device hidden"."""
-    named = NAMED.get(event.client, event.client) or "Program unknown"
-    if event.system:
-        named += f" on {event.system}"
+    named = _program(NAMED.get(event.client, event.client) or texts.say("Program unknown"), event.system, texts)
     if event.client_kind in (ClientKind.SCANNER, ClientKind.LINK_PREVIEW, ClientKind.CRAWLER):
         return named
-    return f"{named}, {DEVICE_WORDS[event.device]}"
+    return f"{named}, {texts.say(DEVICE_WORDS[event.device])}"
+
+
+def _program(name: str, system: str, texts: Texts) -> str:
+    return texts.say("%(program)s on %(system)s", program=name, system=system) if system else name
 
 
 HIDERS = {  # whose proxy stands between us and the reader's place
@@ -562,96 +595,94 @@ HIDERS = {  # whose proxy stands between us and the reader's place
     NetworkClass.APPLE_RELAY: "Apple",
     NetworkClass.YAHOO_PROXY: "Yahoo",
     NetworkClass.MICROSOFT: "Microsoft",
-    NetworkClass.SSE_PROXY: "the company’s proxy",
-    NetworkClass.VPN: "a VPN",
+}
+HIDDEN = {
+    NetworkClass.SSE_PROXY: later("place hidden by the company’s proxy"),
+    NetworkClass.VPN: later("place hidden by a VPN"),
 }
 
 
-def place(event: EventRow) -> str:
+def place(event: EventRow, texts: Texts) -> str:
     """ "Lisbon, Portugal", "place hidden by Gmail"; "" when it is not known. Never a place behind a proxy."""
     if event.place.state == PlaceState.KNOWN:
-        return there(event.place)
-    if hider := HIDERS.get(event.network):
-        return f"place hidden by {hider}"
+        return there(event.place, texts)
+    if hidden := HIDDEN.get(event.network):
+        return texts.say(hidden)
+    proxied = event.place.state == PlaceState.PROXY and event.network != NetworkClass.HOSTING
+    if hider := HIDERS.get(event.network) or (event.operator if proxied else ""):
+        return texts.say("place hidden by %(who)s", who=hider)
     if event.network == NetworkClass.HOSTING:
-        return f"a rented machine at {event.operator}" if event.operator else "a rented machine"
-    if event.place.state == PlaceState.PROXY:
-        return f"place hidden by {event.operator or 'a proxy'}"
-    return ""
+        if event.operator:
+            return texts.say("a rented machine at %(who)s", who=event.operator)
+        return texts.say("a rented machine")
+    return texts.say("place hidden by a proxy") if proxied else ""
 
 
-def there(place: Place) -> str:
+def there(place: Place, texts: Texts) -> str:
     """A known place: "Portugal", or "Lisbon, Portugal" when a database of cities is there."""
-    return ", ".join(part for part in (place.city or place.region, country(place.country)) if part)
+    land = texts.territories.get(place.country, country(place.country))
+    return ", ".join(part for part in (place.city or place.region, land) if part)
 
 
-def network(event: EventRow) -> str:
-    """Whose network a request came from."""
-    match event.network:
-        case NetworkClass.GOOGLE_PROXY:
-            return "Google’s network"
-        case NetworkClass.APPLE_RELAY:
-            return "Apple’s relay"
-        case NetworkClass.YAHOO_PROXY:
-            return "Yahoo’s network"
-        case NetworkClass.MICROSOFT:
-            return "Microsoft’s network"
-        case NetworkClass.WEBMAIL_PROXY:
-            return f"proxy of {event.operator}" if event.operator else "proxy of a mail provider"
-        case NetworkClass.SSE_PROXY:
-            return f"web proxy of the company, {event.operator}" if event.operator else "web proxy of the company"
-        case NetworkClass.SECURITY_VENDOR:
-            return f"network of {event.operator}" if event.operator else "network of a security vendor"
-        case NetworkClass.HOSTING:
-            return f"hosting network, {event.operator}" if event.operator else "hosting network"
-        case NetworkClass.VPN:
-            return f"VPN, {event.operator}" if event.operator else "VPN"
-        case NetworkClass.MOBILE_CARRIER:
-            return "mobile network"
-        case NetworkClass.CORPORATE:
-            return "office network"
-        case NetworkClass.RESIDENTIAL:
-            return "home network"
-        case NetworkClass.SENDER:
-            return "your own network"
-        case NetworkClass.LOCAL:
-            return "this network"
-        case NetworkClass.UNKNOWN:
-            return event.operator
-        case _:
-            assert_never(event.network)
+NETWORKS = {  # whose network a request came from; with the name of who runs it, where that says more
+    NetworkClass.GOOGLE_PROXY: (later("Google’s network"), ""),
+    NetworkClass.APPLE_RELAY: (later("Apple’s relay"), ""),
+    NetworkClass.YAHOO_PROXY: (later("Yahoo’s network"), ""),
+    NetworkClass.MICROSOFT: (later("Microsoft’s network"), ""),
+    NetworkClass.WEBMAIL_PROXY: (later("proxy of a mail provider"), later("proxy of %(who)s")),
+    NetworkClass.SSE_PROXY: (later("web proxy of the company"), later("web proxy of the company, %(who)s")),
+    NetworkClass.SECURITY_VENDOR: (later("network of a security vendor"), later("network of %(who)s")),
+    NetworkClass.HOSTING: (later("hosting network"), later("hosting network, %(who)s")),
+    NetworkClass.VPN: ("VPN", later("VPN, %(who)s")),
+    NetworkClass.MOBILE_CARRIER: (later("mobile network"), ""),
+    NetworkClass.CORPORATE: (later("office network"), ""),
+    NetworkClass.RESIDENTIAL: (later("home network"), ""),
+    NetworkClass.SENDER: (later("your own network"), ""),
+    NetworkClass.LOCAL: (later("this network"), ""),
+    NetworkClass.UNKNOWN: ("", "%(who)s"),
+}
 
 
-def where_from(event: EventRow) -> str:
+def network(event: EventRow, texts: Texts) -> str:
+    """Whose network a request came from; "" when nothing is known of it."""
+    alone, named = NETWORKS[event.network]
+    if named and event.operator:
+        return texts.say(named, who=event.operator)
+    return texts.say(alone) if alone else ""
+
+
+def where_from(event: EventRow, texts: Texts) -> str:
     """What stands behind the device in a line: of a machine whose network it was, of all others the place."""
-    return network(event) if event.finding.machine else place(event)
+    return network(event, texts) if event.finding.machine else place(event, texts)
 
 
-def from_where(event: EventRow) -> str:
+def from_where(event: EventRow, texts: Texts) -> str:
     """The same in full, for the evidence: "Home network, Lisbon, Portugal"."""
-    parts = (network(event), "" if event.network == NetworkClass.HOSTING else place(event))
+    parts = (network(event, texts), "" if event.network == NetworkClass.HOSTING else place(event, texts))
     return sentence(", ".join(part for part in parts if part))
 
 
-def seen_as(client: str, system: str, device: Device) -> str:
+NAMELESS = {Device.DESKTOP: later("a computer"), Device.MOBILE: later("a phone"), Device.TABLET: later("a tablet")}
+
+
+def seen_as(client: str, system: str, device: Device, texts: Texts) -> str:
     """What a reading came from, short: "Thunderbird on Linux", "Gmail", "a phone"."""
-    named = NAMED.get(client, client)
-    if named:
-        return f"{named} on {system}" if system else named
-    return {Device.DESKTOP: "a computer", Device.MOBILE: "a phone", Device.TABLET: "a tablet"}.get(device, "a program")
+    if named := NAMED.get(client, client):
+        return _program(named, system, texts)
+    return texts.say(NAMELESS[device]) if device in NAMELESS else texts.say("a program")
 
 
-ANSWERS = {Answer.ME: "you", Answer.MACHINE: "a machine", Answer.THEM: "the recipient"}
+ANSWERS = {Answer.ME: later("you"), Answer.MACHINE: later("a machine"), Answer.THEM: later("the recipient")}
 FINDINGS = {
-    Finding.HUMAN_OPEN: "opened by a person",
-    Finding.PROXIED_OPEN: "opened through a proxy",
-    Finding.MACHINE_PREFETCH: "loaded ahead by a machine",
-    Finding.SCANNER: "loaded by a scanner",
-    Finding.SELF_OPEN: "you",
-    Finding.DUPLICATE: "a repeat",
-    Finding.HUMAN_CLICK: "followed by a person",
-    Finding.SCANNER_CLICK: "followed by a machine",
-    Finding.SELF_CLICK: "you",
+    Finding.HUMAN_OPEN: later("opened by a person"),
+    Finding.PROXIED_OPEN: later("opened through a proxy"),
+    Finding.MACHINE_PREFETCH: later("loaded ahead by a machine"),
+    Finding.SCANNER: later("loaded by a scanner"),
+    Finding.SELF_OPEN: later("you"),
+    Finding.DUPLICATE: later("a repeat"),
+    Finding.HUMAN_CLICK: later("followed by a person"),
+    Finding.SCANNER_CLICK: later("followed by a machine"),
+    Finding.SELF_CLICK: later("you"),
 }
 
 
@@ -668,23 +699,23 @@ CHATS = {
     "Twitterbot": "X",
     "LinkedInBot": "LinkedIn",
     "Discordbot": "Discord",
-    "Skype URI Preview": "Teams or Skype",
-    "Microsoft Preview": "a Microsoft program",
+    "Skype URI Preview": later("Teams or Skype"),
+    "Microsoft Preview": later("a Microsoft program"),
     "vkShare": "VK",
     "Snap URL Preview Service": "Snapchat",
     "redditbot": "Reddit",
 }
 
 
-def chat(client: str) -> str:
+def chat(client: str, texts: Texts) -> str:
     """The chat program behind a preview: "Slack"."""
-    return CHATS.get(client, client)
+    return texts.one(CHATS.get(client, client))
 
 
-def pasted(event: EventRow) -> str:
+def pasted(event: EventRow, texts: Texts) -> str:
     """ "Slack", when a chat program looked at a link because somebody pasted it there; else ""."""
     is_paste = event.client_kind == ClientKind.LINK_PREVIEW and event.kind == HitKind.CLICK
-    return chat(event.client) if is_paste else ""
+    return chat(event.client, texts) if is_paste else ""
 
 
 # What is known of a recipient beside the counts
@@ -699,37 +730,37 @@ class Note:
 
 
 SILENCES = {
-    Silence.OPENS_OFF: "opens were not to be tracked",
-    Silence.PLAIN_TEXT: "a plain-text letter carries no picture",
-    Silence.NO_PIXEL: "the letter has no place for a picture",
-    Silence.LINKS_ONLY: "only a followed link can tell",
-    Silence.PICTURES_BLOCKED_LIKELY: "this reader answered or followed links before without loading pictures",
-    Silence.COMPANY_BLOCKS: "nobody at this company loads pictures",
-    Silence.NOT_LOADED_BEFORE: "earlier letters to this address showed nothing either",
-    Silence.CLIPPED: "Gmail cuts so long a letter before its picture",
-    Silence.PICTURES_MAY_BE_BLOCKED: "many mail programs load no pictures unless asked",
+    Silence.OPENS_OFF: later("opens were not to be tracked"),
+    Silence.PLAIN_TEXT: later("a plain-text letter carries no picture"),
+    Silence.NO_PIXEL: later("the letter has no place for a picture"),
+    Silence.LINKS_ONLY: later("only a followed link can tell"),
+    Silence.PICTURES_BLOCKED_LIKELY: later("this reader answered or followed links before without loading pictures"),
+    Silence.COMPANY_BLOCKS: later("nobody at this company loads pictures"),
+    Silence.NOT_LOADED_BEFORE: later("earlier letters to this address showed nothing either"),
+    Silence.CLIPPED: later("Gmail cuts so long a letter before its picture"),
+    Silence.PICTURES_MAY_BE_BLOCKED: later("many mail programs load no pictures unless asked"),
 }
 TRAITS = {
-    Trait.BLOCKS_PICTURES: "answers or follows links without loading pictures, so opens stay unseen",
-    Trait.NEVER_SEEN: "nothing was ever seen of this address",
-    Trait.ALWAYS_PREFETCHED: "pictures are loaded ahead for this address, read or not: only clicks tell",
-    Trait.GATEWAY_FOLLOWS_LINKS: "a scanner opens every link for this address",
-    Trait.GATEWAY_LOADS_PICTURES: "a scanner loads every picture for this address",
-    Trait.RELIABLE: "opens show reliably for this address",
+    Trait.BLOCKS_PICTURES: later("answers or follows links without loading pictures, so opens stay unseen"),
+    Trait.NEVER_SEEN: later("nothing was ever seen of this address"),
+    Trait.ALWAYS_PREFETCHED: later("pictures are loaded ahead for this address, read or not: only clicks tell"),
+    Trait.GATEWAY_FOLLOWS_LINKS: later("a scanner opens every link for this address"),
+    Trait.GATEWAY_LOADS_PICTURES: later("a scanner loads every picture for this address"),
+    Trait.RELIABLE: later("opens show reliably for this address"),
 }
 COMPANY_TRAITS = {
-    Trait.BLOCKS_PICTURES: "this company’s mail programs load no pictures",
-    Trait.NEVER_SEEN: "nothing was ever seen of this company",
-    Trait.ALWAYS_PREFETCHED: "this company’s pictures are loaded ahead, read or not",
-    Trait.GATEWAY_FOLLOWS_LINKS: "this company’s gateway opens every link",
-    Trait.GATEWAY_LOADS_PICTURES: "this company’s gateway loads every picture",
-    Trait.RELIABLE: "opens show reliably at this company",
+    Trait.BLOCKS_PICTURES: later("this company’s mail programs load no pictures"),
+    Trait.NEVER_SEEN: later("nothing was ever seen of this company"),
+    Trait.ALWAYS_PREFETCHED: later("this company’s pictures are loaded ahead, read or not"),
+    Trait.GATEWAY_FOLLOWS_LINKS: later("this company’s gateway opens every link"),
+    Trait.GATEWAY_LOADS_PICTURES: later("this company’s gateway loads every picture"),
+    Trait.RELIABLE: later("opens show reliably at this company"),
 }
 
 
-def unseen(traits: Iterable[Trait]) -> str:
+def unseen(traits: Iterable[Trait], texts: Texts) -> str:
     """Why nothing can be expected to be seen of somebody."""
-    return "; ".join(TRAITS[each] for each in traits)
+    return "; ".join(texts.say(TRAITS[each]) for each in traits)
 
 
 _SILENT = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
@@ -737,45 +768,49 @@ _SILENT = frozenset({Trait.BLOCKS_PICTURES, Trait.NEVER_SEEN})
 
 def notes(known: Known, times: Times) -> list[Note]:
     """What is worth a line under a recipient, the newest knowledge first; often nothing."""
-    found = [
-        Note("forward", f"Perhaps forwarded: {_came_from(each.sighting)}, {times.when(each.sighting.first_at)}")
-        for each in known.readers
-        if each.forwarded
-    ]
-    found += [Note("link", f"Pasted into {chat(each.client)}, {times.when(each.at)}") for each in known.pasted]
+    texts = times.texts
+    found = [Note("forward", _forwarded(each.sighting, times)) for each in known.readers if each.forwarded]
+    for each in known.pasted:
+        said = texts.say("Pasted into %(chat)s, %(when)s", chat=chat(each.client, texts), when=times.when(each.at))
+        found.append(Note("link", said))
     if known.silence:
-        found.append(
-            Note("eye-dashed", f"Not the same as unread: {'; '.join(SILENCES[each] for each in known.silence)}")
-        )
+        why = "; ".join(texts.say(SILENCES[each]) for each in known.silence)
+        found.append(Note("eye-dashed", texts.say("Not the same as unread: %(why)s", why=why)))
     # What the silence says already is not said twice, nor of a person what holds for the whole company.
     skipped = _SILENT if known.silence else frozenset()
     company = [each for each in known.company if each not in skipped]
     own = [each for each in known.traits if each not in skipped and each not in company]
     if Trait.RELIABLE in known.traits:
         own, company = [Trait.RELIABLE], []
-    for traits, said in ((own, TRAITS), (company, COMPANY_TRAITS)):
+    for traits, told in ((own, TRAITS), (company, COMPANY_TRAITS)):
         if traits:
             symbol = "eye" if Trait.RELIABLE in traits else "scanner"
-            found.append(Note(symbol, sentence("; ".join(said[each] for each in traits))))
+            found.append(Note(symbol, sentence("; ".join(texts.say(told[trait]) for trait in traits))))
     return found
 
 
-def _came_from(sighting: Sighting) -> str:
-    place = f" in {there(sighting.place)}" if sighting.place.state == PlaceState.KNOWN else ""
-    return f"{seen_as(sighting.client, sighting.system, sighting.device)}{place}"
+def _forwarded(sighting: Sighting, times: Times) -> str:
+    """To whom it was perhaps passed on."""
+    texts = times.texts
+    device = seen_as(sighting.client, sighting.system, sighting.device, texts)
+    when = times.when(sighting.first_at)
+    if sighting.place.state != PlaceState.KNOWN:
+        return texts.say("Perhaps forwarded: %(device)s, %(when)s", device=device, when=when)
+    place = there(sighting.place, texts)
+    return texts.say("Perhaps forwarded: %(device)s in %(place)s, %(when)s", device=device, place=place, when=when)
 
 
 # Reasons of the instrumenting side
 
 
-def left_reason(code: str) -> str:
+def left_reason(code: str, texts: Texts) -> str:
     """Why a link was left alone."""
-    return LEFT_REASONS.get(code, code)
+    return texts.one(LEFT_REASONS.get(code, code))
 
 
-def unchanged_reason(code: str) -> str:
+def unchanged_reason(code: str, texts: Texts) -> str:
     """Why a message went out as it came."""
-    return UNCHANGED_REASONS.get(code, code)
+    return texts.one(UNCHANGED_REASONS.get(code, code))
 
 
 UNCHANGED_SHORT = {  # the same for a list, where the recipients need the room

@@ -8,6 +8,7 @@ from unsealed.inlets.web.words import Times
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
 from unsealed.model.message import AddressKind, Delivery
 from unsealed.model.reply import Kind
+from unsealed.model.texts import ENGLISH
 from unsealed.model.view import CopyFacts, CopyRow, EventRow, ReplyRow, Signals
 
 NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)
@@ -74,7 +75,7 @@ def test_the_loads_of_one_reading_are_one_line() -> None:
         event(30, OPENED, first=True),
     ]
 
-    assert verbs(history.lines(reversed(events), [copy("a", 2)])) == [
+    assert verbs(history.lines(reversed(events), [copy("a", 2)], ENGLISH)) == [
         "A opened, 2nd time",
         "A clicked link 0",
         "A opened, 3 loads in 2 min",
@@ -82,7 +83,7 @@ def test_the_loads_of_one_reading_are_one_line() -> None:
 
 
 def test_the_newest_reading_keeps_its_number_when_older_ones_are_not_shown() -> None:
-    (line,) = history.lines([event(0, PROXIED, first=True)], [copy("a", 12)])
+    (line,) = history.lines([event(0, PROXIED, first=True)], [copy("a", 12)], ENGLISH)
 
     assert line.verb == "A opened, 12th time"
 
@@ -90,24 +91,24 @@ def test_the_newest_reading_keeps_its_number_when_older_ones_are_not_shown() -> 
 def test_recipients_have_readings_of_their_own() -> None:
     events = [event(1, OPENED, copy="b", first=True), event(0, OPENED, first=True)]
 
-    assert verbs(history.lines(events, [copy("a", 1), copy("b", 1)])) == ["B opened", "A opened"]
+    assert verbs(history.lines(events, [copy("a", 1), copy("b", 1)], ENGLISH)) == ["B opened", "A opened"]
 
 
 def test_the_senders_own_look_never_joins_a_reading() -> None:
     events = [event(1, Finding.SELF_OPEN), event(0, OPENED, first=True)]
 
-    assert verbs(history.lines(events, [copy("a", 1)])) == ["You looked at the copy of A", "A opened"]
+    assert verbs(history.lines(events, [copy("a", 1)], ENGLISH)) == ["You looked at the copy of A", "A opened"]
 
 
 def test_a_repeat_whose_reading_is_not_shown_stands_alone() -> None:
-    assert verbs(history.lines([event(0, REPEATED)], [copy("a", 1)])) == ["The copy of A was loaded again"]
+    assert verbs(history.lines([event(0, REPEATED)], [copy("a", 1)], ENGLISH)) == ["The copy of A was loaded again"]
 
 
 def test_a_followed_link_proves_an_opening_that_nobody_saw() -> None:
     clicked = replace(copy("b", 1), signals=Signals(opens=1, clicks=1, first_at=NOON))
-    lines = history.lines([event(0, OPENED, first=True)], [copy("a", 1), clicked])
+    lines = history.lines([event(0, OPENED, first=True)], [copy("a", 1), clicked], ENGLISH)
 
-    assert [(line.verb, line.detail) for line in history.proven(lines, [copy("a", 1), clicked])] == [
+    assert [(line.verb, line.detail) for line in history.proven(lines, [copy("a", 1), clicked], ENGLISH)] == [
         ("B opened", "A followed link proves it; the picture was never loaded")
     ]
 
@@ -115,17 +116,17 @@ def test_a_followed_link_proves_an_opening_that_nobody_saw() -> None:
 def test_an_unsure_open_says_maybe() -> None:
     unsure = replace(event(0, OPENED, first=True), confidence=0.55)
 
-    assert verbs(history.lines([unsure], [copy("a", 1)])) == ["A maybe opened"]
+    assert verbs(history.lines([unsure], [copy("a", 1)], ENGLISH)) == ["A maybe opened"]
 
 
 def test_silence_of_an_hour_or_more_gets_words_on_the_same_day() -> None:
     events = [event(0, OPENED, first=True), event(113, OPENED, first=True), event(170, OPENED, first=True)]
 
-    assert [line.gap for line in history.lines(reversed(events), [copy("a", 3)])] == ["", "1 h 53 min", ""]
+    assert [line.gap for line in history.lines(reversed(events), [copy("a", 3)], ENGLISH)] == ["", "1 h 53 min", ""]
 
 
 def test_days_are_those_of_the_reader() -> None:
-    lines = history.lines([event(0, OPENED, first=True), event(-800, OPENED, first=True)], [copy("a", 2)])
+    lines = history.lines([event(0, OPENED, first=True), event(-800, OPENED, first=True)], [copy("a", 2)], ENGLISH)
 
     days = history.days(lines, Times(NOON))
 
@@ -147,19 +148,19 @@ def test_what_a_machine_did_at_once_stands_together() -> None:
 
     bursts = history.bursts(events)
 
-    assert [burst.span for burst in bursts] == ["", "2 links and the picture in 0.6 s", ""]
+    assert [burst.span(ENGLISH) for burst in bursts] == ["", "2 links and the picture in 0.6 s", ""]
     assert [len(burst.events) for burst in bursts] == [1, 3, 1]
 
 
 def test_every_finding_has_a_verb() -> None:
-    lines = history.machine_lines([event(0, finding, link=0) for finding in Finding], [])
+    lines = history.machine_lines([event(0, finding, link=0) for finding in Finding], [], ENGLISH)
 
     assert all(line.verb for line in lines)
     assert len(lines) == len(Finding)
 
 
 def test_no_events_make_no_lines() -> None:
-    assert history.lines([], []) == []
+    assert history.lines([], [], ENGLISH) == []
     assert history.days([], Times(NOON)) == []
     assert history.bursts([]) == []
 
@@ -167,7 +168,7 @@ def test_no_events_make_no_lines() -> None:
 def test_requests_are_listed_as_they_came_and_not_as_readings() -> None:
     events = [event(2, OPENED), event(1, CLICKED, link=0), event(0, OPENED, first=True)]
 
-    assert verbs(history.requests(events, [copy("a", 1)])) == [
+    assert verbs(history.requests(events, [copy("a", 1)], ENGLISH)) == [
         "Picture, copy of A",
         "Link 0, copy of A",
         "Picture, copy of A",
@@ -178,17 +179,19 @@ def test_a_shared_copy_was_opened_by_someone_of_those_who_share_it() -> None:
     shared = replace(event(0, OPENED, first=True), name="", recipient="")
     copies = [copy("a"), copy("b"), replace(copy("c"), address="", name="")]
 
-    assert verbs(history.lines([shared], copies)) == ["Someone (one of 2) opened"]
+    assert verbs(history.lines([shared], copies, ENGLISH)) == ["Someone (one of 2) opened"]
 
 
 def test_a_preview_by_a_chat_program_says_where_the_link_was_pasted() -> None:
     preview = replace(event(0, Finding.SCANNER_CLICK, link=0), client="Slackbot", client_kind=ClientKind.LINK_PREVIEW)
 
-    assert verbs(history.machine_lines([preview], [copy("a")])) == ["Link 0 was pasted into Slack, from the copy of A"]
+    assert verbs(history.machine_lines([preview], [copy("a")], ENGLISH)) == [
+        "Link 0 was pasted into Slack, from the copy of A"
+    ]
 
 
 def test_a_line_knows_the_requests_that_are_folded_into_it() -> None:
-    (line,) = history.lines([event(1, REPEATED), event(0, OPENED, first=True)], [copy("a", 1)])
+    (line,) = history.lines([event(1, REPEATED), event(0, OPENED, first=True)], [copy("a", 1)], ENGLISH)
 
     assert line.has(event(0, OPENED).id)
     assert line.has(event(1, OPENED).id)
@@ -205,16 +208,16 @@ def test_what_came_back_stands_between_the_readings_with_the_silence_made_anew()
     out = history.Line(at=NOON, verb="Sent to both")
     replies = [back(3, Kind.REPLY), back(1, Kind.AUTOMATIC), back(0, Kind.BOUNCE), back(0, Kind.DELIVERED)]
 
-    made = history.between([read, out], history.came_back(replies))
+    made = history.between([read, out], history.came_back(replies, ENGLISH), ENGLISH)
 
     assert ["Ines replied", "Ines opened", "Automatic answer from Ines", "Sent to both"] == [each.verb for each in made]
     assert ["1 h", "1 h", "1 h", ""] == [each.gap for each in made]
-    assert [read, out] == history.between([read, out], [])
+    assert [read, out] == history.between([read, out], [], ENGLISH)
 
 
 def test_who_was_not_written_to_is_named_as_such() -> None:
-    [line] = history.came_back([back(1, Kind.REPLY, copy=None, name="")])
+    [line] = history.came_back([back(1, Kind.REPLY, copy=None, name="")], ENGLISH)
 
     assert ("ines@x.example replied", "Not from an address that it was sent to") == (line.verb, line.detail)
-    [delayed] = history.came_back([back(1, Kind.DELAYED)])
+    [delayed] = history.came_back([back(1, Kind.DELAYED)], ENGLISH)
     assert "Delayed on the way to Ines" == delayed.verb

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unsealed.inlets.web import letter
+from unsealed.model.texts import ENGLISH
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
@@ -27,7 +28,7 @@ def mail(html: str, text: str = "plain", **pictures: bytes) -> bytes:
 
 
 def test_the_html_is_shown_rather_than_the_text() -> None:
-    page = letter.html(mail("<p>Dear <b>Ines</b></p>"))
+    page = letter.html(mail("<p>Dear <b>Ines</b></p>"), ENGLISH)
 
     assert "<p>Dear <b>Ines</b></p>" in page
     assert "plain" not in page
@@ -37,7 +38,7 @@ def test_a_text_is_shown_as_text() -> None:
     message = EmailMessage()
     message.set_content("a < b & <script>alert(1)</script>")
 
-    assert "a &lt; b &amp; &lt;script&gt;alert(1)&lt;/script&gt;" in letter.html(message.as_bytes())
+    assert "a &lt; b &amp; &lt;script&gt;alert(1)&lt;/script&gt;" in letter.html(message.as_bytes(), ENGLISH)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_text_is_shown_as_text() -> None:
     ],
 )
 def test_elements_that_load_or_lead_away_are_out_of_service(element: str) -> None:
-    page = letter.html(mail(f"<p>before</p>{element}<p>after</p>"))
+    page = letter.html(mail(f"<p>before</p>{element}<p>after</p>"), ENGLISH)
 
     assert not re.search(r"<(link|meta|base|iframe|script|object|embed|form|video|audio)\b(?!-)", page, re.IGNORECASE)
     assert "<p>before</p>" in page
@@ -66,7 +67,7 @@ def test_elements_that_load_or_lead_away_are_out_of_service(element: str) -> Non
 
 
 def test_the_frame_may_load_nothing_and_run_nothing() -> None:
-    policy = letter.response(letter.html(mail("<p>x"))).headers["content-security-policy"]
+    policy = letter.response(letter.html(mail("<p>x"), ENGLISH)).headers["content-security-policy"]
 
     assert policy.split("; ")[:2] == ["sandbox", "default-src 'none'"]
     assert "allow-" not in policy
@@ -103,7 +104,9 @@ def test_without_pictures_nothing_is_even_asked_for(written: str, expected: str)
 
 
 def test_links_lead_nowhere_with_the_keyboard_neither() -> None:
-    page = letter.html(mail('<a class=b href="https://x.example">there</a><MAP><AREA HREF=//x></MAP><a\nhref=/y>'))
+    page = letter.html(
+        mail('<a class=b href="https://x.example">there</a><MAP><AREA HREF=//x></MAP><a\nhref=/y>'), ENGLISH
+    )
 
     assert not re.search(r"[\s\"']href", page, re.IGNORECASE)
     assert '<a class=b x-href="https://x.example">there</a>' in page
@@ -114,7 +117,7 @@ def test_the_letter_tells_nobody_where_it_is_read() -> None:
 
 
 def test_a_small_picture_inside_the_message_is_shown() -> None:
-    page = letter.html(mail('<img src="cid:logo"><img src=cid:gone>', logo=PNG))
+    page = letter.html(mail('<img src="cid:logo"><img src=cid:gone>', logo=PNG), ENGLISH)
 
     assert f"data:image/png;base64,{base64.b64encode(PNG).decode()}" in page
     assert "cid:gone" in page
@@ -123,11 +126,11 @@ def test_a_small_picture_inside_the_message_is_shown() -> None:
 def test_a_large_picture_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(letter, "CARRIED_MAX", 10)
 
-    assert "data:" not in letter.html(mail('<img src="cid:logo">', logo=PNG)).replace("data:;", "")
+    assert "data:" not in letter.html(mail('<img src="cid:logo">', logo=PNG), ENGLISH).replace("data:;", "")
 
 
 def test_a_picture_shown_a_thousand_times_does_not_fill_the_memory() -> None:
-    page = letter.html(mail('<img src="cid:logo">' * 10_000, logo=bytes(100_000)))
+    page = letter.html(mail('<img src="cid:logo">' * 10_000, logo=bytes(100_000)), ENGLISH)
 
     assert len(page) < 2 * letter.PAGE_MAX
 
@@ -151,15 +154,15 @@ BOMBS = [
 @pytest.mark.parametrize("bomb", [*BOMBS, "<img src=" + " " * 1_999_000, "<a style=url(" + " " * 1_999_000])
 def test_a_letter_made_to_be_slow_is_shown_all_the_same(bomb: str) -> None:
     """Work that grows with the square of the letter would take hours here instead of a second."""
-    page = letter.html(mail(bomb * (2_000_000 // len(bomb))))
+    page = letter.html(mail(bomb * (2_000_000 // len(bomb))), ENGLISH)
 
     assert isinstance(letter.has_remote_pictures(page), bool)
     assert letter.response(page).body
 
 
 def test_a_doctype_stays_first() -> None:
-    assert letter.html(mail("<!DOCTYPE html><p>x")).startswith("<!DOCTYPE html><style>")
-    assert letter.html(mail("<p>x")).startswith("<style>")
+    assert letter.html(mail("<!DOCTYPE html><p>x"), ENGLISH).startswith("<!DOCTYPE html><style>")
+    assert letter.html(mail("<p>x"), ENGLISH).startswith("<style>")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_whether_pictures_from_outside_are_asked_for(html: str, expected: bool) 
 
 
 def test_the_letterhead_is_read_as_a_mail_program_does() -> None:
-    head = letter.letterhead(mail("<p>x"))
+    head = letter.letterhead(mail("<p>x"), ENGLISH)
 
     assert head == letter.Letterhead(
         subject="Grüße",
@@ -185,7 +188,9 @@ def test_the_letterhead_is_read_as_a_mail_program_does() -> None:
 
 
 def test_a_message_without_a_head_has_an_empty_letterhead() -> None:
-    assert letter.letterhead(b"\r\nbody") == letter.Letterhead(subject="", sender="", to="undisclosed recipients")
+    assert letter.letterhead(b"\r\nbody", ENGLISH) == letter.Letterhead(
+        subject="", sender="", to="undisclosed recipients"
+    )
 
 
 def test_a_source_is_a_file_to_keep() -> None:
@@ -202,14 +207,14 @@ def test_a_source_is_a_file_to_keep() -> None:
 def test_broken_mail_never_breaks_the_page(noise: bytes) -> None:
     head = b"Content-Type: text/html; charset=\xff\r\nFrom: " + noise[:20] + b"\r\n\r\n"
 
-    assert letter.html(noise)
-    assert letter.html(head + noise)
-    assert letter.letterhead(head + noise)
+    assert letter.html(noise, ENGLISH)
+    assert letter.html(head + noise, ENGLISH)
+    assert letter.letterhead(head + noise, ENGLISH)
 
 
 def test_the_whole_corpus_can_be_shown(shared: Path) -> None:
     for path in sorted((shared / "corpus" / "mime").iterdir()):
         raw = path.read_bytes()
 
-        assert letter.html(raw)
-        assert letter.letterhead(raw)
+        assert letter.html(raw, ENGLISH)
+        assert letter.letterhead(raw, ENGLISH)

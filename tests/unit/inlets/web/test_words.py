@@ -26,6 +26,7 @@ from unsealed.model.event import (
     Reason,
 )
 from unsealed.model.message import AddressKind, CopyId, CopyState, Delivery
+from unsealed.model.texts import ENGLISH
 from unsealed.model.view import (
     CopyFacts,
     CopyRow,
@@ -170,14 +171,15 @@ def test_a_recipient_has_opens_and_clicks_in_one_line(
 
 
 def test_a_click_without_a_seen_open_takes_the_mark_column() -> None:
-    shown = words.mark(CopyState.CLICKED, Signals(clicks=2))
+    shown = words.mark(CopyState.CLICKED, Signals(clicks=2), ENGLISH)
 
     assert (shown.kind, shown.symbol, shown.number) == ("clicked", "link", "2")
 
 
 def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
     opened, believed, guess = (
-        words.mark(CopyState.OPENED, Signals(opens=1, confidence=confidence)) for confidence in (0.95, 0.6, 0.55)
+        words.mark(CopyState.OPENED, Signals(opens=1, confidence=confidence), ENGLISH)
+        for confidence in (0.95, 0.6, 0.55)
     )
 
     assert [(each.kind, each.symbol, each.number) for each in (opened, believed, guess)] == [
@@ -186,7 +188,7 @@ def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
         ("maybe", "ticks", "1?"),
     ]
     assert [each.hint.rpartition(" ")[2] for each in (opened, believed)] == ["certain", "likely"]
-    assert words.mark(CopyState.LOADED_BY_MACHINE, Signals(machine=3)).symbol == "ticks-hollow"
+    assert words.mark(CopyState.LOADED_BY_MACHINE, Signals(machine=3), ENGLISH).symbol == "ticks-hollow"
     assert all(words.MARKS[state].hint for state in CopyState if state not in (CopyState.OPENED, CopyState.CLICKED))
 
 
@@ -201,7 +203,7 @@ def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
     ],
 )
 def test_a_bounce_is_said_in_words_where_its_code_tells(reply: str, expected: str) -> None:
-    assert expected == words.bounced(reply)
+    assert expected == words.bounced(reply, ENGLISH)
 
 
 @pytest.mark.parametrize(
@@ -276,8 +278,8 @@ def test_what_is_shown_turns_no_direction(text: str) -> None:
 def test_a_chip_is_solid_only_where_the_event_counts(change: dict[str, object], expected: Chip) -> None:
     event = replace(EVENT, **change)  # type: ignore[arg-type]
 
-    assert expected == words.chip(event)
-    assert event.finding.counted == (words.chip(event).look == "")
+    assert expected == words.chip(event, ENGLISH)
+    assert event.finding.counted == (words.chip(event, ENGLISH).look == "")
 
 
 @pytest.mark.parametrize("finding", Finding)
@@ -285,8 +287,8 @@ def test_a_chip_is_solid_only_where_the_event_counts(change: dict[str, object], 
 def test_every_finding_has_a_heading(finding: Finding, confidence: float) -> None:
     event = replace(EVENT, finding=finding, confidence=confidence, link_text="Pricing")
 
-    assert words.verdict(event).said
-    assert ("aybe" in words.verdict(event).said) == (finding.counted and confidence < BELIEVED)
+    assert words.verdict(event, ENGLISH).said
+    assert ("aybe" in words.verdict(event, ENGLISH).said) == (finding.counted and confidence < BELIEVED)
 
 
 @pytest.mark.parametrize("network", NetworkClass)
@@ -294,10 +296,10 @@ def test_every_finding_has_a_heading(finding: Finding, confidence: float) -> Non
 def test_device_and_network_always_have_words(network: NetworkClass, device: Device) -> None:
     event = replace(EVENT, network=network, device=device)
 
-    assert words.device(event).startswith("Thunderbird on Linux, ")
+    assert words.device(event, ENGLISH).startswith("Thunderbird on Linux, ")
     assert words.device_symbol(event)
-    assert isinstance(words.network(event), str)
-    assert isinstance(words.place(event), str)
+    assert isinstance(words.network(event, ENGLISH), str)
+    assert isinstance(words.place(event, ENGLISH), str)
 
 
 def test_no_place_is_said_behind_a_proxy() -> None:
@@ -305,8 +307,8 @@ def test_no_place_is_said_behind_a_proxy() -> None:
         EVENT, client="Gmail Image Proxy", system="", device=Device.HIDDEN, network=NetworkClass.GOOGLE_PROXY
     )
 
-    assert words.device(hidden) == "Gmail, device hidden"
-    assert words.place(hidden) == "place hidden by Gmail"
+    assert words.device(hidden, ENGLISH) == "Gmail, device hidden"
+    assert words.place(hidden, ENGLISH) == "place hidden by Gmail"
     assert words.device_symbol(hidden) == "devices"
 
 
@@ -327,7 +329,7 @@ def test_no_place_is_said_behind_a_proxy() -> None:
     ],
 )
 def test_a_place_is_known_or_hidden_or_nothing(change: dict[str, object], expected: str) -> None:
-    assert expected == words.place(replace(EVENT, **change))  # type: ignore[arg-type]
+    assert expected == words.place(replace(EVENT, **change), ENGLISH)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -349,9 +351,9 @@ def test_an_icon_shows_what_asked(change: dict[str, object], symbol: str) -> Non
 
 
 def test_a_shared_copy_is_someones() -> None:
-    assert words.someone("", "", 4) == "someone (one of 4)"
-    assert words.someone("", "") == words.someone("", "", 1) == "someone"
-    assert words.someone("Ines", "ines@x.example", 4) == "Ines"
+    assert words.someone("", "", 4, ENGLISH) == "someone (one of 4)"
+    assert words.someone("", "", 0, ENGLISH) == words.someone("", "", 1, ENGLISH) == "someone"
+    assert words.someone("Ines", "ines@x.example", 4, ENGLISH) == "Ines"
 
 
 def known(**changes: object) -> Known:
@@ -419,25 +421,25 @@ def test_every_trait_and_silence_has_words() -> None:
 
 def test_an_age_of_data_is_said_in_days_then_in_months() -> None:
     today = NOW.date()
-    ages = [words.days_old(today - timedelta(days=days), today) for days in (-1, 0, 1, 59, 90)]
+    ages = [words.days_old(today - timedelta(days=days), today, ENGLISH) for days in (-1, 0, 1, 59, 90)]
 
     assert ages == ["of today", "of today", "1 day old", "59 days old", "3 months old"]
 
 
 def test_reason_codes_of_the_instrumenting_side_have_words() -> None:
-    assert all(words.left_reason(code) == said for code, said in LEFT_REASONS.items())
-    assert all(words.unchanged_reason(code) == said for code, said in UNCHANGED_REASONS.items())
+    assert all(words.left_reason(code, ENGLISH) == said for code, said in LEFT_REASONS.items())
+    assert all(words.unchanged_reason(code, ENGLISH) == said for code, said in UNCHANGED_REASONS.items())
 
 
 def test_numbers_in_words() -> None:
-    assert [words.ordinal(each) for each in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)] == [
+    assert [words.ordinal(each, ENGLISH) for each in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th",
     ]  # fmt: skip
-    assert [words.times(each) for each in (1, 2, 3)] == ["once", "twice", "3 times"]
+    assert [words.times(each, ENGLISH) for each in (1, 2, 3)] == ["once", "twice", "3 times"]
     assert [words.many(1, "link"), words.many(1200, "link")] == ["1 link", "1,200 links"]
-    assert [words.size(each) for each in (812, 49_900, 3_200_000)] == ["812 bytes", "49.9 kB", "3.2 MB"]
+    assert [words.size(each, ENGLISH) for each in (812, 49_900, 3_200_000)] == ["812 bytes", "49.9 kB", "3.2 MB"]
     spans = (timedelta(seconds=8), timedelta(minutes=2), timedelta(hours=1, minutes=53), timedelta(days=2, hours=3))
-    assert [words.lasting(each) for each in spans] == ["8 s", "2 min", "1 h 53 min", "2 d 3 h"]
+    assert [words.lasting(each, ENGLISH) for each in spans] == ["8 s", "2 min", "1 h 53 min", "2 d 3 h"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,17 @@
 // The letter that is being written: the editor, its toolbar and its links. What leaves it is plain HTML that mail
 // programs know; it never holds a pixel, a rewritten link or the message that is answered.
 
-const COLOURS = { Ink: "", Red: "#c0392b", Orange: "#b35900", Green: "#2e7d32", Blue: "#1a6fc4", Purple: "#8e44ad", Grey: "#6b7280" };
+const { say } = globalThis.texts;
+
+const COLOURS = [
+  [say("Ink"), ""],
+  [say("Red"), "#c0392b"],
+  [say("Orange"), "#b35900"],
+  [say("Green"), "#2e7d32"],
+  [say("Blue"), "#1a6fc4"],
+  [say("Purple"), "#8e44ad"],
+  [say("Grey"), "#6b7280"],
+];
 
 const TOOLS = {
   bold: { run: (chain) => chain.toggleBold(), on: "bold" },
@@ -91,7 +101,8 @@ const extensions = (kit, letter) => {
       }
       const stand_in = document.createElement("span"); // nothing is loaded from outside
       stand_in.className = "picture";
-      stand_in.textContent = `Picture from ${new URL(src, location.href).host || "elsewhere"}${alt ? `: ${alt}` : ""}`;
+      const host = new URL(src, location.href).host || say("elsewhere");
+      stand_in.textContent = alt ? say("Picture from %(host)s: %(words)s", { host, words: alt }) : say("Picture from %(host)s", { host });
       return { dom: stand_in };
     },
   });
@@ -138,7 +149,7 @@ const extensions = (kit, letter) => {
     TextStyle, TextAlign.configure({ types: ["heading", "paragraph"] }),
     Link.configure({ openOnClick: false, autolink: true, linkOnPaste: true, defaultProtocol: "https" }),
     Image.configure({ inline: true }), Table.configure({ resizable: false }), kit.TableRow, kit.TableCell, kit.TableHeader,
-    kit.UndoRedo, kit.Dropcursor, kit.Gapcursor, kit.Placeholder.configure({ placeholder: "Write here" }), Looks, Marked,
+    kit.UndoRedo, kit.Dropcursor, kit.Gapcursor, kit.Placeholder.configure({ placeholder: say("Write here") }), Looks, Marked,
   ];
 };
 
@@ -159,7 +170,7 @@ export class Letter {
       extensions: extensions(kit, this),
       content: unstyled(content),
       editorProps: {
-        attributes: { class: "letter", id: "letter", role: "textbox", "aria-multiline": "true", "aria-label": "Letter", "aria-describedby": "html-says" },
+        attributes: { class: "letter", id: "letter", role: "textbox", "aria-multiline": "true", "aria-label": say("Letter"), "aria-describedby": "html-says" },
         transformPastedHTML: unstyled,
         handlePaste: (_, event) => !event.clipboardData?.getData("text/html") && dropped(event.clipboardData?.files),
         handleDrop: (_, event) => dropped(event.dataTransfer?.files),
@@ -288,7 +299,7 @@ export class Letter {
       else if (tool === "colour") this.#swatch(this.swatches.hidden);
       else if (TOOLS[tool]) TOOLS[tool].run(this.#chain()).run();
     });
-    this.swatches.replaceChildren(...Object.entries(COLOURS).map(([name, colour]) => {
+    this.swatches.replaceChildren(...COLOURS.map(([name, colour]) => {
       const swatch = document.createElement("button");
       Object.assign(swatch, { type: "button", className: "swatch", title: name });
       swatch.setAttribute("aria-label", name);

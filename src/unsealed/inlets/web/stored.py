@@ -1,0 +1,207 @@
+"""Sentences that were stored in English, said in the language of who reads them now.
+
+A verdict keeps why it fell as a sentence, in the events as well as in exports and in the API. Pages know the sentences
+by their form: what stands between the words of one is a value of it, which may be such a sentence itself.
+
+Promises that a sentence of no known form is said as it was stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from itertools import zip_longest
+
+from unsealed.model.texts import ENGLISH, Texts, later
+
+# What each value looks like; any other is some text. The first form that fits is taken: the closer ones stand first.
+SHAPES = {
+    "number": r"[\d,]*\d(?:\.\d+)?",
+    "day": r"\d{1,2} [A-Z][a-z]{2} \d{4}",
+    "seconds": r"\d+\.\d s|a blink",
+    "after": r"at an unknown time after delivery|\d+ (?:s|min|h) after delivery",
+    "system": r"Windows Phone|Windows|iPadOS|iOS|Android|ChromeOS|macOS|KaiOS|Symbian|BlackBerry|Linux",
+    "address": r"\S+",
+    "level": r"off|counts|full|[a-z]+",
+    "where": (
+        r"in (?:the settings file of this installation|your settings|this message)|for everybody here|at this link"
+        r"|by the template .+|for (?:mail|links) to \S+"
+    ),
+}
+FORMS = (
+    # Times
+    later("at an unknown time after delivery"),
+    later("%(number)s s after delivery"),
+    later("%(number)s min after delivery"),
+    later("%(number)s h after delivery"),
+    later("%(number)s s"),
+    later("a blink"),
+    # Why the judge thinks so
+    later("you said on %(day)s that this was you"),
+    later("you said on %(day)s that this was a machine"),
+    later("you said on %(day)s that this was them"),
+    later("the browser that you called your own"),
+    later("the browser in which you are signed in"),
+    later("followed a link that no person can see"),
+    later("the same address followed a hidden link, %(seconds)s apart"),
+    later("asked for before the next server confirmed that it has the message"),
+    later("asked for %(number)s s before the message was delivered"),
+    later('the request says "%(said)s": loaded ahead'),
+    later("%(program)s, a security scanner, by its own words"),
+    later("%(program)s, a crawler, by its own words"),
+    later("%(program)s: a program, not a mail client"),
+    later('"%(agent)s" looks like a program, not like a mail client'),
+    later("%(service)s fetched a preview of the picture"),
+    later("%(service)s fetched a preview of the link: it was passed on"),
+    later("pasted into %(service)s, which fetched a preview of the link"),
+    later("Office asked whether the link exists, no browser followed"),
+    later("Office asked first, the browser followed after %(seconds)s"),
+    later("%(number)s different links within %(seconds)s from the same address"),
+    later("%(number)s different links within %(seconds)s from one network (%(kind)s)"),
+    later("the same address raced through the links within 10 s"),
+    later("the pixels of %(number)s recipients within %(seconds)s from one address"),
+    later("followed from Microsoft's own network, where its link scanner runs"),
+    later("asked for the headers of the link only"),
+    later("asked for the headers of the picture only: nothing was shown"),
+    later("asked with %(method)s, not for the content of the link only"),
+    later("asked with %(method)s, not for the content of the picture only: nothing was shown"),
+    later("Apple Mail's privacy protection loads every picture, read or not"),
+    later("the bare agent of Apple's privacy protection, from a network that is not known as Apple's relay"),
+    later("Gmail loaded the picture ahead, unread"),
+    later("the agent of Gmail's prefetch, from a network that is not known as Google's"),
+    later("you looked at this thread yourself, %(seconds)s apart"),
+    later("from an address that you use, with a program that you use"),
+    later("from an address that you use yourself"),
+    later("from a network that you use too, but the copy is a colleague's"),
+    later("from a network that you use too, with another program"),
+    later("from a network that you use too"),
+    later("%(program)s is for pictures, people do not click with it"),
+    later("%(program)s asked %(after)s: too soon for a reader"),
+    later("loaded through %(program)s when the reader opened the message"),
+    later("from the network of a mail security company"),
+    later("from the network of %(who)s, which followed a link as well within 10 s"),
+    later("from the network of %(who)s with an outdated browser, as scanners do"),
+    later("from the network of %(who)s with no name, as scanners do"),
+    later("from the network of %(who)s %(after)s: most likely loaded ahead"),
+    later("one picture through the network of %(who)s, %(after)s"),
+    later("from the network of %(who)s"),
+    later("a mail provider"),
+    later("as Apple Mail, but as fetchers do, on a rented machine, %(after)s"),
+    later("an outdated browser on a rented machine, %(after)s"),
+    later("no agent on a rented machine, %(after)s"),
+    later("a browser that names no language, on a rented machine, %(after)s"),
+    later("an outdated browser that names no language, %(after)s"),
+    later("a browser that names no language"),
+    later("from a rented machine, %(after)s"),
+    later("%(program)s on a rented machine, %(after)s: perhaps a person behind a VPN"),
+    later("opened in %(program)s on %(address)s, %(after)s"),
+    later("followed in %(program)s on %(address)s, %(after)s"),
+    later("opened in %(program)s, %(after)s"),
+    later("followed in %(program)s, %(after)s"),
+    later("a browser"),
+    later("%(program)s: nothing proves a machine"),
+    later("an unknown program"),
+    later("the same again after %(seconds)s"),
+    later("what the request looked like is not kept for this message"),
+    # Why history was judged again
+    later("you said that this was you: %(what)s"),
+    later("you said that this was a machine: %(what)s"),
+    later("you said that this was them: %(what)s"),
+    later("you took back that this was you: %(what)s"),
+    later("you took back that this was a machine: %(what)s"),
+    later("you took back that this was them: %(what)s"),
+    later("a browser is no longer yours"),
+    later("new data about networks and places"),
+    # What a correction holds for
+    later("%(what)s, this event only"),
+    later("%(what)s, for everybody at %(address)s"),
+    later("the program and network of this event, for %(address)s"),
+    later("%(program)s on %(system)s, your own network, for %(address)s"),
+    later("%(program)s on %(system)s, your own network"),
+    later("%(program)s on %(system)s, %(network)s, for %(address)s"),
+    later("%(program)s on %(system)s, %(network)s"),
+    later("%(program)s on %(system)s, for %(address)s"),
+    later("%(program)s on %(system)s"),
+    later("%(program)s, your own network, for %(address)s"),
+    later("%(program)s, your own network"),
+    later("the program and network of this event"),
+    later("a program without a name, %(network)s"),
+    later("a program without a name"),
+    # Where the picture stands
+    later("before </body>"),
+    later("before </html>"),
+    later("at the end of the content"),
+    later("before an early <%(tag)s>"),
+    # What was asked of a message and not done
+    later("asked for but not done: %(what)s"),
+    later("open tracking is switched off %(where)s"),
+    later("link tracking is switched off %(where)s"),
+    later("open tracking is limited to the level %(level)s %(where)s"),
+    later("link tracking is limited to the level %(level)s %(where)s"),
+    later("in the settings file of this installation"),
+    later("for everybody here"),
+    later("in your settings"),
+    later("in this message"),
+    later("at this link"),
+    later("by the template %(name)s"),
+    later("for mail to %(address)s"),
+    later("for links to %(address)s"),
+    later("the same for %(number)s more recipients"),
+    later("%(header)s could not be understood; all recipients share one copy"),
+    later("%(header)s could not be understood; it was ignored"),
+    later("%(header)s could not be understood; opens are not tracked"),
+    later("%(header)s could not be understood; links are not tracked"),
+    later("%(header)s could not be understood; opens and links are not tracked"),
+    later("TextOnly is not offered; links are not tracked"),
+    later("a hidden link was asked for but is switched off in the settings file of this installation"),
+    later("more than %(number)s metadata fields; %(name)s was dropped"),
+    later("%(mark)s was followed but left in the subject, where it could not be cut out safely"),
+    # What the data about networks and places hold
+    later("your own ranges"),
+    later("Apple's relay list"),
+    later("ranges of rented machines"),
+    later("ranges of image proxies, mail scanners, company proxies and large clouds"),
+    later("whose network an address is in"),
+    later("the country of an address"),
+    later("region and city of an address"),
+)
+_VALUE = re.compile(r"%\((\w+)\)s")
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    parts = _VALUE.split(form)  # the words of the form, and between them the names of its values
+    shapes = [f"(?P<{name}>{SHAPES.get(name, '.+')})" for name in parts[1::2]]
+    return re.compile("".join(re.escape(part) + shape for part, shape in zip_longest(parts[::2], shapes, fillvalue="")))
+
+
+_PATTERNS = tuple((form, _pattern(form)) for form in FORMS)
+
+
+@lru_cache(maxsize=4096)
+def read(words: str) -> tuple[str, Mapping[str, str]] | None:
+    """The form of a stored sentence and its values; None when it has no known form."""
+    for form, pattern in _PATTERNS:
+        if found := pattern.fullmatch(words):
+            return form, found.groupdict()
+    return None
+
+
+def reread(words: str, texts: Texts) -> str:
+    """A stored sentence in a language."""
+    if texts is ENGLISH or (found := read(words)) is None:
+        return words
+    form, values = found
+    return texts.say(form, **{name: _value(name, value, texts) for name, value in values.items()})
+
+
+def _value(name: str, value: str, texts: Texts) -> str:
+    match name:
+        case "number":
+            return texts.decimal(float(value.replace(",", ""))) if "." in value else texts.number(int(value))
+        case "day":
+            day, month, year = value.split()
+            return texts.day(date(int(year), ENGLISH.months_short.index(month) + 1, int(day)), short=True, year=True)
+        case _:
+            return reread(value, texts)
