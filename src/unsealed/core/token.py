@@ -315,6 +315,7 @@ def _read_link(claims: bytes) -> tuple[int, str]:
     return link, _inflate(claims[start:])
 
 
+@lru_cache(maxsize=256)  # picture, headline and button lead to the same page, and all letters have the same foot
 def _deflated(destination: str) -> bytes:
     written = destination.encode()
     if len(written) > MAX_DESTINATION_BYTES:
