@@ -66,7 +66,7 @@ async def test_an_unknown_filter_is_refused_in_words(mara: Any) -> None:
     answer = await mara.get("/activity?state=unread")
 
     assert 400 == answer.status
-    assert "Show is one of opens, clicks, replies, muted, machine" in unescape(answer.text)
+    assert "Show is one of opens, clicks, highlights, replies, muted, machine" in unescape(answer.text)
 
 
 async def test_what_is_silenced_is_shown_says_so_and_has_a_list(
