@@ -19,13 +19,16 @@ it can be said in their language; the log, the programs and the API get it in En
 
 from __future__ import annotations
 
-from unsealed.model.texts import ENGLISH, Texts
+from collections.abc import Mapping
+
+from unsealed.model.texts import ENGLISH, Phrase, Texts
 
 
 class UnsealedError(Exception):
     """Something went wrong in Unsealed.
 
-    message: what, in words; with `values` a sentence as `Texts.say` takes it.
+    message: what, in words; with `values` a sentence as `Texts.say` takes it. Of the values, numbers are written as the
+    language writes them, and errors and phrases are said in it.
     """
 
     temporary = False
@@ -33,7 +36,7 @@ class UnsealedError(Exception):
     def __init__(self, message: str = "", **values: object) -> None:
         self.message = message or (self.__doc__ or "").strip().partition("\n")[0]
         self.values = values
-        super().__init__(self.message % values if values else self.message)
+        super().__init__(_filled(self.message, values, ENGLISH) if values else self.message)
 
 
 class BadInput(UnsealedError):
@@ -99,11 +102,24 @@ class MailboxClosed(UnsealedError):
 def told(error: Exception, texts: Texts) -> str:
     """The words of an error in a language; of one that comes from elsewhere, as they are."""
     if isinstance(error, UnsealedError) and error.values:
-        values = {
-            name: told(each, texts) if isinstance(each, Exception) else each for name, each in error.values.items()
-        }
-        return texts.say(error.message, **values)
+        return _filled(error.message, error.values, texts)
     return texts.one(str(error))
+
+
+def _filled(message: str, values: Mapping[str, object], texts: Texts) -> str:
+    return texts.say(message, **{name: _value(each, texts) for name, each in values.items()})
+
+
+def _value(value: object, texts: Texts) -> object:
+    match value:
+        case Exception():
+            return told(value, texts)
+        case Phrase():
+            return texts.one(value)
+        case int():
+            return texts.number(value)
+        case _:
+            return value
 
 
 def sentence(said: Exception | str, texts: Texts = ENGLISH) -> str:

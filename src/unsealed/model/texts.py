@@ -25,7 +25,12 @@ def later(sentence: str) -> str:
     return sentence
 
 
+class Phrase(str):
+    """A value in the sentence of an error that stands in the catalogue itself: `Phrase(later("the subject"))`."""
+
+
 def _same(sentence: str) -> str:
+
     return sentence
 
 

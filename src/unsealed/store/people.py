@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_,
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
+from unsealed.model.texts import later
 from unsealed.store.engine import insert
 from unsealed.store.schema import identities, sessions, users
 
@@ -63,15 +64,21 @@ def clean_address(address: str) -> str:
     cleaned = unicodedata.normalize("NFC", address.strip()).lower()
     local, at, domain = cleaned.rpartition("@")
     if not at or not local or not domain:
-        raise BadInput(f"{_quoted(cleaned)} is not an e-mail address: it needs the form name@example.org")
+        raise BadInput(
+            later("%(typed)s is not an e-mail address: it needs the form name@example.org"), typed=_quoted(cleaned)
+        )
     if len(cleaned) > ADDRESS_LETTERS_MAX:
-        raise BadInput(f"the e-mail address is longer than {ADDRESS_LETTERS_MAX} characters")
+        raise BadInput(later("the e-mail address is longer than %(most)s characters"), most=ADDRESS_LETTERS_MAX)
     if "@" in local or any(
         letter.isspace() or not letter.isprintable() or letter in '<>()[],;:\\"' for letter in cleaned
     ):
-        raise BadInput(f"{_quoted(cleaned)} is not one plain e-mail address: use the form name@example.org")
+        raise BadInput(
+            later("%(typed)s is not one plain e-mail address: use the form name@example.org"), typed=_quoted(cleaned)
+        )
     if domain.startswith(".") or domain.endswith(".") or ".." in domain:
-        raise BadInput(f"{_quoted(cleaned)} is not an e-mail address: the part after @ is not a domain name")
+        raise BadInput(
+            later("%(typed)s is not an e-mail address: the part after @ is not a domain name"), typed=_quoted(cleaned)
+        )
     return cleaned
 
 
@@ -98,7 +105,7 @@ def add_user(connection: Connection, email: str, role: str, now: datetime, passw
     """
     address = clean_address(email)
     if user_by_email(connection, address) is not None:
-        raise BadInput(f"there is a user {address} already")
+        raise BadInput(later("there is a user %(address)s already"), address=address)
     kept = {
         "role": Role(role),
         "password_hash": None if password is None else hash_password(password, at_least=1),
@@ -185,7 +192,7 @@ def add_identity(connection: Connection, user: UserId, address: str, now: dateti
     """
     cleaned = clean_address(address)
     if held_by_another(connection, user, cleaned):
-        raise Refused(f"{cleaned} belongs to another user of this installation")
+        raise Refused(later("%(address)s belongs to another user of this installation"), address=cleaned)
     connection.execute(
         insert(identities, connection.dialect)
         .values(user_id=user, address=cleaned, created_at=now)
@@ -210,7 +217,7 @@ def remove_identity(connection: Connection, user: UserId, address: str) -> bool:
     if cleaned not in held:
         return False
     if len(held) == 1:
-        raise Refused("this is your only address; add another one before you remove it")
+        raise Refused(later("this is your only address; add another one before you remove it"))
     connection.execute(delete(identities).where(identities.c.user_id == user, identities.c.address == cleaned))
     return True
 
@@ -226,9 +233,12 @@ def hash_password(password: str, *, at_least: int = PASSWORD_LETTERS_MIN) -> str
     """
     plain = _password_bytes(password)
     if len(password) < at_least:
-        raise BadInput(f"the password needs at least {at_least} characters; four words in a row do well")
+        raise BadInput(
+            later("the password needs at least %(number)s characters; four words in a row do well"), number=at_least
+        )
     if len(plain) > PASSWORD_BYTES_MAX:
-        raise BadInput(f"the password is longer than {PASSWORD_BYTES_MAX} bytes")
+        raise BadInput(later("the password is longer than %(most)s bytes"), most=PASSWORD_BYTES_MAX)
+
     return _HASHER.hash(plain)
 
 

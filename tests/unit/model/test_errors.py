@@ -15,7 +15,7 @@ from unsealed.model.errors import (
     sentence,
     told,
 )
-from unsealed.model.texts import Texts
+from unsealed.model.texts import Phrase, Texts
 
 
 def all_kinds(kind: type[UnsealedError] = UnsealedError) -> list[type[UnsealedError]]:
@@ -73,13 +73,17 @@ def test_an_error_with_values_is_told_in_the_language_of_who_reads() -> None:
         one={
             "there are %(number)s": "%(number)s sind da",
             "%(field)s: %(why)s": "%(field)s – %(why)s",
+            "the subject": "der Betreff",
             "100% wrong": "ganz falsch",
-        }.get  # type: ignore[arg-type]  # all that is asked for is there
+        }.get,  # type: ignore[arg-type]  # all that is asked for is there
+        thousands=".",
     )
-    inner = BadInput("there are %(number)s", number=3)
-    outer = BadInput("%(field)s: %(why)s", field="subject", why=inner)
+    inner = BadInput("there are %(number)s", number=3000)
+    outer = BadInput("%(field)s: %(why)s", field=Phrase("the subject"), why=inner)
+    typed = BadInput("%(field)s: %(why)s", field="the subject", why="")
 
-    assert ("there are 3", "subject: there are 3") == (str(inner), str(outer))
-    assert ("3 sind da", "subject – 3 sind da") == (told(inner, german), told(outer, german))
+    assert ("there are 3,000", "the subject: there are 3,000") == (str(inner), str(outer))
+    assert ("3.000 sind da", "der Betreff – 3.000 sind da") == (told(inner, german), told(outer, german))
+    assert "the subject – " == told(typed, german)
     assert "Ganz falsch." == sentence(BadInput("100% wrong"), german)
     assert "100% wrong." == sentence(BadInput("100% wrong"))

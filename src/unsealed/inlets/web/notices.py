@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from unsealed.flow import notify
 from unsealed.inlets.auth import user_agent
-from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, render, static
+from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, language, render, sentences, static
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId, from_public_id
@@ -328,8 +328,10 @@ def _decided(it: Waiting) -> datetime:
 
 async def worker(request: Request) -> Response:
     """`/sw.js`: the service worker, which must lie above all pages; with the files that it keeps for being offline."""
-    names = ("look.css", "icons.svg", "seal.svg", "offline.js")
-    head = f"const FILES = {json.dumps(['/offline', *map(static, names)])};\n"
+    names = ("look.css", "icons.svg", "seal.svg", "texts.js", "offline.js")
+    texts = language(request)
+    said = [sentences(texts)] if texts.scripts else []
+    head = f"const FILES = {json.dumps(['/offline', *map(static, names), *said])};\n"
     content = head.encode() + STATIC["worker.js"].content
     return Response(content, media_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
@@ -357,7 +359,8 @@ async def manifest(request: Request) -> Response:
 
 
 async def offline(request: Request) -> Response:
-    """`/offline`: what the installed app shows when the server cannot be reached; the same for everybody."""
+    """`/offline`: what the installed app shows when the server cannot be reached; it knows nobody."""
+
     return render(request, "offline.html")
 
 

@@ -29,7 +29,7 @@ from unsealed.store.people import User
 log = structlog.get_logger(__name__)
 
 WRONG_PAIR = later("This name and this password do not belong together.")
-LINK_GONE = (
+LINK_GONE = later(
     "This sign-in link was used already, is too old, or was replaced by a newer one. "
     "Sign in with your password, or ask whoever runs this installation for a new one (unsealed user link EMAIL)."
 )
@@ -67,20 +67,21 @@ class _Pages:
         form = _form(request)
         email, onward = form.get("email", ""), local_path(form.get("next", "/"))
 
+        texts = language(request)
+
         def again(status: int, wrong: str) -> Response:
-            said = language(request).one(wrong)
-            return render(request, "sign_in.html", status=status, email=email[:320], onward=onward, wrong=said)
+            return render(request, "sign_in.html", status=status, email=email[:320], onward=onward, wrong=wrong)
 
         try:
             user = await self._door.check(email, form.get("password", ""), client_address(request))
         except Refused as error:
-            response = again(429, str(error))
+            response = again(429, sentence(error, texts))
             response.headers["Retry-After"] = "60"
             return response
         except Unavailable as error:
-            return again(503, str(error))
+            return again(503, sentence(error, texts))
         if user is None:
-            return again(401, WRONG_PAIR)
+            return again(401, texts.say(WRONG_PAIR))
         cookie = await changed(request, lambda connection: self._new_session(connection, request, user))
         log.info("sign_in.done")
         return self._with_cookie(RedirectResponse(onward, 303), cookie)
@@ -102,16 +103,17 @@ class _Pages:
         user = await asked(request, lambda connection: self._link_user(connection, request))
         # Only the first of all says who they are: any other address has to be proven, see `store.identities`.
         address = _own_address(user) or form.get("address", "").strip()
+        texts = language(request)
         wrong: dict[str, str] = {}
         password_hash = ""
         try:
             address = people.clean_address(address)
         except BadInput as error:
-            wrong["address"] = sentence(error)
+            wrong["address"] = sentence(error, texts)
         try:
             password_hash = await self._door.hash(form.get("password", ""))
         except BadInput as error:
-            wrong["password"] = sentence(error)
+            wrong["password"] = sentence(error, texts)
         if wrong:
             return self._welcome_page(request, user, address=address, wrong=wrong, status=422)
 
@@ -124,13 +126,13 @@ class _Pages:
                 people.rename(connection, used, address, now)
             people.set_password_hash(connection, used, password_hash)
             audit.note(connection, used, audit.What.SIGN_IN, "with a one-time link", now)
-            made = proofs.new_app_password(connection, used, "Mail program", now)
+            made = proofs.new_app_password(connection, used, texts.say("Mail program"), now)
             return made, self._new_session(connection, request, used)
 
         try:
             made, cookie = await changed(request, settle)
         except Refused as error:  # the address is somebody else's; nothing was kept, the link still works
-            wrong["address"] = sentence(error)
+            wrong["address"] = sentence(error, texts)
             return self._welcome_page(request, user, address=address, wrong=wrong, status=422)
         log.info("welcome.done")
         return self._with_cookie(render(request, "ready.html", secret=made, name=address), cookie)
@@ -151,16 +153,16 @@ class _Pages:
     # The password
 
     async def change_password(self, request: Request) -> Response:
-        who, form = person(request), _form(request)
+        who, form, texts = person(request), _form(request), language(request)
         try:
             if await self._door.check(who.email, form.get("current", ""), client_address(request)) != who.id:
-                raise Refused("this is not your present password")
+                raise Refused(later("this is not your present password"))
         except Refused as error:
-            return await access.page(request, status=422, wrong={"current": sentence(error)})
+            return await access.page(request, status=422, wrong={"current": sentence(error, texts)})
         try:
             password_hash = await self._door.hash(form.get("password", ""))
         except BadInput as error:
-            return await access.page(request, status=422, wrong={"password": sentence(error)})
+            return await access.page(request, status=422, wrong={"password": sentence(error, texts)})
 
         def keep(connection: Connection) -> str:
             people.set_password_hash(connection, who.id, password_hash)

@@ -20,33 +20,35 @@ from starlette.responses import JSONResponse, Response
 
 from unsealed.flow.request import Faulty
 from unsealed.inlets.auth import secure
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.model.errors import BadInput, Refused, Unavailable, UnsealedError, sentence
+from unsealed.model.texts import later
 
 log = structlog.get_logger(__name__)
 
-UNAFFECTED = "Mail on its way and links in sent mail are not affected."
-
 TITLES = {
-    400: "This request cannot be used",
-    401: "You are signed out",
-    403: "This is not allowed",
-    404: "There is nothing here",
-    405: "This address does not do that",
-    413: "This is too large",
-    429: "Too many tries",
-    500: "Something went wrong on our side",
-    503: "The store is busy",
+    400: later("This request cannot be used"),
+    401: later("You are signed out"),
+    403: later("This is not allowed"),
+    404: later("There is nothing here"),
+    405: later("This address does not do that"),
+    413: later("This is too large"),
+    429: later("Too many tries"),
+    500: later("Something went wrong on our side"),
+    503: later("The store is busy"),
 }
 WORDS = {
-    400: "Go back, check what was entered and try again.",
-    401: "Sign in, then try again.",
-    403: "Nothing was done.",
-    404: "The address is wrong, or what stood here is gone or belongs to somebody else.",
-    405: "Go back and use the buttons of the page.",
-    500: f"Nothing that was acknowledged is lost. {UNAFFECTED} Try again; if it stays, the log has the details.",
-    503: f"Try again in a minute. {UNAFFECTED}",
+    400: later("Go back, check what was entered and try again."),
+    401: later("Sign in, then try again."),
+    403: later("Nothing was done."),
+    404: later("The address is wrong, or what stood here is gone or belongs to somebody else."),
+    405: later("Go back and use the buttons of the page."),
+    500: later(
+        "Nothing that was acknowledged is lost. Mail on its way and links in sent mail are not affected. "
+        "Try again; if it stays, the log has the details."
+    ),
+    503: later("Try again in a minute. Mail on its way and links in sent mail are not affected."),
 }
 PROGRAM_WORDS = {
     404: "Nothing with this address is yours. Addresses and ids are described in the API reference.",
@@ -57,8 +59,8 @@ PROGRAM_WORDS = {
 def refuse(
     request: Request, status: int, words: str = "", *, fields: Mapping[str, str] | None = None, **details: object
 ) -> Response:
-    """The answer that says why not: a page, or JSON for programs. fields: what is wrong with each, for programs.
-    details: for the log alone."""
+    """The answer that says why not: a page, or JSON for programs. words: in English, marked for the catalogue where
+    people read them. fields: what is wrong with each, for programs. details: for the log alone."""
     number = secrets.token_hex(4)
     path = request.scope["path"]
     # The first part of the path only: the second may be a secret (/welcome/...).
@@ -76,17 +78,18 @@ def refuse(
         said = words or PROGRAM_WORDS.get(status) or WORDS.get(status) or HTTPStatus(status).phrase
         error = {"status": status, "message": said, "number": number}
         return JSONResponse({"error": error if fields is None else {**error, "fields": dict(fields)}}, status)
+    texts = language(request)
     if asks_for_json(request):
-        said = words or WORDS.get(status) or HTTPStatus(status).phrase
+        said = texts.one(words or WORDS.get(status) or HTTPStatus(status).phrase)
         return JSONResponse({"error": said, "number": number}, status)
-    title = TITLES.get(status) or HTTPStatus(status).phrase
+    title = texts.say(TITLES[status]) if status in TITLES else HTTPStatus(status).phrase
     return render(
         request,
         "trouble.html",
         status=status,
         code=status,
         title=title,
-        words=words or WORDS.get(status, ""),
+        words=texts.one(words or WORDS.get(status, "")),
         number=number,
     )
 
@@ -115,7 +118,8 @@ async def _ours(request: Request, error: UnsealedError) -> Response:
             status = 503
         case _:
             return await _unknown(request, error)
-    return refuse(request, status, sentence(error))
+    program = request.scope["path"].startswith("/api/")
+    return refuse(request, status, sentence(error) if program else sentence(error, language(request)))
 
 
 async def _store_away(request: Request, error: Exception) -> Response:

@@ -1,10 +1,11 @@
 // The offline page: the last notices that this browser was told, with their age. Nothing is asked of anybody.
 "use strict";
 (async () => {
+  const { say, plural } = globalThis.texts;
   const kept = await (await caches.open("unsealed-told")).match("/notices/last").catch(() => null);
   const told = kept ? await kept.json() : [];
   if (!told.length) return;
-  const age = (at) => { const hours = Math.round((Date.now() - at) / 3600000); return hours < 1 ? "less than an hour old" : hours < 48 ? `${hours} h old` : `${Math.round(hours / 24)} days old`; };
+  const age = (at) => { const hours = Math.round((Date.now() - at) / 3600000); return hours < 1 ? say("less than an hour old") : hours < 48 ? say("%(hours)s h old", { hours }) : plural("%(number)s day old", "%(number)s days old", Math.round(hours / 24)); };
   const list = document.querySelector("[data-last-list]");
   for (const each of told) {
     const line = document.createElement("li");
@@ -13,7 +14,8 @@
     title.textContent = each.title;
     const body = document.createElement("span");
     body.className = "quiet small";
-    const when = new Date(each.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const when = new Date(each.at).toLocaleString(document.documentElement.lang, {
+ dateStyle: "medium", timeStyle: "short" });
     body.textContent = [...each.body.split("\n").filter(Boolean), when].join(", ");
     words.append(title, document.createElement("br"), body);
     line.append(words);
