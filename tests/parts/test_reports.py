@@ -14,7 +14,7 @@ from unsealed.core import report as judge
 from unsealed.model.errors import Refused
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import Level
-from unsealed.model.report import Act, Asked, By, Part
+from unsealed.model.report import Act, Asked, By, Part, Team
 from unsealed.model.template import TemplateId
 from unsealed.store import reports, schema
 from unsealed.store.engine import reading
@@ -251,13 +251,25 @@ def test_the_week_of_a_letter_is_the_one_that_began_on_its_monday(engine: Engine
 
 def test_only_owners_allow_figures_of_all_people(engine: Engine, mail: Mail, now: datetime) -> None:
     with engine.begin() as connection:
-        assert not reports.team_allowed(connection)
+        assert Team.NOTHING is reports.team(connection)
         with pytest.raises(Refused):
-            reports.allow_team(connection, OTHER, True, now)
-        reports.allow_team(connection, MARA, True, now)
-        assert reports.team_allowed(connection)
-        reports.allow_team(connection, MARA, False, now)
-        assert not reports.team_allowed(connection)
+            reports.allow_team(connection, OTHER, Team.SUMS, now)
+        for each in Team:
+            reports.allow_team(connection, MARA, each, now)
+            assert each is reports.team(connection)
+        connection.execute(update(schema.settings).values(value="true"))  # as it was kept before
+        assert Team.SUMS is reports.team(connection)
+
+
+def test_people_add_up_to_the_weeks(ask: Any, engine: Engine, now: datetime) -> None:
+    span = judge.whole_weeks(now, 24)
+    people = ask(reports.by_person, *span)
+    weeks = ask(reports.weeks, *span, besides=MARA)
+
+    assert [each.name for each in people] == sorted({each.name for each in people})
+    for name in ("recipients", "opened", "replied"):
+        whole = sum(getattr(each.counts, name) for each in people)
+        assert 0 < whole == sum(getattr(week.counts, name) for week in weeks)
 
 
 # Speed
@@ -287,6 +299,7 @@ def test_no_question_walks_through_a_table(
                 reports.programs(connection, MARA, each)
             reports.tags(connection, MARA)
             reports.weeks(connection, *judge.whole_weeks(now, 24), besides=MARA)
+            reports.by_person(connection, *judge.whole_weeks(now, 24))
         for each in (asked, narrowed):
             list(reports.event_rows(engine, MARA, each))
             list(reports.people_rows(engine, MARA, each))

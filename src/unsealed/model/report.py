@@ -32,6 +32,14 @@ class Act(StrEnum):
     OPENED = "opened"
 
 
+class Team(StrEnum):
+    """What owners and administrators may see of all people of an installation. Stored."""
+
+    NOTHING = "nothing"
+    SUMS = "sums"  # over whole weeks of many people
+    PEOPLE = "people"  # also each person's own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Which messages a report is about: those submitted from `since` up to, not including, `until`."""

@@ -1,7 +1,7 @@
 """The questions that reports ask: how many recipients of some messages opened, clicked, answered, and when.
 
-Promises that every answer but `weeks` holds mail of the asking user only, and that none takes longer the more mail
-there is: a report looks at no more than the newest MESSAGES messages that fit (`Figures.cut_at` says so when there were
+Promises that every answer but `weeks` and `by_person` holds mail of the asking user only, and that none takes longer
+the more mail there is: a report looks at no more than the newest MESSAGES messages that fit (`Figures.cut_at` says so when there were
 more) and at the newest ACTS readings or clicks. Counts come from the rollups on copies; the letters that Unsealed
 writes itself are in none. Recipients at level anonymous, and those who share one copy, are in no figure about signals,
 so that none can be had by taking one report from another. Writes nothing but whether figures of all people may be seen.
@@ -9,6 +9,7 @@ so that none can be had by taking one report from another. Writes nothing but wh
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -36,7 +37,21 @@ from unsealed.model.event import ClientKind, Device, Finding, HitKind
 from unsealed.model.message import Delivery, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.reply import Kind
-from unsealed.model.report import Act, Arm, Asked, By, Counts, Figures, Group, LinkGroup, Part, Program, Programs, Week
+from unsealed.model.report import (
+    Act,
+    Arm,
+    Asked,
+    By,
+    Counts,
+    Figures,
+    Group,
+    LinkGroup,
+    Part,
+    Program,
+    Programs,
+    Team,
+    Week,
+)
 from unsealed.model.template import TemplateId
 from unsealed.store import audit
 from unsealed.store.engine import insert, reading
@@ -242,17 +257,12 @@ def tags(connection: Connection, user: UserId) -> list[str]:
 def weeks(connection: Connection, since: date, until: date, *, besides: UserId) -> list[Week]:
     """What everybody sent, by week. since, until: Mondays. besides: whose mail is in the sums, and who is no sender
     of `Week.senders`."""
-    begin, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (since, until))
     length = timedelta(weeks=1) // MICROSECOND
     # 1970 began on a Thursday.
     monday = (type_coerce(_m.received_at, BigInteger) - timedelta(days=4) // MICROSECOND) // length
     found: dict[int, tuple[int, list[int]]] = {}
     for user in connection.execute(select(users.c.id)).scalars().all():
-        chosen = (
-            select(_m.id, _m.opens_level, _m.clicks_level, monday.label("week"))
-            .where(_m.user_id == user, _m.received_at >= begin, _m.received_at < end, _m.sealed.is_(False))
-            .subquery()
-        )
+        chosen = _between(user, since, until, monday.label("week"))
         among = chosen.join(copies, _c.message_id == chosen.c.id)
         rows = connection.execute(
             select(chosen.c.week, *_sums(chosen)).select_from(among).where(_PEOPLE).group_by(chosen.c.week)
@@ -265,6 +275,28 @@ def weeks(connection: Connection, since: date, until: date, *, besides: UserId) 
         Week(begins=(EPOCH + timedelta(days=4) + timedelta(weeks=week)).date(), senders=senders, counts=_counts(sums))
         for week, (senders, sums) in sorted(found.items())
     ]
+
+
+def by_person(connection: Connection, since: date, until: date) -> list[Group]:
+    """What each person sent who sent anything between two days, by name. Only where `team` is PEOPLE."""
+    made = []
+    for user, name, email in connection.execute(select(users.c.id, users.c.name, users.c.email)).all():
+        chosen = _between(user, since, until)
+        among = chosen.join(copies, _c.message_id == chosen.c.id)
+        counts = _counts(connection.execute(select(*_sums(chosen)).select_from(among).where(_PEOPLE)).one())
+        if counts.recipients:
+            made.append(Group(name=f"{name}, {email}" if name else email, counts=counts))
+    return sorted(made, key=lambda group: group.name)
+
+
+def _between(user: int, since: date, until: date, *more: ColumnElement[Any]) -> Subquery:
+    """Letters of somebody that were submitted from one day up to, not including, another, UTC."""
+    begin, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (since, until))
+    return (
+        select(_m.id, _m.opens_level, _m.clicks_level, *more)
+        .where(_m.user_id == user, _m.received_at >= begin, _m.received_at < end, _m.sealed.is_(False))
+        .subquery()
+    )
 
 
 # --- rows for files ---------------------------------------------------------------------------------------------------
@@ -475,13 +507,17 @@ def _automatic(connection: Connection, user: UserId, asked: Asked) -> int:
 TEAM = "team_reports"  # in the settings table
 
 
-def team_allowed(connection: Connection) -> bool:
-    """Whether owners and administrators may see figures of all people together."""
-    return connection.execute(select(settings.c.value).where(settings.c.key == TEAM)).scalar() == "true"
+_OLD = {"true": Team.SUMS, "false": Team.NOTHING}  # how it was said before there were three answers
 
 
-def allow_team(connection: Connection, by: UserId, allowed: bool, now: datetime) -> None:
-    """Allow or forbid it.
+def team(connection: Connection) -> Team:
+    """What owners and administrators may see of all people; nothing until an owner says so."""
+    kept = connection.execute(select(settings.c.value).where(settings.c.key == TEAM)).scalar() or "false"
+    return _OLD[kept] if kept in _OLD else Team(json.loads(kept))
+
+
+def allow_team(connection: Connection, by: UserId, allowed: Team, now: datetime) -> None:
+    """Say what they may see.
 
     Raises:
         Refused: `by` is no owner.
@@ -489,8 +525,10 @@ def allow_team(connection: Connection, by: UserId, allowed: bool, now: datetime)
     role = connection.execute(select(users.c.role).where(users.c.id == by, users.c.removed_at.is_(None))).scalar()
     if role != Role.OWNER:
         raise Refused("only owners allow figures of all people together")
-    row = {"key": TEAM, "value": "true" if allowed else "false"}
+    row = {"key": TEAM, "value": json.dumps(allowed)}
     statement = insert(settings, connection.dialect).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": row["value"]}))
-    said = "figures of all people together: " + ("allowed" if allowed else "forbidden")
-    audit.note(connection, by, audit.What.REPORTS, said, now)
+    audit.note(connection, by, audit.What.REPORTS, f"figures of all people together: {ALLOWED[allowed]}", now)
+
+
+ALLOWED = {Team.NOTHING: "forbidden", Team.SUMS: "allowed as sums", Team.PEOPLE: "allowed by person"}

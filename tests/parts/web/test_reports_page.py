@@ -199,9 +199,9 @@ def kees(app: Any, mail: Any, engine: Engine, clock: Any, browser: Any) -> Any:
 async def test_nobody_sees_figures_of_all_people_until_an_owner_allows_it(mara: Any, kees: Any, engine: Engine) -> None:
     assert "Nobody sees these figures" in text((await mara.get("/reports/team")).text)
     assert 403 == (await kees.get("/reports/team")).status
-    assert 403 == (await kees.post("/reports/team", {"allowed": "yes"})).status
+    assert 403 == (await kees.post("/reports/team", {"allowed": "sums"})).status
     await mara.get("/reports/team")
-    assert 303 == (await mara.post("/reports/team", {"allowed": "yes"})).status
+    assert 303 == (await mara.post("/reports/team", {"allowed": "sums"})).status
 
     assert "Not enough yet" in text((await mara.get("/reports/team?weeks=13")).text)
     assert 403 == (await kees.get("/reports/team")).status
@@ -209,7 +209,7 @@ async def test_nobody_sees_figures_of_all_people_until_an_owner_allows_it(mara: 
 
 async def test_five_others_give_a_sum(mara: Any, mail: Any, engine: Engine, clock: Any) -> None:
     await mara.get("/reports/team")
-    await mara.post("/reports/team", {"allowed": "yes"})
+    await mara.post("/reports/team", {"allowed": "sums"})
     with engine.begin() as connection:
         for number in range(5):
             user = people.add_user(connection, f"u{number}@z.example", Role.MEMBER, clock())
@@ -217,8 +217,26 @@ async def test_five_others_give_a_sum(mara: Any, mail: Any, engine: Engine, cloc
     shown = text((await mara.get("/reports/team?weeks=4")).text)
 
     assert "Sums over" in shown
+    assert "u0@z.example" not in shown
     assert re.search(r"\d+\.\d % \d+ of \d+ tracked recipients", shown)
     assert not re.search(r"u\d@z", shown)
+
+
+async def test_each_person_is_shown_only_when_an_owner_says_so_and_everybody_is_told(
+    mara: Any, mail: Any, engine: Engine, clock: Any
+) -> None:
+    await mara.get("/reports/team")
+    told = "Owners and administrators see"
+    assert told not in text((await mara.get("/reports")).text)
+    assert 400 == (await mara.post("/reports/team", {"allowed": "all"})).status
+    assert 303 == (await mara.post("/reports/team", {"allowed": "people"})).status
+    with engine.begin() as connection:
+        user = people.add_user(connection, "u1@z.example", Role.MEMBER, clock())
+        many_letters.write(connection, user, clock(), letters=60, seed=1)
+    shown = text((await mara.get("/reports/team?weeks=4")).text)
+
+    assert re.search(r"u1@z\.example \d+\.\d % ?, \d+ of \d+ \d+\.\d to \d+\.\d", shown)
+    assert told in text((await mara.get("/reports")).text)
 
 
 # Words and drawings

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -32,7 +32,7 @@ from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.event import Device, Finding
 from unsealed.model.message import UserId, public_id
-from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs
+from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs, Team, Week
 from unsealed.store import reports
 from unsealed.store.people import Role
 
@@ -60,12 +60,17 @@ async def page(request: Request) -> Response:
     """`/reports`."""
     times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
-    report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
+
+    def look(store: Connection) -> tuple[Report, Team]:
+        return reporting.make(store, user, wanted, times.now, times.zone), reports.team(store)
+
+    report, team = await asked(request, look)
     where = Address(request.query_params)
     return render(
         request,
         "reports.html",
         report=report,
+        seen_by_person=team is Team.PEOPLE,
         where=where,
         judge=judge,
         Act=Act,
@@ -99,8 +104,13 @@ async def team(request: Request) -> Response:
     me, times = _chief(request), said(request)
     span = next((each for each in SPANS if request.query_params.get("weeks") == str(each)), SPANS[1])
     since, until = judge.whole_weeks(times.now, span)
-    allowed = await asked(request, reports.team_allowed)
-    weeks = await asked(request, lambda store: reports.weeks(store, since, until, besides=me)) if allowed else []
+
+    def look(store: Connection) -> tuple[Team, list[Week], list[Group]]:
+        allowed = reports.team(store)
+        weeks = [] if allowed is Team.NOTHING else reports.weeks(store, since, until, besides=me)
+        return allowed, weeks, reports.by_person(store, since, until) if allowed is Team.PEOPLE else []
+
+    allowed, weeks, found = await asked(request, look)
     counts, told, left_out = judge.team(weeks)
     return render(
         request,
@@ -113,16 +123,31 @@ async def team(request: Request) -> Response:
         span=span,
         spans=SPANS,
         until=until,
+        senders=ranked(found),
         judge=judge,
         Act=Act,
+        Team=Team,
         percent=percent,
     )
 
 
+def ranked(found: Sequence[Group]) -> list[Group]:
+    """People by their replies, those with a rate first."""
+
+    def place(group: Group) -> tuple[bool, float]:
+        rate = judge.rate(group.counts.part(Act.REPLIED))
+        return rate is None, -rate.value if rate else 0.0
+
+    return sorted(found, key=place)
+
+
 async def allow_team(request: Request) -> Response:
-    """POST. Form: allowed, "yes" or nothing."""
+    """POST. Form: allowed, one of Team."""
     me, now = _chief(request), surroundings(request).clock()
-    allowed = request.state.form.get("allowed") == "yes"
+    try:
+        allowed = Team(request.state.form.get("allowed", ""))
+    except ValueError:
+        raise HTTPException(400, "Choose what owners and administrators may see.") from None
     await changed(request, lambda store: reports.allow_team(store, me, allowed, now))
     return RedirectResponse("/reports/team", 303)
 
