@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, select, text
+from sqlalchemy import ColumnElement, Connection, and_, false, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.schema import EPOCH, messages, texts
@@ -93,7 +93,8 @@ def typed_words(search: str) -> list[str] | None:
 
 def has_words(words: Sequence[str]) -> ColumnElement[bool]:
     """That a row of `messages` has words that begin so. For messages that are at hand; reads no index of words."""
-    return exists().where(texts.c.message_id == messages.c.id, begin_in(texts.c.words, words))
+    # A value, not "exists": PostgreSQL makes a join of that, and reads all words of everybody to find those at hand.
+    return select(begin_in(texts.c.words, words)).where(texts.c.message_id == messages.c.id).scalar_subquery()
 
 
 def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
