@@ -67,7 +67,7 @@ def running(
         data = Path(folder) / "data"
         web, track, smtp = (free_port() for _ in range(3))
         arguments = ["--web", f"127.0.0.1:{web}", "--track", f"127.0.0.1:{track}", "--smtp", f"127.0.0.1:{smtp}"]
-        _command("user", "add", SENDER, "--password-stdin", data=data, given=f"{PASSWORD}\n".encode())
+        add_user(data, SENDER)
         password = _command("app-password", SENDER, data=data)
         fill(data)
         with (Path(folder) / "log").open("wb") as log:
@@ -92,6 +92,11 @@ def running(
 def api_token(installation: Installation) -> str:
     """A new API token of SENDER."""
     return _command("api-token", SENDER, data=installation.data).split()[-1]
+
+
+def add_user(data: Path, email: str) -> None:
+    """A further user, with the same password."""
+    _command("user", "add", email, "--password-stdin", data=data, given=f"{PASSWORD}\n".encode())
 
 
 def _complaints(log: str) -> str:

@@ -3,6 +3,10 @@
 Every message is hit once in each round, first its pixel, then its links, so that each change that reaches a browser
 belongs to one hit. In the last round another message is asked for all the time, as many times a second as all of them
 together. Browsers are streams of server-sent events of a signed-in session.
+
+A notice is there when the page has asked for what is new and was answered, as its script does when the stream says so.
+Many pages are open meanwhile, and as many hits a second come in as above, all for one message; of those that are hit
+beside it, one after the other, each is a notice.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
+import json
 import re
 from collections.abc import Collection
 from contextlib import suppress
@@ -19,7 +24,7 @@ from urllib.parse import urlencode
 import uvloop
 
 from bench.hits import fire, paths_of
-from bench.installation import PASSWORD, Installation, running
+from bench.installation import PASSWORD, Installation, add_user, running
 from bench.messages import SENDER, letter
 from bench.sandbox import copies, kept
 from bench.sender import send
@@ -28,14 +33,16 @@ from bench.table import Table, number, percentile, progress
 AIM_S = 0.25
 _RATE = 500.0
 _STREAMS = 5
+_LISTENERS = 200  # pages that are open while notices are measured
+_EACH = 20  # of one user: as many as the server allows
 _PATIENCE_S = 15.0
 _MESSAGE = re.compile(rb'"message": ?"([0-9a-f]{16})"')
 
 
-def session(installation: Installation) -> str:
+def session(installation: Installation, email: str = SENDER) -> str:
     """Sign in as a person does; the cookie."""
     connection = http.client.HTTPConnection("127.0.0.1", installation.web, timeout=30)
-    form = urlencode({"email": SENDER, "password": PASSWORD, "next": "/"})
+    form = urlencode({"email": email, "password": PASSWORD, "next": "/"})
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Origin": f"http://127.0.0.1:{installation.web}",
@@ -80,6 +87,92 @@ class Browser:
                         self.complete.set()
         finally:
             writer.close()
+
+
+class Page:
+    """One open page: asks for notices when it hears that there are some."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self.ready = asyncio.Event()
+        self.told: dict[str, float] = {}  # keys of notices, and when they came
+        self._news, self._came = asyncio.Event(), asyncio.Event()
+        self._port, self._cookie = port, cookie
+
+    async def watch(self) -> None:
+        reader, writer = await self._asked("/live")
+        asking = asyncio.create_task(self._ask())
+        try:
+            while line := await reader.readline():
+                if line.startswith(b"event: ready"):
+                    self.ready.set()
+                elif line.startswith(b"data:") and b'"notice"' in line:
+                    self._news.set()
+        finally:
+            asking.cancel()
+            writer.close()
+
+    async def _ask(self) -> None:
+        since = "1"
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            reader, writer = await self._asked(f"/notices/new?since={since}", "Connection: close\r\n")
+            answer = json.loads((await reader.read()).partition(b"\r\n\r\n")[2])
+            writer.close()
+            since = answer["at"]
+            for each in answer["notices"]:
+                self.told.setdefault(each["key"], perf_counter())
+            self._came.set()
+
+    async def holds(self, count: int) -> None:
+        """Wait until so many notices came."""
+        while len(self.told) < count:
+            self._came.clear()
+            await self._came.wait()
+
+    async def _asked(self, path: str, more: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nCookie: {self._cookie}\r\n"
+        writer.write(f"{head}{more}\r\n".encode())
+        return reader, writer
+
+
+async def notices(installation: Installation, messages: dict[bytes, list[bytes]], listeners: int) -> Table:
+    """Hit some messages one after the other, beside a flood."""
+    table = Table(columns=("at 500 hits/s", "pages open", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
+    users = [f"u{number}@bench.example" for number in range((listeners - 1) // _EACH)]
+    for user in users:
+        add_user(installation.data, user)
+    cookies = [session(installation, user) for user in (SENDER, *users)]
+    pages = [Page(installation.web, cookies[number // _EACH]) for number in range(listeners)]
+    watching = [asyncio.create_task(page.watch()) for page in pages]
+    await asyncio.wait_for(asyncio.gather(*(page.ready.wait() for page in pages)), _PATIENCE_S)
+    mine = pages[:_EACH]
+    hot, *ids = list(messages)
+    flood = asyncio.create_task(asked_all_the_time(installation, messages[hot][0]))
+    await _until_told(mine, 1)
+    waits: list[float] = []
+    for message in ids:
+        before = [set(page.told) for page in mine]
+        answered: dict[int, float] = {}
+        path = [messages[message][0]]
+        await fire(installation.track, path, rate=1, answered=answered.__setitem__, addresses=readers()[60:])
+        await _until_told(mine, 1 + max(map(len, before)))
+        for page, known in zip(mine, before, strict=True):
+            waits += [at - answered[0] for key, at in page.told.items() if key not in known][:1]
+    for task in (flood, *watching):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    missed = len(ids) * len(mine) - len(waits)
+    figures = (percentile(waits, 0.5), percentile(waits, 0.99), max(waits))
+    table.add("notices", str(listeners), str(len(ids)), *(number(1e3 * wait) for wait in figures), str(missed))
+    return table
+
+
+async def _until_told(pages: Collection[Page], count: int) -> None:
+    with suppress(TimeoutError):  # what was not seen is counted
+        await asyncio.wait_for(asyncio.gather(*(page.holds(count) for page in pages)), _PATIENCE_S)
 
 
 def seeded(installation: Installation, count: int) -> dict[bytes, list[bytes]]:
@@ -151,14 +244,25 @@ def found(count: int, warm_s: float) -> Table:
         return uvloop.run(measure(installation, messages, warm_s))
 
 
+def found_notices(count: int, listeners: int) -> Table:
+    """Start an installation with that many messages, and measure how long notices take."""
+    with running(settings={"UNSEALED_TRACK_TRUSTED_PROXIES": "127.0.0.1"}) as installation:
+        messages = seeded(installation, count)
+        progress("notices")
+        return uvloop.run(notices(installation, messages, listeners))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny numbers")
-    count, warm_s = (100, 1.0) if parser.parse_args().quick else (3_000, 40.0)
+    quick = parser.parse_args().quick
+    count, warm_s = (100, 1.0) if quick else (3_000, 40.0)
     print("## From hit to browser\n")
     print(f"From the answer to a hit until each of {_STREAMS} open pages has heard of it; no message is hit twice in a")
     print(f"round. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
     print(found(count, warm_s).markdown())
+    print(f"\nAnd until {_EACH} pages hold the notice of it. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
+    print((found_notices(5, 20) if quick else found_notices(60, _LISTENERS)).markdown())
 
 
 if __name__ == "__main__":
