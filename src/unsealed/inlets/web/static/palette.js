@@ -13,7 +13,8 @@
   let chosen = 0;
   let actions = [];
 
-  const named = (element) => (element.getAttribute("aria-label") || element.textContent || element.title).replace(/\s+/g, " ").trim();
+  const words = (element) => [...element.childNodes].map((each) => (each.nodeName === "KBD" ? "" : each.textContent)).join("");
+  const named = (element) => (element.getAttribute("aria-label") || words(element) || element.title).replace(/\s+/g, " ").trim();
   const usable = (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true" && element.getClientRects().length > 0;
   // Where an action belongs, in words: the region it stands in.
   const group = (element) => {
@@ -30,7 +31,7 @@
       seen.add(`${where}\n${name}`);
       made.push({ name, where, run });
     };
-    for (const element of document.querySelectorAll("#main a.button[href], #main button:not([role]), #main .tabs a[href], #main .drop .menu a[href], #main a.pick[href], .rail-foot button")) {
+    for (const element of document.querySelectorAll("#main a.button[href], #main button:not([role]), #main .tabs a[href], #main .drop .menu a[href], #main a.pick[href], .rail-foot button:not([data-palette-open])")) {
       const inMenu = element.closest("details.drop");
       if (element.closest(".rows > li, .line > li, [role=toolbar], .tools") || !(inMenu ? usable(inMenu) : usable(element))) continue;
       add(named(element), group(element), () => { if (inMenu) inMenu.open = true; element.click(); });
@@ -102,5 +103,8 @@
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k" && !event.defaultPrevented) { event.preventDefault(); open(); }
   });
-  for (const button of document.querySelectorAll("[data-palette-open]")) { button.hidden = false; button.addEventListener("click", open); }
+  for (const button of document.querySelectorAll("[data-palette-open]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => { button.closest("details")?.removeAttribute("open"); open(); });
+  }
 })();
