@@ -46,7 +46,7 @@ OUT_OF_SERVICE = re.compile(
 # What a letter would ask for from outside. The policy stops it; not even asking keeps the browser's console silent and
 # its signs of broken pictures away. Possessive, and no "<" inside: linear also on letters made to be slow.
 ASKS = re.compile(
-    r"(<(?:img\b[^<>]*?(?<=[\s\"'/])(?=src\s*+=\s*+[\"']?+\s*+(?:https?:)?//|srcset\s*+=)"
+    r"(<(?:img\b[^<>]*?(?<=[\s\"'/])(?=src\s*+=\s*+[\"']?+\s*+(?!data:)|srcset\s*+=)"
     r"|(?:body|table|thead|tbody|t[rdh])\b[^<>]*?(?<=[\s\"'/])(?=background\s*+=)))",
     re.IGNORECASE,
 )
