@@ -19,7 +19,7 @@ from bench.table import Table, number, percentile, progress
 
 PAGE = ROOT / "docs" / "reference" / "measurements.md"
 COMMAND = "make bench"
-MEASUREMENTS = ("collect", "rewrite", "submit", "ingest", "live", "size", "memory")
+MEASUREMENTS = ("collect", "rewrite", "submit", "ingest", "places", "live", "size", "memory")
 _INTRODUCTION = f"""<!-- Written by `{COMMAND}`; do not edit. -->
 
 # Measurements

@@ -25,8 +25,9 @@ def mmdb(
     record_size: Literal[24, 28, 32] = 32,
 ) -> bytes:
     """A database that says `records[prefix]` of the addresses of each prefix."""
+    written: dict[int, int] = {}  # where records begin, by identity: many prefixes may share one
     nodes: list[list[int | None]] = [[None, None]]  # None: nobody; below 0: a record, counted from -1
-    data, offsets = b"", []
+    data, offsets = bytearray(), []
     for prefix, record in records.items():
         network = ip_network(prefix)
         number, length = int(network.network_address), network.prefixlen
@@ -41,8 +42,10 @@ def mmdb(
                 nodes.append([None, None])
                 nodes[at][bit] = following
             at = following
-        offsets.append(len(data))
-        data += _encoded(record)
+        if id(record) not in written:
+            written[id(record)] = len(data)
+            data += _encoded(record)
+        offsets.append(written[id(record)])
         nodes[at][bits[-1]] = -len(offsets)
 
     def pointer(value: int | None) -> int:

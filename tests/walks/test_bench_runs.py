@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # bench/ is started from the root of the repository
 
-from bench import ingest, live, memory, postfix, rewrite, submit
+from bench import ingest, live, memory, places, postfix, rewrite, submit
 from bench.table import Table
 
 pytestmark = pytest.mark.walk
@@ -52,6 +52,13 @@ def test_the_way_from_hit_to_browser_is_measured() -> None:
     table = live.found(20, 0.5)
 
     assert ["0", "0", "0"] == [row[-1] for row in table.rows]
+
+
+def test_looking_addresses_up_is_measured() -> None:
+    table = places.look_ups(200, 200, 1)
+
+    assert ["IPv4", "IPv6"] == [row[0] for row in table.rows]
+    assert all(cost > 0 for cost in figures(table, 1))
 
 
 def test_the_memory_of_every_process_is_measured() -> None:

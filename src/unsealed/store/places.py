@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
@@ -150,12 +150,12 @@ class Places:
         )
         self._fingerprint = hashlib.sha256("".join(sorted(used)).encode()).hexdigest()[:16] if used else ""
         # In one step, for threads that ask meanwhile: an answer from the old files is never remembered with the new.
-        self._cached = lru_cache(maxsize=CACHED)(lambda address: self._find(loaded, address))
+        self._cached = lru_cache(maxsize=CACHED)(partial(self._find, loaded))
 
     def _find(self, loaded: _Loaded, address: str) -> Located:
         if not address:
             return Located(network=Network(kind=NetworkClass.LOCAL))
-        text = address.partition("%")[0]
+        text = address if "%" not in address else address.partition("%")[0]
         try:
             if ":" in text:
                 version, number = unwrap(6, int.from_bytes(inet_pton(AF_INET6, text)))
