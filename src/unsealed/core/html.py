@@ -2,7 +2,7 @@
 
 Promises that nothing is built, repaired or written: the scanner reads tags as the WHATWG tokenizer does and says where
 they stand. Linear in the size of the text, on hostile input too: one expression with possessive groups skips what does
-not matter, and it stops only at links, pictures, raw text, comments and the ends of body and html.
+not matter, and it stops only at links, pictures, raw text, odd comments and the ends of body and html.
 
 Links are the href of `a`, `area` and `v:*`, also inside Outlook's downlevel-hidden conditional comments (one level).
 Known limits: a tag of more than a thousand attributes may end the scan; `title` inside inline SVG is read as raw text.
@@ -94,7 +94,7 @@ _INLINE = (
 _BLOCK_ENDS = frozenset({"/td", "/p", "/div"})
 _REFERENCE = re.compile(r"&(?:#([0-9]++|[xX][0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9]*+)(;?)(?=(.?)))", re.DOTALL)
 _NEWLINES_AND_TABS = re.compile(r"[\t\n\r]")
-_STOPS = 50_000  # more links, pictures and comments than any letter holds: bound the time
+_STOPS = 50_000  # more links, pictures and odd comments than any letter holds: bound the time
 _ODD_ROUNDS = 2_000  # of a thousand pieces each that hold no tag at all, like "</>"
 _TAGS = 500_000
 _SPACE = "\t\n\f\r "
