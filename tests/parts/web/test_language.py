@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy import Engine
 
 from unsealed.app.languages import languages
 from unsealed.inlets.web.surroundings import Surroundings
-from unsealed.model.message import UserId
+from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import preferences
 
 MARA = UserId(0x5E9D_0000_0000_0001)
@@ -67,3 +69,70 @@ async def test_scripts_get_the_sentences_of_the_language_in_a_file_of_its_own(ma
     assert file.text.startswith("globalThis.sentences = {")
     assert "gerade eben" in file.text
     assert "sentences-" not in (await mara.get("/sent", accept_language="en")).text
+
+
+class Reader(HTMLParser):
+    """What is read, without tags, white space folded."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.feed(body)
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+async def read(browser: Any, address: str) -> str:
+    answer = await browser.get(address, accept_language="de")
+    assert 200 == answer.status
+    return " ".join(" ".join(Reader(answer.text).said).split())
+
+
+async def test_a_message_tells_who_did_what_and_why_we_think_so_in_german(
+    mara: Any, mail: dict[str, MessageId]
+) -> None:
+    said = await read(mara, f"/message/{public_id(mail['proposal'])}")
+
+    for words in (
+        "Ines Marchetti hat zum 3. Mal geöffnet",
+        "Ines Marchetti hat geklickt: Pricing",
+        "Sie haben das Exemplar von Ines Marchetti angesehen",
+        "Gmail, Gerät verborgen · Gmail verbirgt den Ort",
+        "1 Std. 53 Min. ohne Signal",
+        "Warum wir das glauben",
+        "Das war eine Maschine",
+        "Gesendet an alle drei",
+    ):
+        assert words in said, words
+    for chip in ("Mensch sicher", "über Gmail sicher", "Sie wahrscheinlich"):
+        assert chip in said, chip
+
+
+async def test_what_was_said_about_an_event_is_repeated_in_german(mara: Any, mail: dict[str, MessageId]) -> None:
+    page = f"/message/{public_id(mail['proposal'])}"
+    event = re.search(r'data-event="([0-9a-f]+)"', (await mara.get(page)).text)
+    assert event is not None
+    answer = await mara.post(f"/event/{event[1]}/correct", {"answer": "machine", "back": page})
+    said = await read(mara, answer.headers["location"].partition("#")[0])
+
+    assert "Gemerkt: " in said
+    assert " – das ist: eine Maschine." in said
+    assert re.search(r"Sie haben am \d+\. \S+ \d{4} gesagt, dass das eine Maschine war|Es wird neu beurteilt", said)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("/activity?machine=1", ("haben geöffnet", "von einer Maschine geladen", "Maschinen ausblenden", "über Gmail")),
+        ("/opened", ("zuletzt ", "Öffnungen", "Nach 3 Tagen kein Signal")),
+        ("/opened?state=reminders", ("Keine Erinnerung gesetzt",)),
+        ("/contacts", ("Kontakte durchsuchen", "1 Nachricht , zuletzt")),
+        ("/contacts/ines@harbourline.example", ("Was geschah", "Wie weit den Signalen zu trauen ist", "Beste Zeiten")),
+    ],
+)
+async def test_what_happened_is_told_in_german(mara: Any, address: str, expected: tuple[str, ...]) -> None:
+    said = await read(mara, address)
+
+    for words in expected:
+        assert words in said, words
