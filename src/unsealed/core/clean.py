@@ -18,6 +18,7 @@ import nh3
 
 from unsealed.core.html import scan, strip_url, tags
 from unsealed.model.errors import BadInput, Untouchable
+from unsealed.model.texts import later
 
 CHARACTERS = 2_000_000
 DEPTH = 300  # elements inside elements; letters made of tables in tables have 40
@@ -147,20 +148,24 @@ def bounded(html: str) -> None:
         BadInput: larger, or nested deeper, than any letter; says which.
     """
     if len(html) > CHARACTERS:
-        raise BadInput(f"the text has more than {CHARACTERS:,} characters; send it as a file")
+        raise BadInput(later("the text has more than %(most)s characters; send it as a file"), most=CHARACTERS)
     try:
         end = scan(html).end
     except Untouchable:
-        raise BadInput("the text has more links, or more pieces, than any letter; paste it as plain text") from None
+        raise BadInput(
+            later("the text has more links, or more pieces, than any letter; paste it as plain text")
+        ) from None
     if end < len(html.rstrip()):  # a tag, a comment or a quoted value that never ends, or a tag of 2,000 attributes
-        raise BadInput(f"the text is broken after {end:,} characters: what stands there never ends")
+        raise BadInput(
+            later("the text is broken after %(number)s characters: what stands there never ends"), number=end
+        )
     if html.count("&") > PIECES:
-        raise BadInput("the text is made of more pieces than any letter; paste it as plain text")
+        raise BadInput(later("the text is made of more pieces than any letter; paste it as plain text"))
     open_now: Counter[str] = Counter()
     depth = 0
     for number, (_, _, tag, _) in enumerate(tags(html)):
         if number > PIECES:
-            raise BadInput("the text is made of more pieces than any letter; paste it as plain text")
+            raise BadInput(later("the text is made of more pieces than any letter; paste it as plain text"))
         name = tag.removeprefix("/")
         if name in _SHALLOW:
             continue
@@ -168,7 +173,8 @@ def bounded(html: str) -> None:
             open_now[name] += 1
             depth += 1
             if depth > DEPTH:
-                raise BadInput("the text is nested deeper than any letter; paste it as plain text")
+                raise BadInput(later("the text is nested deeper than any letter; paste it as plain text"))
+
         elif open_now[name]:
             open_now[name] -= 1
             depth -= 1

@@ -32,6 +32,7 @@ from unsealed.core.envelope import addresses, same_mailbox
 from unsealed.core.mime import ADDRESSES
 from unsealed.model.errors import BadInput
 from unsealed.model.message import AddressKind, Recipient
+from unsealed.model.texts import Phrase, later
 
 SUBJECT_CHARACTERS = 500
 NAME_CHARACTERS = 120  # of a file
@@ -86,13 +87,19 @@ class Letter:
 
 
 def line(typed: str, what: str, at_most: int) -> str:
-    """One line as it may stand in a header, white space folded. what: its name at the beginning of a sentence.
+    """One line as it may stand in a header, white space folded. what: its name at the beginning of a sentence, marked
+    for the catalogue where people read it on a page.
 
     Raises:
         BadInput: too long, or it holds what nobody could see; says what.
     """
     if len(typed) > at_most:
-        raise BadInput(f"{what} has {len(typed):,} characters; {at_most:,} is the most")
+        raise BadInput(
+            later("%(what)s has %(number)s characters; %(most)s is the most"),
+            what=Phrase(what),
+            number=len(typed),
+            most=at_most,
+        )
     _no_odd_characters(typed, what)
     return " ".join(typed.split())
 
@@ -103,7 +110,7 @@ def subject(typed: str) -> str:
     Raises:
         BadInput: as `line`.
     """
-    return line(typed, "the subject", SUBJECT_CHARACTERS)
+    return line(typed, later("the subject"), SUBJECT_CHARACTERS)
 
 
 def file_name(typed: str) -> str:
@@ -112,7 +119,7 @@ def file_name(typed: str) -> str:
     Raises:
         BadInput: as `line`.
     """
-    name = line(re.split(r"[/\\]", typed)[-1], "the name of the file", NAME_CHARACTERS)
+    name = line(re.split(r"[/\\]", typed)[-1], later("the name of the file"), NAME_CHARACTERS)
     return name or "file"
 
 
@@ -130,8 +137,10 @@ def recipients(typed: str, kind: AddressKind) -> tuple[Recipient, ...]:
         BadInput: one of them is no address; says which.
     """
     if len(typed) > LIST_CHARACTERS:
-        raise BadInput(f"the list has {len(typed):,} characters; {LIST_CHARACTERS:,} is the most")
-    _no_odd_characters(typed, "the list")
+        raise BadInput(
+            later("the list has %(number)s characters; %(most)s is the most"), number=len(typed), most=LIST_CHARACTERS
+        )
+    _no_odd_characters(typed, later("the list"))
     made = []
     for entry in _ENTRY.finditer(typed):
         if not entry[0].strip():
@@ -139,11 +148,13 @@ def recipients(typed: str, kind: AddressKind) -> tuple[Recipient, ...]:
         read = list(addresses(entry[0].encode("utf-8", "replace")))
         # RFC 5322 allows space inside an address; here it is a name without its brackets, or a comma that is missing.
         if len(read) != 1 or _WORDS_OUTSIDE.fullmatch(entry[0]):
-            raise BadInput(f"{_shown(entry[0])} is not an e-mail address; write it like ines@example.org")
+            raise BadInput(
+                later("%(typed)s is not an e-mail address; write it like ines@example.org"), typed=_shown(entry[0])
+            )
         name, address = read[0]
         made.append(Recipient(address=in_transport(address), name=name, kind=kind))
         if len(made) > ADDRESSES:
-            raise BadInput(f"a message has at most {ADDRESSES:,} recipients")
+            raise BadInput(later("a message has at most %(most)s recipients"), most=ADDRESSES)
     return tuple(made)
 
 
@@ -157,7 +168,9 @@ def unique(people: Iterable[Recipient]) -> tuple[Recipient, ...]:
     for each in people:
         found.setdefault(same_mailbox(each.address), each)
     if len(found) > ADDRESSES:
-        raise BadInput(f"a message has at most {ADDRESSES:,} recipients; there are {len(found):,}")
+        raise BadInput(
+            later("a message has at most %(most)s recipients; there are %(number)s"), most=ADDRESSES, number=len(found)
+        )
     return tuple(found.values())
 
 
@@ -174,7 +187,9 @@ def in_transport(address: str) -> str:
         except (idna.IDNAError, UnicodeError):
             domain = ""
     if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
-        raise BadInput(f"{_shown(address)} is not an e-mail address: what stands behind the @ is not a domain")
+        raise BadInput(
+            later("%(typed)s is not an e-mail address: what stands behind the @ is not a domain"), typed=_shown(address)
+        )
     return f"{local}@{domain}"
 
 
@@ -183,24 +198,30 @@ def no_nul(typed: str, what: str) -> None:
     BadInput: there is a NUL in a text of many lines, or half of a character.
     """
     if "\0" in typed:
-        raise BadInput(f"{what} holds a NUL character, which cannot be sent; take it out")
+        raise BadInput(later("%(what)s holds a NUL character, which cannot be sent; take it out"), what=Phrase(what))
     if any("\ud800" <= letter <= "\udfff" for letter in typed):
-        raise BadInput(f"{what} holds half of a character, which cannot be sent; take it out")
+        raise BadInput(
+            later("%(what)s holds half of a character, which cannot be sent; take it out"), what=Phrase(what)
+        )
 
 
 def _no_odd_characters(typed: str, what: str) -> None:
     for letter in typed:
-        if letter.isprintable():
-            continue
-        number = f"U+{ord(letter):04X}"
-        if letter in _LINE_ENDS:
-            raise BadInput(f"{what} holds a line end ({number}); write it on one line")
-        if letter in _TURNS:
-            raise BadInput(f"{what} holds a character that turns the direction of writing ({number}); take it out")
-        if letter < " " or "\x7f" <= letter <= "\x9f":
-            raise BadInput(f"{what} holds a control character ({number}) that nobody can see; take it out")
-        if "\ud800" <= letter <= "\udfff":
-            raise BadInput(f"{what} holds half of a character ({number}), which cannot be sent; take it out")
+        if not letter.isprintable() and (said := _odd(letter)):
+            raise BadInput(said, what=Phrase(what), code=f"U+{ord(letter):04X}")
+
+
+def _odd(letter: str) -> str:
+    """Why a letter that cannot be seen must not stand in a line; "" when it may."""
+    if letter in _LINE_ENDS:
+        return later("%(what)s holds a line end (%(code)s); write it on one line")
+    if letter in _TURNS:
+        return later("%(what)s holds a character that turns the direction of writing (%(code)s); take it out")
+    if letter < " " or "\x7f" <= letter <= "\x9f":
+        return later("%(what)s holds a control character (%(code)s) that nobody can see; take it out")
+    if "\ud800" <= letter <= "\udfff":
+        return later("%(what)s holds half of a character (%(code)s), which cannot be sent; take it out")
+    return ""
 
 
 def _shown(typed: str) -> str:

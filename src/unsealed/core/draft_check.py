@@ -15,6 +15,7 @@ from unsealed.model.draft import Caution, Check, CheckedLink, Control, Controls,
 from unsealed.model.errors import Untouchable, sentence
 from unsealed.model.message import Link, LinkPart, Survey
 from unsealed.model.policy import Level, Rule, Switches
+from unsealed.model.texts import Texts, later
 
 NAMED = 5  # recipients in a warning
 GMAIL_BYTES = 102_000
@@ -26,7 +27,8 @@ def check(material: Material, desk: Desk) -> Check:
     standing = policy.standing((*material.said.places, policy.installation(desk.switches)))
     limit = standing.ceiling
     controls = Controls(
-        opens=_control("opens", limit.opens, limit.opens_by), clicks=_control("clicks", limit.clicks, limit.clicks_by)
+        opens=_control("opens", limit.opens, limit.opens_by, desk.texts),
+        clicks=_control("clicks", limit.clicks, limit.clicks_by, desk.texts),
     )
     if prepared.intake is None:
         return Check(
@@ -42,12 +44,12 @@ def check(material: Material, desk: Desk) -> Check:
         )
     outgoing = prepared.intake.outgoing
     survey = survey_outgoing(outgoing, tracking=desk.tracking)
-    links = tuple(_links(material.draft, prepared.page, survey, outgoing.switches))
+    links = tuple(_links(material.draft, prepared.page, survey, outgoing.switches, desk.texts))
     size = survey.html_bytes or len((prepared.page.html or "").encode())
     clicks = outgoing.switches.clicks if outgoing.switches.tracks_links else Level.OFF
     return Check(
         errors=prepared.errors,
-        warnings=tuple(_cautions(prepared, survey, material, size)),
+        warnings=tuple(_cautions(prepared, survey, material, size, desk.texts)),
         opens=outgoing.switches.opens.name.lower() if not survey.unchanged else "off",
         clicks=clicks.name.lower() if not survey.unchanged else "off",
         tracked=survey.tracked_links,
@@ -58,25 +60,27 @@ def check(material: Material, desk: Desk) -> Check:
     )
 
 
-def _control(axis: str, most: Level, by: Rule | None) -> Control:
+def _control(axis: str, most: Level, by: Rule | None, texts: Texts) -> Control:
     if most > Level.OFF or by is None:
         return Control(may=True)
-    return Control(may=False, why=sentence(policy.limited(axis, most, by)))
+    return Control(may=False, why=sentence(policy.limited(axis, most, by, texts)))
 
 
-def _cautions(prepared: Prepared, survey: Survey, material: Material, size: int) -> Iterator[Caution]:
+def _cautions(prepared: Prepared, survey: Survey, material: Material, size: int, texts: Texts) -> Iterator[Caution]:
     if not material.draft.subject.strip():
-        yield Caution(code="no-subject", words="There is no subject.")
+        yield Caution(code="no-subject", words=texts.say("There is no subject."))
     if survey.unchanged == "no-html":
-        yield Caution(
-            code="plain", words="Nothing can be tracked in plain text: it holds no picture and no hidden links."
-        )
+        words = texts.say("Nothing can be tracked in plain text: it holds no picture and no hidden links.")
+        yield Caution(code="plain", words=words)
     elif survey.unchanged and survey.unchanged != "off":
-        yield Caution(code=survey.unchanged, words=f"Not tracked: {UNCHANGED_REASONS[survey.unchanged]}.")
+        reason = texts.one(UNCHANGED_REASONS[survey.unchanged])
+        yield Caution(code=survey.unchanged, words=texts.say("Not tracked: %(reason)s.", reason=reason))
     if "clipped" in survey.warnings or size > GMAIL_BYTES:
-        words = (
-            f"Gmail will cut this letter: its text has {size // 1000} KB, and Gmail shows about {GMAIL_BYTES // 1000}. "
-            "What is below can be seen with one more click."
+        words = texts.say(
+            "Gmail will cut this letter: its text has %(size)s KB, and Gmail shows about %(shown)s. "
+            "What is below can be seen with one more click.",
+            size=texts.number(size // 1000),
+            shown=GMAIL_BYTES // 1000,
         )
         yield Caution(code="clipped", words=words)
     if prepared.intake is None:
@@ -87,22 +91,26 @@ def _cautions(prepared: Prepared, survey: Survey, material: Material, size: int)
     for each in outgoing.recipients:
         limit = policy.for_recipient(rules, each.address)
         if refused := policy.refusals(limit, opens=outgoing.switches.opens, clicks=outgoing.switches.clicks):
-            lowered.append(f"{each.name or each.address}: {'; '.join(map(str, refused))}")
+            limits = "; ".join(policy.limited(it.axis, it.allowed, it.by, texts) for it in refused)
+            lowered.append(f"{each.name or each.address}: {limits}")
     for words in lowered[:NAMED]:
         yield Caution(code="recipient", words=sentence(words))
-    if len(lowered) > NAMED:
-        yield Caution(code="recipient", words=f"The same for {len(lowered) - NAMED} more recipients.")
+    if more := len(lowered[NAMED:]):
+        words = texts.plural(
+            "The same for %(number)s more recipient.", "The same for %(number)s more recipients.", more
+        )
+        yield Caution(code="recipient", words=words)
 
 
-def _links(draft: Draft, page: Page, survey: Survey, switches: Switches) -> Iterator[CheckedLink]:
+def _links(draft: Draft, page: Page, survey: Survey, switches: Switches, texts: Texts) -> Iterator[CheckedLink]:
     found = [link for link in survey.links if link.part is LinkPart.HTML and not link.trap]
     body = [link for link in found if link.offset < page.signature_at]
     numbers = {"signature": 0, "quote": 0}
     if not draft.plain:
-        yield from _body_links(draft.html, body, _nothing(survey, switches))
+        yield from _body_links(draft.html, body, _nothing(survey, switches), texts)
     for link in found[len(body) :]:
         where = "signature" if link.offset < page.quote_at else "quote"
-        yield _checked(link, numbers[where], where)
+        yield _checked(link, numbers[where], where, texts)
         numbers[where] += 1
 
 
@@ -113,7 +121,7 @@ def _nothing(survey: Survey, switches: Switches) -> str:
     return UNCHANGED_REASONS[survey.unchanged] if survey.unchanged else ""
 
 
-def _body_links(written: str, surveyed: Sequence[Link], nothing: str) -> Iterator[CheckedLink]:
+def _body_links(written: str, surveyed: Sequence[Link], nothing: str, texts: Texts) -> Iterator[CheckedLink]:
     """The links of the editor in their order, each with what was decided about it; cleaning may have taken some out."""
     try:
         anchors = [each for each in html.scan(written).anchors if each.name == "a" and each.href is not None]
@@ -128,16 +136,17 @@ def _body_links(written: str, surveyed: Sequence[Link], nothing: str) -> Iterato
         place = next(same, None)
         if place is not None:
             at = place + 1
-            yield _checked(surveyed[place], number, "body")
+            yield _checked(surveyed[place], number, "body", texts)
         else:
-            reason, words = ("clicks-off", nothing) if nothing else ("unsafe", "this is no address that can be sent")
+            unsafe = later("this is no address that can be sent")
+            reason, words = ("clicks-off", nothing) if nothing else ("unsafe", unsafe)
             yield CheckedLink(
                 n=number,
                 url=address,
                 text=shown,
                 tracked=False,
                 reason=reason,
-                words=sentence(words),
+                words=sentence(texts.one(words)),
                 where="body",
                 may=False,
             )
@@ -148,14 +157,14 @@ def _leads(link: Link, address: str) -> bool:
     return address in (link.destination, written)
 
 
-def _checked(link: Link, number: int, where: str) -> CheckedLink:
+def _checked(link: Link, number: int, where: str, texts: Texts) -> CheckedLink:
     return CheckedLink(
         n=number,
         url=link.destination,
         text=link.text,
         tracked=link.tracked,
         reason=link.reason,
-        words="Will be tracked." if link.tracked else sentence(LEFT_REASONS[link.reason]),
+        words=texts.say("Will be tracked.") if link.tracked else sentence(texts.one(LEFT_REASONS[link.reason])),
         where=where,
         may=where == "body" and link.reason in ("", "opt-out"),
     )

@@ -28,6 +28,7 @@ from unsealed.model.errors import AboveCeiling, BadInput, Refused, sentence
 from unsealed.model.message import AddressKind, MessageId, Recipient, UserId, public_id
 from unsealed.model.policy import Said, Switches
 from unsealed.model.template import TemplateId
+from unsealed.model.texts import ENGLISH, Texts, later
 
 ANSWERED = 20  # Message-IDs in References
 NAMED = 5  # placeholders in an error
@@ -49,6 +50,7 @@ class Desk:
     mark: str = ""  # in front of a subject it switches tracking off
     now: datetime
     zone: tzinfo = UTC  # of who writes
+    texts: Texts = ENGLISH  # in which they are told what is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class _Reader:
         try:
             return read()
         except BadInput as error:
-            self.errors.setdefault(name, sentence(error))
+            self.errors.setdefault(name, sentence(error, self.desk.texts))
             return otherwise
 
     def read(self, new_id: str) -> Prepared:
@@ -123,7 +125,7 @@ class _Reader:
         named = {name: self._of(name, partial(self._people, name), nobody) for name in _FIELDS}
         everyone = self._of("to", lambda: compose.unique(each for some in named.values() for each in some), nobody)
         if not everyone and not self.errors.keys() & _FIELDS.keys():
-            self.errors["to"] = "Write to whom it goes."
+            self.errors["to"] = self.desk.texts.say("Write to whom it goes.")
         subject = self._of("subject", lambda: compose.subject(draft.subject), "")
         self._placeholders()
         page = self._page(sender)
@@ -152,8 +154,14 @@ class _Reader:
         wanted = self.draft.sender
         found = next((each for each in own if each.address == wanted), None) if wanted else next(iter(own), None)
         if found is None:
-            said = f"{wanted[:80]} is not an address of yours" if wanted else "You have no address to send from"
-            self.errors["from"] = f"{said}; prove one in Settings, Addresses."
+            texts = self.desk.texts
+            self.errors["from"] = (
+                texts.say(
+                    "%(address)s is not an address of yours; prove one in Settings, Addresses.", address=wanted[:80]
+                )
+                if wanted
+                else texts.say("You have no address to send from; prove one in Settings, Addresses.")
+            )
             found = Identity(address="nobody@localhost")
         address = self._of("from", lambda: compose.in_transport(found.address), "nobody@localhost")
         return replace(found, address=address)
@@ -167,12 +175,13 @@ class _Reader:
         for name, found in (("subject", left(draft.subject)), ("html", in_text)):
             if found:
                 shown = ", ".join(f"{{{{{each}}}}}" for each in found[:NAMED])
-                waits = (
-                    "waits for its words; fill it in, or take it"
-                    if len(found) == 1
-                    else ("wait for their words; fill them in, or take them")
+                words = self.desk.texts.plural(
+                    "%(names)s still waits for its words; fill it in, or take it out.",
+                    "%(names)s still wait for their words; fill them in, or take them out.",
+                    len(found),
+                    names=shown,
                 )
-                self.errors.setdefault(name, f"{shown} still {waits} out.")
+                self.errors.setdefault(name, words)
 
     def _file(self, each: Attachment) -> compose.Part:
         content = self.material.contents.get(each.id, b"")
@@ -190,7 +199,8 @@ class _Reader:
         material, desk = self.material, self.desk
         raw = compose.write(letter)
         if len(raw) > mime.MESSAGE_BYTES:
-            self.errors.setdefault("attachments", "The letter is larger than 25 MB, which mail servers do not take.")
+            words = desk.texts.say("The letter is larger than 25 MB, which mail servers do not take.")
+            self.errors.setdefault("attachments", words)
         try:
             intake = take_in(
                 raw,
@@ -204,10 +214,10 @@ class _Reader:
                 new_id=new_id,
             )
         except AboveCeiling as error:
-            self.errors["clicks" if str(error).startswith("link") else "opens"] = sentence(error)
+            self.errors["clicks" if str(error).startswith("link") else "opens"] = sentence(error, desk.texts)
             return None
         except (BadInput, Refused) as error:
-            self.errors.setdefault("", sentence(error))
+            self.errors.setdefault("", sentence(error, desk.texts))
             return None
         return replace(intake, outgoing=replace(intake.outgoing, template=material.template))
 
@@ -218,7 +228,7 @@ class _Reader:
         below = self._quote()
         signature = sender.signature if draft.signature else ""
         if draft.plain:
-            self._of("html", lambda: compose.no_nul(draft.text, "the text"), None)
+            self._of("html", lambda: compose.no_nul(draft.text, later("the text")), None)
             words = draft.text.replace("\0", "")
             return Page(html=None, text=_text_of([words, signature, below.text if below else ""]))
         pictures: dict[str, compose.Part] = {part.id: part for part in below.pictures} if below else {}
@@ -235,7 +245,7 @@ class _Reader:
 
     def _body(self, pictures: dict[str, compose.Part], sender: Identity) -> str:
         """The text of the editor, cleaned; the pictures in it are put down in `pictures`."""
-        compose.no_nul(self.draft.html, "the text")
+        compose.no_nul(self.draft.html, later("the text"))
         kept = {f"/attachments/{public_id(each.id)}": each for each in self.material.files if each.inline}
         domain = sender.address.rpartition("@")[2]
 

@@ -18,6 +18,7 @@ from unsealed.core.envelope import good_address
 from unsealed.core.links import host_of
 from unsealed.model.errors import BadInput
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
+from unsealed.model.texts import ENGLISH, Texts, later
 
 _NEAREST = (Scope.TEMPLATE, Scope.USER, Scope.ACCOUNT, Scope.INSTALLATION)  # whose default holds
 _DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*+")
@@ -110,12 +111,36 @@ def refusals(limit: Ceiling, *, opens: Level | None, clicks: Level | None) -> tu
     return tuple(found)
 
 
-def limited(axis: str, allowed: Level, by: Rule) -> str:
+_WHERE = {
+    Scope.INSTALLATION: later("in the settings file of this installation"),
+    Scope.ACCOUNT: later("for everybody here"),
+    Scope.USER: later("in your settings"),
+    Scope.TEMPLATE: later("by the template %(name)s"),
+    Scope.RECIPIENT: later("for mail to %(name)s"),
+    Scope.RECIPIENT_DOMAIN: later("for mail to %(name)s"),
+    Scope.DESTINATION: later("for links to %(name)s"),
+    Scope.MESSAGE: later("in this message"),
+    Scope.LINK: later("at this link"),
+}
+_LEVELS = {
+    Level.ANONYMOUS: later("anonymous"),
+    Level.PSEUDONYMOUS: later("pseudonymous"),
+    Level.IDENTIFIED: later("identified"),
+}
+
+
+def limited(axis: str, allowed: Level, by: Rule, texts: Texts = ENGLISH) -> str:
     """A limit in words: "open tracking is switched off for mail to example.org"."""
-    what = "open tracking" if axis == "opens" else "link tracking"
+    where = texts.say(_WHERE[by.scope], name=by.name)
     if allowed == Level.OFF:
-        return f"{what} is switched off {_where(by)}"
-    return f"{what} is limited to the level {allowed.name.lower()} {_where(by)}"
+        if axis == "opens":
+            return texts.say("open tracking is switched off %(where)s", where=where)
+        return texts.say("link tracking is switched off %(where)s", where=where)
+
+    level = texts.say(_LEVELS[allowed])
+    if axis == "opens":
+        return texts.say("open tracking is limited to the level %(level)s %(where)s", level=level, where=where)
+    return texts.say("link tracking is limited to the level %(level)s %(where)s", level=level, where=where)
 
 
 def names_of(address: str) -> tuple[str, ...]:
@@ -141,10 +166,10 @@ def clean_domain(written: str) -> str:
     if "://" in text:
         text = host_of(text)
     if "@" in text:
-        raise BadInput("write only the domain, which is what stands behind the @")
+        raise BadInput(later("write only the domain, which is what stands behind the @"))
     domain = _ascii(text.removeprefix("*").strip("."))
     if not text.isprintable() or len(domain) > _DOMAIN_CHARACTERS or not _DOMAIN.fullmatch(domain):
-        raise BadInput("this is not a domain; write it like example.org")
+        raise BadInput(later("this is not a domain; write it like example.org"))
     return domain
 
 
@@ -156,7 +181,7 @@ def clean_mailbox(written: str) -> str:
     """
     address = written.strip()
     if not good_address(address) or not _DOMAIN.fullmatch(_ascii(address.rpartition("@")[2])):
-        raise BadInput("this is not an e-mail address; write it like ines@example.org")
+        raise BadInput(later("this is not an e-mail address; write it like ines@example.org"))
     return names_of(address)[0]
 
 
@@ -178,23 +203,3 @@ def _order(rule: Rule) -> tuple[int, str, int, int]:
 
 def _lower(one: Level | None, other: Level | None) -> Level | None:
     return min((level for level in (one, other) if level is not None), default=None)
-
-
-def _where(rule: Rule) -> str:
-    match rule.scope:
-        case Scope.INSTALLATION:
-            return "in the settings file of this installation"
-        case Scope.ACCOUNT:
-            return "for everybody here"
-        case Scope.USER:
-            return "in your settings"
-        case Scope.TEMPLATE:
-            return f"by the template {rule.name}"
-        case Scope.RECIPIENT | Scope.RECIPIENT_DOMAIN:
-            return f"for mail to {rule.name}"
-        case Scope.DESTINATION:
-            return f"for links to {rule.name}"
-        case Scope.MESSAGE:
-            return "in this message"
-        case Scope.LINK:
-            return "at this link"

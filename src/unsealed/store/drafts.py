@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from unsealed.model.draft import Attachment, AttachmentId, Draft, DraftId, DraftRow, KeptDraft, draft_from, draft_json
 from unsealed.model.errors import Refused
 from unsealed.model.message import MessageId, UserId, public_id
+from unsealed.model.texts import later
 from unsealed.store.schema import attachments, drafts, messages, originals
 
 DRAFTS = 200  # of one user
@@ -34,7 +35,7 @@ def create(connection: Connection, user: UserId, draft: Draft, now: datetime) ->
     c = drafts.c
     mine = select(func.count()).select_from(drafts).where(c.user_id == user, c.message_id.is_(None))
     if connection.execute(mine).scalar_one() >= DRAFTS:
-        raise Refused(f"there are {DRAFTS} drafts already; send or discard some of them first")
+        raise Refused(later("there are %(number)s drafts already; send or discard some of them first"), number=DRAFTS)
     made = DraftId(secrets.randbits(63))
     row = {"id": made, "user_id": user, "revision": 1, "created_at": now, "changed_at": now, **_content(draft)}
     connection.execute(drafts.insert(), row)
@@ -144,11 +145,14 @@ def attach(
     of = select(func.count(), func.coalesce(func.sum(attachments.c.size), 0)).where(attachments.c.draft_id == draft)
     count, size = connection.execute(of).one()
     if count >= FILES:
-        raise Refused(f"a message has at most {FILES} files")
+        raise Refused(later("a message has at most %(most)s files"), most=FILES)
     if size + len(content) > FILES_BYTES:
         raise Refused(
-            f"all files of a message together have at most {FILES_BYTES // 10**6} MB, because mail servers take no "
-            "message above 25 MB; put this one where it can be downloaded, and send the link"
+            later(
+                "all files of a message together have at most %(most)s MB, because mail servers take no message above "
+                "25 MB; put this one where it can be downloaded, and send the link"
+            ),
+            most=FILES_BYTES // 10**6,
         )
     made = AttachmentId(secrets.randbits(63))
     row = {"id": made, "draft_id": draft, "name": name, "media_type": media_type, "size": len(content)}

@@ -68,7 +68,7 @@ def clean_address(address: str) -> str:
             later("%(typed)s is not an e-mail address: it needs the form name@example.org"), typed=_quoted(cleaned)
         )
     if len(cleaned) > ADDRESS_LETTERS_MAX:
-        raise BadInput(later("the e-mail address is longer than %(most)s characters"), most=ADDRESS_LETTERS_MAX)
+        raise BadInput(later("the e-mail address is longer than %(most)s characters"), most=str(ADDRESS_LETTERS_MAX))
     if "@" in local or any(
         letter.isspace() or not letter.isprintable() or letter in '<>()[],;:\\"' for letter in cleaned
     ):
@@ -237,7 +237,7 @@ def hash_password(password: str, *, at_least: int = PASSWORD_LETTERS_MIN) -> str
             later("the password needs at least %(number)s characters; four words in a row do well"), number=at_least
         )
     if len(plain) > PASSWORD_BYTES_MAX:
-        raise BadInput(later("the password is longer than %(most)s bytes"), most=PASSWORD_BYTES_MAX)
+        raise BadInput(later("the password is longer than %(most)s bytes"), most=str(PASSWORD_BYTES_MAX))
 
     return _HASHER.hash(plain)
 

@@ -41,7 +41,7 @@ from unsealed.flow import compose, templates
 from unsealed.flow.compose import Changed, Sent, Wrong
 from unsealed.inlets import body
 from unsealed.inlets.web import letter
-from unsealed.inlets.web.page import render, said
+from unsealed.inlets.web.page import language, render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.draft import (
     Attachment,
@@ -57,6 +57,7 @@ from unsealed.model.draft import (
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
 from unsealed.model.template import TemplateId
+from unsealed.model.texts import later
 from unsealed.store import contacts, drafts, identities, preferences
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -64,8 +65,14 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 DRAFT_BYTES_MAX = 12 * 1024 * 1024
 FILE_BYTES_MAX = drafts.FILES_BYTES
 TYPED_MAX = 200  # characters of a name that is looked for
-NO_DRAFT = "There is no such draft. It was discarded, sent, or belongs to somebody else."
-TITLES = {Mode.NEW: "New letter", Mode.REPLY: "Reply", Mode.REPLY_ALL: "Reply to all", Mode.FORWARD: "Forward"}
+NO_DRAFT = later("There is no such draft. It was discarded, sent, or belongs to somebody else.")
+NO_FILE = later("There is no such file.")
+TITLES = {
+    Mode.NEW: later("New letter"),
+    Mode.REPLY: later("Reply"),
+    Mode.REPLY_ALL: later("Reply to all"),
+    Mode.FORWARD: later("Forward"),
+}
 # A file is shown to nobody but its sender, and still it is somebody else's content: it can do nothing.
 FILE_POLICY = "sandbox; default-src 'none'"
 
@@ -103,7 +110,7 @@ async def write(request: Request) -> Response:
                 connection, user, MessageId(message), mode, now, None if copy is None else CopyId(copy)
             )
             if not found:
-                raise HTTPException(404, "There is no such message that you could answer.")
+                raise HTTPException(404, later("There is no such message that you could answer."))
             return found
         draft = Draft(to=" ".join(given.get("to", "").split())[:TYPED_MAX])
         if template is None:
@@ -151,7 +158,7 @@ async def _page(request: Request, draft: Draft, kept: KeptDraft | None) -> Respo
         "identities": [{"address": each.address, "name": each.name, "signature": each.signature} for each in own],
     }
     title = draft.subject.strip() if kept else ""
-    return render(request, "compose.html", composer=composer, title=title or TITLES[draft.mode])
+    return render(request, "compose.html", composer=composer, title=title or language(request).say(TITLES[draft.mode]))
 
 
 async def drafts_page(request: Request) -> Response:
@@ -181,7 +188,7 @@ async def keep_undo(request: Request) -> Response:
     user, written = person(request).id, request.state.form.get("undo_s", "").strip()
     seconds = int(written) if written.isascii() and written.isdigit() and len(written) < 5 else -1
     if not 0 <= seconds <= preferences.UNDO_S_MAX:
-        words = f"Write a number of seconds from 0 to {preferences.UNDO_S_MAX}."
+        words = language(request).say("Write a number of seconds from 0 to %(most)s.", most=preferences.UNDO_S_MAX)
         return await _drafts(request, typed=written, wrong={"undo_s": words})
     await changed(request, lambda connection: preferences.put(connection, user, preferences.UNDO_S, seconds))
     return RedirectResponse("/drafts?done=kept", 303)
@@ -211,7 +218,7 @@ async def save(request: Request) -> Response:
         request, lambda connection: drafts.save(connection, user, kept.id, said.revision, said.content, now)
     )
     if revision is None:
-        return _conflict(await _load(request, kept.id))
+        return _conflict(request, await _load(request, kept.id))
     return _json({"revision": revision, "check": await _check(request, said.content, kept)})
 
 
@@ -232,10 +239,12 @@ async def send(request: Request) -> Response:
         case Sent() as sent:
             return _json({"message": public_id(sent.message), "undo_s": sent.undo_s})
         case Wrong() as wrong:
-            words = wrong.fields.get("") or "It cannot be sent as it is: see what stands beside the fields."
+            words = wrong.fields.get("") or language(request).say(
+                "It cannot be sent as it is: see what stands beside the fields."
+            )
             return _json({"error": words, "fields": wrong.fields}, HTTPStatus.UNPROCESSABLE_ENTITY)
         case Changed() as other:
-            return _conflict(other.kept)
+            return _conflict(request, other.kept)
         case None:
             raise HTTPException(404, NO_DRAFT)
 
@@ -246,7 +255,8 @@ async def undo(request: Request) -> Response:
     around, user = surroundings(request), person(request).id
     revision = await run_in_threadpool(lambda: compose.take_back(around.engine, user, kept.id, around.clock()))
     if revision is None:
-        return _json({"error": "It has left, and cannot be taken back."}, HTTPStatus.CONFLICT)
+        words = language(request).say("It has left, and cannot be taken back.")
+        return _json({"error": words}, HTTPStatus.CONFLICT)
     return _json({"revision": revision})
 
 
@@ -273,7 +283,9 @@ async def attach(request: Request) -> Response:
     now = surroundings(request).clock()
     content = await _bytes(request, FILE_BYTES_MAX)
     if content is None:
-        words = f"This file is larger than {FILE_BYTES_MAX // 10**6} MB, which is what a letter can carry."
+        words = language(request).say(
+            "This file is larger than %(most)s MB, which is what a letter can carry.", most=FILE_BYTES_MAX // 10**6
+        )
         return _json({"error": words, "fields": {"attachments": words}}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     kind = composing.media_type(request.headers.get("content-type", ""))
     try:
@@ -286,10 +298,10 @@ async def attach(request: Request) -> Response:
             ),
         )
     except (BadInput, Refused) as error:
-        words = sentence(error)
+        words = sentence(error, language(request))
         return _json({"error": words, "fields": {"attachments": words}}, HTTPStatus.UNPROCESSABLE_ENTITY)
     if made is None:
-        return _conflict(await _load(request, kept.id))
+        return _conflict(request, await _load(request, kept.id))
     file = Attachment(id=made, name=name, media_type=kind, size=len(content), inline=inline)
     return _json(_file(kept.id, file), HTTPStatus.CREATED)
 
@@ -304,7 +316,7 @@ async def file(request: Request) -> Response:
             request, lambda connection: drafts.file(connection, user, DraftId(number), AttachmentId(attachment))
         )
     if found is None:
-        raise HTTPException(404, "There is no such file.")
+        raise HTTPException(404, NO_FILE)
     about, content = found
     shown = "inline" if about.media_type in letter.CARRIED_TYPES else "attachment"
     return Response(
@@ -325,7 +337,7 @@ async def detach(request: Request) -> Response:
         request, lambda connection: drafts.detach(connection, user, kept.id, AttachmentId(attachment))
     )
     if not gone:
-        raise HTTPException(404, "There is no such file.")
+        raise HTTPException(404, NO_FILE)
     return _json({})
 
 
@@ -343,7 +355,7 @@ async def quote_frame(request: Request) -> Response:
 
     found = await asked(request, look)
     if found is None:
-        raise HTTPException(404, "This draft answers no message.")
+        raise HTTPException(404, later("This draft answers no message."))
     return letter.response(_with_pictures(found))
 
 
@@ -363,7 +375,8 @@ def _with_pictures(found: Quote) -> str:
 async def _desk(request: Request) -> Desk:
     user = person(request).id
     made = await asked(request, lambda connection: surroundings(request).desk(connection, user))
-    return replace(made, zone=said(request).zone)
+    times = said(request)
+    return replace(made, zone=times.zone, texts=times.texts)
 
 
 async def _kept(request: Request) -> KeptDraft:
@@ -397,11 +410,14 @@ def _file(draft: DraftId, each: Attachment) -> dict[str, object]:
     }
 
 
-def _conflict(kept: KeptDraft | None) -> Response:
-    if kept is None or kept.message is not None:
-        words = "This letter was sent from another window." if kept else "This draft was discarded in another window."
-        return _json({"error": words, "message": public_id(kept.message) if kept and kept.message else ""}, 409)
-    words = "This draft was changed in another window."
+def _conflict(request: Request, kept: KeptDraft | None) -> Response:
+    texts = language(request)
+    if kept is None:
+        return _json({"error": texts.say("This draft was discarded in another window."), "message": ""}, 409)
+    if kept.message is not None:
+        words = texts.say("This letter was sent from another window.")
+        return _json({"error": words, "message": public_id(kept.message)}, HTTPStatus.CONFLICT)
+    words = texts.say("This draft was changed in another window.")
     return _json({"error": words, "revision": kept.revision, "content": kept.draft}, HTTPStatus.CONFLICT)
 
 
@@ -418,7 +434,7 @@ async def _body(request: Request, kind: type[Body]) -> Body:
     raw = await _bytes(request, DRAFT_BYTES_MAX)
     if raw is None:
         raise HTTPException(
-            413, "The letter is too large to be kept. Take out pictures that were pasted, or attach them."
+            413, later("The letter is too large to be kept. Take out pictures that were pasted, or attach them.")
         )
     try:
         return msgspec.json.decode(raw, type=kind)

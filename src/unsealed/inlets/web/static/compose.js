@@ -2,6 +2,7 @@
 // after a short pause; what only the browser has is offered when the page is opened again. What will be tracked is
 // asked of the server, which decides by the letter as it stands; nothing is guessed here.
 
+const { say, plural } = globalThis.texts;
 const root = document.querySelector("[data-compose]");
 const start = JSON.parse(root.dataset.compose);
 const { People } = await import(root.dataset.peopleModule);
@@ -16,8 +17,7 @@ const $ = (what, within = document) => within.querySelector(what);
 const all = (what, within = document) => [...within.querySelectorAll(what)];
 const form = $("form", root);
 const field = (name) => document.getElementById(name);
-const clock = (at = new Date()) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-const many = (number, one, more) => `${number} ${number === 1 ? one : more}`;
+const clock = (at = new Date()) => at.toLocaleTimeString(document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 const make = (tag, attributes = {}, ...inside) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -37,12 +37,13 @@ const icon = (name, look = "icon s") => {
 };
 const escaped = (text) => text.replace(/[&<>]/g, (each) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[each]);
 const paragraphs = (text) => text.split(/\n{2,}/).map((each) => `<p>${escaped(each).replace(/\n/g, "<br>")}</p>`).join("");
-const size = (bytes) => (bytes < 1000000 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1000000).toFixed(1)} MB`);
+const megabytes = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const size = (bytes) => (bytes < 1000000 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${megabytes.format(bytes / 1000000)} MB`);
 
 // ---------------------------------------------------------------- asking the server
 
-const AWAY = { status: 0, data: { error: "The server does not answer." } };
-const OUT = "You are signed out. Sign in in another tab, then go on here.";
+const AWAY = { status: 0, data: { error: say("The server does not answer.") } };
+const OUT = say("You are signed out. Sign in in another tab, then go on here.");
 let csrf = root.dataset.csrf;
 
 /** Ask, and take the answer as it comes: {status, data}. Status 0: nobody answered. Never throws. */
@@ -58,7 +59,7 @@ const ask = async (method, path, body, again = true) => {
   data = await answer.json().catch(() => ({}));
   if (answer.status === 403 && again && await newToken()) return ask(method, path, body, false);
   if (answer.status === 401) data = { error: OUT };
-  if (answer.status >= 500) return { status: 0, data: { error: data.error || "The server is in trouble." } };
+  if (answer.status >= 500) return { status: 0, data: { error: data.error || say("The server is in trouble.") } };
   return { status: answer.status, data };
 };
 /** Somebody who signed in again in another tab has a new token; whether there is one. */
@@ -205,7 +206,7 @@ const save = async ({ always = false } = {}) => {
 };
 const keep = async () => {
   const now = collect();
-  report("Saving");
+  report(say("Saving"));
   const { status, data } = id ? await ask("PUT", `/compose/${id}`, { revision, content: now }) : await ask("POST", "/compose", now);
   if (status === 200 || status === 201) {
     const before = copyName();
@@ -218,7 +219,7 @@ const keep = async () => {
       store(before);
       for (const file of data.attachments || []) if (!file.inline) files.append(listed(file)); // a forwarded message brings its own
     }
-    saved = `Saved ${clock()}`;
+    saved = say("Saved %(when)s", { when: clock() });
     const whole = JSON.stringify(collect()) === kept; // nothing was typed meanwhile
     if (whole) store(copyName());
     report(whole ? saved : "");
@@ -229,13 +230,13 @@ const keep = async () => {
   keepHere();
   if (status === 409) conflict(data);
   else if (status === 0 || status === 401) {
-    report("Not saved");
-    note(`${data.error} Your text is kept in this browser and saved as soon as that is possible.`, status === 401 ? [{ words: "Sign in", href: "/sign-in" }] : [], { saving: true });
+    report(say("Not saved"));
+    note(say("%(why)s Your text is kept in this browser and saved as soon as that is possible.", { why: data.error }), status === 401 ? [{ words: say("Sign in"), href: "/sign-in" }] : [], { saving: true });
     clearTimeout(soon);
     soon = setTimeout(save, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
   } else {
-    report("Not saved");
-    note(`Not saved: ${data.error || "the server refused it"} Your text is kept in this browser.`, [], { saving: true });
+    report(say("Not saved"));
+    note(say("Not saved: %(why)s Your text is kept in this browser.", { why: data.error || say("the server refused it.") }), [], { saving: true });
     errors(data.fields || {}, true);
   }
   return false;
@@ -271,28 +272,28 @@ const note = (words, acts = [], { saving = false } = {}) => {
   bar.hidden = !words;
 };
 const conflict = (theirs) => {
-  report("Not saved");
+  report(say("Not saved"));
   if (!theirs.content) { // sent or discarded
-    note(theirs.error, theirs.message ? [{ words: "Show it", href: `/message/${theirs.message}` }] : []);
+    note(theirs.error, theirs.message ? [{ words: say("Show it"), href: `/message/${theirs.message}` }] : []);
     return;
   }
-  note("This draft was changed in another window meanwhile. Which of the two shall stay?", [
-    { words: "What stands here", act: () => { revision = theirs.revision; save(); } },
-    { words: "What the other window has", act: () => { store(copyName()); revision = theirs.revision; fill(theirs.content); kept = JSON.stringify(collect()); save(); check(); } },
+  note(say("This draft was changed in another window meanwhile. Which of the two shall stay?"), [
+    { words: say("What stands here"), act: () => { revision = theirs.revision; save(); } },
+    { words: say("What the other window has"), act: () => { store(copyName()); revision = theirs.revision; fill(theirs.content); kept = JSON.stringify(collect()); save(); check(); } },
   ]);
 };
 /** Letters made elsewhere hold more than can be edited. */
 const looksKept = () => {
   if (!letter || plainSwitch.checked || letter.shows(letter.html)) return;
-  note("This letter was made elsewhere and holds more than can be edited here. As it is, it is sent just as it was made; once you change its words, it is sent as it looks here.");
+  note(say("This letter was made elsewhere and holds more than can be edited here. As it is, it is sent just as it was made; once you change its words, it is sent as it looks here."));
 };
 /** What only this browser has. */
 const offer = () => {
   const found = stored(copyName());
   if (!found || JSON.stringify({ ...start.content, ...found.content }) === kept) { store(copyName()); return; }
-  note(`This browser holds a text of ${clock(new Date(found.at))} that the server never got.`, [
-    { words: "Take it", act: () => { fill({ ...start.content, ...found.content }); save(); } },
-    { words: "Throw it away", act: () => store(copyName()) },
+  note(say("This browser holds a text of %(when)s that the server never got.", { when: clock(new Date(found.at)) }), [
+    { words: say("Take it"), act: () => { fill({ ...start.content, ...found.content }); save(); } },
+    { words: say("Throw it away"), act: () => store(copyName()) },
   ]);
 };
 
@@ -303,13 +304,16 @@ $("[data-discard]").addEventListener("click", async () => {
   const { status, data } = id ? await ask("POST", `/compose/${id}/discard`, {}) : { status: 200 };
   if (status === 200) { store(copyName()); location.href = "/drafts?done=discarded"; return; }
   ended = false;
-  note(`It was not discarded. ${data.error || "Try again."}`);
+  note(say("It was not discarded. %(why)s", { why: data.error || say("Try again.") }));
 });
 
 // ---------------------------------------------------------------- what will be tracked, as the server says
 
-const KINDS = [["Opens and clicks", true, true], ["Opens", true, false], ["Clicks", false, true], ["No tracking", false, false]];
-const SEEN = { full: "when, on what and from which country", identified: "when; no device and no place" };
+const KINDS = [[say("Opens and clicks"), true, true], [say("Opens"), true, false], [say("Clicks"), false, true], [say("No tracking"), false, false]];
+const SEEN = {
+  opens: { full: say("Each recipient: when, on what and from which country."), identified: say("Each recipient: when; no device and no place.") },
+  clicks: { full: say("Each recipient and link: when, on what and from which country."), identified: say("Each recipient and link: when; no device and no place.") },
+};
 const NONE = { errors: {}, warnings: [], opens: "off", clicks: "off", tracked: 0, left: 0, links: [], controls: { opens: { may: true, why: "" }, clicks: { may: true, why: "" } } };
 const trackButton = $("[data-track]");
 const trackMenu = $("[data-track-menu]");
@@ -336,19 +340,19 @@ const judge = (said) => {
   eye.setAttribute("aria-disabled", String(!controls.opens.may));
   eye.title = controls.opens.why;
   $("use", eye).setAttribute("href", `${root.dataset.icons}#${opens ? "eye" : "eye-crossed"}`);
-  $("[data-eye-words]").textContent = opens ? "Opens on" : "Opens off";
+  $("[data-eye-words]").textContent = opens ? say("Opens on") : say("Opens off");
   const finger = $("[data-finger]");
   $("use", finger).setAttribute("href", `${root.dataset.icons}#${clicks ? "finger" : "finger-crossed"}`);
-  $("[data-finger-words]").textContent = links.length ? `${tracked} of ${many(tracked + left, "link", "links")}` : "No links";
+  $("[data-finger-words]").textContent = links.length ? plural("%(tracked)s of %(number)s link", "%(tracked)s of %(number)s links", tracked + left, { tracked }) : say("No links");
 
-  $("[data-will-opens]").textContent = opens ? `Each recipient: ${SEEN[verdict.opens] || "as allowed"}.` : controls.opens.why || "Not in this letter.";
-  $("[data-will-clicks]").textContent = clicks ? `Each recipient and link: ${SEEN[verdict.clicks] || "as allowed"}.` : controls.clicks.why || "Not in this letter.";
-  $("[data-will-count]").textContent = links.length ? `${tracked} of ${tracked + left} tracked` : "";
+  $("[data-will-opens]").textContent = opens ? SEEN.opens[verdict.opens] || say("Each recipient: as allowed.") : controls.opens.why || say("Not in this letter.");
+  $("[data-will-clicks]").textContent = clicks ? SEEN.clicks[verdict.clicks] || say("Each recipient and link: as allowed.") : controls.clicks.why || say("Not in this letter.");
+  $("[data-will-count]").textContent = links.length ? say("%(tracked)s of %(all)s tracked", { tracked, all: tracked + left }) : "";
   $("[data-no-links]").hidden = Boolean(links.length);
   draw(links);
   letter?.judge(links.filter((each) => each.where === "body").map((each) => each.tracked));
 };
-const PLACES = { signature: "In your signature. ", quote: "In the message below. " };
+const PLACES = { signature: say("In your signature."), quote: say("In the message below.") };
 const draw = (links) => {
   const list = $("[data-links]");
   const focused = [...list.querySelectorAll("input")].indexOf(document.activeElement);
@@ -362,7 +366,7 @@ const draw = (links) => {
     return make("li", {}, make("label", { class: may ? "choice" : "choice off" }, box,
       make("span", { class: "t one" }, link.text || link.url), make("span"),
       make("span", { class: "d one", title: link.url }, link.url.replace(/^https?:\/\//, "")),
-      make("span", { class: "d" }, may && link.reason === "opt-out" ? "Switched off by you." : `${PLACES[link.where] || ""}${link.words}`)));
+      make("span", { class: "d" }, may && link.reason === "opt-out" ? say("Switched off by you.") : [PLACES[link.where], link.words].filter(Boolean).join(" "))));
   }));
   if (focused >= 0) list.querySelectorAll("input")[focused]?.focus();
 };
@@ -372,7 +376,7 @@ const track = (opens, clicks) => {
   changed();
 };
 $("[data-eye]").addEventListener("click", () => {
-  if (!verdict.controls.opens.may) { note(`Opens cannot be tracked: ${verdict.controls.opens.why}.`); return; }
+  if (!verdict.controls.opens.may) { note(say("Opens cannot be tracked: %(why)s", { why: verdict.controls.opens.why })); return; }
   track(verdict.opens === "off", verdict.clicks !== "off");
 });
 
@@ -388,7 +392,7 @@ const openMenu = (wanted) => {
     const set = opens === (verdict.opens !== "off") && clicks === (verdict.clicks !== "off");
     const item = make("button", { type: "button", class: why ? "choice off" : "choice", role: "menuitemradio", tabindex: "-1", "aria-checked": String(set), "aria-disabled": String(Boolean(why)) },
       make("span", { class: "radio" }), make("span", { class: "t" }, words), make("span"));
-    const more = why ? `not allowed: ${why}` : !opens && !clicks && "the letter leaves as you wrote it";
+    const more = why ? say("not allowed: %(why)s", { why }) : !opens && !clicks && say("the letter leaves as you wrote it");
     if (more) item.append(make("span", { class: "d" }, more));
     item.addEventListener("click", () => { if (!why) { openMenu(false); trackButton.focus(); track(opens, clicks); } });
     return item;
@@ -469,11 +473,11 @@ $("[data-tool=template]").addEventListener("click", async () => {
   const words = $("[data-template-words]");
   const list = $("[data-templates]");
   list.replaceChildren();
-  words.textContent = "Looking";
+  words.textContent = say("Looking");
   templateDialog.showModal();
   const { status, data } = await ask("GET", "/compose/templates");
   const found = data.templates || [];
-  words.textContent = status !== 200 ? data.error || "The templates cannot be read now." : found.length ? "" : "There is no template yet.";
+  words.textContent = status !== 200 ? data.error || say("The templates cannot be read now.") : found.length ? "" : say("There is no template yet.");
   list.replaceChildren(...found.map((each) => {
     const button = make("button", { type: "button", class: "button plain" }, icon("templates", "icon"), make("span", { class: "one" }, each.name));
     button.addEventListener("click", () => putTemplate(each));
@@ -484,7 +488,7 @@ $("[data-tool=template]").addEventListener("click", async () => {
 const putTemplate = async (each) => {
   const alone = !plainSwitch.checked && letter && !letter.html;
   const { status, data } = await filled(each, alone);
-  if (status !== 200) { $("[data-template-words]").textContent = data.error || "This template cannot be put in now."; return; }
+  if (status !== 200) { $("[data-template-words]").textContent = data.error || say("This template cannot be put in now."); return; }
   templateDialog.close();
   if (!field("subject").value) field("subject").value = data.subject;
   if (plainSwitch.checked) plainText.value += make("div", {}, new DOMParser().parseFromString(data.html, "text/html").body).textContent.trim();
@@ -507,7 +511,7 @@ const filled = async (each, can_wait) => {
     if (!values) return known;
     const found = await made(values);
     if (found.status === 200) return found;
-    wrong = found.data.error || "It could not be filled in. Try again.";
+    wrong = found.data.error || say("It could not be filled in. Try again.");
   }
 };
 let unnamed = null; // a letter that is a template and nothing else, waiting for its recipient
@@ -526,7 +530,9 @@ const valuesDialog = $("[data-values-dialog]");
 /** Ask for the words of placeholders; null: they are left as they are. */
 const askValues = (missing, before, wrong) => new Promise((answer) => {
   const whom = people.to.first;
-  $("[data-values-words]").textContent = `Not known${whom ? ` of ${whom}` : ""}. What stays empty here stays in the letter, to be filled in before it is sent.`;
+  $("[data-values-words]").textContent = whom
+    ? say("Not known of %(who)s. What stays empty here stays in the letter, to be filled in before it is sent.", { who: whom })
+    : say("Not known. What stays empty here stays in the letter, to be filled in before it is sent.");
   $("[data-values-wrong] span").textContent = wrong;
   $("[data-values-wrong]").hidden = !wrong;
   const entries = missing.map((name, n) => make("div", { class: "entry" },
@@ -551,11 +557,11 @@ const askValues = (missing, before, wrong) => new Promise((answer) => {
 const files = $("[data-files]");
 let uploads = 0;
 const listed = (file) => {
-  const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Remove ${file.name}` }, icon("close"));
+  const off = make("button", { type: "button", class: "button plain small square", "aria-label": say("Remove %(name)s", { name: file.name }) }, icon("close"));
   const row = make("li", {}, icon("clip", "icon"), make("a", { class: "one", href: file.address, target: "_blank", rel: "noopener" }, file.name), make("span", { class: "quiet" }, size(file.size)), off);
   off.addEventListener("click", async () => {
     const { status, data } = await ask("POST", `/compose/${id}/attachments/${file.id}/remove`, {});
-    if (status !== 200) { note(data.error || "It could not be removed."); return; }
+    if (status !== 200) { note(data.error || say("It could not be removed.")); return; }
     row.remove();
     $("[data-attach]").focus();
     check();
@@ -566,29 +572,29 @@ const listed = (file) => {
 const upload = async (file, picture) => {
   const inline = picture && letter && !plainSwitch.checked;
   const place = inline ? letter.place() : null;
-  const bar = make("progress", { max: "1", value: 0, "aria-label": `Sending ${file.name}` });
+  const bar = make("progress", { max: "1", value: 0, "aria-label": say("Sending %(name)s", { name: file.name }) });
   const row = make("li", {}, icon("clip", "icon"), make("span", { class: "one" }, file.name), bar, make("span", { class: "quiet" }, size(file.size)));
   files.append(row);
   uploads++;
   const refused = (words) => {
     uploads--;
     if (inline) letter.forget(place);
-    const off = make("button", { type: "button", class: "button plain small square", "aria-label": `Dismiss ${file.name}` }, icon("close"));
+    const off = make("button", { type: "button", class: "button plain small square", "aria-label": say("Dismiss %(name)s", { name: file.name }) }, icon("close"));
     off.addEventListener("click", () => row.remove());
     row.replaceChildren(icon("bounce", "icon"), make("span", { role: "alert" }, `${file.name}: ${words}`), off);
   };
-  if (!await there()) { refused("not sent, the server does not answer."); return; }
+  if (!await there()) { refused(say("not sent, the server does not answer.")); return; }
   const request = new XMLHttpRequest(); // the only one that tells how far it is
   request.open("POST", `/compose/${id}/attachments?name=${encodeURIComponent(file.name)}&inline=${inline ? 1 : 0}`);
   request.setRequestHeader("X-CSRF-Token", csrf);
   request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
   request.setRequestHeader("Accept", "application/json");
   request.upload.onprogress = (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; };
-  request.onerror = () => refused("not sent, the server does not answer.");
+  request.onerror = () => refused(say("not sent, the server does not answer."));
   request.onload = () => {
     let data = {};
     try { data = JSON.parse(request.responseText); } catch { /* a page, not words of ours */ }
-    if (request.status !== 201) { refused(data.error || "not taken."); return; }
+    if (request.status !== 201) { refused(data.error || say("not taken.")); return; }
     uploads--;
     if (data.inline) {
       row.remove();
@@ -625,7 +631,7 @@ form.addEventListener("drop", (event) => {
 let sending = false;
 const send = async () => {
   if (sending || ended) return;
-  if (uploads) { atSend("A file is still on its way. Send again when it is there."); return; }
+  if (uploads) { atSend(say("A file is still on its way. Send again when it is there.")); return; }
   tried = true;
   sending = true;
   atSend("");
@@ -637,12 +643,12 @@ const send = async () => {
   sending = false;
   if (status === 200) leave(data);
   else if (status === 409) conflict(data);
-  else if (status === -1) atSend("Not sent, because it could not be saved first.");
+  else if (status === -1) atSend(say("Not sent, because it could not be saved first."));
   else {
     const fields = data.fields || {};
     errors(fields, true);
     const [first] = Object.keys(fields);
-    atSend(data.error || (first ? `Not sent: ${first in people || first === "subject" ? "" : `${first}: `}${fields[first]}` : "Not sent."));
+    atSend(data.error || (first ? say("Not sent: %(why)s", { why: fields[first] }) : say("Not sent.")));
     field(first === "html" ? (plainSwitch.checked ? "plain" : "letter") : first)?.focus();
   }
 };
@@ -659,9 +665,9 @@ const leave = ({ message, undo_s: wait }) => {
   root.hidden = true;
   leaving.hidden = false;
   $("[data-go]").href = to;
-  $("[data-leaving-title]").textContent = "Sent in a moment";
-  $("[data-leaving-letter]").textContent = `${field("subject").value || "(no subject)"}, to ${people.to.words}`;
-  $("[data-leaving-words]").textContent = `Your letter leaves in ${many(wait, "second", "seconds")}. Until then you can take it back.`;
+  $("[data-leaving-title]").textContent = say("Sent in a moment");
+  $("[data-leaving-letter]").textContent = say("%(subject)s, to %(who)s", { subject: field("subject").value || say("(no subject)"), who: people.to.words });
+  $("[data-leaving-words]").textContent = plural("Your letter leaves in %(number)s second. Until then you can take it back.", "Your letter leaves in %(number)s seconds. Until then you can take it back.", wait);
   const tick = () => {
     const left = Math.ceil((until - performance.now()) / 1000);
     $("[data-leaving-count]").textContent = left > 0 ? `${left} s` : "";
@@ -675,8 +681,8 @@ const undo = async () => {
   clearInterval(ticking);
   const { status, data } = await ask("POST", `/compose/${id}/undo`, {});
   if (status !== 200) {
-    $("[data-leaving-title]").textContent = "It has left";
-    $("[data-leaving-words]").textContent = status ? "It could not be taken back: the letter was handed on already." : data.error;
+    $("[data-leaving-title]").textContent = say("It has left");
+    $("[data-leaving-words]").textContent = status ? say("It could not be taken back: the letter was handed on already.") : data.error;
     $("[data-leaving-count]").textContent = "";
     $("[data-undo]").hidden = true;
     $("[data-go]").focus();
@@ -686,7 +692,7 @@ const undo = async () => {
   ended = false;
   leaving.hidden = true;
   root.hidden = false;
-  report("Taken back; nothing was sent");
+  report(say("Taken back; nothing was sent"));
   toLetter();
 };
 $("[data-undo]").addEventListener("click", undo);
@@ -701,7 +707,8 @@ if (!letter) {
   plainSwitch.disabled = true;
   plainText.value ||= new DOMParser().parseFromString(content.html, "text/html").body.textContent;
   looks();
-  note("The editor is not installed, so letters are plain text here. Run `make install`, which fetches it, and start Unsealed again.");
+  note(say("The editor is not installed, so letters are plain text here. Run “make install”, which fetches it, and start Unsealed again."));
+
 }
 for (const file of start.attachments) if (!file.inline) files.append(listed(file));
 const room = matchMedia("(width >= 80rem)"); // beside the letter; elsewhere the list takes its place

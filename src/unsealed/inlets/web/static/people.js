@@ -58,7 +58,8 @@ export class People {
       who.textContent = name(part);
       const off = document.createElement("button");
       off.type = "button";
-      off.setAttribute("aria-label", `Remove ${name(part)}`);
+      off.setAttribute("aria-label", globalThis.texts.say("Remove %(name)s", { name: name(part) }));
+
       off.append(this.close());
       off.addEventListener("click", () => { this.#chosen.splice(index, 1); this.#draw(); this.input.focus(); this.changed(); });
       chip.append(who, off);
