@@ -27,6 +27,7 @@ from bench.messages import SENDER
 from bench.table import Table, number, percentile, progress
 
 AIM_S, AIM_RATIO = 0.050, 1.2
+AIM_REPORTS_S = 0.300  # whatever the ratio: a report is about many letters
 SMALL = (1_000, 10_000)  # messages, events
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
@@ -83,6 +84,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Write, a reply", "/compose?reply={message}"),
     ("Write, who begins so", "/compose/contacts?q=person1"),
     ("Drafts", "/drafts"),
+    ("Reports", "/reports"),
+    ("Reports of a year", "/reports?period=year"),
     ("Templates", "/templates"),
     ("Settings, access", "/settings/access"),
     ("Settings, addresses", "/settings/identities"),
@@ -196,7 +199,8 @@ def measured(small: Asker, large: Asker, rounds: int, names: tuple[str, str]) ->
         waits = [percentile(side[0], 0.95) for side in (few, many)]
         worked = [median(side[1]) for side in (few, many)]
         ratio = worked[1] / worked[0]
-        missed = " (missed)" if waits[1] > AIM_S or ratio > AIM_RATIO else ""
+        fast = waits[1] <= AIM_REPORTS_S if "report" in template else waits[1] <= AIM_S and ratio <= AIM_RATIO
+        missed = "" if fast else " (missed)"
         table.add(name, *(number(1e3 * figure) for figure in (*waits, *worked)), f"{ratio:.2f}{missed}")
         progress(" ".join(table.rows[-1]))
     return table
@@ -217,7 +221,8 @@ def main() -> None:
         f"{SMALL[0]:,} messages with about {SMALL[1]:,} events, and {messages:,} with {events:,}, four of five those of"
     )
     print(
-        f"one user; SQLite, in turns. Aims: p95 under {1e3 * AIM_S:.0f} ms, and at most {AIM_RATIO} times the work.\n"
+        f"one user; SQLite, in turns. Aims: p95 under {1e3 * AIM_S:.0f} ms, and at most {AIM_RATIO} times the work;"
+        f" reports under {1e3 * AIM_REPORTS_S:.0f} ms.\n"
     )
     with running(fill=filled(*SMALL)) as few, running(fill=filled(messages, events)) as many:
         names = (f"{SMALL[1]:,} events", f"{events:,} events")
