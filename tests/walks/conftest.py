@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -21,20 +23,31 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 COMMAND = [sys.executable, "-m", "unsealed.app"]
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
 
 
 def until(question: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """The first answer that is true; asks again and again until the time is over."""
-    deadline = monotonic() + seconds
+    """The first answer that is true; asks again until the time is over, less and less often, because each question
+    keeps the processes that it waits for from their work."""
+    deadline, pause_s = monotonic() + seconds, 0.01
     while monotonic() < deadline:
         if answer := question():
             return answer
-        sleep(0.02)
+        sleep(pause_s)
+        pause_s = min(1.5 * pause_s, 0.2)
     pytest.fail(f"{what}: did not happen in {seconds} s")
+
+
+def command(data: Path, *arguments: str, given: bytes) -> str:
+    """What a command prints that must succeed."""
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--data", str(data)], input=given, capture_output=True, timeout=60, check=False
+    )
+    assert 0 == done.returncode, (arguments, done.stdout, done.stderr)
+    return done.stdout.decode().strip()
 
 
 @dataclass
@@ -48,6 +61,15 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass(frozen=True)
+class Furnished:
+    """A data folder in which nothing was done but to add one user, and the secrets that the commands printed."""
+
+    data: Path
+    app_password: str
+    token: str
+
+
 @dataclass
 class Installation:
     """One data folder and the server on it. Ports stay the same over restarts."""
@@ -56,6 +78,7 @@ class Installation:
     web: int
     track: int
     smtp: int
+    furnished: Callable[[str, str], Furnished]
     upstream: str = ""
     process: subprocess.Popen[bytes] | None = None
     output: Path = field(init=False)
@@ -64,11 +87,13 @@ class Installation:
         self.output = self.data.with_suffix(".out")
 
     def command(self, *arguments: str, given: bytes = b"") -> str:
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--data", str(self.data)], input=given, capture_output=True, timeout=60, check=False
-        )
-        assert 0 == done.returncode, (arguments, done.stdout, done.stderr)
-        return done.stdout.decode().strip()
+        return command(self.data, *arguments, given=given)
+
+    def add(self, address: str, password: str) -> tuple[str, str]:
+        """Add the first user, before the first start: a password for mail programs and a token for the API."""
+        made = self.furnished(address, password)
+        shutil.copytree(made.data, self.data)
+        return made.app_password, made.token
 
     def start(self) -> None:
         arguments = ["--data", str(self.data), "--web", f"127.0.0.1:{self.web}", "--track", f"127.0.0.1:{self.track}"]
@@ -168,10 +193,30 @@ def sink(free_port: Callable[[], int]) -> Iterator[Sink]:
     sink.stop()
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Furnished]:
+    """Data folders to copy: the commands that make one take as long as a start of the server."""
+
+    @functools.cache
+    def furnish(address: str, password: str) -> Furnished:
+        def run(*arguments: str, given: str = "") -> str:
+            return command(data, *arguments, given=given.encode())
+
+        data = tmp_path_factory.mktemp("furnished") / "data"
+        run("user", "add", address, "--password-stdin", given=f"{password}\n")
+        return Furnished(data, run("app-password", address), run("api-token", address))
+
+    return furnish
+
+
 @pytest.fixture
-def installation(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Installation]:
+def installation(
+    tmp_path: Path, free_port: Callable[[], int], furnished: Callable[[str, str], Furnished]
+) -> Iterator[Installation]:
     """A data folder with ports, not started."""
-    made = Installation(data=tmp_path / "data", web=free_port(), track=free_port(), smtp=free_port())
+    made = Installation(
+        data=tmp_path / "data", web=free_port(), track=free_port(), smtp=free_port(), furnished=furnished
+    )
     yield made
     if made.process is not None and made.process.poll() is None:
         os.kill(made.process.pid, signal.SIGKILL)
@@ -179,20 +224,14 @@ def installation(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Insta
 
 
 @pytest.fixture
-def page(program: Callable[[str], str]) -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     """A page of a headless Chromium. It must end without an error in the page or in its console."""
-    from playwright.sync_api import sync_playwright
-
-    path = program("chromium")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     troubles: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-component-update"])
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
-        yield page
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
+    yield page
+    page.close()
     assert [] == troubles
 
 

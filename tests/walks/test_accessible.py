@@ -27,7 +27,11 @@ LETTER = (
 ).encode()
 PIXEL = re.compile(rb"http://[^\"']+/o/[A-Za-z0-9_-]+\.gif")
 # Frames hold letters of others, and run no scripts.
-RUN = "() => axe.run(document, {iframes: false, resultTypes: ['violations']})"
+RUN = "(more) => axe.run(document, {iframes: false, resultTypes: ['violations'], ...more})"
+SCHEMES: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"runOnly": ["color-contrast", "link-in-text-block"]},  # nothing but colours is different
+}
 
 NO_PAGES = {"/live", "/sent/rows", "/activity/rows", "/opened/rows"}  # a stream, which never ends; a part of a page
 
@@ -52,9 +56,9 @@ def look(page: Page) -> Callable[[str], None]:
         page.evaluate(axe)
         for width, size in WIDTHS.items():
             page.set_viewport_size(size)  # type: ignore[arg-type]  # a literal
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                found = page.evaluate(RUN)["violations"]
+            for scheme, rules in SCHEMES.items():
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # a literal
+                found = page.evaluate(RUN, rules)["violations"]
                 said = [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
                 assert [] == said, f"{name}, {width}, {scheme}"
         page.set_viewport_size(WIDTHS["desk"])  # type: ignore[arg-type]
@@ -82,10 +86,16 @@ def test_no_page_has_a_violation(
     empty = sorted(set(pages()))
     assert {"/sent", "/settings/access"} <= set(empty)
 
+    looked_at: dict[str, str] = {}
+
     def look_at_all(state: str) -> None:
         for path in empty:
             answer = page.request.get(f"{web_at}{path}", headers={"Accept": "text/html"}, max_redirects=0)
-            if answer.status == 200 and answer.headers["content-type"].startswith("text/html"):
+            if answer.status != 200 or not answer.headers["content-type"].startswith("text/html"):
+                continue
+            html = answer.text()
+            if html != looked_at.get(path):  # else data change nothing in it
+                looked_at[path] = html
                 page.goto(f"{web_at}{path}")
                 page.locator("main").wait_for()
                 look(f"{path}, {state}")
@@ -93,11 +103,8 @@ def test_no_page_has_a_violation(
     look_at_all("empty")
     installation.send(SENDER, app_password, SENDER, ["ines@harbourline.example", "rob@harbourline.example"], LETTER)
 
-    def arrived() -> bool:
-        page.goto(f"{web_at}/sandbox")
-        return page.locator(".copies .row").count() == 2
-
-    until(arrived, "both copies")
+    until(lambda: page.request.get(f"{web_at}/sandbox").text().count('<a class="row"') == 2, "both copies")
+    page.goto(f"{web_at}/sandbox")
     page.locator(".copies .row").first.click()
     page.get_by_role("button", name="Thunderbird").click()
     page.locator(".hit").first.wait_for()
@@ -111,7 +118,7 @@ def test_no_page_has_a_violation(
 
 
 def test_no_state_of_the_composer_has_a_violation(installation: Any, page: Page, look: Callable[[str], None]) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.add(SENDER, PASSWORD)
     installation.start()
     page.goto(f"http://127.0.0.1:{installation.web}/sign-in?next=/compose")
     page.get_by_label("E-mail address").fill(SENDER)

@@ -27,7 +27,7 @@ def text_for(sink: Any, recipient: str) -> str:
 def test_somebody_is_invited_proves_an_address_sends_from_it_and_is_removed(
     installation: Any, sink: Any, page: Page, until: Callable[..., Any]
 ) -> None:
-    installation.command("user", "add", OWNER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.add(OWNER, PASSWORD)
     installation.upstream = f"smtp://127.0.0.1:{sink.port}?tls=none"
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"

@@ -32,8 +32,7 @@ def letter(subject: str, to: str) -> bytes:
 def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     installation: Any, page: Page, until: Callable[..., Any], shoot: Callable[[str], None]
 ) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
+    password, _ = installation.add(SENDER, "correct horse battery")
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
     page.goto(f"{web}/sign-in")
@@ -136,18 +135,12 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=30)) as store, store:
         store.execute("UPDATE reminders SET due_at = 1")
 
-    def due() -> bool:
-        page.goto(f"{web}/opened?state=reminders")
-        return page.get_by_text("Due: no answer").is_visible()
-
-    until(due, "the reminder is due")
+    until(lambda: "Due: no answer" in page.request.get(page.url).text(), "the reminder is due")
+    page.reload()
+    page.get_by_text("Due: no answer").wait_for()
     shoot("reminders")
 
-    def mailed() -> bool:
-        reader.goto(f"{web}/sandbox")
-        return reader.locator(".copies .row", has_text="Reminder: no answer yet").is_visible()
-
-    until(mailed, "its letter")
+    until(lambda: "Reminder: no answer yet" in page.request.get(f"{web}/sandbox").text(), "its letter")
     page.goto(f"{web}/activity")
     page.get_by_text("1 reminder is due.").wait_for()
     page.get_by_role("link", name="Look").click()

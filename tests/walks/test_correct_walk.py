@@ -31,9 +31,7 @@ def letter() -> bytes:
 def test_what_the_sender_says_is_believed_shown_and_taken_back(
     installation: Any, page: Page, until: Callable[..., Any], shoot: Callable[[str], None]
 ) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
-    token = installation.command("api-token", SENDER)
+    password, token = installation.add(SENDER, "correct horse battery")
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
 

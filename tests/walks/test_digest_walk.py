@@ -28,8 +28,7 @@ def test_what_happened_comes_as_one_letter_that_is_not_tracked(
     installation: Any, page: Page, until: Callable[..., Any]
 ) -> None:
     web = f"http://127.0.0.1:{installation.web}"
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
+    password, _ = installation.add(SENDER, "correct horse battery")
     installation.start()
     page.goto(f"{web}/sign-in?next=/settings/notifications")
     page.get_by_label("E-mail address").fill(SENDER)

@@ -72,9 +72,7 @@ def swaks(program: str, installation: Any, password: str, message: Path) -> str:
 @pytest.fixture
 def doors(installation: Any) -> Iterator[Any]:
     """A started installation with a user: (installation, SMTP password, API token)."""
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
-    token = installation.command("api-token", SENDER)
+    password, token = installation.add(SENDER, "correct horse battery")
 
     def ask(path: str) -> Any:
         answer = installation.get(installation.web, f"/api/v1{path}", Authorization=f"Bearer {token}")

@@ -32,9 +32,7 @@ class Post:
     def __init__(self, installation: Any, sink: Any, page: Page, until: Callable[..., Any]) -> None:
         self.installation, self.sink, self.page, self.until = installation, sink, page, until
         installation.upstream = f"smtp://127.0.0.1:{sink.port}"
-        installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-        self.password = installation.command("app-password", SENDER)
-        self.token = installation.command("api-token", SENDER)
+        self.password, self.token = installation.add(SENDER, "correct horse battery")
         installation.start()
         self.web = f"http://127.0.0.1:{installation.web}"
         page.goto(f"{self.web}/sign-in?next=/settings/notifications")

@@ -36,8 +36,7 @@ def test_each_letter_of_a_conversation_has_its_own_figures(
     installation: Any, sink: Any, page: Page, until: Callable[..., Any], shoot: Callable[[str], None]
 ) -> None:
     installation.upstream = f"smtp://127.0.0.1:{sink.port}"
-    installation.command("user", "add", SENDER)
-    password, token = installation.command("app-password", SENDER), installation.command("api-token", SENDER)
+    password, token = installation.add(SENDER, "correct horse battery")
     installation.start()
     browser = Browser(installation.web)
     browser.sign_in(urlsplit(installation.command("user", "link", SENDER)).path)

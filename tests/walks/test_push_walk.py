@@ -52,8 +52,7 @@ def pixel(
     """A server that may reach this machine's push service; `pixel(subject)` sends a letter."""
     monkeypatch.setenv("UNSEALED_PEOPLE_PRIVATE_HOSTS", "true")
     installation.upstream = f"smtp://127.0.0.1:{sink.port}"
-    installation.command("user", "add", SENDER, "--password-stdin", given=f"{PASSWORD}\n".encode())
-    password = installation.command("app-password", SENDER)
+    password, _ = installation.add(SENDER, PASSWORD)
     installation.start()
 
     def send(subject: str) -> str:

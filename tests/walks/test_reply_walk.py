@@ -52,8 +52,7 @@ def connected(
 ) -> Iterator[tuple[Any, Callable[[], Any]]]:
     """An installation whose owner has sent the letter and connected the mailbox in the pages; and what the API says of
     the letter."""
-    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
-    secret, token = installation.command("app-password", SENDER), installation.command("api-token", SENDER)
+    secret, token = installation.add(SENDER, PASSWORD)
     installation.upstream = f"smtp://127.0.0.1:{sink.port}?tls=none"
     installation.start()
     assert {} == installation.send(SENDER, secret, SENDER, [INES, ROB, LOTTE], LETTER)

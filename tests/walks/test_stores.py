@@ -49,9 +49,7 @@ def test_mail_is_refused_for_now_while_the_store_is_locked_and_hits_are_kept(
     """A store that does not answer costs the reader nothing and loses nothing."""
     import sqlite3
 
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
-    token = installation.command("api-token", SENDER)
+    password, token = installation.add(SENDER, "correct horse battery")
     installation.start()
     installation.send(SENDER, password, SENDER, ["ines@x.example"], LETTER)
 

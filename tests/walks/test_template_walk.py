@@ -23,7 +23,7 @@ pytestmark = pytest.mark.walk
 def test_a_letter_is_begun_from_a_template_that_was_read_from_a_file(
     installation: Any, page: Page, charset: str
 ) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.add(SENDER, PASSWORD)
     installation.start()
     page.goto(f"http://127.0.0.1:{installation.web}/sign-in?next=/templates/new")
     page.get_by_label("E-mail address").fill(SENDER)
@@ -60,7 +60,7 @@ def test_a_letter_is_begun_from_a_template_that_was_read_from_a_file(
 
 
 def test_what_nobody_knows_is_asked_for_when_a_template_is_put_in(installation: Any, page: Page) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
+    installation.add(SENDER, PASSWORD)
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
     assert page.context.browser is not None

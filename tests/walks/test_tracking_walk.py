@@ -49,9 +49,7 @@ def test_each_copy_carries_what_was_allowed_and_nothing_else(
     installation: Any, sink: Any, until: Callable[..., Any]
 ) -> None:
     installation.upstream = f"smtp://127.0.0.1:{sink.port}"
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
-    token = installation.command("api-token", SENDER)
+    password, token = installation.add(SENDER, "correct horse battery")
     installation.start()
 
     def say(body: dict[str, Any]) -> tuple[int, Any]:

@@ -26,10 +26,8 @@ LETTER = (
 @pytest.fixture
 def sent(installation: Any, until: Callable[..., Any]) -> Callable[[], Any]:
     """A server with a user; `sent()` sends a letter and gives what the API says about all messages."""
+    password, token = installation.add(SENDER, "correct horse battery")
     installation.start()
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
-    token = installation.command("api-token", SENDER)
 
     def messages() -> Any:
         answer = installation.get(installation.web, "/api/v1/messages", Authorization=f"Bearer {token}")
