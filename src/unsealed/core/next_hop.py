@@ -16,6 +16,7 @@ import idna
 
 from unsealed.model.errors import BadInput
 from unsealed.model.reach import is_public
+from unsealed.model.texts import later
 from unsealed.model.upstream import Auth, OAuth, Tls, Upstream, is_local
 
 HOST_LETTERS = 253  # RFC 1035 §2.3.4
@@ -25,7 +26,7 @@ SECRET_LETTERS = 4096  # tokens are long
 URL_LETTERS = 500
 
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-INVISIBLE = "This holds invisible characters, such as line ends. Type it instead of pasting it."
+INVISIBLE = later("This holds invisible characters, such as line ends. Type it instead of pasting it.")
 AGAIN = "Type it again: it was for {host}, and is sent nowhere else without you."
 
 
@@ -69,9 +70,9 @@ def read(written: Written, before: Upstream | None, *, inside: bool) -> Upstream
     try:
         tls = Tls(written.tls)
         if tls is Tls.NONE and host and not is_local(host):
-            wrong["tls"] = "Without TLS only a server on this very machine can be used: choose STARTTLS or TLS."
+            wrong["tls"] = later("Without TLS only a server on this very machine can be used: choose STARTTLS or TLS.")
     except ValueError:
-        wrong["tls"] = "Choose one of these."
+        wrong["tls"] = later("Choose one of these.")
     same = before is not None and before.host == host
     password, oauth = "", None
     match written.auth:
@@ -84,15 +85,17 @@ def read(written: Written, before: Upstream | None, *, inside: bool) -> Upstream
                 password = before.password
             if user and not password and "password" not in wrong:
                 had = before is not None and before.password
-                wrong["password"] = AGAIN.format(host=_whose(before)) if had else "This user name needs a password."
+                wrong["password"] = (
+                    AGAIN.format(host=_whose(before)) if had else later("This user name needs a password.")
+                )
             if password and not user and "user" not in wrong:
-                wrong["user"] = "A password needs its user name. Without sign-in, leave both empty."
+                wrong["user"] = later("A password needs its user name. Without sign-in, leave both empty.")
         case Auth.XOAUTH2:
             if not user and "user" not in wrong:
-                wrong["user"] = "Write the address of the mailbox that the tokens are for."
+                wrong["user"] = later("Write the address of the mailbox that the tokens are for.")
             oauth = _oauth(written, before.oauth if before is not None and same else None, wrong, inside=inside)
         case _:
-            wrong["auth"] = "Choose one of these."
+            wrong["auth"] = later("Choose one of these.")
     if wrong:
         return wrong
     return Upstream(host=host, port=port, tls=tls, user=user, password=password, oauth=oauth, inside=inside)
@@ -106,20 +109,20 @@ def clean_host(written: str) -> str:
     """
     text = written.strip()
     if not text:
-        raise BadInput("Write the name of the server, such as smtp.example.org.")
+        raise BadInput(later("Write the name of the server, such as smtp.example.org."))
     if not _printable(text):
         raise BadInput(INVISIBLE)
     if "://" in text or "/" in text:
-        raise BadInput("Write the name alone, such as smtp.example.org: no smtp:// in front, no path.")
+        raise BadInput(later("Write the name alone, such as smtp.example.org: no smtp:// in front, no path."))
     if "@" in text:
-        raise BadInput("This is an address. The server has a name of its own, such as smtp.example.org.")
+        raise BadInput(later("This is an address. The server has a name of its own, such as smtp.example.org."))
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         return str(ip_address(bare))
     except ValueError:
         pass
     if ":" in text:
-        raise BadInput("Write the port into its own field.")
+        raise BadInput(later("Write the port into its own field."))
     name = _ascii(text).removesuffix(".")
     labels = name.split(".")
     if (
@@ -128,7 +131,7 @@ def clean_host(written: str) -> str:
         or labels[-1].isdigit()  # 127.1, 2130706433: resolvers take them for addresses
         or labels[-1].startswith("0x")
     ):
-        raise BadInput("This is not the name of a server; write it like smtp.example.org.")
+        raise BadInput(later("This is not the name of a server; write it like smtp.example.org."))
     return name
 
 
@@ -140,7 +143,7 @@ def clean_port(written: str) -> int:
     """
     text = written.strip()
     if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65_536:
-        raise BadInput("From 1 to 65535; mostly 587 or 465.")
+        raise BadInput(later("From 1 to 65535; mostly 587 or 465."))
     return int(text)
 
 
@@ -150,7 +153,7 @@ def _ascii(text: str) -> str:
     try:
         return idna.encode(text, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
-        raise BadInput("This name has letters that no server's name can have.") from None
+        raise BadInput(later("This name has letters that no server's name can have.")) from None
 
 
 def _check_inside(host: str, *, inside: bool) -> None:
@@ -162,8 +165,10 @@ def _check_inside(host: str, *, inside: bool) -> None:
         private = is_local(host)
     if private:
         raise BadInput(
-            "This server lies in a private network. Only owners may choose such, unless the setting "
-            "people.private_hosts lets everybody."
+            later(
+                "This server lies in a private network. Only owners may choose such, unless the setting "
+                "people.private_hosts lets everybody."
+            )
         )
 
 
@@ -205,7 +210,7 @@ def _oauth(written: Written, before: OAuth | None, wrong: dict[str, str], *, ins
     if len(found) < 4:
         return None
     if not found["client_id"]:
-        wrong["client_id"] = "Write the client ID of your application."
+        wrong["client_id"] = later("Write the client ID of your application.")
     same = before is not None and (before.token_url, before.client_id) == (found["token_url"], found["client_id"])
     if before is not None and same:
         found["client_secret"] = found["client_secret"] or before.client_secret
@@ -214,14 +219,14 @@ def _oauth(written: Written, before: OAuth | None, wrong: dict[str, str], *, ins
         wrong["refresh_token"] = (
             AGAIN.format(host=_host_of(before))
             if before is not None
-            else "Write the refresh token that you were given."
+            else later("Write the refresh token that you were given.")
         )
     return None if wrong else OAuth(**found)
 
 
 def _token_url(written: str, *, inside: bool) -> str:
     text = _one_line(written, URL_LETTERS)
-    form = "Write the whole address, such as https://oauth2.googleapis.com/token."
+    form = later("Write the whole address, such as https://oauth2.googleapis.com/token.")
     try:
         parts = urlsplit(text)
         _ = parts.port  # one that is none is found out here
@@ -231,7 +236,7 @@ def _token_url(written: str, *, inside: bool) -> str:
     if parts.username is not None or parts.fragment or not text.isascii() or " " in text or not host:
         raise BadInput(form)
     if parts.scheme != "https" and not (parts.scheme == "http" and inside and is_local(host)):
-        raise BadInput("The address must begin with https://: secrets are sent there.")
+        raise BadInput(later("The address must begin with https://: secrets are sent there."))
     clean_host(host)
     _check_inside(host, inside=inside)
     return text

@@ -34,6 +34,7 @@ from unsealed.model.notice import (
     Why,
     Words,
 )
+from unsealed.model.texts import ENGLISH, Texts, later
 
 LATE = timedelta(hours=12)  # what happened longer ago is history, not news
 HOT = timedelta(hours=1)
@@ -152,107 +153,149 @@ def is_quiet(quiet: Quiet, clock: time) -> bool:
 
 # --- in words ---------------------------------------------------------------------------------------------------------
 
+_OPENED = {  # the second where it is less than likely
+    Occasion.FIRST: (later("%(who)s opened it"), later("%(who)s maybe opened it")),
+    Occasion.AGAIN: (later("%(who)s opened it again"), later("%(who)s maybe opened it again")),
+    Occasion.HOT: (
+        later("%(who)s opened it, the third time within an hour"),
+        later("%(who)s maybe opened it, the third time within an hour"),
+    ),
+    Occasion.REVIVED: (
+        later("%(who)s opened it again after weeks"),
+        later("%(who)s maybe opened it again after weeks"),
+    ),
+}
+_NAMELESS = {
+    Act.OPENED: later("A message was opened"),
+    Act.CLICKED: later("A link was followed"),
+    Act.REPLIED: later("A message was answered"),
+    Act.BOUNCED: later("A message bounced"),
+    Act.UNOPENED: later("A reminder is due"),
+    Act.NO_REPLY: later("A reminder is due"),
+}
 
-def say(told: Told, *, message: MessageId | None, tag: str, detail: Detail = Detail.ALL, again: bool = False) -> Words:
+
+def say(
+    told: Told,
+    *,
+    message: MessageId | None,
+    tag: str,
+    detail: Detail = Detail.ALL,
+    again: bool = False,
+    texts: Texts = ENGLISH,
+) -> Words:
     """A notice in words: who, what, which message, when, on what, how sure; no more than `detail` allows."""
     path = f"/message/{public_id(message)}" if message is not None else "/settings/notifications"
     public = public_id(message) if message is not None else ""
     if told.act is Act.TESTED:
-        return Words(title="A test", body="Notices arrive here.", tag=tag, path=path, again=again)
-    title, body = _title(told, detail), _body(told) if detail is Detail.ALL else ""
+        return Words(title=texts.say("A test"), body=texts.say("Notices arrive here."), tag=tag, path=path, again=again)
+    title, body = _title(told, detail, texts), _body(told, texts) if detail is Detail.ALL else ""
     if told.gone:
-        title, body = "Taken back", f"Not a reader after all: {_title(told, detail)}"
+        body = texts.say("Not a reader after all: %(what)s", what=title)
+        title = texts.say("Taken back")
     return Words(title=title, body=body, tag=tag, path=path, message=public, again=again or told.gone)
 
 
-def _title(told: Told, detail: Detail) -> str:
-    if not told.more:
-        return _verb(told, detail)
-    return f"{told.more + 1} signals" if detail is Detail.NOTHING else f"{_verb(told, detail)}, and {told.more} more"
+def _title(told: Told, detail: Detail, texts: Texts) -> str:
+    if told.more and detail is Detail.NOTHING:
+        return texts.plural("%(number)s signal", "%(number)s signals", told.more + 1)
+    what = texts.say(_NAMELESS[told.act]) if detail is Detail.NOTHING else _verb(told, detail, texts)
+    return texts.say("%(what)s, and %(number)s more", what=what, number=texts.number(told.more)) if told.more else what
 
 
-def _verb(told: Told, detail: Detail) -> str:
-    if detail is Detail.NOTHING and told.act in REMINDERS:
-        return "A reminder is due"
-    if detail is Detail.NOTHING:
-        return {Act.BOUNCED: "A message bounced", Act.REPLIED: "A message was answered"}.get(
-            told.act, "A message was opened" if told.act is Act.OPENED else "A link was followed"
-        )
-    who = _name(told)
-    maybe = "maybe " if told.confidence < BELIEVED else ""
+def _verb(told: Told, detail: Detail, texts: Texts) -> str:
+    who = _name(told, texts)
+    maybe = told.confidence < BELIEVED
     match told.act:
         case Act.OPENED:
-            after = {
-                Occasion.AGAIN: " again",
-                Occasion.HOT: ", the third time within an hour",
-                Occasion.REVIVED: " again after weeks",
-            }
-            return f"{who} {maybe}opened it{after.get(told.occasion, '')}"
+            return texts.say(_OPENED[told.occasion][maybe], who=who)
+        case Act.CLICKED if told.link and detail is Detail.ALL:
+            link = _cut(told.link, 60)
+            if maybe:
+                return texts.say("%(who)s maybe clicked “%(link)s”", who=who, link=link)
+            return texts.say("%(who)s clicked “%(link)s”", who=who, link=link)
         case Act.CLICKED:
-            what = f"“{_cut(told.link, 60)}”" if told.link and detail is Detail.ALL else "a link"
-            return f"{who} {maybe}clicked {what}"
+            return (
+                texts.say("%(who)s maybe clicked a link", who=who)
+                if maybe
+                else texts.say("%(who)s clicked a link", who=who)
+            )
         case Act.REPLIED:
-            return f"{who} replied"
+            return texts.say("%(who)s replied", who=who)
+        case Act.UNOPENED if told.who:
+            return texts.say("Reminder: no signal from %(who)s", who=who)
         case Act.UNOPENED:
-            return f"Reminder: no signal from {who if told.who else 'anybody'}"
+            return texts.say("Reminder: no signal from anybody")
+        case Act.NO_REPLY if told.who:
+            return texts.say("Reminder: no answer from %(who)s", who=who)
         case Act.NO_REPLY:
-            return f"Reminder: no answer from {who if told.who else 'anybody'}"
+            return texts.say("Reminder: no answer from anybody")
+        case _ if told.who:
+            return texts.say("The message to %(who)s bounced", who=who)
         case _:
-            return f"The message to {who if told.who else 'somebody'} bounced"
+            return texts.say("The message to somebody bounced")
 
 
-def _name(told: Told) -> str:
+def _name(told: Told, texts: Texts) -> str:
     if told.who:
         return _cut(told.who, 60)
-    return f"Someone (one of {told.among})" if told.among > 1 else "Someone"
+    if told.among > 1:
+        return texts.say("Someone (one of %(number)s)", number=texts.number(told.among))
+    return texts.say("Someone")
 
 
-def _body(told: Told) -> str:
-    first = _cut(told.subject, 120) or "(no subject)"
+def _body(told: Told, texts: Texts) -> str:
+    first = _cut(told.subject, 120) or texts.say("(no subject)")
     when = "" if told.at is None else f"{told.at:%H:%M}"
-    return "\n".join(filter(None, [first, ", ".join(filter(None, (when, *_seen_on(told), sure(told))))]))
+    how = ", ".join(filter(None, (when, *_seen_on(told, texts), sure(told, texts))))
+    return "\n".join(filter(None, [first, how]))
 
 
-def _seen_on(told: Told) -> list[str]:
+def _seen_on(told: Told, texts: Texts) -> list[str]:
     if told.agent is None:
         return []
-    return [part for part in (on_what(told.agent), from_where(told)) if part]
+    return [part for part in (on_what(told.agent, texts), from_where(told, texts)) if part]
 
 
-def on_what(agent: Agent) -> str:
+_DEVICES = {Kind.DESKTOP: later("a computer"), Kind.MOBILE: later("a phone"), Kind.TABLET: later("a tablet")}
+
+
+def on_what(agent: Agent, texts: Texts = ENGLISH) -> str:
     """ "Thunderbird on Linux", "through Gmail, device hidden"; "" when nothing is known."""
     hidden = agent.kind in (ClientKind.IMAGE_PROXY, ClientKind.PREFETCH) or agent.device is Kind.HIDDEN
     if hidden:
         named = agent.client.removesuffix(" Image Proxy").removesuffix(" Proxy")
-        return f"through {named}, device hidden" if named else "device hidden"
-    device = {Kind.DESKTOP: "a computer", Kind.MOBILE: "a phone", Kind.TABLET: "a tablet"}.get(agent.device, "")
-    system = f" on {agent.system}" if agent.system else f" on {device}" if device and agent.client else ""
-    return f"{agent.client}{system}" if agent.client else device
+        return texts.say("through %(proxy)s, device hidden", proxy=named) if named else texts.say("device hidden")
+    device = texts.say(_DEVICES[agent.device]) if agent.device in _DEVICES else ""
+    if agent.client and (agent.system or device):
+        return texts.say("%(program)s on %(system)s", program=agent.client, system=agent.system or device)
+    return agent.client or device
 
 
 _HIDDEN_BY = {
-    NetworkClass.GOOGLE_PROXY: "place hidden by Gmail",
-    NetworkClass.APPLE_RELAY: "place hidden by Apple",
-    NetworkClass.YAHOO_PROXY: "place hidden by Yahoo",
+    NetworkClass.GOOGLE_PROXY: later("place hidden by Gmail"),
+    NetworkClass.APPLE_RELAY: later("place hidden by Apple"),
+    NetworkClass.YAHOO_PROXY: later("place hidden by Yahoo"),
 }
 
 
-def from_where(told: Told) -> str:
+def from_where(told: Told, texts: Texts = ENGLISH) -> str:
     """The place as far as it is known: a city with its country's code; never one behind a proxy."""
     if told.place is None:
         return ""
     if told.place.state is PlaceState.KNOWN:
-        return "approximately " + ", ".join(
-            part for part in (told.place.city or told.place.region, told.place.country) if part
-        )
-    return _HIDDEN_BY.get(told.network, "")
+        where = ", ".join(part for part in (told.place.city or told.place.region, told.place.country) if part)
+        return texts.say("approximately %(where)s", where=where)
+    return texts.say(_HIDDEN_BY[told.network]) if told.network in _HIDDEN_BY else ""
 
 
-def sure(told: Told) -> str:
+def sure(told: Told, texts: Texts = ENGLISH) -> str:
     """How sure we are that a person did it; "" where nothing has to be believed."""
     if told.act not in (Act.OPENED, Act.CLICKED):
         return ""
-    return "certain" if told.confidence >= CERTAIN else "likely" if told.confidence >= BELIEVED else "maybe"
+    if told.confidence >= CERTAIN:
+        return texts.say("certain")
+    return texts.say("likely") if told.confidence >= BELIEVED else texts.say("maybe")
 
 
 def act_of(finding: Finding) -> Act | None:

@@ -20,7 +20,8 @@ from unsealed.flow.notify import worded, zone_of
 from unsealed.model.message import UserId
 from unsealed.model.notice import Act, Detail, Wants
 from unsealed.model.ports import Clock
-from unsealed.store import notices
+from unsealed.model.texts import ENGLISH_ALONE, Languages, Texts
+from unsealed.store import notices, preferences
 from unsealed.store.engine import alone, reading
 
 LOOK_S = 30.0
@@ -29,14 +30,7 @@ LINES = 100
 
 log = structlog.get_logger()
 
-NUMBERS = {
-    Act.OPENED: ("1 opened", "{} opened"),
-    Act.CLICKED: ("1 click", "{} clicks"),
-    Act.REPLIED: ("1 reply", "{} replies"),
-    Act.BOUNCED: ("1 bounce", "{} bounces"),
-    Act.UNOPENED: ("1 reminder", "{} reminders"),
-    Act.NO_REPLY: ("1 reminder of an answer", "{} reminders of answers"),
-}
+ACTS = (Act.OPENED, Act.CLICKED, Act.REPLIED, Act.BOUNCED, Act.UNOPENED, Act.NO_REPLY)  # in this order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +41,7 @@ class Digests:
     origin: str
     tracking: Callable[[], Tracking]
     clock: Clock
+    languages: Languages = ENGLISH_ALONE
 
     def write(self) -> int:
         """Write what is due now; how many letters."""
@@ -64,15 +59,16 @@ class Digests:
         notices.digest_written(connection, user, now)
         if not found or notices.silence(connection, user).realtime_off:
             return False
+        texts = self.languages.of(preferences.language_of_letters(connection, user))
         counted = Counter(each.act for each in found[:LINES])
-        subject = ", ".join(
-            one if counted[act] == 1 else more.format(counted[act])
-            for act, (one, more) in NUMBERS.items()
-            if counted[act]
+        numbers = ", ".join(_number(act, counted[act], texts) for act in ACTS if counted[act])
+        local = now.astimezone(zone_of(wants))
+        until = texts.say(
+            "What became of your mail until %(time)s, %(day)s:", time=f"{local:%H:%M}", day=texts.day(local)
         )
-        lines = [f"What became of your mail until {now.astimezone(zone_of(wants)):%H:%M, %d %B}:", ""]
+        lines = [until, ""]
         for each in found[:LINES]:
-            said = worded(each, wants, detail=Detail.ALL)
+            said = worded(each, wants, detail=Detail.ALL, texts=texts)
             lines += [
                 said.title,
                 *(f"    {line}" for line in said.body.splitlines()),
@@ -80,13 +76,29 @@ class Digests:
                 "",
             ]
         if len(found) > LINES:
-            lines += [f"And more: {self.origin}/sent", ""]
-        lines.append(f"Choose what is in this letter, or stop it: {self.origin}/settings/notifications")
-        letters.send_digest(
-            connection, user, f"Your mail: {subject}", "\n".join(lines), tracking=self.tracking(), now=now
-        )
+            lines += [texts.say("And more: %(address)s", address=f"{self.origin}/sent"), ""]
+        settings = f"{self.origin}/settings/notifications"
+        lines.append(texts.say("Choose what is in this letter, or stop it: %(address)s", address=settings))
+        subject = texts.say("Your mail: %(numbers)s", numbers=numbers)
+        letters.send_digest(connection, user, subject, "\n".join(lines), tracking=self.tracking(), now=now)
         log.info("digest.written", lines=len(found[:LINES]))
         return True
+
+
+def _number(act: Act, number: int, texts: Texts) -> str:
+    match act:
+        case Act.OPENED:
+            return texts.plural("%(number)s opened", "%(number)s opened", number)
+        case Act.CLICKED:
+            return texts.plural("%(number)s click", "%(number)s clicks", number)
+        case Act.REPLIED:
+            return texts.plural("%(number)s reply", "%(number)s replies", number)
+        case Act.BOUNCED:
+            return texts.plural("%(number)s bounce", "%(number)s bounces", number)
+        case Act.UNOPENED:
+            return texts.plural("%(number)s reminder", "%(number)s reminders", number)
+        case _:
+            return texts.plural("%(number)s reminder of an answer", "%(number)s reminders of answers", number)
 
 
 def _due(connection: Connection, now: datetime) -> dict[UserId, Wants]:

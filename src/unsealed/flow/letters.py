@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from email.header import Header
 from email.utils import format_datetime
 
 from sqlalchemy import Connection, Engine
@@ -20,31 +21,41 @@ from unsealed.flow import send
 from unsealed.model.errors import Refused
 from unsealed.model.message import AddressKind, Outgoing, Recipient, UserId
 from unsealed.model.policy import OFF
+from unsealed.model.texts import ENGLISH, Texts, later
 from unsealed.store import identities, members, people
 
-CODE = """\
-{sender} wants to send mail from the address {to}
-through Unsealed at {origin}
+CODE = later("""\
+%(sender)s wants to send mail from the address %(to)s
+through Unsealed at %(origin)s
 
 If that is you, enter this code within 15 minutes, in Settings, Addresses:
 
-    {code}
+    %(code)s
 
 If it is not, do nothing: without the code nobody can.
-"""
-INVITATION = """\
-{sender} invites you to Unsealed at {origin}
+""")
+INVITATION = later("""\
+%(sender)s invites you to Unsealed at %(origin)s
 
 It sends mail and shows what became of it. This link lets you in once,
 within 7 days; there you choose a password:
 
-    {link}
+    %(link)s
 
 If you do not know what this is about, do nothing.
-"""
+""")
 
 
-def send_code(engine: Engine, user: UserId, address: str, *, origin: str, tracking: Tracking, now: datetime) -> str:
+def send_code(
+    engine: Engine,
+    user: UserId,
+    address: str,
+    *,
+    origin: str,
+    tracking: Tracking,
+    now: datetime,
+    texts: Texts = ENGLISH,
+) -> str:
     """Mail a code to an address that the user wants to send from; the address in the form in which it is kept.
 
     origin: base of the pages, for the words.
@@ -56,8 +67,8 @@ def send_code(engine: Engine, user: UserId, address: str, *, origin: str, tracki
     with engine.begin() as connection:
         sender = _name_of(connection, user)
         to, code = identities.new_code(connection, user, address, now)
-        words = CODE.format(sender=sender, to=to, origin=origin, code=code)
-        raw = letter(sender, to, "Is this address yours?", words, now)
+        words = texts.say(CODE, sender=sender, to=to, origin=origin, code=code)
+        raw = letter(sender, to, texts.say("Is this address yours?"), words, now)
         # Back to the address itself: a report to the sender would hold the code.
         _post(connection, user, to, to, raw, sealed=True, tracking=tracking, now=now)
     return to
@@ -73,6 +84,7 @@ def invite(
     origin: str,
     tracking: Tracking | None,
     now: datetime,
+    texts: Texts = ENGLISH,
 ) -> tuple[str, str]:
     """Add somebody and mail them a one-time link: the address in the form in which it is kept, and the link.
 
@@ -87,8 +99,8 @@ def invite(
         address = link(secret)
         if tracking is not None:
             sender = _name_of(connection, by)
-            words = INVITATION.format(sender=sender, origin=origin, link=address)
-            raw = letter(sender, to, "Your invitation", words, now)
+            words = texts.say(INVITATION, sender=sender, origin=origin, link=address)
+            raw = letter(sender, to, texts.say("Your invitation"), words, now)
             _post(connection, by, sender, to, raw, sealed=False, tracking=tracking, now=now)
     return to, address
 
@@ -96,7 +108,7 @@ def invite(
 def send_digest(
     connection: Connection, user: UserId, subject: str, words: str, *, tracking: Tracking, now: datetime
 ) -> None:
-    """Mail a summary to the user's own address. subject: ASCII."""
+    """Mail a summary to the user's own address."""
     own = _name_of(connection, user)
     _post(connection, user, own, own, letter(own, own, subject, words, now), sealed=False, tracking=tracking, now=now)
 
@@ -104,7 +116,7 @@ def send_digest(
 def _name_of(connection: Connection, user: UserId) -> str:
     found = people.user(connection, user)
     if found is None:
-        raise Refused("this account was removed")
+        raise Refused(later("this account was removed"))
     return found.email
 
 
@@ -115,7 +127,7 @@ def letter(sender: str, to: str, subject: str, words: str, now: datetime) -> byt
     head = [
         f"From: <{sender}>",
         f"To: <{to}>",
-        f"Subject: {subject}",
+        f"Subject: {_encoded(subject)}",
         f"Date: {format_datetime(now)}",
         f"Message-ID: <{secrets.token_hex(16)}@{domain if domain.isascii() else 'localhost'}>",
         "Auto-Submitted: auto-generated",  # RFC 3834 §5: no answering machine answers it
@@ -124,6 +136,13 @@ def letter(sender: str, to: str, subject: str, words: str, now: datetime) -> byt
         "Content-Transfer-Encoding: 8bit",
     ]
     return "\r\n".join([*head, "", *words.splitlines(), ""]).encode()
+
+
+def _encoded(subject: str) -> str:
+    """As it stands in a head: RFC 2047, where it has more than ASCII."""
+    if subject.isascii():
+        return subject
+    return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
 def _post(

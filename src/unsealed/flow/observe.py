@@ -23,6 +23,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.ports import Keys
 from unsealed.model.reply import Fate, Found, Incoming, Kind, Mailbox
+from unsealed.model.texts import later
 from unsealed.store import feed, mailboxes, replies
 from unsealed.store.feed import Change
 from unsealed.store.mailboxes import Cursor, Kept
@@ -54,7 +55,7 @@ def opened(kept: Kept, keys: Keys) -> Mailbox:
     try:
         password = unseal(keys, kept.secret, purpose=mailboxes.purpose(kept.owner))
     except BadInput:
-        raise BadInput("the kept password cannot be opened with this key ring; enter it again") from None
+        raise BadInput(later("the kept password cannot be opened with this key ring; enter it again")) from None
     return Mailbox(host=kept.host, port=kept.port, tls=kept.tls, user=kept.user, password=password)
 
 

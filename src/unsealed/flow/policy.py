@@ -28,6 +28,7 @@ from unsealed.model.errors import AboveCeiling, Refused
 from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Said, Scope, Switches
 from unsealed.model.template import TemplateId
+from unsealed.model.texts import later
 from unsealed.model.view import PolicyRow
 from unsealed.store import identities, people, policies, templates
 from unsealed.store.policies import EVERYBODY
@@ -190,5 +191,5 @@ def _owner(connection: Connection, user: UserId, *, everybody: bool) -> UserId:
     if not everybody:
         return user
     if not decides(connection, user):
-        raise Refused("only the owner of this installation decides for everybody")
+        raise Refused(later("only the owner of this installation decides for everybody"))
     return EVERYBODY

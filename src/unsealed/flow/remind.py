@@ -21,7 +21,8 @@ from unsealed.model.message import public_id
 from unsealed.model.notice import Act, Heard
 from unsealed.model.ports import Clock
 from unsealed.model.reminder import Unless
-from unsealed.store import devices, notices, reminders
+from unsealed.model.texts import ENGLISH_ALONE, Languages
+from unsealed.store import devices, notices, preferences, reminders
 from unsealed.store.engine import alone, reading
 from unsealed.store.reminders import Due
 
@@ -40,6 +41,7 @@ class Reminders:
     origin: str
     tracking: Callable[[], Tracking]
     clock: Clock
+    languages: Languages = ENGLISH_ALONE
 
     def look(self) -> int:
         """End what is due; how many letters were written."""
@@ -62,19 +64,25 @@ class Reminders:
         off = notices.silence(connection, it.user).realtime_off
         if devices.listed(connection, it.user) and not off:
             return False
-        who = " ".join(it.who.split()) or "anybody"
-        what = "There is no answer from" if it.unless is Unless.ANSWERED else "There is no signal from"
+        texts = self.languages.of(preferences.language_of_letters(connection, it.user))
+        who = " ".join(it.who.split()) or texts.say("anybody")
+        if it.unless is Unless.ANSWERED:
+            subject = texts.say("Reminder: no answer yet")
+            first = texts.say("You wanted to be reminded. There is no answer from %(who)s to:", who=who)
+        else:
+            subject = texts.say("Reminder: no signal yet")
+            first = texts.say("You wanted to be reminded. There is no signal from %(who)s to:", who=who)
+        title = " ".join(it.subject.split()) or texts.say("(no subject)")
         lines = [
-            f"You wanted to be reminded. {what} {who} to:",
+            first,
             "",
-            f"    {' '.join(it.subject.split()) or '(no subject)'}",
+            f"    {title}",
             f"    {self.origin}/message/{public_id(it.message)}",
             "",
-            "No signal is not the same as unread: many mail programs load no pictures, and say nothing.",
+            texts.say("No signal is not the same as unread: many mail programs load no pictures, and say nothing."),
             "",
-            f"All reminders: {self.origin}/opened?state=reminders",
+            texts.say("All reminders: %(address)s", address=f"{self.origin}/opened?state=reminders"),
         ]
-        subject = "Reminder: no answer yet" if it.unless is Unless.ANSWERED else "Reminder: no signal yet"
         letters.send_digest(connection, it.user, subject, "\n".join(lines), tracking=self.tracking(), now=now)
         return True
 

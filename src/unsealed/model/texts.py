@@ -123,3 +123,6 @@ class Languages:
             if texts := self.known.get(code) or self.known.get(code.partition("-")[0]):
                 return texts
         return ENGLISH
+
+
+ENGLISH_ALONE = Languages()

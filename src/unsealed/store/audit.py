@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, select
 
 from unsealed.model.message import UserId
+from unsealed.model.texts import later
 from unsealed.model.view import AuditRow
 from unsealed.store.schema import audit
 
@@ -18,24 +19,24 @@ LINES = 100  # of a page
 
 
 class What(StrEnum):
-    CORRECTED = "corrected"
-    UNDONE = "correction undone"
-    DEVICE_ADDED = "device added"
-    DEVICE_REMOVED = "device removed"
-    TRACKING = "tracking changed"
-    GIVEN = "access given"  # to a program
-    REVOKED = "access revoked"
-    SIGNED_OUT = "browser signed out"
-    SIGN_IN = "password changed"
-    ADDRESS_ADDED = "address added"
-    ADDRESS_REMOVED = "address removed"
-    MAILBOX_ADDED = "mailbox connected"
-    MAILBOX_REMOVED = "mailbox disconnected"
-    SENDING = "way of mail changed"
-    INVITED = "person invited"
-    ROLE = "role changed"
-    REMOVED = "person removed"
-    REPORTS = "reports changed"
+    CORRECTED = later("corrected")
+    UNDONE = later("correction undone")
+    DEVICE_ADDED = later("device added")
+    DEVICE_REMOVED = later("device removed")
+    TRACKING = later("tracking changed")
+    GIVEN = later("access given")  # to a program
+    REVOKED = later("access revoked")
+    SIGNED_OUT = later("browser signed out")
+    SIGN_IN = later("password changed")
+    ADDRESS_ADDED = later("address added")
+    ADDRESS_REMOVED = later("address removed")
+    MAILBOX_ADDED = later("mailbox connected")
+    MAILBOX_REMOVED = later("mailbox disconnected")
+    SENDING = later("way of mail changed")
+    INVITED = later("person invited")
+    ROLE = later("role changed")
+    REMOVED = later("person removed")
+    REPORTS = later("reports changed")
 
 
 def note(connection: Connection, user: UserId, what: What, words: str, now: datetime) -> None:

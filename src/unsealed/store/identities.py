@@ -21,6 +21,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from unsealed.model.draft import Identity
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
+from unsealed.model.texts import later
 from unsealed.store import audit, people
 from unsealed.store.schema import address_codes, identities, users
 
@@ -75,7 +76,7 @@ def clean_name(words: str) -> str:
         BadInput: too long.
     """
     if len(words) > NAME_LETTERS:
-        raise BadInput(f"the name is longer than {NAME_LETTERS} characters")
+        raise BadInput(later("the name is longer than %(number)s characters"), number=NAME_LETTERS)
     return people.one_line(words)
 
 
@@ -87,7 +88,7 @@ def clean_signature(words: str) -> str:
     """
     lines = words.replace("\r\n", "\n").replace("\r", "\n")
     if len(lines) > SIGNATURE_LETTERS:
-        raise BadInput(f"the signature is longer than {SIGNATURE_LETTERS} characters")
+        raise BadInput(later("the signature is longer than %(number)s characters"), number=SIGNATURE_LETTERS)
     kept = (each for each in lines if each in "\n\t" or each.isprintable() or each in _HARMLESS)
     return "".join(kept).rstrip()
 
@@ -127,14 +128,15 @@ def new_code(connection: Connection, user: UserId, address: str, now: datetime) 
     """
     cleaned = people.clean_address(address)
     if people.may_send_from(connection, user, cleaned):
-        raise BadInput(f"you send from {cleaned} already")
+        raise BadInput(later("you send from %(address)s already"), address=cleaned)
     c = address_codes.c
     connection.execute(delete(address_codes).where(c.created_at < now - CODES_KEPT))
     lately = select(func.count()).select_from(address_codes).where(c.created_at > now - HOUR)
     if connection.execute(lately.where(c.user_id == user)).scalar_one() >= CODES_OF_USER:
-        raise Refused("you asked for many codes within an hour; wait an hour, then try again")
+        raise Refused(later("you asked for many codes within an hour; wait an hour, then try again"))
     if connection.execute(lately.where(c.address == cleaned)).scalar_one() >= CODES_OF_ADDRESS:
-        raise Refused(f"{CODES_OF_ADDRESS} codes went to {cleaned} within an hour; wait an hour, then try again")
+        words = later("%(number)s codes went to %(address)s within an hour; wait an hour, then try again")
+        raise Refused(words, number=CODES_OF_ADDRESS, address=cleaned)
     code = f"{secrets.randbelow(10**6):06}"
     mine = update(address_codes).where(c.user_id == user, c.address == cleaned, c.ended_at.is_(None))
     connection.execute(mine.values(ended_at=now))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
+from unsealed.model.texts import later
 from unsealed.store import audit, people, proofs
 from unsealed.store.people import Role, User
 from unsealed.store.schema import credentials, login_links, mailboxes, sessions, users
@@ -72,7 +73,7 @@ def invite(connection: Connection, by: UserId, email: str, role: str, now: datet
         _check(actor, wanted)
         user = people.add_user(connection, address, wanted, now)
     elif known.has_password or _has_programs(connection, known.id):
-        raise BadInput(f"{address} is here already")
+        raise BadInput(later("%(address)s is here already"), address=address)
     else:
         _check(actor, known.role)
         user, wanted, address = known.id, known.role, known.email
@@ -115,7 +116,7 @@ def remove(connection: Connection, by: UserId, user: UserId, now: datetime) -> N
     if target.role is Role.OWNER:
         _leave_an_owner(connection)
     if by == user:
-        raise Refused("nobody removes themselves; ask another owner or administrator")
+        raise Refused(later("nobody removes themselves; ask another owner or administrator"))
     connection.execute(update(users).where(users.c.id == user).values(removed_at=now, password_hash=None))
     for table in (sessions, credentials, login_links, mailboxes):
         connection.execute(delete(table).where(table.c.user_id == user))
@@ -131,14 +132,14 @@ def _has_programs(connection: Connection, user: UserId) -> bool:
 def _actor(connection: Connection, by: UserId) -> User:
     found = people.user(connection, by)
     if found is None or found.role is Role.MEMBER:
-        raise Refused("only owners and administrators may do that")
+        raise Refused(later("only owners and administrators may do that"))
     return found
 
 
 def _target(connection: Connection, user: UserId) -> User:
     found = people.user(connection, user)
     if found is None:
-        raise BadInput("there is no such person")
+        raise BadInput(later("there is no such person"))
     return found
 
 
@@ -151,14 +152,14 @@ def _role(role: str) -> Role:
 
 def _check(actor: User, role: Role) -> None:
     if not may(actor.role, role):
-        raise Refused("only owners may add, change or remove owners")
+        raise Refused(later("only owners may add, change or remove owners"))
 
 
 def _leave_an_owner(connection: Connection) -> None:
     # Locked, so that two owners who go at the same time do not both count on the other.
     owners = select(users.c.id).where(users.c.role == Role.OWNER, users.c.removed_at.is_(None)).with_for_update()
     if len(connection.execute(owners).all()) < 2:
-        raise Refused("this is the only owner; make somebody else an owner first")
+        raise Refused(later("this is the only owner; make somebody else an owner first"))
 
 
 def _note(connection: Connection, by: User, about: User, what: audit.What, words: str, now: datetime) -> None:

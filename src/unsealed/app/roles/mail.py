@@ -12,6 +12,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from unsealed.app.config import Settings
+from unsealed.app.languages import languages
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready
 from unsealed.app.wire import LiveKeys, certificate, now, push_key, trust_for_people
@@ -57,10 +58,20 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         return Tracking(base_url=settings.track_url, keys=keys, key_id=keys.newest)
 
     notifier = Notifier(
-        engine, _bells(settings, engine, keys), keys=keys, clock=now, writer=writer, owner=f"notify-{owner}"[:32]
+        engine,
+        _bells(settings, engine, keys),
+        keys=keys,
+        clock=now,
+        writer=writer,
+        languages=languages(),
+        owner=f"notify-{owner}"[:32],
     )
-    digests = digest.Digests(engine=engine, origin=settings.web_url, tracking=tracking, clock=now)
-    reminders = remind.Reminders(engine=engine, origin=settings.web_url, tracking=tracking, clock=now)
+    digests = digest.Digests(
+        engine=engine, origin=settings.web_url, tracking=tracking, clock=now, languages=languages()
+    )
+    reminders = remind.Reminders(
+        engine=engine, origin=settings.web_url, tracking=tracking, clock=now, languages=languages()
+    )
     server = SubmissionServer(
         engine,
         writer,

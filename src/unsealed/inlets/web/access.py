@@ -20,20 +20,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.inlets.auth import session_cookie
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.settings import NOT_YOURS, browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId
+from unsealed.model.texts import later
 from unsealed.store import audit, people, proofs
 from unsealed.store.proofs import Credential, CredentialKind, Session
 
 log = structlog.get_logger(__name__)
 
 DONE = {
-    "revoked": "Revoked. Programs that used it are refused from now on.",
-    "out": "That browser is signed out.",
-    "others-out": "All other browsers are signed out.",
-    "password": "The new password is kept. All other browsers are signed out.",
+    "revoked": later("Revoked. Programs that used it are refused from now on."),
+    "out": later("That browser is signed out."),
+    "others-out": later("All other browsers are signed out."),
+    "password": later("The new password is kept. All other browsers are signed out."),
 }
 KINDS = {CredentialKind.SMTP: "app password", CredentialKind.API: "API token"}
 
@@ -177,7 +178,7 @@ async def page(
         made=made,
         done=done,
         here=who.session.hash,
-        named=lambda session: browser_name(session.user_agent),
+        named=lambda session: browser_name(session.user_agent, language(request)),
     )
 
 

@@ -18,25 +18,28 @@ from starlette.routing import Route
 
 from unsealed.flow import letters
 from unsealed.inlets.web.access import done_at
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.settings import NOT_YOURS
 from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, person, surroundings
 from unsealed.model.draft import Identity
 from unsealed.model.errors import BadInput, Refused, sentence
+from unsealed.model.texts import later
 from unsealed.store import identities
 from unsealed.store.identities import NAME_LETTERS, SIGNATURE_LETTERS, Proof, Waiting
 
 HERE = "/settings/identities"
 DONE = {
-    "sent": "A code is on its way. Enter it here within 15 minutes.",
-    "proven": "The address is yours. You can send from it now.",
-    "kept": "Saved.",
-    "removed": "Removed. Nothing can be sent from it any more.",
+    "sent": later("A code is on its way. Enter it here within 15 minutes."),
+    "proven": later("The address is yours. You can send from it now."),
+    "kept": later("Saved."),
+    "removed": later("Removed. Nothing can be sent from it any more."),
 }
 WRONG = {
-    Proof.WRONG: "This is not the code of the newest letter to this address.",
-    Proof.NONE: "The code is too old, or was tried too often. Have another one sent.",
-    Proof.TAKEN: "Another user here sends from this address. They can remove it in their settings; then try again.",
+    Proof.WRONG: later("This is not the code of the newest letter to this address."),
+    Proof.NONE: later("The code is too old, or was tried too often. Have another one sent."),
+    Proof.TAKEN: later(
+        "Another user here sends from this address. They can remove it in their settings; then try again."
+    ),
 }
 
 
@@ -48,18 +51,20 @@ async def addresses(request: Request) -> Response:
 async def send_code(request: Request) -> Response:
     """POST: mail a code to an address. Form: address."""
     around, user, address = surroundings(request), person(request).id, request.state.form.get("address", "")
-    tracking = newest_tracking(around)
+    tracking, texts = newest_tracking(around), language(request)
 
     def send() -> str:
         return letters.send_code(
-            around.engine, user, address, origin=around.origin, tracking=tracking, now=around.clock()
+            around.engine, user, address, origin=around.origin, tracking=tracking, now=around.clock(), texts=texts
         )
 
     try:
         await run_in_threadpool(send)
     except (BadInput, Refused) as error:
         status = 429 if isinstance(error, Refused) else 422
-        return await _page(request, status=status, wrong={"address": sentence(error)}, typed={"address": address})
+        return await _page(
+            request, status=status, wrong={"address": sentence(error, language(request))}, typed={"address": address}
+        )
     return done_at(HERE, "sent", "waiting")
 
 
@@ -72,7 +77,9 @@ async def enter_code(request: Request) -> Response:
     )
     if proof is Proof.PROVEN:
         return done_at(HERE, "proven", "addresses")
-    return await _page(request, status=422, wrong={"code": WRONG[proof], "code-of": address.strip().lower()})
+    return await _page(
+        request, status=422, wrong={"code": language(request).say(WRONG[proof]), "code-of": address.strip().lower()}
+    )
 
 
 async def describe(request: Request) -> Response:
@@ -83,11 +90,11 @@ async def describe(request: Request) -> Response:
     try:
         name = identities.clean_name(form.get("name", ""))
     except BadInput as error:
-        wrong["name"] = sentence(error)
+        wrong["name"] = sentence(error, language(request))
     try:
         signature = identities.clean_signature(form.get("signature", ""))
     except BadInput as error:
-        wrong["signature"] = sentence(error)
+        wrong["signature"] = sentence(error, language(request))
     if wrong:
         return await _page(request, status=422, wrong=wrong, typed=form)
     if not await changed(
@@ -106,7 +113,7 @@ async def remove(request: Request) -> Response:
         if not await changed(request, lambda connection: identities.remove(connection, user, address, now)):
             raise HTTPException(404, NOT_YOURS)
     except Refused as error:
-        return await _page(request, status=422, wrong={"addresses": sentence(error)})
+        return await _page(request, status=422, wrong={"addresses": sentence(error, language(request))})
     return done_at(HERE, "removed", "addresses")
 
 

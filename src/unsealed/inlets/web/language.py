@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.web.page import language, render
+from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import changed, person, surroundings
 from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
@@ -21,7 +21,7 @@ UNKNOWN = later("There is no such language here. Choose one of the list.")
 
 async def page(request: Request) -> Response:
     """The choice, each language in its own words and with a date as it writes them."""
-    around, texts = surroundings(request), language(request)
+    around = surroundings(request)
     asked = around.languages.of("", request.headers.get("accept-language", ""))
     now = around.clock()
     return render(
@@ -30,7 +30,7 @@ async def page(request: Request) -> Response:
         offered=[(each, Times(now, texts=each).day(now)) for each in around.languages.known.values()],
         asked=asked,
         chosen=person(request).language,
-        done=texts.say("Saved.") if "saved" in request.query_params else "",
+        done=later("Saved.") if "saved" in request.query_params else "",
     )
 
 

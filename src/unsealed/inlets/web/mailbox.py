@@ -19,12 +19,14 @@ from starlette.routing import Route
 
 from unsealed.core.next_hop import clean_host, clean_port
 from unsealed.flow import observe
+from unsealed.inlets.web import stored
 from unsealed.inlets.web.access import done_at
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.sending import Tries
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
-from unsealed.model.errors import BadInput, MailboxClosed, Unavailable, sentence
+from unsealed.model.errors import BadInput, MailboxClosed, Unavailable, UnsealedError, sentence, told
 from unsealed.model.reply import Entered, Mailbox
+from unsealed.model.texts import Texts, later
 from unsealed.model.upstream import Tls, is_local
 from unsealed.store import mailboxes
 from unsealed.store.mailboxes import Kept
@@ -37,13 +39,13 @@ USER_LETTERS, PASSWORD_LETTERS = 320, 1024
 TYPED = ("host", "port", "tls", "user")  # shown again; never the password
 BLANK = {"host": "", "port": "993", "tls": Tls.IMPLICIT.value, "user": ""}
 DONE = {
-    "connected": "Connected. Answers and reports that come from now on show on your messages.",
-    "disconnected": "Disconnected, and the password is forgotten. What was found stays.",
+    "connected": later("Connected. Answers and reports that come from now on show on your messages."),
+    "disconnected": later("Disconnected, and the password is forgotten. What was found stays."),
 }
 TLS_WORDS = {
-    Tls.IMPLICIT: "TLS from the first byte (port 993)",
-    Tls.STARTTLS: "STARTTLS (port 143)",
-    Tls.NONE: "None (this machine only)",
+    Tls.IMPLICIT: later("TLS from the first byte (port 993)"),
+    Tls.STARTTLS: later("STARTTLS (port 143)"),
+    Tls.NONE: later("None (this machine only)"),
 }
 
 
@@ -58,12 +60,14 @@ class Hint:
 
 # Sources and dates: docs/how-to/connect-your-mailbox.md
 HINTS = (
-    Hint(name="Gmail", host="imap.gmail.com", proof="an app password; needs 2-Step Verification"),
-    Hint(name="iCloud", host="imap.mail.me.com", proof="an app-specific password"),
-    Hint(name="Fastmail", host="imap.fastmail.com", proof="an app password"),
-    Hint(name="Yahoo", host="imap.mail.yahoo.com", proof="an app password"),
-    Hint(name="GMX", host="imap.gmx.net", proof="your password, once IMAP is switched on there"),
-    Hint(name="Microsoft 365", host="outlook.office365.com", proof="takes no passwords any more: not possible yet"),
+    Hint(name="Gmail", host="imap.gmail.com", proof=later("an app password; needs 2-Step Verification")),
+    Hint(name="iCloud", host="imap.mail.me.com", proof=later("an app-specific password")),
+    Hint(name="Fastmail", host="imap.fastmail.com", proof=later("an app password")),
+    Hint(name="Yahoo", host="imap.mail.yahoo.com", proof=later("an app password")),
+    Hint(name="GMX", host="imap.gmx.net", proof=later("your password, once IMAP is switched on there")),
+    Hint(
+        name="Microsoft 365", host="outlook.office365.com", proof=later("takes no passwords any more: not possible yet")
+    ),
 )
 
 
@@ -78,18 +82,18 @@ async def connect(request: Request) -> Response:
     around, who, form = surroundings(request), person(request), request.state.form
     kept = await asked(request, lambda connection: mailboxes.of(connection, who.id))
     typed = {name: form.get(name, "")[:USER_LETTERS] for name in TYPED}
-    read = _read(form, kept)
+    read = _read(form, kept, language(request))
     if not isinstance(read, _Read):
         return await _page(request, status=422, wrong=read, typed=typed)
     try:
         wanted = _wanted(request, read, kept)
         seen = await _enter(request, wanted)
     except MailboxClosed as error:
-        return await _page(request, status=422, wrong={error.field: sentence(error)}, typed=typed)
+        return await _page(request, status=422, wrong={error.field: _told(request, error)}, typed=typed)
     except BadInput as error:
-        return await _page(request, status=422, wrong={"password": sentence(error)}, typed=typed)
+        return await _page(request, status=422, wrong={"password": _told(request, error)}, typed=typed)
     except Unavailable as error:
-        return await _page(request, status=429, wrong={"": sentence(error)}, typed=typed)
+        return await _page(request, status=429, wrong={"": _told(request, error)}, typed=typed)
     if form.get("then") == "try":
         return await _page(request, typed=typed, seen=seen)
     await changed(request, lambda connection: observe.connect(connection, who.id, wanted, around.keys, around.clock()))
@@ -102,15 +106,19 @@ async def try_kept(request: Request) -> Response:
     who = person(request)
     kept = await asked(request, lambda connection: mailboxes.of(connection, who.id))
     if kept is None:
-        return await _page(request, status=422, wrong={"": "There is nothing to try yet: connect a mailbox first."})
+        return await _page(
+            request,
+            status=422,
+            wrong={"": language(request).say("There is nothing to try yet: connect a mailbox first.")},
+        )
     try:
         seen = await _enter(request, observe.opened(kept, surroundings(request).keys))
     except MailboxClosed as error:
-        return await _page(request, status=422, wrong={error.field: sentence(error)})
+        return await _page(request, status=422, wrong={error.field: _told(request, error)})
     except BadInput as error:
-        return await _page(request, status=422, wrong={"password": sentence(error)})
+        return await _page(request, status=422, wrong={"password": _told(request, error)})
     except Unavailable as error:
-        return await _page(request, status=429, wrong={"": sentence(error)})
+        return await _page(request, status=429, wrong={"": _told(request, error)})
     return await _page(request, seen=seen)
 
 
@@ -130,36 +138,40 @@ class _Read:
     password: str
 
 
-def _read(form: Mapping[str, str], kept: Kept | None) -> _Read | Mapping[str, str]:
+def _read(form: Mapping[str, str], kept: Kept | None, texts: Texts) -> _Read | Mapping[str, str]:
     """What was typed, or by field what is wrong with it."""
     wrong: dict[str, str] = {}
     host, port, tls = "", 0, Tls.IMPLICIT
     try:
         host = clean_host(form.get("host", ""))
     except BadInput as error:
-        wrong["host"] = str(error).replace("smtp.", "imap.")
+        wrong["host"] = told(error, texts).replace("smtp.", "imap.")
     try:
         port = clean_port(form.get("port", ""))
     except BadInput:
-        wrong["port"] = "From 1 to 65535; mostly 993."
+        wrong["port"] = texts.say("From 1 to 65535; mostly 993.")
     try:
         tls = Tls(form.get("tls", ""))
         if tls is Tls.NONE and host and not is_local(host):
-            wrong["tls"] = "Without TLS everybody on the way could read the password: choose TLS or STARTTLS."
+            wrong["tls"] = texts.say(
+                "Without TLS everybody on the way could read the password: choose TLS or STARTTLS."
+            )
     except ValueError:
-        wrong["tls"] = "Choose one of these."
+        wrong["tls"] = texts.say("Choose one of these.")
     user, password = form.get("user", "").strip(), form.get("password", "").strip("\r\n\t")
     if not user:
-        wrong["user"] = "Write the name that you sign in with there; mostly your whole address."
+        wrong["user"] = texts.say("Write the name that you sign in with there; mostly your whole address.")
     elif len(user) > USER_LETTERS or one_line(user) != user:
-        wrong["user"] = f"One line, {USER_LETTERS} characters at most."
+        wrong["user"] = texts.say("One line, %(number)s characters at most.", number=texts.number(USER_LETTERS))
     same = kept is not None and (kept.host, kept.user) == (host, user)
     if not password and not same:
         wrong["password"] = (
-            "Write its password." if kept is None else "Type it again: the kept one was for another name."
+            texts.say("Write its password.")
+            if kept is None
+            else texts.say("Type it again: the kept one was for another name.")
         )
     elif len(password) > PASSWORD_LETTERS or not password.isprintable():
-        wrong["password"] = f"One line, {PASSWORD_LETTERS} characters at most."
+        wrong["password"] = texts.say("One line, %(number)s characters at most.", number=texts.number(PASSWORD_LETTERS))
     return wrong or _Read(host=host, port=port, tls=tls, user=user, password=password)
 
 
@@ -168,6 +180,11 @@ def _wanted(request: Request, read: _Read, kept: Kept | None) -> Mailbox:
     if not password and kept is not None:
         password = observe.opened(kept, surroundings(request).keys).password
     return Mailbox(host=read.host, port=read.port, tls=read.tls, user=read.user, password=password)
+
+
+def _told(request: Request, error: UnsealedError) -> str:
+    texts = language(request)
+    return sentence(stored.reread(told(error, texts), texts))
 
 
 async def _enter(request: Request, wanted: Mailbox) -> Entered:
@@ -180,7 +197,7 @@ async def _enter(request: Request, wanted: Mailbox) -> Entered:
     around, who = surroundings(request), person(request)
     enter = around.enter_mailbox
     if enter is None:
-        raise Unavailable("mailboxes cannot be looked at here")
+        raise Unavailable(later("mailboxes cannot be looked at here"))
     tries: Tries = request.app.state.tries
     tries.begin(who.id, around.clock())
     try:

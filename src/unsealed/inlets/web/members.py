@@ -19,19 +19,22 @@ from starlette.routing import Route
 
 from unsealed.flow import letters
 from unsealed.inlets.web.access import done_at
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, changed, newest_tracking, person, surroundings
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import UserId, from_public_id, public_id
+from unsealed.model.texts import later
 from unsealed.store import members
 from unsealed.store.people import Role
 
 HERE = "/settings/people"
-NOT_FOR_YOU = "Only owners and administrators see the people of this installation."
-ROLES = {Role.OWNER: "Owner", Role.ADMIN: "Administrator", Role.MEMBER: "Member"}
+NOT_FOR_YOU = later("Only owners and administrators see the people of this installation.")
+ROLES = {Role.OWNER: later("Owner"), Role.ADMIN: later("Administrator"), Role.MEMBER: later("Member")}
 DONE = {
-    "role": "The role was changed. It holds from the next sign-in.",
-    "removed": "Removed: signed out and refused from now on. Their mail stays, and is theirs if you invite them again.",
+    "role": later("The role was changed. It holds from the next sign-in."),
+    "removed": later(
+        "Removed: signed out and refused from now on. Their mail stays, and is theirs if you invite them again."
+    ),
 }
 
 
@@ -65,12 +68,13 @@ async def invite(request: Request) -> Response:
             origin=around.origin,
             tracking=tracking,
             now=around.clock(),
+            texts=language(request),
         )
 
     try:
         email, link = await run_in_threadpool(add)
     except (BadInput, Refused) as error:
-        return await _page(request, status=422, wrong={"email": sentence(error)}, typed=form)
+        return await _page(request, status=422, wrong={"email": sentence(error, language(request))}, typed=form)
     return await _page(request, invited=Invited(email=email, link=link))
 
 
@@ -97,7 +101,7 @@ async def _change(request: Request, done: str, change: Callable[[Connection, Use
     try:
         await changed(request, lambda connection: change(connection, UserId(number)))
     except (BadInput, Refused) as error:
-        return await _page(request, status=422, wrong={given: sentence(error)})
+        return await _page(request, status=422, wrong={given: sentence(error, language(request))})
     if number == person(request).id and request.state.form.get("role") == Role.MEMBER:
         return RedirectResponse("/settings/access", 303)  # this page is theirs no longer
     return done_at(HERE, done, "people")

@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from unsealed.flow import notify
 from unsealed.inlets.auth import user_agent
+from unsealed.inlets.web import stored
 from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, language, render, sentences, static
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -44,6 +45,7 @@ from unsealed.model.notice import (
     Wants,
     Why,
 )
+from unsealed.model.texts import Texts, later
 from unsealed.store import devices, notices
 from unsealed.store.notices import State, Waiting
 from unsealed.store.people import Role
@@ -57,54 +59,53 @@ DEVICES_MOST = 20
 LOOKS, LOOK_EVERY_S = 40, 0.1  # how long a page waits for what becomes of a test
 NAME_LETTERS, ADDRESS_LETTERS = 60, 2_000
 
-ACTS = {Act.OPENED: "Opens", Act.CLICKED: "Clicks", Act.REPLIED: "Replies", Act.BOUNCED: "Bounces"}
+ACTS = {
+    Act.OPENED: later("Opens"),
+    Act.CLICKED: later("Clicks"),
+    Act.REPLIED: later("Replies"),
+    Act.BOUNCED: later("Bounces"),
+}
 READINGS = {
-    Readings.FIRST: ("The first reading", "Once for each recipient. Calm, and usually enough."),
-    Readings.EVERY: ("Every reading", "Also when somebody comes back to it, once for each reading."),
-    Readings.HOT: ("Only hot ones", "The third reading within an hour: somebody is busy with it now."),
+    Readings.FIRST: (later("The first reading"), later("Once for each recipient. Calm, and usually enough.")),
+    Readings.EVERY: (later("Every reading"), later("Also when somebody comes back to it, once for each reading.")),
+    Readings.HOT: (later("Only hot ones"), later("The third reading within an hour: somebody is busy with it now.")),
 }
 CHANNELS = {
-    Channel.PAGE: ("In the page", "A card in the corner while Unsealed is open."),
-    Channel.SYSTEM: ("By this browser", "A system notice while Unsealed is open in a tab behind others."),
-    Channel.PUSH: ("On your devices", "Phones, tablets and browsers below, also while nothing is open."),
-    Channel.CHAT: ("In chats", "The services below."),
-    Channel.DIGEST: ("One letter a day", "To your own address, with all that happened, the quiet hours too."),
+    Channel.PAGE: (later("In the page"), later("A card in the corner while Unsealed is open.")),
+    Channel.SYSTEM: (later("By this browser"), later("A system notice while Unsealed is open in a tab behind others.")),
+    Channel.PUSH: (later("On your devices"), later("Phones, tablets and browsers below, also while nothing is open.")),
+    Channel.CHAT: (later("In chats"), later("The services below.")),
+    Channel.DIGEST: (
+        later("One letter a day"),
+        later("To your own address, with all that happened, the quiet hours too."),
+    ),
 }
 DETAILS = {
-    Detail.ALL: ("Everything", "Who, what, which message, on what, from where, how sure."),
-    Detail.WHO: ("Who did what", "No subject, no place."),
-    Detail.NOTHING: ("That something happened", "No names."),
+    Detail.ALL: (later("Everything"), later("Who, what, which message, on what, from where, how sure.")),
+    Detail.WHO: (later("Who did what"), later("No subject, no place.")),
+    Detail.NOTHING: (later("That something happened"), later("No names.")),
 }
 WHYS = {
-    Why.NO_PERSON: "no person did it",
-    Why.REALTIME_OFF: "all notices were off",
-    Why.MESSAGE: "this message is silenced",
-    Why.THREAD: "its conversation is silenced",
-    Why.CONTACT: "this recipient is silenced",
-    Why.ALL: "all mail of then was silenced",
-    Why.LATE: "it became known too late to be news",
-    Why.NOT_WANTED: "not among what you want to be told",
-    Why.NOT_FIRST: "not the first reading",
-    Why.NOT_HOT: "not the third reading within an hour",
-    Why.SAME_READING: "that reading was told already",
-    Why.QUIET: "quiet hours",
-    Why.NO_CHANNEL: "no way to tell you is chosen",
-}
-VERBS = {
-    Act.OPENED: "opened",
-    Act.CLICKED: "clicked",
-    Act.REPLIED: "replied",
-    Act.BOUNCED: "bounced",
-    Act.TESTED: "",
-    Act.UNOPENED: "gave no signal yet",
-    Act.NO_REPLY: "did not answer yet",
+    Why.NO_PERSON: later("no person did it"),
+    Why.REALTIME_OFF: later("all notices were off"),
+    Why.MESSAGE: later("this message is silenced"),
+    Why.THREAD: later("its conversation is silenced"),
+    Why.CONTACT: later("this recipient is silenced"),
+    Why.ALL: later("all mail of then was silenced"),
+    Why.LATE: later("it became known too late to be news"),
+    Why.NOT_WANTED: later("not among what you want to be told"),
+    Why.NOT_FIRST: later("not the first reading"),
+    Why.NOT_HOT: later("not the third reading within an hour"),
+    Why.SAME_READING: later("that reading was told already"),
+    Why.QUIET: later("quiet hours"),
+    Why.NO_CHANNEL: later("no way to tell you is chosen"),
 }
 DONE = {
-    "kept": "Saved.",
-    "added": "Notices go there as well from now on.",
-    "removed": "Removed. Nothing is sent there any more.",
+    "kept": later("Saved."),
+    "added": later("Notices go there as well from now on."),
+    "removed": later("Removed. Nothing is sent there any more."),
 }
-NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
+NOT_YOURS = later("It is gone already, or it was never yours. Nothing was changed.")
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -137,7 +138,9 @@ async def keep(request: Request) -> Response:
             detail=Detail(form.get("detail", "")),
         )
     except ValueError:
-        words = "Nothing was saved: choose one of each list, write times as 22:00, and 0 to 52 weeks."
+        words = language(request).say(
+            "Nothing was saved: choose one of each list, write times as 22:00, and 0 to 52 weeks."
+        )
         return await _page(request, status=422, wrong={"wants": words})
     await changed(request, lambda connection: notices.want(connection, user, said))
     return RedirectResponse("/settings/notifications?kept#wants", 303)
@@ -149,12 +152,12 @@ async def add_device(request: Request) -> Response:
     device = Device(
         id=DeviceId(0),
         channel=Channel.PUSH,
-        name=browser_name(user_agent(request)),
+        name=browser_name(user_agent(request), language(request)),
         address=form.get("address", "")[:ADDRESS_LETTERS],
         key=form.get("key", "")[:200],
         auth=form.get("auth", "")[:100],
     )
-    words = "" if device.key and device.auth else "This browser gave no keys. Nothing was added."
+    words = "" if device.key and device.auth else language(request).say("This browser gave no keys. Nothing was added.")
     words = words or await _add(request, user, device)
     if words:
         return JSONResponse({"error": words}, 422)
@@ -168,7 +171,7 @@ async def add_chat(request: Request) -> Response:
     device = Device(
         id=DeviceId(0),
         channel=Channel.CHAT,
-        name=form.get("name", "").strip()[:NAME_LETTERS] or "Chat",
+        name=form.get("name", "").strip()[:NAME_LETTERS] or language(request).say("Chat"),
         address=address[:ADDRESS_LETTERS],
         trusted=_runs_it(request),
     )
@@ -180,13 +183,13 @@ async def add_chat(request: Request) -> Response:
 
 async def _add(request: Request, user: UserId, device: Device) -> str:
     """Why the device cannot be added; "" when it was."""
-    around = surroundings(request)
+    around, texts = surroundings(request), language(request)
     if words := around.may_notify(device):
-        return words
+        return stored.reread(words, texts)
 
     def work(connection: Connection) -> str:
         if len(devices.listed(connection, user)) >= DEVICES_MOST:
-            return f"There are {DEVICES_MOST} already. Remove one first."
+            return texts.say("There are %(number)s already. Remove one first.", number=DEVICES_MOST)
         notify.add_device(connection, user, device, around.keys, around.clock())
         return ""
 
@@ -258,7 +261,6 @@ async def _page(
         channels=CHANNELS,
         details=DETAILS,
         whys=WHYS,
-        verbs=VERBS,
         chats=around.chats,
         push_key=around.push_key,
         runs_it=_runs_it(request),
@@ -286,7 +288,8 @@ async def new(request: Request) -> Response:
         return notices.wants(connection, user), notices.silence(connection, user), found, leaders
 
     wants, silence, found, leaders = await asked(request, look)
-    told = [_shown(each, leaders.get(each.leader or NoticeId(0)), wants) for each in found] if given else []
+    texts = language(request)
+    told = [_shown(each, leaders.get(each.leader or NoticeId(0)), wants, texts) for each in found] if given else []
     return JSONResponse(
         {
             "at": str((now - EPOCH) // MICROSECOND),
@@ -299,11 +302,11 @@ async def new(request: Request) -> Response:
     )
 
 
-def _shown(it: Waiting, leader: Waiting | None, wants: Wants) -> dict[str, object]:
+def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> dict[str, object]:
     gone = it.state is State.BACK
     shown = leader if leader is not None and not gone else it
-    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone)
-    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone)
+    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone, texts=texts)
+    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone, texts=texts)
     return {
         "key": f"{it.id}.{(_decided(it) - EPOCH) // MICROSECOND}",
         "tag": full.tag,
@@ -327,11 +330,17 @@ def _decided(it: Waiting) -> datetime:
 
 
 async def worker(request: Request) -> Response:
-    """`/sw.js`: the service worker, which must lie above all pages; with the files that it keeps for being offline."""
+    """`/sw.js`: the service worker, which must lie above all pages; with the files that it keeps for being offline, and
+    its words, which no page gives it."""
     names = ("look.css", "icons.svg", "seal.svg", "texts.js", "offline.js")
     texts = language(request)
     said = [sentences(texts)] if texts.scripts else []
-    head = f"const FILES = {json.dumps(['/offline', *map(static, names), *said])};\n"
+    told = {
+        "open": texts.within("notice", "Open"),
+        "mute": texts.within("notice", "Mute"),
+        "something": texts.say("Something happened to your mail."),
+    }
+    head = f"const FILES = {json.dumps(['/offline', *map(static, names), *said])};\nconst SAID = {json.dumps(told)};\n"
     content = head.encode() + STATIC["worker.js"].content
     return Response(content, media_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
@@ -346,7 +355,7 @@ async def manifest(request: Request) -> Response:
     told = {
         "name": "Unsealed",
         "short_name": "Unsealed",
-        "description": "Who opened your mail, when, and how sure that is.",
+        "description": language(request).say("Who opened your mail, when, and how sure that is."),
         "id": "/",
         "start_url": "/sent",
         "scope": "/",

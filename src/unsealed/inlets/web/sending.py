@@ -23,12 +23,14 @@ from starlette.routing import Route
 from unsealed.core.next_hop import Written
 from unsealed.flow import upstreams
 from unsealed.flow.letters import letter
+from unsealed.inlets.web import stored
 from unsealed.inlets.web.access import done_at
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.ports import Parcel
+from unsealed.model.texts import later
 from unsealed.model.upstream import Attempt, Auth, Tls, Trouble, Upstream
 from unsealed.store import identities
 from unsealed.store.people import Role
@@ -42,47 +44,70 @@ TRIES, TRIES_WITHIN = 10, timedelta(minutes=10)  # of one person
 SHOWN_LETTERS = 1_000  # of what was typed
 TYPED = ("host", "port", "tls", "auth", "user", "token_url", "client_id")  # shown again; never a secret
 DONE = {
-    "kept": "Saved. Letters leave this way from now on, those that wait too.",
-    "removed": "Removed, with its password. Letters go the usual way from now on, those that wait too.",
+    "kept": later("Saved. Letters leave this way from now on, those that wait too."),
+    "removed": later("Removed, with its password. Letters go the usual way from now on, those that wait too."),
 }
 TLS_WORDS = {
-    Tls.STARTTLS: "STARTTLS (port 587)",
-    Tls.IMPLICIT: "TLS from the first byte (port 465)",
-    Tls.NONE: "None (this machine only)",
+    Tls.STARTTLS: later("STARTTLS (port 587)"),
+    Tls.IMPLICIT: later("TLS from the first byte (port 465)"),
+    Tls.NONE: later("None (this machine only)"),
 }
-AUTH_WORDS = {Auth.PASSWORD: "Password", Auth.XOAUTH2: "OAuth (XOAUTH2)"}
-NOTHING_KEPT = "There is nothing to try out yet: save the server first."
-LETTER = """\
+AUTH_WORDS = {Auth.PASSWORD: later("Password"), Auth.XOAUTH2: later("OAuth (XOAUTH2)")}
+NOTHING_KEPT = later("There is nothing to try out yet: save the server first.")
+LETTER = later("""\
 This letter was sent to see whether mail leaves.
 
-It came from Unsealed at {origin}
-by {host} port {port}. Nothing in it is tracked.
-"""
+It came from Unsealed at %(origin)s
+by %(host)s port %(port)s. Nothing in it is tracked.
+""")
 TO_DO = {
-    Trouble.NAME: "The name of the server is not known. Look for a typing mistake: your provider's help names it under "
-    "“outgoing server” or “SMTP”.",
-    Trouble.INSIDE: "It lies in a private network. Only owners may choose such servers, unless the setting "
-    "people.private_hosts lets everybody.",
-    Trouble.REFUSED: "Nothing listens at this port. Mail is handed over at 587 with STARTTLS, or at 465 with TLS from "
-    "the first byte.",
-    Trouble.TIMEOUT: "No answer came in time. Either the port is wrong, or a firewall on the way drops the connection; "
-    "many networks do so at port 25. A server that wants TLS from the first byte is silent as well: that is port 465.",
-    Trouble.UNREACHABLE: "There is no way to it, or it hung up. Try again in a minute; if it stays, ask whoever runs "
-    "the server or this network.",
-    Trouble.NO_STARTTLS: "It offers no STARTTLS at this port, and mail does not leave in clear. Try port 465 with TLS "
-    "from the first byte.",
-    Trouble.CERTIFICATE: "Its certificate is for another name, has ended, or nobody we know vouches for it. Use the "
-    "very name that your provider gives, no alias and no number. For a server of your own, the setting upstream.ca "
-    "names who vouches for it.",
-    Trouble.TLS: "No TLS came about. Most often the kind does not fit the port: STARTTLS belongs to 587, TLS from the "
-    "first byte to 465.",
-    Trouble.SIGN_IN: "It did not take user name and password. Gmail, iCloud and Fastmail want an app password, made in "
-    "their account settings, not your usual one. Microsoft 365 wants OAuth, and SMTP switched on for the mailbox.",
-    Trouble.TOKEN: "No access token was given out. The refresh token may have ended or been revoked: get a new one. "
-    "Token address, client ID and secret must be those it was made with.",
-    Trouble.ANSWER: "It answers, but does not let us go on; its own words say why.",
-    Trouble.MESSAGE: "It let us in and refused the letter. Most providers take only letters from an address of the "
-    "account: see whether yours is one there.",
+    Trouble.NAME: later(
+        "The name of the server is not known. Look for a typing mistake: your provider's help names it under "
+        "“outgoing server” or “SMTP”."
+    ),
+    Trouble.INSIDE: later(
+        "It lies in a private network. Only owners may choose such servers, unless the setting "
+        "people.private_hosts lets everybody."
+    ),
+    Trouble.REFUSED: later(
+        "Nothing listens at this port. Mail is handed over at 587 with STARTTLS, or at 465 with TLS from "
+        "the first byte."
+    ),
+    Trouble.TIMEOUT: later(
+        "No answer came in time. Either the port is wrong, or a firewall on the way drops the connection; "
+        "many networks do so at port 25. A server that wants TLS from the first byte is silent as well: that is "
+        "port 465."
+    ),
+    Trouble.UNREACHABLE: later(
+        "There is no way to it, or it hung up. Try again in a minute; if it stays, ask whoever runs "
+        "the server or this network."
+    ),
+    Trouble.NO_STARTTLS: later(
+        "It offers no STARTTLS at this port, and mail does not leave in clear. Try port 465 with TLS "
+        "from the first byte."
+    ),
+    Trouble.CERTIFICATE: later(
+        "Its certificate is for another name, has ended, or nobody we know vouches for it. Use the "
+        "very name that your provider gives, no alias and no number. For a server of your own, the setting upstream.ca "
+        "names who vouches for it."
+    ),
+    Trouble.TLS: later(
+        "No TLS came about. Most often the kind does not fit the port: STARTTLS belongs to 587, TLS from the "
+        "first byte to 465."
+    ),
+    Trouble.SIGN_IN: later(
+        "It did not take user name and password. Gmail, iCloud and Fastmail want an app password, made in "
+        "their account settings, not your usual one. Microsoft 365 wants OAuth, and SMTP switched on for the mailbox."
+    ),
+    Trouble.TOKEN: later(
+        "No access token was given out. The refresh token may have ended or been revoked: get a new one. "
+        "Token address, client ID and secret must be those it was made with."
+    ),
+    Trouble.ANSWER: later("It answers, but does not let us go on; its own words say why."),
+    Trouble.MESSAGE: later(
+        "It let us in and refused the letter. Most providers take only letters from an address of the "
+        "account: see whether yours is one there."
+    ),
 }
 
 
@@ -105,40 +130,40 @@ HINTS = (
         host="smtp.gmail.com",
         port=587,
         tls=Tls.STARTTLS,
-        user="your whole address",
-        proof="an app password (needs 2-Step Verification), or OAuth",
+        user=later("your whole address"),
+        proof=later("an app password (needs 2-Step Verification), or OAuth"),
     ),
     Hint(
         name="Microsoft 365",
         host="smtp.office365.com",
         port=587,
         tls=Tls.STARTTLS,
-        user="your whole address",
-        proof="OAuth; passwords are being switched off",
+        user=later("your whole address"),
+        proof=later("OAuth; passwords are being switched off"),
     ),
     Hint(
         name="Fastmail",
         host="smtp.fastmail.com",
         port=465,
         tls=Tls.IMPLICIT,
-        user="your whole address",
-        proof="an app password",
+        user=later("your whole address"),
+        proof=later("an app password"),
     ),
     Hint(
         name="iCloud",
         host="smtp.mail.me.com",
         port=587,
         tls=Tls.STARTTLS,
-        user="your iCloud address",
-        proof="an app-specific password",
+        user=later("your iCloud address"),
+        proof=later("an app-specific password"),
     ),
     Hint(
         name="Postmark",
         host="smtp.postmarkapp.com",
         port=587,
         tls=Tls.STARTTLS,
-        user="the server’s API token",
-        proof="the same token",
+        user=later("the server’s API token"),
+        proof=later("the same token"),
     ),
 )
 
@@ -173,9 +198,9 @@ class Tries:
         while at and now - at[0] >= TRIES_WITHIN:
             at.popleft()
         if user in self._busy:
-            raise Unavailable("a test is under way: wait for what comes of it")
+            raise Unavailable(later("a test is under way: wait for what comes of it"))
         if len(at) >= TRIES:
-            raise Unavailable("there were many tests in the last minutes: wait ten minutes, then try again")
+            raise Unavailable(later("there were many tests in the last minutes: wait ten minutes, then try again"))
         at.append(now)
         self._busy.add(user)
 
@@ -209,10 +234,11 @@ async def keep(request: Request) -> Response:
     try:
         wrong = await changed(request, put)
     except Refused as error:
-        raise HTTPException(403, sentence(error)) from None
+        raise HTTPException(403, sentence(error, language(request))) from None
     if wrong:
         typed = {name: fields[name][:SHOWN_LETTERS] for name in TYPED}
-        return await _page(request, status=422, wrong={whose: wrong}, typed={whose: typed})
+        said = {name: stored.reread(words, language(request)) for name, words in wrong.items()}
+        return await _page(request, status=422, wrong={whose: said}, typed={whose: typed})
     log.info("upstream.chosen", of=whose)
     return await _test(request, whose, owner) if form.get("then") == "test" else done_at(HERE, "kept", whose)
 
@@ -224,7 +250,7 @@ async def remove(request: Request) -> Response:
     try:
         await changed(request, lambda connection: upstreams.remove(connection, by, owner, now))
     except Refused as error:
-        raise HTTPException(403, sentence(error)) from None
+        raise HTTPException(403, sentence(error, language(request))) from None
     return done_at(HERE, "removed", whose)
 
 
@@ -236,7 +262,7 @@ async def test(request: Request) -> Response:
 async def _test(request: Request, whose: str, owner: UserId) -> Response:
     around, who = surroundings(request), person(request)
     if owner == EVERYBODY and who.session.user.role is Role.MEMBER:
-        raise HTTPException(403, "Only owners and administrators try out what holds for everybody.")
+        raise HTTPException(403, later("Only owners and administrators try out what holds for everybody."))
 
     def look(connection: Connection) -> tuple[Upstream | None, str]:
         kept = of(connection, owner)
@@ -249,17 +275,18 @@ async def _test(request: Request, whose: str, owner: UserId) -> Response:
     try:
         upstream, to = await asked(request, look)
     except BadInput as error:
-        return await _page(request, status=422, wrong={whose: {"password": sentence(error)}})
+        return await _page(request, status=422, wrong={whose: {"password": sentence(error, language(request))}})
     if upstream is None or around.try_upstream is None:
-        return await _page(request, status=422, wrong={whose: {"": NOTHING_KEPT}})
+        return await _page(request, status=422, wrong={whose: {"": language(request).say(NOTHING_KEPT)}})
     tries: Tries = request.app.state.tries
     try:
         tries.begin(who.id, around.clock())
     except Unavailable as error:
-        return await _page(request, status=429, wrong={whose: {"": sentence(error)}})
+        return await _page(request, status=429, wrong={whose: {"": sentence(error, language(request))}})
     try:
-        words = LETTER.format(origin=around.origin, host=upstream.host, port=upstream.port)
-        raw = letter(to, to, "Mail leaves", words, around.clock())
+        texts = language(request)
+        words = texts.say(LETTER, origin=around.origin, host=upstream.host, port=upstream.port)
+        raw = letter(to, to, texts.say("Mail leaves"), words, around.clock())
         parcel = Parcel(
             copy=CopyId(0), message=MessageId(0), envelope_from=to, recipient=to, raw=raw, wants_report=False
         )

@@ -28,15 +28,16 @@ from unsealed.inlets.web.message import back_to, until_judged
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import from_public_id
+from unsealed.model.texts import ENGLISH, Texts, later
 from unsealed.model.view import AuditRow, Changes, CorrectionRow, RejudgingRow
 from unsealed.store import audit, corrections, judged, own
 
 SAID, REJUDGINGS, LINES = 50, 20, 50  # shown
-NOT_YOURS = "It is gone already, or it was never yours. Nothing was changed."
+NOT_YOURS = later("It is gone already, or it was never yours. Nothing was changed.")
 DONE = {
-    "added": "This browser is known as yours. What it loads from now on is shown as “you”, and never counted.",
-    "removed": "Removed. What this browser loaded is judged again, as anybody’s.",
-    "undone": "Taken back. What it had changed is judged again.",
+    "added": later("This browser is known as yours. What it loads from now on is shown as “you”, and never counted."),
+    "removed": later("Removed. What this browser loaded is judged again, as anybody’s."),
+    "undone": later("Taken back. What it had changed is judged again."),
 }
 
 
@@ -126,10 +127,11 @@ async def data(request: Request) -> Response:
     return render(request, "settings_data.html", files=files, today=surroundings(request).clock().date(), done="")
 
 
-def browser_name(agent: str) -> str:
+def browser_name(agent: str, texts: Texts = ENGLISH) -> str:
     """ "Firefox on Linux"."""
     read = read_agent(agent)
-    return f"{read.client or 'A browser'} on {read.system}" if read.system else read.client or "A browser"
+    name = read.client or texts.say("A browser")
+    return texts.say("%(browser)s on %(system)s", browser=name, system=read.system) if read.system else name
 
 
 routes = [

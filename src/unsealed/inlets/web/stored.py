@@ -3,7 +3,7 @@
 A verdict keeps why it fell as a sentence, in the events as well as in exports and in the API. Pages know the sentences
 by their form: what stands between the words of one is a value of it, which may be such a sentence itself.
 
-Promises that a sentence of no known form is said as it was stored.
+Promises that a sentence of no known form is said as the catalogue has it, else as it was stored.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SHAPES = {
     "after": r"at an unknown time after delivery|\d+ (?:s|min|h) after delivery",
     "system": r"Windows Phone|Windows|iPadOS|iOS|Android|ChromeOS|macOS|KaiOS|Symbian|BlackBerry|Linux",
     "address": r"\S+",
+    "port": r"\d+",
     "level": r"off|counts|full|[a-z]+",
     "where": (
         r"in (?:the settings file of this installation|your settings|this message)|for everybody here|at this link"
@@ -158,6 +159,20 @@ FORMS = (
     later("a hidden link was asked for but is switched off in the settings file of this installation"),
     later("more than %(number)s metadata fields; %(name)s was dropped"),
     later("%(mark)s was followed but left in the subject, where it could not be cut out safely"),
+    # What is wrong with a server that somebody named, or with a mailbox
+    later("Type it again: it was for %(who)s, and is sent nowhere else without you."),
+    later("This is too long: %(number)s characters at most."),
+    later("the server does not let us in for now: %(answer)s"),
+    later("the server refuses the user name or the password: %(answer)s"),
+    later("the certificate of %(address)s is not valid: %(answer)s"),
+    later("there is no TLS on port %(port)s of %(address)s; try STARTTLS or another port"),
+    later("%(address)s offers no STARTTLS on port %(port)s"),
+    later("%(address)s does not answer on port %(port)s"),
+    later("what answers on port %(port)s of %(address)s is no IMAP server, or it hung up: %(answer)s"),
+    later("there is no host named %(address)s"),
+    later("%(address)s lies in a private network, and only owners may name such hosts here"),
+    later("nobody answers on port %(port)s of %(address)s"),
+    later("%(address)s cannot be reached on port %(port)s"),
     # What the data about networks and places hold
     later("your own ranges"),
     later("Apple's relay list"),
@@ -190,8 +205,10 @@ def read(words: str) -> tuple[str, Mapping[str, str]] | None:
 
 def reread(words: str, texts: Texts) -> str:
     """A stored sentence in a language."""
-    if texts is ENGLISH or (found := read(words)) is None:
+    if texts is ENGLISH or not words:
         return words
+    if (found := read(words)) is None:
+        return texts.one(words)
     form, values = found
     return texts.say(form, **{name: _value(name, value, texts) for name, value in values.items()})
 

@@ -20,32 +20,33 @@ from starlette.routing import Route
 
 from unsealed.core.policy import Ceiling, limited
 from unsealed.flow import policy
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.policy import Level, Place, Rule, Scope
+from unsealed.model.texts import later
 
 OFFERED = (Level.OFF, Level.IDENTIFIED, Level.FULL)
-WORDS = {Level.OFF: "Off", Level.IDENTIFIED: "By name only", Level.FULL: "On"}
+WORDS = {Level.OFF: later("Off"), Level.IDENTIFIED: later("By name only"), Level.FULL: later("On")}
 ABOUT = {
     "opens": {
-        Level.OFF: "No picture is added.",
-        Level.IDENTIFIED: "Who opened, and when. No device, no network, no place.",
-        Level.FULL: "Also on what device, from what network, and roughly where.",
+        Level.OFF: later("No picture is added."),
+        Level.IDENTIFIED: later("Who opened, and when. No device, no network, no place."),
+        Level.FULL: later("Also on what device, from what network, and roughly where."),
     },
     "clicks": {
-        Level.OFF: "Links stay as you wrote them.",
-        Level.IDENTIFIED: "Who followed which link, and when. No device, no network, no place.",
-        Level.FULL: "Also on what device, from what network, and roughly where.",
+        Level.OFF: later("Links stay as you wrote them."),
+        Level.IDENTIFIED: later("Who followed which link, and when. No device, no network, no place."),
+        Level.FULL: later("Also on what device, from what network, and roughly where."),
     },
 }
-AXES = (("opens", "Opens"), ("clicks", "Links"))
+AXES = (("opens", later("Opens")), ("clicks", later("Links")))
 DONE = {
-    "kept": "Saved. It holds for mail from now on; what was sent before stays as it was.",
-    "excluded": "Added. It holds for mail from now on.",
-    "included": "Taken off the list. It holds for mail from now on.",
+    "kept": later("Saved. It holds for mail from now on; what was sent before stays as it was."),
+    "excluded": later("Added. It holds for mail from now on."),
+    "included": later("Taken off the list. It holds for mail from now on."),
 }
-NOT_THERE = "It is not on your list any more. Nothing was changed."
+NOT_THERE = later("It is not on your list any more. Nothing was changed.")
 
 
 async def tracking(request: Request) -> Response:
@@ -105,7 +106,7 @@ async def exclude(request: Request) -> Response:
     try:
         await changed(request, work)
     except (BadInput, Refused) as error:
-        return await _page(request, status=422, wrong={where: sentence(error)}, typed={where: name})
+        return await _page(request, status=422, wrong={where: sentence(error, language(request))}, typed={where: name})
     return RedirectResponse(f"/settings/tracking?excluded#{where}", 303)
 
 
@@ -119,11 +120,13 @@ async def learn(request: Request) -> Response:
             policy.exclude_destination(connection, user, domain, everybody=False, now=around.clock())
 
     if not ticked:
-        return await _page(request, status=422, wrong={"learn": "Tick those that are to be left alone."})
+        return await _page(
+            request, status=422, wrong={"learn": language(request).say("Tick those that are to be left alone.")}
+        )
     try:
         await changed(request, work)
     except (BadInput, Refused) as error:
-        return await _page(request, status=422, wrong={"learn": sentence(error)})
+        return await _page(request, status=422, wrong={"learn": sentence(error, language(request))})
     return RedirectResponse("/settings/tracking?excluded#links", 303)
 
 
@@ -149,7 +152,7 @@ async def first(request: Request) -> Response:
     found = await _look(request)
     if not found.decides or found.chosen:
         return RedirectResponse("/sent", 303)
-    return render(request, "tracking_first.html", found=found, why=_why(found.top), wrong="")
+    return render(request, "tracking_first.html", found=found, why=_why(request, found.top), wrong="")
 
 
 async def answer_first(request: Request) -> Response:
@@ -163,8 +166,10 @@ async def answer_first(request: Request) -> Response:
     chosen = answers.get(form.get("what", ""))
     found = await _look(request)
     if chosen is None:
-        words = "Choose one of the three. Nothing was changed."
-        return render(request, "tracking_first.html", status=422, found=found, why=_why(found.top), wrong=words)
+        words = language(request).say("Choose one of the three. Nothing was changed.")
+        return render(
+            request, "tracking_first.html", status=422, found=found, why=_why(request, found.top), wrong=words
+        )
     opens, clicks = chosen
     place = Place(
         limit=Rule(scope=Scope.ACCOUNT),
@@ -190,7 +195,7 @@ async def _keep(request: Request, place: Place, section: str) -> Response:
     try:
         await changed(request, lambda c: policy.keep(c, user, place, around.tracking, around.clock()))
     except Refused as error:
-        return await _page(request, status=422, wrong={section: sentence(error)})
+        return await _page(request, status=422, wrong={section: sentence(error, language(request))})
     return RedirectResponse(f"/settings/tracking?kept#{section}", 303)
 
 
@@ -216,18 +221,19 @@ async def _page(
         offered=OFFERED,
         level_words=WORDS,
         about=ABOUT,
-        why_not=_why(found.limit),
-        top_why=_why(found.top),
+        why_not=_why(request, found.limit),
+        top_why=_why(request, found.top),
         wrong=wrong or {},
         typed=typed or {},
     )
 
 
-def _why(limit: Ceiling) -> dict[str, str]:
+def _why(request: Request, limit: Ceiling) -> dict[str, str]:
     """By axis, what limits it in words; "" where nothing does."""
+    texts = language(request)
     said = {"opens": (limit.opens, limit.opens_by), "clicks": (limit.clicks, limit.clicks_by)}
     return {
-        axis: limited(axis, level, by) if by is not None and level < Level.FULL else ""
+        axis: limited(axis, level, by, texts) if by is not None and level < Level.FULL else ""
         for axis, (level, by) in said.items()
     }
 

@@ -2,6 +2,7 @@
 // live.js says when there is something new. Of several tabs one shows it.
 "use strict";
 (() => {
+  const { say } = globalThis.texts;
   const $ = (what, within = document) => within.querySelector(what);
   const all = (what, within = document) => [...within.querySelectorAll(what)];
   const read = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
@@ -34,7 +35,7 @@
         const told = await answer.json();
         token = told.csrf;
         system = told.system;
-        for (const each of all("[data-notices-word]")) each.textContent = told.realtime ? "Notices" : "Notices are off";
+        for (const each of all("[data-notices-word]")) each.textContent = told.realtime ? say("Notices") : say("Notices are off");
         const mine = await alone(() => {
           const known = JSON.parse(read("unsealed-notices-shown") || "[]");
           const fresh = told.notices.filter((each) => !known.includes(each.key));
@@ -65,7 +66,7 @@
   const outside = async (it) => {
     if (!("Notification" in window) || Notification.permission !== "granted") return;
     const said = { body: it.outside.body, tag: it.tag, silent: it.again, data: { path: it.path, message: it.message } };
-    try { await (await navigator.serviceWorker.ready).showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: "Open" }, ...(it.message ? [{ action: "mute", title: "Mute" }] : [])] }); } catch { /* none here */ }
+    try { await (await navigator.serviceWorker.ready).showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] }); } catch { /* none here */ }
   };
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("unsealed-notices") : null;
   tabs?.addEventListener("message", (event) => { if (event.data.gone) drop(event.data.gone); });
@@ -103,8 +104,8 @@
     if (subject) link.append(element("span", "soft small one", subject));
     if (detail) link.append(element("span", "quiet tiny", detail));
     const buttons = element("span", "buttons");
-    if (it.message) buttons.append(button("Mute this message", "speaker", async () => { if (await press({ scope: "message", of: it.message, silent: "1" })) { made.remove(); turn(it.message, true, "No notices: silenced"); } }));
-    buttons.append(button("Dismiss", "close", () => made.remove()));
+    if (it.message) buttons.append(button(say("Mute this message"), "speaker", async () => { if (await press({ scope: "message", of: it.message, silent: "1" })) { made.remove(); turn(it.message, true, say("No notices: silenced")); } }));
+    buttons.append(button(say("Dismiss"), "close", () => made.remove()));
     made.append(icon("bell"), link, buttons);
     room.append(made);
     while (room.children.length > CARDS) room.firstElementChild.remove();
@@ -139,24 +140,24 @@
   const offer = () => {
     const ask = $("[data-push]");
     if (!ask) return;
-    if (!worker || !("Notification" in window)) { report("This browser cannot take notices here. On an iPhone or iPad: share, “Add to Home Screen”, then open Unsealed from there."); return; }
+    if (!worker || !("Notification" in window)) { report(say("This browser cannot take notices here. On an iPhone or iPad: share, “Add to Home Screen”, then open Unsealed from there.")); return; }
     ask.hidden = false;
     ask.addEventListener("click", async () => {
       ask.setAttribute("aria-busy", "true");
-      try { report(await subscribe(ask.dataset.push, ask.dataset.csrf)); } catch (error) { report(`It did not work: ${error.message}`); }
+      try { report(await subscribe(ask.dataset.push, ask.dataset.csrf)); } catch (error) { report(say("It did not work: %(why)s", { why: error.message })); }
       ask.removeAttribute("aria-busy");
     });
   };
   const subscribe = async (key, csrf) => {
-    if (await Notification.requestPermission() !== "granted") return "The browser was told to show no notices from here. Change that in its settings for this page.";
-    if (!("pushManager" in worker)) return "System notices are allowed. Messages to a closed page are beyond this browser.";
-    const late = new Promise((_, fail) => setTimeout(() => fail(new Error("the browser’s push service does not answer")), 15000)); // it can hang for ever
+    if (await Notification.requestPermission() !== "granted") return say("The browser was told to show no notices from here. Change that in its settings for this page.");
+    if (!("pushManager" in worker)) return say("System notices are allowed. Messages to a closed page are beyond this browser.");
+    const late = new Promise((_, fail) => setTimeout(() => fail(new Error(say("the browser’s push service does not answer"))), 15000)); // it can hang for ever
     const made = (await Promise.race([worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) }), late])).toJSON();
     const form = new URLSearchParams({ csrf, address: made.endpoint, key: made.keys.p256dh, auth: made.keys.auth });
     const answer = await fetch("/settings/notifications/devices", { method: "POST", body: form, credentials: "same-origin" });
-    if (!answer.ok) return (await answer.json().catch(() => ({}))).error || "It was not added.";
+    if (!answer.ok) return (await answer.json().catch(() => ({}))).error || say("It was not added.");
     location.href = "/settings/notifications?added#devices";
-    return "Added.";
+    return say("Added.");
   };
 
   // What was told is not left behind for who uses this browser next.

@@ -1,5 +1,5 @@
 // The service worker: shows push messages, answers their buttons, and has a page for being offline. Every page works
-// without it. FILES stands in front of this file: what is kept for being offline.
+// without it. FILES and SAID stand in front of this file: what is kept for being offline, and the words in the language of the reader.
 "use strict";
 const SHELL = "unsealed-shell";
 const TOLD = "unsealed-told"; // the last notices, for the offline page; emptied when somebody signs out
@@ -37,14 +37,14 @@ const show = async (said) => {
   const open = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   await remember({ title, body, tag, path: data.path });
   if (data.page && open.some((each) => each.visibilityState === "visible")) return; // the page shows it
-  const buttons = [{ action: "open", title: "Open" }, ...(data.message ? [{ action: "mute", title: "Mute" }] : [])];
+  const buttons = [{ action: "open", title: SAID.open }, ...(data.message ? [{ action: "mute", title: SAID.mute }] : [])];
   await self.registration.showNotification(title, { body, tag, silent: Boolean(silent), renotify: !silent, data, icon: data.icon, actions: buttons });
   await badge();
 };
 self.addEventListener("push", (event) => {
   let said;
   try { said = event.data.json().notification; } catch { said = null; }
-  if (!said?.title) said = { title: "Unsealed", body: "Something happened to your mail.", tag: "unsealed", data: { path: "/sent" } };
+  if (!said?.title) said = { title: "Unsealed", body: SAID.something, tag: "unsealed", data: { path: "/sent" } };
   event.waitUntil(show(said));
 });
 
