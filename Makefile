@@ -90,7 +90,7 @@ texts: $(VENV)/.installed-dev  ## gather the sentences of the code into the cata
 	@$(BIN)/python docs/texts.py
 
 screenshots: $(VENV)/.installed-dev  ## pictures for the documents, of a real installation (needs chromium)
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python -m docs.screenshots
 
 lock:  ## for maintainers: raise the versions in the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
