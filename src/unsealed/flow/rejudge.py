@@ -23,6 +23,7 @@ from unsealed.model.errors import BadInput, Refused
 from unsealed.model.event import Answer, HitId
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import Level
+from unsealed.model.texts import later
 from unsealed.store import audit, corrections, events, marks
 from unsealed.store.audit import What
 from unsealed.store.corrections import Cause, Said
@@ -55,11 +56,13 @@ def correct(
     with engine.begin() as connection:
         facts = events.facts(connection, user, hit)
         if facts is None:
-            raise BadInput("There is no such event, or it is so old that what it looked like is no longer kept.")
+            raise BadInput(later("There is no such event, or it is so old that what it looked like is no longer kept."))
         if answer is Answer.THEM and facts.trap:
-            raise Refused("No person can see the link that this followed, so it was not them. It stays a machine.")
+            raise Refused(
+                later("No person can see the link that this followed, so it was not them. It stays a machine.")
+            )
         if answer is Answer.THEM and facts.method == "HEAD":
-            raise Refused("This asked for nothing that a person could have seen, so it was not them.")
+            raise Refused(later("This asked for nothing that a person could have seen, so it was not them."))
         agent, network, recipient = correction_scope(
             answer,
             hit=hit,
@@ -100,7 +103,7 @@ def undo(engine: Engine, user: UserId, correction: int, now: datetime) -> None:
     with engine.begin() as connection:
         said = corrections.undo(connection, user, correction, now)
         if said is None:
-            raise BadInput("There is no such correction, or it was undone before.")
+            raise BadInput(later("There is no such correction, or it was undone before."))
         words = f"you took back that this was {_SAID[said.answer]}: {said.words}"
         rejudging = corrections.begin(
             connection, cause=Cause.UNDO, words=words, user=user, user_agent=said.user_agent, now=now

@@ -16,6 +16,7 @@ from unsealed.core.reliability import Trait, traits
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, public_id
 from unsealed.model.notice import Occasion, Silence
+from unsealed.model.texts import later
 from unsealed.model.view import FollowUp, Happening, Page, What
 from unsealed.store import activity, habits, notices
 from unsealed.store.activity import Key
@@ -64,7 +65,8 @@ def happened(
         BadInput: there is no such thing to show, or this is not a cursor.
     """
     if show not in SHOWS:
-        raise BadInput(f"show is one of {', '.join(filter(None, SHOWS))}, not {show[:40]!r}")
+        known = ", ".join(filter(None, SHOWS))
+        raise BadInput(later("show is one of %(known)s, not %(asked)s"), known=known, asked=repr(show[:40]))
     whats = SHOWS[show] | (MACHINES if machine and not show else frozenset())
     if show == MUTED and not activity.anything_silenced(connection, user):
         return Happened(items=(), next=None, hidden=0)

@@ -98,7 +98,7 @@ async def test_a_message_tells_who_did_what_and_why_we_think_so_in_german(
         "Ines Marchetti hat zum 3. Mal geöffnet",
         "Ines Marchetti hat geklickt: Pricing",
         "Sie haben das Exemplar von Ines Marchetti angesehen",
-        "Gmail, Gerät verborgen · Gmail verbirgt den Ort",
+        "Gmail, Gerät verborgen · Ort hinter Gmail",
         "1 Std. 53 Min. ohne Signal",
         "Warum wir das glauben",
         "Das war eine Maschine",

@@ -155,7 +155,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
     if number is None:
         return None
     if where.show not in KINDS:
-        raise BadInput(f"no such kind of event: {where.show!r}")
+        raise BadInput(later("no such kind of event: %(asked)s"), asked=repr(where.show))
     raw, texts = where.show == "raw", times.texts
     with reading(around.engine) as connection:
         feed_at = feed.ends(connection)[1]
@@ -269,7 +269,7 @@ async def correct(request: Request) -> Response:
         try:
             answer = Answer(form.get("answer", ""))
         except ValueError:
-            raise BadInput("an event can be you, them or a machine") from None
+            raise BadInput(later("an event can be you, them or a machine")) from None
         return event, rejudge.correct(around.engine, user, HitId(number), answer, around.clock(), locate=around.locate)
 
     event, correction = await run_in_threadpool(work)

@@ -104,7 +104,7 @@ def _listed(store: Connection, user: UserId, where: Where, times: Times) -> List
             return Listed(follow_ups=keen.items, next=keen.next, watched=watched)
         case "reminders":
             return Listed(reminders=reminders.listed(store, user))
-    raise BadInput(f"there is no such list: {where.state[:40]!r}")
+    raise BadInput(later("there is no such list: %(asked)s"), asked=repr(where.state[:40]))
 
 
 routes = [Route("/opened", page), Route("/opened/rows", rows)]
