@@ -22,6 +22,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Counts, Group, Part
 from unsealed.model.template import TemplateId
+from unsealed.model.texts import ENGLISH
 from unsealed.store import people, proofs, schema
 from unsealed.store.people import Role
 
@@ -246,11 +247,13 @@ async def test_each_person_is_shown_only_when_an_owner_says_so_and_everybody_is_
     ("seconds", "words"), [(40, "40 s"), (1320, "22 min"), (9600, "2 h 40"), (3 * 86_400, "3 days")]
 )
 def test_durations_are_short(seconds: int, words: str) -> None:
-    assert words == duration(seconds)
+    assert words == duration(seconds, ENGLISH)
 
 
 def test_evidence_is_said_plainly() -> None:
-    assert ["0.7 times", "44 times", "more than 1,000 times"] == [likelier(each) for each in (0.7, 44.9, 10**6)]
+    assert ["0.7 times", "44 times", "more than 1,000 times"] == [
+        likelier(each, ENGLISH) for each in (0.7, 44.9, 10**6)
+    ]
 
 
 def test_a_range_is_drawn_within_the_axis() -> None:
@@ -261,7 +264,7 @@ def test_a_range_is_drawn_within_the_axis() -> None:
 
 
 def test_what_was_not_compared_says_nothing() -> None:
-    assert "" == says(Group(name="alone", counts=Counts()), [])
+    assert "" == says(Group(name="alone", counts=Counts()), [], ENGLISH)
 
 
 def test_a_bar_of_nobody_has_no_width() -> None:

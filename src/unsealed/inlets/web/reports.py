@@ -33,24 +33,56 @@ from unsealed.inlets.web.surroundings import asked, changed, person, surrounding
 from unsealed.model.event import Device, Finding
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs, Team, Week
+from unsealed.model.texts import Texts, later
 from unsealed.store import reports
 from unsealed.store.people import Role
 
-PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "year": "This year"}
-BYS = {By.TEMPLATE: "Templates", By.SUBJECT: "Subjects", By.LINK: "Links"}
-ACTS = {Act.REPLIED: "By replies", Act.CLICKED: "By clicks", Act.OPENED: "By opens"}
-DONE = {Act.REPLIED: "replied", Act.CLICKED: "clicked", Act.OPENED: "opened"}
+PERIODS = {
+    "7": later("Last 7 days"),
+    "30": later("Last 30 days"),
+    "90": later("Last 90 days"),
+    "year": later("This year"),
+}
+SENT = {  # the same within a sentence
+    "7": later("last 7 days"),
+    "30": later("last 30 days"),
+    "90": later("last 90 days"),
+    "year": later("this year"),
+}
+BYS = {By.TEMPLATE: later("Templates"), By.SUBJECT: later("Subjects"), By.LINK: later("Links")}
+ACTS = {Act.REPLIED: later("By replies"), Act.CLICKED: later("By clicks"), Act.OPENED: later("By opens")}
+DONE = {Act.REPLIED: later("Replied"), Act.CLICKED: later("Clicked"), Act.OPENED: later("Opened")}
+WINDOWS = {
+    Act.REPLIED: later(
+        "Who replied within %(days)s days, of letters sent since both were in use, whatever the period above."
+    ),
+    Act.CLICKED: later(
+        "Who clicked within %(days)s days, of letters sent since both were in use, whatever the period above."
+    ),
+    Act.OPENED: later(
+        "Who opened within %(days)s days, of letters sent since both were in use, whatever the period above."
+    ),
+}
 SPANS = (4, 13)  # weeks of a team report
-NOT_FOR_YOU = "Only owners and administrators see figures of all people together."
+NOT_FOR_YOU = later("Only owners and administrators see figures of all people together.")
 
 DEVICES = {
-    Device.DESKTOP: "Computer",
-    Device.MOBILE: "Phone",
-    Device.TABLET: "Tablet",
-    Device.HIDDEN: "Not told: a proxy or webmail stands between",
-    Device.UNKNOWN: "Not known",
+    Device.DESKTOP: later("Computer"),
+    Device.MOBILE: later("Phone"),
+    Device.TABLET: later("Tablet"),
+    Device.HIDDEN: later("Not told: a proxy or webmail stands between"),
+    Device.UNKNOWN: later("Not known"),
 }
-LATER = {60: "a minute", 600: "10 minutes", 3_600: "an hour", 14_400: "4 hours", 86_400: "a day", 259_200: "3 days"}
+BINS = {  # of the time until somebody opened, by the end of each; 0: what is later
+    60: later("Within a minute"),
+    600: later("A minute to 10 minutes"),
+    3_600: later("10 minutes to an hour"),
+    14_400: later("An hour to 4 hours"),
+    86_400: later("4 hours to a day"),
+    259_200: later("A day to 3 days"),
+    604_800: later("3 days to a week"),
+    0: later("Later than a week"),
+}
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------
@@ -65,7 +97,7 @@ async def page(request: Request) -> Response:
         return reporting.make(store, user, wanted, times.now, times.zone), reports.team(store)
 
     report, team = await asked(request, look)
-    where = Address(request.query_params)
+    where, texts = Address(request.query_params), times.texts
     return render(
         request,
         "reports.html",
@@ -75,28 +107,31 @@ async def page(request: Request) -> Response:
         judge=judge,
         Act=Act,
         periods=PERIODS,
+        spans=SENT,
+        windows=WINDOWS,
         bys=BYS,
         acts=ACTS,
         did=DONE[report.act],
         span=period_words(wanted, times),
-        devices=shares(device_parts(report.programs)),
+        devices=shares(device_parts(report.programs, texts)),
         proxied=proxied(report.programs),
-        seen=shares(seen_parts(report.figures.counts)),
-        delays=shares(delay_parts(report)),
-        programs=program_parts(report.programs),
-        chart=chart(report),
+        seen=shares(seen_parts(report.figures.counts, texts)),
+        delays=shares(delay_parts(report, texts)),
+        programs=program_parts(report.programs, texts),
+        chart=chart(report, texts),
         likelier=likelier,
-        template_name=_template_name(report),
-        percent=percent,
+        template_name=_template_name(report, texts),
+        percent=lambda value: percent(value, texts),
         duration=duration,
         public_id=public_id,
-        days=reporting.DAYS,
     )
 
 
-def _template_name(report: Report) -> str:
+def _template_name(report: Report, texts: Texts) -> str:
     wanted = report.wanted.asked.template
-    return next((each.name for each in report.templates if each.id == wanted), "A template" if wanted else "")
+    return next(
+        (each.name for each in report.templates if each.id == wanted), texts.say("A template") if wanted else ""
+    )
 
 
 async def team(request: Request) -> Response:
@@ -127,7 +162,7 @@ async def team(request: Request) -> Response:
         judge=judge,
         Act=Act,
         Team=Team,
-        percent=percent,
+        percent=lambda value: percent(value, times.texts),
     )
 
 
@@ -244,27 +279,27 @@ class Address:
 def period_words(wanted: Wanted, times: words.Times) -> str:
     """ "Last 30 days", "3 Mar to 4 Apr"."""
     if wanted.period in PERIODS:
-        return PERIODS[wanted.period]
-    return f"{times.dated(wanted.first)} to {times.dated(wanted.last)}"
+        return times.texts.say(PERIODS[wanted.period])
+    return times.texts.say("%(first)s to %(last)s", first=times.dated(wanted.first), last=times.dated(wanted.last))
 
 
 # --- figures in words -------------------------------------------------------------------------------------------------
 
 
-def percent(value: float) -> str:
+def percent(value: float, texts: Texts) -> str:
     """ "61.4"."""
-    return f"{100 * value:.1f}"
+    return texts.decimal(100 * value)
 
 
-def duration(seconds: int) -> str:
+def duration(seconds: int, texts: Texts) -> str:
     """ "40 s", "22 min", "2 h 40", "3 days"."""
     if seconds < 60:
-        return f"{seconds} s"
+        return texts.say("%(number)s s", number=seconds)
     if seconds < 3_600:
-        return f"{seconds // 60} min"
+        return texts.say("%(number)s min", number=seconds // 60)
     if seconds < 48 * 3_600:
-        return f"{seconds // 3_600} h {seconds % 3_600 // 60:02}"
-    return f"{seconds // 86_400} days"
+        return texts.say("%(hours)s h %(minutes)s", hours=seconds // 3_600, minutes=f"{seconds % 3_600 // 60:02}")
+    return texts.plural("%(number)s day", "%(number)s days", seconds // 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,33 +324,36 @@ def shares(parts: Sequence[tuple[str, Part, str]]) -> list[Share]:
     return [Share(*part) for part in parts]
 
 
-def seen_parts(counts: Counts) -> list[tuple[str, Part, str]]:
+def seen_parts(counts: Counts, texts: Texts) -> list[tuple[str, Part, str]]:
     """What can be said of the tracked recipients; the parts add up."""
     other = counts.tracked - counts.opened - counts.machine - counts.silent
-    unseen = f"; for {counts.unseen:,} of them opens are never seen" if counts.unseen else ""
-    found = [("Opened", counts.opened, "f")]
+    found = [(texts.say("Opened"), counts.opened, "f")]
     if other > 0:
-        found.append(("Clicked or replied, the open was not seen", other, "f"))
-    found += [("Loaded by a machine only", counts.machine, "e"), (f"No signal{unseen}", counts.silent, "d")]
+        found.append((texts.say("Clicked or replied, the open was not seen"), other, "f"))
+    silent = texts.say("No signal")
+    if counts.unseen:
+        unseen = texts.number(counts.unseen)
+        silent = texts.say("No signal; for %(number)s of them opens are never seen", number=unseen)
+    found += [(texts.say("Loaded by a machine only"), counts.machine, "e"), (silent, counts.silent, "d")]
     return [(said_so, Part(number, counts.tracked), look) for said_so, number, look in found]
 
 
-def device_parts(programs: Programs) -> list[tuple[str, Part, str]]:
+def device_parts(programs: Programs, texts: Texts) -> list[tuple[str, Part, str]]:
     """Readings by device, then by program, the most first."""
     found: list[tuple[str, Part, str]] = []
     for device, name in DEVICES.items():
         number = sum(each.readings for each in programs.items if each.device is device)
         if number:
             told = device not in (Device.HIDDEN, Device.UNKNOWN)
-            found.append((name, Part(number, programs.readings), "f" if told else "e"))
+            found.append((texts.say(name), Part(number, programs.readings), "f" if told else "e"))
     return found
 
 
-def program_parts(programs: Programs, most: int = 6) -> list[tuple[str, Part]]:
+def program_parts(programs: Programs, texts: Texts, most: int = 6) -> list[tuple[str, Part]]:
     """The programs that were named most."""
     by_name: dict[str, int] = {}
     for each in programs.items:
-        name = words.NAMED.get(each.client, each.client) or "Not known"
+        name = words.NAMED.get(each.client, each.client) or texts.say("Not known")
         by_name[name] = by_name.get(name, 0) + each.readings
     ordered = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
     return [(name, Part(number, programs.readings)) for name, number in ordered[:most]]
@@ -327,21 +365,12 @@ def proxied(programs: Programs) -> Part:
     return Part(hidden, programs.readings)
 
 
-def delay_parts(report: Report) -> list[tuple[str, Part, str]]:
+def delay_parts(report: Report, texts: Texts) -> list[tuple[str, Part, str]]:
     """People by the time until they were first seen."""
     if report.delays is None:
         return []
-    found, begin = [], ""
-    for end, people in report.delays.bins:
-        if not end:
-            said_so = "Later than a week"
-        elif not begin:
-            said_so = f"Within {LATER[end]}"
-        else:
-            said_so = f"{words.sentence(begin)} to {LATER.get(end, 'a week')}"
-        found.append((said_so, Part(people, report.delays.people), "f"))
-        begin = LATER.get(end, "")
-    return found
+    whole = report.delays.people
+    return [(texts.say(BINS[end]), Part(people, whole), "f") for end, people in report.delays.bins]
 
 
 # --- groups with their ranges -----------------------------------------------------------------------------------------
@@ -377,11 +406,18 @@ class Chart:
         return [(self.x(each), f"{100 * each:g}") for each in steps]
 
 
-def chart(report: Report) -> Chart:
+def chart(report: Report, texts: Texts) -> Chart:
     """The groups of a report, or its links."""
     if report.wanted.by is By.LINK:
         lines = [
-            _line(link.text or words.bare(link.destination), {}, link.people, "", words.many(link.clicks, "click"))
+            _line(
+                link.text or words.bare(link.destination),
+                {},
+                link.people,
+                "",
+                texts,
+                texts.plural("%(number)s click", "%(number)s clicks", link.clicks),
+            )
             for link in report.links
         ]
     else:
@@ -390,7 +426,8 @@ def chart(report: Report) -> Chart:
                 group.name,
                 {} if group.template is None else {"template": public_id(group.template)},
                 group.counts.part(report.act),
-                says(group, report.pairs),
+                says(group, report.pairs, texts),
+                texts,
             )
             for group in report.groups
         ]
@@ -398,10 +435,11 @@ def chart(report: Report) -> Chart:
     return Chart(_top(highest), tuple(lines))
 
 
-def _line(name: str, to: dict[str, str], part: Part, verdict: str, note: str = "") -> Line:
+def _line(name: str, to: dict[str, str], part: Part, verdict: str, texts: Texts, note: str = "") -> Line:
     rate = judge.rate(part)
     if rate is None:
-        verdict = f"not enough yet: {judge.missing(part)} more until {judge.LEAST}"
+        missing = judge.missing(part)
+        verdict = texts.say("not enough yet: %(missing)s more until %(least)s", missing=missing, least=judge.LEAST)
     return Line(
         name=name, to=to, part=part, rate=rate, drawn=judge.wilson(part), says=verdict, apart=rate is None, note=note
     )
@@ -412,25 +450,31 @@ def _top(highest: float) -> float:
     return next((end / 100 for end in (4, 8, 12, 20, 40, 60, 80) if highest <= end / 100), 1.0)
 
 
-def says(group: Group, pairs: Sequence[Pair]) -> str:
+def says(group: Group, pairs: Sequence[Pair], texts: Texts) -> str:
     """What the comparison of a group with the others came to; "" when it was not compared."""
     mine = [pair for pair in pairs if group.name in (pair.first, pair.second)]
     ahead = [pair.second for pair in mine if pair.wins and pair.first == group.name]
     behind = [pair.first for pair in mine if pair.wins and pair.second == group.name]
-    found = [f"{word} {_several(names)}" for word, names in (("ahead of", ahead), ("behind", behind)) if names]
-    return "; ".join(found) or ("no winner yet" if mine else "")
+    found = [texts.say("ahead of %(others)s", others=_several(ahead, texts))] if ahead else []
+    found += [texts.say("behind %(others)s", others=_several(behind, texts))] if behind else []
+    return "; ".join(found) or (texts.say("no winner yet") if mine else "")
 
 
-def _several(names: Sequence[str]) -> str:
+def _several(names: Sequence[str], texts: Texts) -> str:
     """ "Renewal", "Renewal and 2 others"."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {words.many(len(names) - 1, 'other')}"
+    if len(names) == 1:
+        return names[0]
+    return texts.plural(
+        "%(name)s and %(number)s other", "%(name)s and %(number)s others", len(names) - 1, name=names[0]
+    )
 
 
-def likelier(ratio: float) -> str:
+def likelier(ratio: float, texts: Texts) -> str:
     """How much likelier what was seen is with a difference than without: "3 times", "more than 1,000 times"."""
     if ratio >= 1_000:
-        return "more than 1,000 times"
-    return f"{ratio:,.1f} times" if ratio < 10 else f"{math.floor(ratio):,} times"
+        return texts.say("more than %(number)s times", number=texts.number(1_000))
+    number = texts.decimal(ratio) if ratio < 10 else texts.number(math.floor(ratio))
+    return texts.say("%(number)s times", number=number)
 
 
 _IDS = frozenset({"id", "message", "copy", "event"})
