@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, delete
 
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import schema
+from unsealed.store import sent as listing
 
 Mail = dict[str, MessageId]
 HREF = re.compile(r'(?:href|src)="([^"]*)"')
@@ -177,3 +179,22 @@ async def test_times_are_those_of_the_readers_zone(
         mara.cookies["zone"] = zone
 
     assert f"sent {expected}" in row((await mara.get("/sent")).text, mail["waiting"])
+
+
+async def test_a_page_that_ends_early_says_so_and_leads_on(
+    mara: Any, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a state that few of the newest are in, only so many letters are looked at for one page."""
+    monkeypatch.setattr(listing, "WALKED", 2)
+    found: list[str] = []
+    path: str | None = "/sent?state=no_signal"
+    for _ in range(len(mail)):
+        page = (await mara.get(path)).text
+        found += re.findall(r'data-message="([0-9a-f]{16})"', page)
+        on = re.search(r'href="([^"]*after=[^"]*)" data-older>Look further back<', page)
+        if on is None:
+            break
+        path = unescape(on[1])
+
+    assert on is None
+    assert public_id(mail["silent"]) in found
