@@ -29,6 +29,7 @@ from unsealed.core.mail_providers import MAIL_PROVIDERS
 from unsealed.model.errors import BadInput
 from unsealed.model.message import Recipient
 from unsealed.model.template import Content, Filled
+from unsealed.model.texts import later
 
 VALUE_LETTERS = 1_000  # what is longer is cut
 KNOWN = ("first_name", "last_name", "name", "email", "company", "sender_name", "sender_email")
@@ -175,7 +176,7 @@ def _filled(text: str, spots: Iterable[Spot], known: Mapping[str, str]) -> str:
         try:
             written = spot.written(value)
         except BadInput as error:
-            raise BadInput(f"{{{{{spot.name}}}}}: {error}") from None
+            raise BadInput("%(name)s: %(why)s", name=f"{{{{{spot.name}}}}}", why=error) from None
         (start, end), *others = spot.pieces
         edits += [(start, end, written), *((start, end, "") for start, end in others)]
     pieces, at = [], 0
@@ -209,7 +210,8 @@ def _no_braces(text: str) -> None:
     if at >= 0:
         shown = " ".join(text[at : at + 40].split())
         raise BadInput(
-            f"“{shown}” is not a placeholder; write it like {{{{first_name}}}}, with nothing else in the braces"
+            later("“%(shown)s” is not a placeholder; write it like {{first_name}}, with nothing else in the braces"),
+            shown=shown,
         )
 
 
@@ -234,8 +236,11 @@ def _html_spots(html: str) -> list[Spot]:
         if place < 0 or taken[place][1] <= at:
             shown = " ".join(html[at : at + 40].split())
             raise BadInput(
-                f"“{shown}” stands where nothing can be filled in: a style, a script, a comment, the name of a tag, "
-                "or an address of which it is the beginning"
+                later(
+                    "“%(shown)s” stands where nothing can be filled in: a style, a script, a comment, the name of a "
+                    "tag, or an address of which it is the beginning"
+                ),
+                shown=shown,
             )
         at = html.find("{{", taken[place][1])
     return spots
@@ -300,13 +305,15 @@ def _in_address(before: str) -> Callable[[str], str] | None:
 
 def _whole(value: str) -> str:
     if value and not _WHOLE.fullmatch(value):
-        raise BadInput("a link begins with this value, so it has to be a whole address such as https://example.org/")
+        raise BadInput(
+            later("a link begins with this value, so it has to be a whole address such as https://example.org/")
+        )
     return quote(value, safe=_WHOLE_SAFE)
 
 
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
-        raise BadInput("a link names its server with this value, so it has to be a name such as example.org")
+        raise BadInput(later("a link names its server with this value, so it has to be a name such as example.org"))
     return value
 
 

@@ -91,7 +91,7 @@ class _Reader:
         try:
             return read()
         except (BadInput, Refused) as error:
-            self.errors.setdefault(name, sentence(error))
+            self.errors.setdefault(name, sentence(error, self.desk.texts))
             return otherwise
 
     def outgoing(self) -> Outgoing:
@@ -257,9 +257,9 @@ def paste(connection: Connection, user: UserId, *, html: str, to: str, subject: 
     """
     own = identities.list_for(connection, user)
     if not own:
-        raise Faulty({"html": "You have no address; prove one in Settings, Addresses."})
+        raise Faulty({"html": desk.texts.say("You have no address; prove one in Settings, Addresses.")})
     if not html.strip():
-        raise Faulty({"html": "Paste the HTML of a letter."})
+        raise Faulty({"html": desk.texts.say("Paste the HTML of a letter.")})
     for_someone = not to.strip(" ,;\t")
     wanted = Wanted(
         sender=own[0].address,

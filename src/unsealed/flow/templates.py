@@ -21,6 +21,7 @@ from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import AddressKind, Recipient, UserId
 from unsealed.model.policy import Place, Switches
 from unsealed.model.template import Content, Filled, TemplateId, TemplateRow, TemplateVersion
+from unsealed.model.texts import Phrase, later
 from unsealed.store import contacts, identities, people, templates
 
 NAME_LETTERS = 80
@@ -41,20 +42,20 @@ class Written:
     name: str
     content: Content  # cleaned; what is kept when nothing is wrong
     placeholders: tuple[str, ...] = ()
-    wrong: Mapping[str, str]  # by field, what is wrong with it, in words
+    wrong: Mapping[str, BadInput]  # by field, what is wrong with it
     left_out: tuple[str, ...] = ()  # elements that a letter cannot hold
 
 
 def read(*, name: str, subject: str, html: str, text: str = "") -> Written:
     """Look at what was typed. Costs CPU in proportion to its size."""
-    wrong: dict[str, str] = {}
+    wrong: dict[str, BadInput] = {}
     content = Content(
         subject=_checked(wrong, "subject", subject.strip(), _subject),
         html=_checked(wrong, "html", html, _html),
         text=_checked(wrong, "text", text, _text),
     )
     if not (content.html.strip() or content.text.strip() or wrong):
-        wrong["html"] = "a template holds a letter; write it, or paste its HTML"
+        wrong["html"] = BadInput(later("a template holds a letter; write it, or paste its HTML"))
     return Written(
         name=_checked(wrong, "name", name.strip(), _name),
         content=content,
@@ -197,54 +198,63 @@ def _whom(connection: Connection, user: UserId, typed: str) -> Recipient | None:
 
 def _may(connection: Connection, user: UserId, row: TemplateRow) -> None:
     if not may_change(connection, user, row):
-        raise Refused(f"this template belongs to {row.owner}; they and administrators may change it")
+        raise Refused(later("this template belongs to %(who)s; they and administrators may change it"), who=row.owner)
 
 
 def _nothing_wrong(written: Written) -> None:
-    for field, words in written.wrong.items():
-        raise BadInput(f"{field}: {words}")
+    for field, error in written.wrong.items():
+        raise BadInput("%(field)s: %(why)s", field=field, why=error)
 
 
-def _checked(wrong: dict[str, str], field: str, typed: str, check: Callable[[str], str]) -> str:
+def _checked(wrong: dict[str, BadInput], field: str, typed: str, check: Callable[[str], str]) -> str:
     try:
         return check(typed)
     except BadInput as error:
-        wrong[field] = str(error)
+        wrong[field] = error
         return typed
 
 
 def _name(typed: str) -> str:
     if not typed:
-        raise BadInput("a template needs a name by which you find it again")
-    return compose.line(typed, "the name", NAME_LETTERS)
+        raise BadInput(later("a template needs a name by which you find it again"))
+    return compose.line(typed, later("the name"), NAME_LETTERS)
 
 
 def _subject(typed: str) -> str:
-    line = compose.line(typed, "the subject", SUBJECT_LETTERS)
+    line = compose.line(typed, later("the subject"), SUBJECT_LETTERS)
     if _ENCODED_WORD.search(line):
-        raise BadInput("the subject is written in the code of mail headers; type it the way it is to be read")
+        raise BadInput(later("the subject is written in the code of mail headers; type it the way it is to be read"))
     names(Content(subject=line, html=""))
     return line
 
 
 def _html(typed: str) -> str:
-    text = _readable(typed, "letter", HTML_LETTERS)
+    text = _readable(typed, later("the letter"), HTML_LETTERS)
     names(Content(subject="", html=text))  # before anything is taken out: what is refused is said, not lost
     return clean.from_letter(text, _picture)
 
 
 def _text(typed: str) -> str:
-    text = _readable(typed, "text", TEXT_LETTERS)
+    text = _readable(typed, later("the text"), TEXT_LETTERS)
     names(Content(subject="", html="", text=text))
     return text
 
 
 def _readable(typed: str, what: str, most: int) -> str:
     if len(typed) > most:
-        raise BadInput(f"the {what} has {len(typed):,} characters, and {most:,} at most; make it shorter")
+        raise BadInput(
+            later("%(what)s has %(number)s characters, and %(most)s at most; make it shorter"),
+            what=Phrase(what),
+            number=len(typed),
+            most=most,
+        )
     text = typed.replace("\r\n", "\n").replace("\r", "\n")
     if odd := _UNUSABLE.search(text):
-        raise BadInput(f"the {what} holds a character that is no text (U+{ord(odd[0]):04X}); take it out")
+        raise BadInput(
+            later("%(what)s holds a character that is no text (%(code)s); take it out"),
+            what=Phrase(what),
+            code=f"U+{ord(odd[0]):04X}",
+        )
     return text
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, case, distinct, fun
 from unsealed.model.errors import Refused
 from unsealed.model.message import UserId
 from unsealed.model.template import Content, TemplateId, TemplateRow, TemplateUse, TemplateVersion
+from unsealed.model.texts import later
 from unsealed.store.schema import copies, messages, template_versions, templates, users
 
 TEMPLATES = 500  # of one user, also removed ones; all are listed on one page
@@ -82,7 +83,7 @@ def add(connection: Connection, user: UserId, name: str, content: Content, now: 
         Refused: the user has as many as there may be.
     """
     if connection.execute(select(func.count()).where(_t.user_id == user)).scalar_one() >= TEMPLATES:
-        raise Refused(f"you have {TEMPLATES:,} templates, and there is no room for more")
+        raise Refused(later("you have %(number)s templates, and there is no room for more"), number=TEMPLATES)
     template = TemplateId(secrets.randbits(63))
     connection.execute(
         templates.insert().values(id=template, user_id=user, name=name, version=1, created_at=now, changed_at=now)

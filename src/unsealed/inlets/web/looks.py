@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from unsealed.model.texts import later
+
 HOME, OFFICE, STREET = "203.0.113.24", "198.51.100.66", "203.0.113.140"
 GOOGLE, APPLE, MICROSOFT, YAHOO = "66.249.84.33", "172.224.226.17", "40.94.16.20", "74.6.135.9"
 BARRACUDA, MIMECAST, AMAZON, ZSCALER = "64.235.150.21", "205.139.111.40", "54.240.197.34", "165.225.12.8"
@@ -51,7 +53,7 @@ class Look:
 
 
 READERS: dict[str, dict[str, Look]] = {
-    "Usual": {
+    later("Usual"): {
         "thunderbird": Look(
             name="Thunderbird",
             symbol="desktop",
@@ -67,7 +69,7 @@ READERS: dict[str, dict[str, Look]] = {
             agent="Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
         ),
         "apple": Look(
-            name="Apple Mail, privacy on",
+            name=later("Apple Mail, privacy on"),
             symbol="unknown",
             address=APPLE,
             agent="Mozilla/5.0",
@@ -82,21 +84,23 @@ READERS: dict[str, dict[str, Look]] = {
             language="en-US",
         ),
         "phone": Look(
-            name="Phone",
+            name=later("Phone"),
             symbol="phone",
             address=STREET,
             agent=f"{IPHONE} Mobile/15E148",
             accept=PICTURES,
             language="en-GB,en;q=0.9",
         ),
-        "mail-scanner": Look(name="Mail scanner", symbol="scanner", address=BARRACUDA, agent="Barracuda Sentinel (EE)"),
+        "mail-scanner": Look(
+            name=later("Mail scanner"), symbol="scanner", address=BARRACUDA, agent="Barracuda Sentinel (EE)"
+        ),
         "link-scanner": Look(
-            name="Link scanner", symbol="scanner", address=MICROSOFT, agent=OLD_CHROME, follows_links=True
+            name=later("Link scanner"), symbol="scanner", address=MICROSOFT, agent=OLD_CHROME, follows_links=True
         ),
     },
-    "On a computer": {
+    later("On a computer"): {
         "outlook-new": Look(
-            name="New Outlook for Windows",
+            name=later("New Outlook for Windows"),
             symbol="desktop",
             address=OFFICE,
             agent=f"{WINDOWS} Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0 OneOutlook/1.2025.1105.100",
@@ -110,7 +114,7 @@ READERS: dict[str, dict[str, Look]] = {
             agent="MacOutlook/16.103.25110922 (Intelx64 Mac OS X Version 15.7.1 (Build 24G231))",
         ),
         "apple-mac": Look(
-            name="Apple Mail on a Mac, privacy off",
+            name=later("Apple Mail on a Mac, privacy off"),
             symbol="desktop",
             address=HOME,
             agent="Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
@@ -118,7 +122,7 @@ READERS: dict[str, dict[str, Look]] = {
             language="en-GB,en;q=0.9",
         ),
         "webmail": Look(
-            name="A company's own webmail",
+            name=later("A company's own webmail"),
             symbol="desktop",
             address=OFFICE,
             agent=FIREFOX,
@@ -127,16 +131,16 @@ READERS: dict[str, dict[str, Look]] = {
             more={"Referer": "https://webmail.example.com/"},
         ),
         "company-proxy": Look(
-            name="Outlook behind a company's web proxy",
+            name=later("Outlook behind a company's web proxy"),
             symbol="desktop",
             address=ZSCALER,
             agent="Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.19328; Pro)",
             language="en-US",
         ),
     },
-    "On a phone or tablet": {
+    later("On a phone or tablet"): {
         "ipad": Look(
-            name="Apple Mail on an iPad, privacy off",
+            name=later("Apple Mail on an iPad, privacy off"),
             symbol="tablet",
             address=HOME,
             agent="Mozilla/5.0 (iPad; CPU OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -145,13 +149,13 @@ READERS: dict[str, dict[str, Look]] = {
             language="en-GB,en;q=0.9",
         ),
         "outlook-ios": Look(
-            name="Outlook on an iPhone",
+            name=later("Outlook on an iPhone"),
             symbol="phone",
             address=STREET,
             agent="Outlook-iOS/723.4044821.prod.iphone (4.2540.0)",
         ),
         "android": Look(
-            name="A mail app on Android",
+            name=later("A mail app on Android"),
             symbol="phone",
             address=STREET,
             agent="Mozilla/5.0 (Linux; Android 16; Pixel 9 Build/BP3A; wv) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -160,7 +164,7 @@ READERS: dict[str, dict[str, Look]] = {
             language="en-GB,en;q=0.9",
         ),
     },
-    "Through a provider's proxy": {
+    later("Through a provider's proxy"): {
         "yahoo": Look(
             name="Yahoo Mail",
             symbol="devices",
@@ -168,7 +172,7 @@ READERS: dict[str, dict[str, Look]] = {
             agent="YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
         ),
         "outlook-web": Look(
-            name="Outlook on the web", symbol="devices", address="40.107.22.83", agent=CHROME, accept=PICTURES
+            name=later("Outlook on the web"), symbol="devices", address="40.107.22.83", agent=CHROME, accept=PICTURES
         ),
         "fastmail": Look(name="Fastmail", symbol="devices", address="103.168.172.40", agent="FastmailUA/1.0"),
         "superhuman": Look(
@@ -179,15 +183,15 @@ READERS: dict[str, dict[str, Look]] = {
             "Chrome/142.0.0.0 Safari/537.36 (via SuperhumanProxy; hello@superhuman.com)",
         ),
     },
-    "Loaded ahead, unread": {
+    later("Loaded ahead, unread"): {
         "gmail-ahead": Look(
-            name="Gmail, loading ahead",
+            name=later("Gmail, loading ahead"),
             symbol="unknown",
             address=GOOGLE,
             agent=f"{WINDOWS} Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0",
         ),
         "browser-ahead": Look(
-            name="A browser, loading ahead",
+            name=later("A browser, loading ahead"),
             symbol="unknown",
             address=HOME,
             agent=FIREFOX,
@@ -196,14 +200,16 @@ READERS: dict[str, dict[str, Look]] = {
             more={"Sec-Purpose": "prefetch"},
         ),
     },
-    "Gateways and scanners": {
-        "gateway": Look(name="A gateway that opens every link", symbol="scanner", address=MIMECAST, follows_links=True),
-        "rented": Look(name="A scanner on a rented machine", symbol="scanner", address=AMAZON, agent=OLD_CHROME),
+    later("Gateways and scanners"): {
+        "gateway": Look(
+            name=later("A gateway that opens every link"), symbol="scanner", address=MIMECAST, follows_links=True
+        ),
+        "rented": Look(name=later("A scanner on a rented machine"), symbol="scanner", address=AMAZON, agent=OLD_CHROME),
         "headers-only": Look(
-            name="A checker that asks for headers", symbol="scanner", address=OFFICE, agent=CHROME, method="HEAD"
+            name=later("A checker that asks for headers"), symbol="scanner", address=OFFICE, agent=CHROME, method="HEAD"
         ),
     },
-    "Previews and programs": {
+    later("Previews and programs"): {
         "slack-picture": Look(
             name="Slack",
             symbol="link",
@@ -211,21 +217,21 @@ READERS: dict[str, dict[str, Look]] = {
             agent="Slack-ImgProxy 0.59 (+https://api.slack.com/robots)",
         ),
         "crawler": Look(
-            name="A search engine",
+            name=later("A search engine"),
             symbol="scanner",
             address="66.249.66.1",
             agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
         ),
-        "program": Look(name="A program (curl)", symbol="scanner", address=HOME, agent="curl/8.16.0"),
+        "program": Look(name=later("A program (curl)"), symbol="scanner", address=HOME, agent="curl/8.16.0"),
     },
 }
 
 CLICKERS: dict[str, Look] = {
     "person": Look(
-        name="Person", symbol="desktop", address=HOME, agent=FIREFOX, language="en-GB,en;q=0.5", more=NAVIGATION
+        name=later("Person"), symbol="desktop", address=HOME, agent=FIREFOX, language="en-GB,en;q=0.5", more=NAVIGATION
     ),
     "person-phone": Look(
-        name="Person, on a phone",
+        name=later("Person, on a phone"),
         symbol="phone",
         address=STREET,
         agent=f"{IPHONE} Version/26.1 Mobile/15E148 Safari/604.1",
@@ -233,7 +239,7 @@ CLICKERS: dict[str, Look] = {
         more=NAVIGATION,
     ),
     "office": Look(
-        name="Person, from Word or Outlook",
+        name=later("Person, from Word or Outlook"),
         symbol="desktop",
         address=OFFICE,
         agent=f"{WINDOWS} Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
@@ -241,14 +247,16 @@ CLICKERS: dict[str, Look] = {
         more=NAVIGATION,
         asks_first="Microsoft Office Existence Discovery",
     ),
-    "scanner": Look(name="Link scanner", symbol="scanner", address=MICROSOFT, agent=OLD_CHROME),
+    "scanner": Look(name=later("Link scanner"), symbol="scanner", address=MICROSOFT, agent=OLD_CHROME),
     "slack": Look(
-        name="Slack, for a preview",
+        name=later("Slack, for a preview"),
         symbol="link",
         address=AMAZON,
         agent="Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     ),
-    "head": Look(name="A checker that asks for headers", symbol="scanner", address=OFFICE, agent=CHROME, method="HEAD"),
+    "head": Look(
+        name=later("A checker that asks for headers"), symbol="scanner", address=OFFICE, agent=CHROME, method="HEAD"
+    ),
 }
 
 

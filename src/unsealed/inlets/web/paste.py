@@ -9,7 +9,7 @@ The message and its copies are kept like any others, and count as sent at once: 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
@@ -20,10 +20,11 @@ from starlette.routing import Route
 
 from unsealed.flow import request as asking
 from unsealed.flow import send
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.model.errors import BadInput, sentence
 from unsealed.model.message import CopyId, MessageId, from_public_id, public_id
+from unsealed.model.texts import later
 from unsealed.model.view import MessageView
 from unsealed.store import messages, views
 from unsealed.store.engine import reading
@@ -63,7 +64,7 @@ async def page(request: Request) -> Response:
 
     shown = await asked(request, look)
     if shown is None:
-        raise HTTPException(404, "There is no such letter.")
+        raise HTTPException(404, later("There is no such letter."))
     message, made = shown
     return render(request, "paste_made.html", message=message, made=made, more=len(message.copies) - len(made))
 
@@ -74,7 +75,7 @@ async def make(request: Request) -> Response:
 
     def work() -> MessageId:
         with reading(around.engine) as connection:
-            at = around.desk(connection, user)
+            at = replace(around.desk(connection, user), texts=language(request))
             outgoing = asking.paste(
                 connection,
                 user,
@@ -93,7 +94,7 @@ async def make(request: Request) -> Response:
     except asking.Faulty as error:
         return _form(request, wrong=error.fields, typed=form, status=422)
     except BadInput as error:
-        return _form(request, wrong={"html": sentence(error)}, typed=form, status=422)
+        return _form(request, wrong={"html": sentence(error, language(request))}, typed=form, status=422)
     return RedirectResponse(f"/paste?m={public_id(made)}", 303)
 
 

@@ -18,6 +18,7 @@ from unsealed.inlets.web.surroundings import person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, UserId, from_public_id
+from unsealed.model.texts import later
 from unsealed.model.view import LinkRow, Page, SandboxRow
 from unsealed.store import feed, judged, sandbox, views
 from unsealed.store.engine import reading
@@ -54,7 +55,7 @@ async def page(request: Request) -> Response:
     chosen = asked or (found.items[0].id if found.items else None)
     shown = await run_in_threadpool(_read, request, user, chosen) if chosen else None
     if asked and shown is None:
-        raise HTTPException(404, "There is no such copy in your sandbox.")
+        raise HTTPException(404, later("There is no such copy in your sandbox."))
     return render(
         request,
         "sandbox.html",
@@ -116,7 +117,7 @@ async def load(request: Request) -> Response:
     name = request.state.form.get("as", "")
     look = _own(request) if name == "you" else looks.reader(name)
     if look is None:
-        raise BadInput("choose one of the programs")
+        raise BadInput(later("choose one of the programs"))
     found, base = await _trackers(request)
     around = surroundings(request)
     before = await _recorded(request)
@@ -132,7 +133,7 @@ async def click(request: Request) -> Response:
     found, base = await _trackers(request)
     path = found.links.get(int(position)) if position.isdecimal() and len(position) < 6 else None
     if look is None or path is None:
-        raise BadInput("choose one of the links")
+        raise BadInput(later("choose one of the links"))
     around = surroundings(request)
     before = await _recorded(request)
     await run_in_threadpool(lambda: simulate.request([path], look, collector=around.collector_socket, base=base))
@@ -189,7 +190,7 @@ async def _raw(request: Request) -> bytes:
 
     raw = await run_in_threadpool(look)
     if raw is None:
-        raise HTTPException(404, "There is no such copy in your sandbox.")
+        raise HTTPException(404, later("There is no such copy in your sandbox."))
     return raw
 
 

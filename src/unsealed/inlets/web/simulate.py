@@ -20,6 +20,7 @@ from unsealed.inlets.web.looks import Look
 from unsealed.model.errors import BadToken, Unavailable
 from unsealed.model.message import CopyId
 from unsealed.model.ports import Keys
+from unsealed.model.texts import later
 
 TIMEOUT_S = 5.0
 LINKS_AT_ONCE = 30  # of a link scanner: more would not make the burst any clearer
@@ -88,7 +89,7 @@ def request(paths: Sequence[str], look: Look, *, collector: Path, base: str) -> 
             connection.request(look.method, path, headers=always | look.headers)
             connection.getresponse().read()
     except (OSError, HTTPException) as error:
-        raise Unavailable("the collector does not answer; nothing was loaded") from error
+        raise Unavailable(later("the collector does not answer; nothing was loaded")) from error
     finally:
         connection.close()
 

@@ -29,31 +29,32 @@ from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
 from unsealed.inlets import body
 from unsealed.inlets.web import letter
-from unsealed.inlets.web.page import render
+from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.inlets.web.tracking import OFFERED, WORDS
 from unsealed.model.errors import BadInput, Refused, sentence
 from unsealed.model.message import Recipient, UserId, from_public_id, public_id
 from unsealed.model.policy import Level, Place, Rule, Scope
 from unsealed.model.template import Content, Filled, TemplateId, TemplateRow, TemplateUse, TemplateVersion
+from unsealed.model.texts import Texts, later
 from unsealed.store import contacts, policies
 from unsealed.store import templates as shelf
 
 Result = TypeVar("Result")
 
 HERE = "/templates"
-NOT_THERE = "There is no such template, or it is not shared with you."
+NOT_THERE = later("There is no such template, or it is not shared with you.")
 ASKED_BYTES_MAX = 64 * 1024
 FIELDS = ("name", "subject", "html", "text")
 DONE = {
-    "kept": "Saved.",
-    "as-before": "Nothing was different, so no version was made.",
-    "taken-back": "Taken back. It is the newest version now.",
-    "tracking": "Saved. It holds for letters made from now on.",
-    "shared": "Everybody here may use it now.",
-    "own": "Only you see it now.",
-    "offered": "It is offered again.",
-    "removed": "It is not offered any more. Letters made from it stay as they are.",
+    "kept": later("Saved."),
+    "as-before": later("Nothing was different, so no version was made."),
+    "taken-back": later("Taken back. It is the newest version now."),
+    "tracking": later("Saved. It holds for letters made from now on."),
+    "shared": later("Everybody here may use it now."),
+    "own": later("Only you see it now."),
+    "offered": later("It is offered again."),
+    "removed": later("It is not offered any more. Letters made from it stay as they are."),
 }
 MEANING = {
     "first_name": "Ines",
@@ -61,8 +62,8 @@ MEANING = {
     "name": "Ines Moreau",
     "email": "ines@example.org",
     "company": "example.org",
-    "sender_name": "your name",
-    "sender_email": "your address",
+    "sender_name": later("your name"),
+    "sender_email": later("your address"),
 }
 
 
@@ -82,7 +83,7 @@ async def listed(request: Request) -> Response:
     """`/templates`."""
     user = person(request).id
     found = await asked(request, lambda connection: shelf.list_for(connection, user))
-    done = DONE.get(request.query_params.get("done", ""), "")
+    done = _done(request)
     return render(request, "template_list.html", templates=found, id_of=public_id, done=done)
 
 
@@ -92,7 +93,8 @@ async def new(request: Request) -> Response:
     if "from" in request.query_params:
         shown = await _find(request, request.query_params["from"])
         newest = shown.versions[0].content
-        typed = {"name": f"{shown.row.name}, mine"[: templates.NAME_LETTERS], **_fields(newest)}
+        name = language(request).say("%(name)s, mine", name=shown.row.name)
+        typed = {"name": name[: templates.NAME_LETTERS], **_fields(newest)}
     return await _editor(request, typed=typed)
 
 
@@ -101,11 +103,15 @@ async def create(request: Request) -> Response:
     user, now = person(request).id, surroundings(request).clock()
     written = await run_in_threadpool(_read, request)
     if written.wrong:
-        return await _editor(request, status=422, typed=request.state.form, wrong=_said(written.wrong))
+        return await _editor(
+            request, status=422, typed=request.state.form, wrong=_said(written.wrong, language(request))
+        )
     try:
         made = await changed(request, lambda connection: templates.create(connection, user, written, now))
     except Refused as error:
-        return await _editor(request, status=422, typed=request.state.form, wrong={"": sentence(error)})
+        return await _editor(
+            request, status=422, typed=request.state.form, wrong={"": sentence(error, language(request))}
+        )
     return _to(made, "kept", written.left_out)
 
 
@@ -114,7 +120,7 @@ async def show(request: Request) -> Response:
     shown = await _find(request, request.path_params["id"])
     wanted = request.query_params.get("version", "")
     version = next((each for each in shown.versions if str(each.version) == wanted), None)
-    done = DONE.get(request.query_params.get("done", ""), "")
+    done = _done(request)
     left_out = [each for each in request.query_params.get("left", "").split(" ") if each.isalnum()][:20]
     return await _page(request, shown, done=done, version=version, left_out=left_out)
 
@@ -125,15 +131,19 @@ async def change(request: Request) -> Response:
     user, now, form = person(request).id, surroundings(request).clock(), request.state.form
     written = await run_in_threadpool(_read, request)
     if written.wrong:
-        return await _page(request, shown, status=422, typed=form, wrong=_said(written.wrong))
+        return await _page(request, shown, status=422, typed=form, wrong=_said(written.wrong, language(request)))
     based_on = _number(form.get("version", ""))
     number = await _allowed(
         request, lambda connection: templates.change(connection, user, shown.row, written, now, based_on)
     )
     if number is None:
         newest = await _find(request, request.path_params["id"])
-        by = newest.versions[0].by or "somebody"
-        words = f"{by} saved version {newest.row.version} meanwhile. Yours is still here; save again to put it on top."
+        texts = language(request)
+        words = texts.say(
+            "%(who)s saved version %(number)s meanwhile. Yours is still here; save again to put it on top.",
+            who=newest.versions[0].by or texts.say("somebody"),
+            number=newest.row.version,
+        )
         return await _page(request, newest, status=409, typed=form, wrong={"": words})
     same = number == shown.row.version and written.name == shown.row.name
     return _to(shown.row.id, "as-before" if same else "kept", written.left_out)
@@ -146,7 +156,7 @@ async def take_back(request: Request) -> Response:
     old = _number(request.state.form.get("version", "")) or 0
     made = await _allowed(request, lambda connection: templates.take_back(connection, user, shown.row, old, now))
     if made is None:
-        raise HTTPException(404, "There is no such version. Nothing was changed.")
+        raise HTTPException(404, later("There is no such version. Nothing was changed."))
     return _to(shown.row.id, "taken-back")
 
 
@@ -171,7 +181,9 @@ async def tracking(request: Request) -> Response:
             lambda c: templates.keep_tracking(c, user, shown.row, place, around.tracking, around.clock()),
         )
     except Refused as error:
-        return await _page(request, shown, status=422, wrong={"tracking": sentence(error)}, said_place=place)
+        return await _page(
+            request, shown, status=422, wrong={"tracking": sentence(error, language(request))}, said_place=place
+        )
     return _to(shown.row.id, "tracking", section="tracking")
 
 
@@ -207,8 +219,10 @@ async def preview(request: Request) -> Response:
     typed = {name: form.get(name, "") for name in FIELDS} | {"name": "preview"}
     written = await run_in_threadpool(lambda: templates.read(**typed))
     if written.wrong:
-        words = "".join(f"<p>{escape(words)}</p>" for words in _said(written.wrong).values())
-        return letter.response(letter.framed(f"<h1>Nothing to show yet</h1>{words}"))
+        texts = language(request)
+        words = "".join(f"<p>{escape(words)}</p>" for words in _said(written.wrong, texts).values())
+        title = escape(texts.say("Nothing to show yet"))
+        return letter.response(letter.framed(f"<h1>{title}</h1>{words}"))
     return await _framed(request, written.content, form.get("contact", ""))
 
 
@@ -232,11 +246,12 @@ async def fill(request: Request) -> Response:
     user = person(request).id
     asked_for = await body.read(request, ASKED_BYTES_MAX)
     if asked_for is None:
-        return JSONResponse({"error": "That is more than a template can be filled with."}, 413)
+        return JSONResponse({"error": language(request).say("That is more than a template can be filled with.")}, 413)
     try:
         wanted = msgspec.json.decode(asked_for, type=_Wanted)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        return JSONResponse({"error": f"This cannot be read: {str(error)[:200]}."}, 422)
+        words = language(request).say("This cannot be read: %(why)s.", why=str(error)[:200])
+        return JSONResponse({"error": words}, 422)
 
     def make(connection: Connection) -> tuple[TemplateVersion, Filled] | None:
         return templates.made(
@@ -252,7 +267,7 @@ async def fill(request: Request) -> Response:
     try:
         made = await asked(request, make)
     except BadInput as error:
-        return JSONResponse({"error": sentence(error)}, 422)
+        return JSONResponse({"error": sentence(error, language(request))}, 422)
     if made is None:
         raise HTTPException(404, NOT_THERE)
     version, filled = made
@@ -268,19 +283,23 @@ async def fill(request: Request) -> Response:
 
 
 async def _framed(request: Request, content: Content, contact: str) -> Response:
-    user = person(request).id
+    user, texts = person(request).id, language(request)
     values = await asked(request, lambda connection: templates.known_values(connection, user, contact.strip()))
     try:
         filled = prefill(content, values)
     except BadInput as error:
-        return letter.response(letter.framed(f"<h1>This cannot be filled in</h1><p>{escape(sentence(error))}</p>"))
+        title, words = escape(texts.say("This cannot be filled in")), escape(sentence(error, texts))
+        return letter.response(letter.framed(f"<h1>{title}</h1><p>{words}</p>"))
     shown = filled.content
     missing = ""
     if filled.missing:
-        names = ", ".join(escape(f"{{{{{name}}}}}") for name in filled.missing)
-        whom = escape(contact.strip()) or "nobody"
-        missing = f"<p {_QUIET}>Not known of {whom}: {names}. Sending asks for it.</p>"
-    head = f"<div {_HEAD}>{escape(shown.subject) or 'No subject'}{missing}</div>"
+        words = texts.say(
+            "Not known of %(who)s: %(names)s. Sending asks for it.",
+            who=contact.strip() or texts.say("nobody"),
+            names=", ".join(f"{{{{{name}}}}}" for name in filled.missing),
+        )
+        missing = f"<p {_QUIET}>{escape(words)}</p>"
+    head = f"<div {_HEAD}>{escape(shown.subject or texts.say('No subject'))}{missing}</div>"
     return letter.response(letter.framed(head + as_html(shown)))
 
 
@@ -317,7 +336,7 @@ async def _allowed(request: Request, change: Callable[[Connection], Result]) -> 
     try:
         return await changed(request, change)
     except Refused as error:
-        raise HTTPException(403, sentence(error)) from None
+        raise HTTPException(403, sentence(error, language(request))) from None
 
 
 async def _editor(
@@ -340,7 +359,7 @@ async def _editor(
         done="",
         version=None,
         left_out=[],
-        **_always(),
+        **_always(language(request)),
     )
 
 
@@ -369,15 +388,15 @@ async def _page(
         version=version if version and version.version != shown.row.version else None,
         left_out=left_out or [],
         place=said_place or shown.place,
-        **_always(),
+        **_always(language(request)),
     )
 
 
-def _always() -> dict[str, object]:
+def _always(texts: Texts) -> dict[str, object]:
     return {
         "id_of": public_id,
-        "known": [(name, MEANING[name]) for name in KNOWN],
-        "levels": [(level.name.lower(), WORDS[level]) for level in OFFERED],
+        "known": [(name, texts.one(MEANING[name])) for name in KNOWN],
+        "levels": [(level.name.lower(), texts.say(WORDS[level])) for level in OFFERED],
         "limits": {"name": templates.NAME_LETTERS, "subject": templates.SUBJECT_LETTERS},
     }
 
@@ -390,8 +409,13 @@ def _read(request: Request) -> templates.Written:
     return templates.read(**{name: request.state.form.get(name, "") for name in FIELDS})
 
 
-def _said(wrong: Mapping[str, str]) -> dict[str, str]:
-    return {field: sentence(words) for field, words in wrong.items()}
+def _said(wrong: Mapping[str, BadInput], texts: Texts) -> dict[str, str]:
+    return {field: sentence(error, texts) for field, error in wrong.items()}
+
+
+def _done(request: Request) -> str:
+    done = DONE.get(request.query_params.get("done", ""))
+    return language(request).say(done) if done else ""
 
 
 def _level(written: str) -> Level | None:

@@ -3,6 +3,7 @@
 // stays in the field. The setting for single keys does not touch it: Ctrl-K is no single key.
 (() => {
   "use strict";
+  const { say } = globalThis.texts;
   const dialog = document.querySelector("[data-palette]");
   if (!dialog) return;
   const field = dialog.querySelector("input");
@@ -18,9 +19,9 @@
   const usable = (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true" && element.getClientRects().length > 0;
   // Where an action belongs, in words: the region it stands in.
   const group = (element) => {
-    if (element.closest(".rail")) return "Go to";
+    if (element.closest(".rail")) return say("Go to");
     const region = element.closest("nav[aria-label], form[aria-label], section[aria-label]")?.getAttribute("aria-label");
-    return region || "This page";
+    return region || say("This page");
   };
 
   const gather = () => {
@@ -36,9 +37,9 @@
       if (element.closest(".rows > li, .line > li, [role=toolbar], .tools") || !(inMenu ? usable(inMenu) : usable(element))) continue;
       add(named(element), group(element), () => { if (inMenu) inMenu.open = true; element.click(); });
     }
-    for (const input of document.querySelectorAll("#main input[type=search]")) if (usable(input)) add(input.closest("label")?.querySelector(".vh")?.textContent.trim() || "Search", "This page", () => input.focus());
-    for (const link of document.querySelectorAll(".rail .nav a[href], .rail > a.button[href]")) add(named(link), "Go to", () => link.click());
-    for (const [name, there] of [["All notices, settings", "/settings/notifications"], ["Tracking, settings", "/settings/tracking"], ["Where mail goes out, settings", "/settings/sending"], ["Mailbox, settings", "/settings/mailbox"], ["Addresses, settings", "/settings/identities"], ["Your devices, settings", "/settings/devices"], ["New template", "/templates/new"], ["Paste HTML, get tracked HTML", "/paste"]]) add(name, "Go to", () => { location.href = there; });
+    for (const input of document.querySelectorAll("#main input[type=search]")) if (usable(input)) add(input.closest("label")?.querySelector(".vh")?.textContent.trim() || say("Search"), say("This page"), () => input.focus());
+    for (const link of document.querySelectorAll(".rail .nav a[href], .rail > a.button[href]")) add(named(link), say("Go to"), () => link.click());
+    for (const [name, there] of [[say("All notices, settings"), "/settings/notifications"], [say("Tracking, settings"), "/settings/tracking"], [say("Where mail goes out, settings"), "/settings/sending"], [say("Mailbox, settings"), "/settings/mailbox"], [say("Addresses, settings"), "/settings/identities"], [say("Your devices, settings"), "/settings/devices"], [say("New template"), "/templates/new"], [say("Paste HTML, get tracked HTML"), "/paste"]]) add(name, say("Go to"), () => { location.href = there; });
     return made;
   };
 

@@ -8,9 +8,9 @@ for (const button of document.querySelectorAll("[data-copies]")) {
     text.select();
     try {
       await navigator.clipboard.writeText(text.value);
-      said.textContent = "Copied.";
+      said.textContent = globalThis.texts.say("Copied.");
     } catch {
-      said.textContent = "Marked: copy it with your keyboard.";
+      said.textContent = globalThis.texts.say("Marked: copy it with your keyboard.");
     }
   });
 }

@@ -3,6 +3,7 @@
 
 const html = document.querySelector("#html");
 if (html) {
+  const { say } = globalThis.texts;
   const form = html.form;
   const says = document.querySelector("[data-says]");
   const file = document.querySelector("[data-file]");
@@ -16,7 +17,7 @@ if (html) {
     file.value = "";
     if (!chosen) return;
     if (chosen.size > LARGEST) {
-      says.textContent = `“${chosen.name}” has more than 2 MB. That is no letter.`;
+      says.textContent = say("“%(name)s” has more than 2 MB. That is no letter.", { name: chosen.name });
       return;
     }
     html.value = decoded(await chosen.arrayBuffer());
@@ -24,7 +25,7 @@ if (html) {
     for (const [name, value] of [["name", chosen.name.replace(/\.html?$/i, "")], ["subject", words(title)]]) {
       if (!form.elements[name].value) form.elements[name].value = value.slice(0, 80);
     }
-    says.textContent = `“${chosen.name}” was read in. Nothing is saved yet.`;
+    says.textContent = say("“%(name)s” was read in. Nothing is saved yet.", { name: chosen.name });
     form.querySelector("[formtarget=preview]").click();
   });
 
