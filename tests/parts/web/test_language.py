@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -107,18 +106,6 @@ async def test_a_message_tells_who_did_what_and_why_we_think_so_in_german(
         assert words in said, words
     for chip in ("Mensch sicher", "über Gmail sicher", "Sie wahrscheinlich"):
         assert chip in said, chip
-
-
-async def test_what_was_said_about_an_event_is_repeated_in_german(mara: Any, mail: dict[str, MessageId]) -> None:
-    page = f"/message/{public_id(mail['proposal'])}"
-    event = re.search(r'data-event="([0-9a-f]+)"', (await mara.get(page)).text)
-    assert event is not None
-    answer = await mara.post(f"/event/{event[1]}/correct", {"answer": "machine", "back": page})
-    said = await read(mara, answer.headers["location"].partition("#")[0])
-
-    assert "Gemerkt: " in said
-    assert " – das ist: eine Maschine." in said
-    assert re.search(r"Sie haben am \d+\. \S+ \d{4} gesagt, dass das eine Maschine war|Es wird neu beurteilt", said)
 
 
 @pytest.mark.parametrize(

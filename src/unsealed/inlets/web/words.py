@@ -199,11 +199,6 @@ def times(number: int, texts: Texts) -> str:
     return texts.plural("once", "%(number)s times", number)
 
 
-def many(number: int, one: str, more: str = "") -> str:
-    """ "1 link", "3 links"."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
 # States
 
 
