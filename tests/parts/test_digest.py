@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from email import message_from_string
+from email.policy import default
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 
+from unsealed.app.languages import languages
 from unsealed.core.instrument import Tracking
 from unsealed.flow.digest import Digests
 from unsealed.flow.notify import decide
 from unsealed.model.notice import Channel, Press, Scope, Wants
-from unsealed.store import notices, schema
+from unsealed.store import notices, preferences, schema
 
 TRACKING = Tracking(base_url="https://t.example.org", keys=KEYS, key_id=0)
 DAILY = Wants(channels=frozenset({Channel.DIGEST}), zone="Europe/Lisbon")
@@ -65,6 +69,17 @@ def test_a_letter_a_day_tells_what_happened_to_the_users_own_address_and_is_not_
     mail.now += timedelta(days=1)
     assert 0 == mail.digests.write()  # nothing happened since
     assert 1 == len(mail.letters())
+
+
+def test_the_letter_is_in_the_language_of_who_reads_it(mail: Mail) -> None:
+    with mail.engine.begin() as connection:
+        preferences.put(connection, SENDER, preferences.LANGUAGE, "de")
+    mail.happen()
+
+    assert 1 == replace(mail.digests, languages=languages()).write()
+    [letter] = mail.letters()
+    assert "Ihre E-Mails: 1 geöffnet" == message_from_string(letter, policy=default)["Subject"]
+    assert "rob0@x.example hat sie geöffnet" in letter
 
 
 def test_it_waits_for_the_users_own_hour(mail: Mail) -> None:

@@ -39,6 +39,7 @@ from unsealed.inlets import body
 from unsealed.model.errors import Refused, Unavailable
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
+from unsealed.model.texts import later
 from unsealed.store import own, people, policies, preferences, proofs, upstreams
 from unsealed.store.engine import reading
 from unsealed.store.proofs import Session
@@ -221,7 +222,9 @@ class Guard:
     async def _may_change(self, request: Request, person: Person | None) -> Response | None:
         """None when the request comes from one of our pages; its form is then in `request.state.form`."""
         if not self._is_same_origin(request):
-            return self._refuse(request, 403, "This request did not come from a page of Unsealed, so nothing was done.")
+            return self._refuse(
+                request, 403, later("This request did not come from a page of Unsealed, so nothing was done.")
+            )
         if person is None and not is_open(request.scope["path"]):
             return self._sign_in_first(request)  # nothing that strangers send is read
         shown = request.headers.get("x-csrf-token", "")
@@ -238,7 +241,9 @@ class Guard:
         if person is not None:
             token = shown or form.get("csrf", "")
             if not compare_digest(token.encode("utf-8", "replace"), person.csrf.encode()):
-                words = "The page that you sent this from is out of date, so nothing was done. Reload it and try again."
+                words = later(
+                    "The page that you sent this from is out of date, so nothing was done. Reload it and try again."
+                )
                 return self._refuse(request, 403, words)
         return None
 
@@ -256,7 +261,7 @@ class Guard:
     def _sign_in_first(self, request: Request) -> Response:
         asks_page = "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
         if request.method != "GET" or not asks_page:
-            return self._refuse(request, 401, "You are signed out. Sign in, then try again.")
+            return self._refuse(request, 401, later("You are signed out. Sign in, then try again."))
         path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
         wanted = f"{path}?{query}" if query else path
         return RedirectResponse("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}", 303)
@@ -311,7 +316,7 @@ def is_form(request: Request) -> bool:
 def _why_no_form(request: Request, limit_bytes: int) -> str:
     sent = request.headers.get("content-length", "")
     if not sent.isdecimal() or int(sent) <= limit_bytes:
-        return "This is no form of ours, or it has too many fields. Nothing was done."
+        return later("This is no form of ours, or it has too many fields. Nothing was done.")
     has, most = (f"{ceil(size / 1024):,} kB" for size in (int(sent), limit_bytes))
     return f"What you entered has {has}, and {most} is the most that this form takes. Nothing was done: enter less."
 

@@ -25,6 +25,8 @@ SHAPES = {
     "system": r"Windows Phone|Windows|iPadOS|iOS|Android|ChromeOS|macOS|KaiOS|Symbian|BlackBerry|Linux",
     "address": r"\S+",
     "port": r"\d+",
+    "size": r"[\d,]+ kB",
+    "most": r"[\d,]+ kB",
     "level": r"off|counts|full|[a-z]+",
     "where": (
         r"in (?:the settings file of this installation|your settings|this message)|for everybody here|at this link"
@@ -173,6 +175,10 @@ FORMS = (
     later("%(address)s lies in a private network, and only owners may name such hosts here"),
     later("nobody answers on port %(port)s of %(address)s"),
     later("%(address)s cannot be reached on port %(port)s"),
+    # What a form that is too long is told
+    later(
+        "What you entered has %(size)s, and %(most)s is the most that this form takes. Nothing was done: enter less."
+    ),
     # What the data about networks and places hold
     later("your own ranges"),
     later("Apple's relay list"),

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from unsealed.flow.request import Faulty
 from unsealed.inlets.auth import secure
+from unsealed.inlets.web import stored
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.model.errors import BadInput, Refused, Unavailable, UnsealedError, sentence
@@ -80,7 +81,7 @@ def refuse(
         return JSONResponse({"error": error if fields is None else {**error, "fields": dict(fields)}}, status)
     texts = language(request)
     if asks_for_json(request):
-        said = texts.one(words or WORDS.get(status) or HTTPStatus(status).phrase)
+        said = stored.reread(words or WORDS.get(status) or HTTPStatus(status).phrase, texts)
         return JSONResponse({"error": said, "number": number}, status)
     title = texts.say(TITLES[status]) if status in TITLES else HTTPStatus(status).phrase
     return render(
@@ -89,7 +90,7 @@ def refuse(
         status=status,
         code=status,
         title=title,
-        words=texts.one(words or WORDS.get(status, "")),
+        words=stored.reread(words or WORDS.get(status, ""), texts),
         number=number,
     )
 

@@ -68,6 +68,7 @@ def test_a_value_of_a_stranger_cannot_break_a_sentence() -> None:
 
 def test_each_form_knows_itself_and_has_words_of_its_own() -> None:
     samples = {"number": "7", "day": "2 Mar 2026", "seconds": "1.2 s", "after": "7 s after delivery", "system": "Linux"}
+    samples |= {"port": "25", "size": "300 kB", "most": "256 kB"}
     samples |= {"address": "x.example", "level": "counts", "where": "in this message"}
     for form in FORMS:
         values = {name: samples.get(name, "X") for name in re.findall(r"%\((\w+)\)s", form)}
