@@ -42,7 +42,7 @@ AGENTS = (*(each for name, each in vars(hits).items() if name.isupper() and isin
         ),
         (
             "asked for but not done: open tracking is switched off for mail to example.org",
-            "gewünscht, aber nicht getan: das Verfolgen von Öffnungen ist abgeschaltet für Nachrichten an example.org",
+            "gewünscht, aber nicht getan: das Verfolgen von Öffnungen ist für Nachrichten an example.org abgeschaltet",
         ),
         (
             "Firefox on Windows, your own network, this event only",
