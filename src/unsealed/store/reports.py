@@ -2,9 +2,10 @@
 
 Promises that every answer but `weeks` and `by_person` holds mail of the asking user only, and that none takes longer
 the more mail there is: a report looks at no more than the newest MESSAGES messages that fit (`Figures.cut_at` says so
-when there were more) and at the newest ACTS readings or clicks. Counts come from the rollups on copies; the letters that Unsealed
-writes itself are in none. Recipients at level anonymous, and those who share one copy, are in no figure about signals,
-so that none can be had by taking one report from another. Writes nothing but whether figures of all people may be seen.
+when there were more) and at the newest ACTS readings or clicks. Counts come from the rollups on copies; the letters
+that Unsealed writes itself are in none. Recipients at level anonymous, and those who share one copy, are in no figure
+about signals, so that none can be had by taking one report from another. Writes nothing but whether figures of all
+people may be seen.
 """
 
 from __future__ import annotations
