@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
@@ -38,6 +39,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 PROGRAMS = ("chromium", "swaks", "msmtp", "nginx", "wrk", "mkfs.ext4", "mount", "dovecot", "firefox-esr")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+# Timings decide no test: not those of a busy machine either.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 class FrozenClock:
