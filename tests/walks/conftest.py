@@ -6,6 +6,7 @@ import functools
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -113,6 +114,11 @@ class Installation:
             return self.get(port, "/healthz").status == 200
         except OSError:
             return False
+
+    def welcome(self) -> str:
+        """The link that the first start prints: after it is ready, so it may not be there yet."""
+        link = until(lambda: re.search(r"(http://\S+/welcome/\S+)\s", self.output.read_text()), "the greeting")
+        return str(link[1])
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

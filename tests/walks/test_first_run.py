@@ -6,7 +6,6 @@ recipient. Every stop of the Tab key on the way can be seen.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
@@ -61,10 +60,9 @@ def test_from_the_printed_link_to_the_first_judged_open(
     installation: Any, page: Page, shoot: Callable[[str], None]
 ) -> None:
     installation.start()
-    link = re.search(r"http://\S+/welcome/\S+", installation.output.read_text())
-    assert link is not None
+    link = installation.welcome()
 
-    page.goto(link[0])
+    page.goto(link)
     shoot("first-1-welcome")
     page.keyboard.type(SENDER)  # the first field has the focus
     tab_to(page, page.get_by_label("A password for these pages"))
