@@ -22,7 +22,7 @@ from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkCl
 from unsealed.model.message import AddressKind, CopyId, Delivery, Link, LinkPart, MessageId, Recipient, UserId
 from unsealed.model.policy import OFF, Level, Switches
 from unsealed.store import engine as stores
-from unsealed.store import schema, search
+from unsealed.store import people, schema, search
 from unsealed.store.contacts import met
 from unsealed.store.feed import Change, add_feed
 from unsealed.store.messages import switches_json
@@ -310,13 +310,13 @@ class Seeding:
     def sums(self, did: Sequence[Did]) -> dict[str, object]:
         counted = sorted(self.now - each.ago for each in did if each.finding.counted)
         clicks = sum(each.finding == Finding.HUMAN_CLICK for each in did)
-        people = {
+        clicked = {
             each.to
             for each in did
             if each.finding == Finding.HUMAN_CLICK and not any(other.first and other.to == each.to for other in did)
         }
         return {
-            "opens": sum(each.first for each in did) + len(people),
+            "opens": sum(each.first for each in did) + len(clicked),
             "clicks": clicks,
             "raw": len(did),
             "machine": sum(each.finding.machine for each in did),
@@ -738,6 +738,25 @@ class Browser:
             cookies=set_cookies,
             raised=raised,
         )
+
+
+@pytest.fixture
+def now(clock: Callable[[], datetime]) -> datetime:
+    return clock()
+
+
+@pytest.fixture
+def ines(engine: Engine, now: datetime) -> UserId:
+    """The owner of a fresh installation."""
+    with engine.begin() as connection:
+        return people.create_owner(connection, "Ines@Example.ORG ", now)
+
+
+@pytest.fixture
+def rob(engine: Engine, ines: UserId, now: datetime) -> UserId:
+    """A member beside her."""
+    with engine.begin() as connection:
+        return people.add_user(connection, "rob@example.org", people.Role.MEMBER, now)
 
 
 @pytest.fixture

@@ -36,11 +36,6 @@ def store_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
 def ines(engine: Engine, now: datetime) -> UserId:
     with engine.begin() as connection:
         return people.add_user(connection, "ines@example.org", "owner", now, PASSWORD)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,23 +30,6 @@ NO_ADDRESSES = [
     "sales@" + "a" * 10_000,
     "\ud800@example.org",
 ]
-
-
-@pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
-def ines(engine: Engine, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.create_owner(connection, "ines@example.org", now)
-
-
-@pytest.fixture
-def rob(engine: Engine, ines: UserId, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.add_user(connection, "rob@example.org", "member", now)
 
 
 def code_for(engine: Engine, user: UserId, now: datetime, address: str = SALES) -> str:
@@ -241,5 +223,5 @@ def test_a_signature_keeps_its_lines_and_loses_what_is_no_text() -> None:
 def test_what_is_too_long_is_refused_in_words() -> None:
     with pytest.raises(BadInput, match="longer than 80 characters"):
         identities.clean_name("x" * 10_000)
-    with pytest.raises(BadInput, match="longer than 2000 characters"):
+    with pytest.raises(BadInput, match="longer than 2,000 characters"):
         identities.clean_signature("x" * 10_000)

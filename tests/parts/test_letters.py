@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -34,17 +33,6 @@ class OneKey:
 
 
 TRACKING = Tracking(base_url="https://t.example.org", keys=OneKey(), key_id=0)
-
-
-@pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
-def ines(engine: Engine, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.create_owner(connection, "ines@example.org", now)
 
 
 def only_copy(engine: Engine) -> CopyId:

@@ -21,11 +21,6 @@ OWNER, ADMIN, MEMBER = Role.OWNER, Role.ADMIN, Role.MEMBER
 
 
 @pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
 def everybody(engine: Engine, now: datetime) -> dict[Role, UserId]:
     """One of each role, who have been here."""
     with engine.begin() as connection:

@@ -1,43 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 from argon2 import extract_parameters
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
+from tests.parts.test_proofs import everything_kept
 
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.message import UserId
-from unsealed.store import people, proofs, schema
+from unsealed.store import people, proofs
 from unsealed.store.engine import reading
 from unsealed.store.people import Role
 
 PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
-def ines(engine: Engine, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.create_owner(connection, "Ines@Example.ORG ", now)
-
-
-@pytest.fixture
-def rob(engine: Engine, ines: UserId, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.add_user(connection, "rob@example.org", Role.MEMBER, now)
-
-
-def everything_kept(engine: Engine) -> str:
-    """All values of all tables about people, as text."""
-    tables = (schema.users, schema.identities, schema.credentials, schema.login_links, schema.sessions)
-    with reading(engine) as connection:
-        return "\n".join(str(row) for table in tables for row in connection.execute(select(table)))
 
 
 # ------------------------------------------------------------------------------------------------------- users

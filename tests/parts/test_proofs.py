@@ -2,36 +2,17 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
 
 from unsealed.model.message import UserId
-from unsealed.store import people, proofs, schema
+from unsealed.store import proofs, schema
 from unsealed.store.engine import reading
-from unsealed.store.people import Role
 from unsealed.store.proofs import CredentialKind
 
 PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
-def ines(engine: Engine, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.create_owner(connection, "Ines@Example.ORG ", now)
-
-
-@pytest.fixture
-def rob(engine: Engine, ines: UserId, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.add_user(connection, "rob@example.org", Role.MEMBER, now)
 
 
 def everything_kept(engine: Engine) -> str:

@@ -25,11 +25,6 @@ Mail = Mapping[str, MessageId]
 
 
 @pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
 def made(engine: Engine, mail: Mail, now: datetime) -> dict[str, TemplateId]:
     with engine.begin() as connection:
         # The letters of other tests lie in the last weeks; these stand before them.

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,11 +34,6 @@ def store_url(sqlite_template: Path, tmp_path: Path) -> str:
     """SQLite alone: the questions to the store are tested on both databases in test_people.py."""
     shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
     return f"sqlite:///{tmp_path / 'unsealed.db'}"
-
-
-@pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
 
 
 @pytest.fixture

@@ -47,11 +47,6 @@ class OtherKeys(Keys):
 
 
 @pytest.fixture
-def now(clock: Callable[[], datetime]) -> datetime:
-    return clock()
-
-
-@pytest.fixture
 def users(engine: Engine, now: datetime) -> dict[str, UserId]:
     with engine.begin() as connection:
         return {
