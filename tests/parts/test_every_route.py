@@ -42,6 +42,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     "a" * 5000,
 )
+STORED = ("\0", "7fffffffffffffff.7fffffffffffffff", "1_0.0123456789abcdef", "\N{GRINNING FACE}", "a" * 5000)
 ALONE = ("\0", "7fffffffffffffff.7fffffffffffffff", "٣.0123456789abcdef")
 
 
@@ -253,9 +254,11 @@ def looked_for(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 async def test_hostile_values_never_break_an_answer(
-    visit: Any, app: Starlette, ids: list[str], looked_for: set[str]
+    visit: Any, app: Starlette, ids: list[str], looked_for: set[str], engine: Engine
 ) -> None:
     it, token = visit(MARA)
+    # What a value does before the store sees it does not depend on the store.
+    values = HOSTILE if engine.dialect.name == "sqlite" else STORED
     usual = "q after cursor state sort m limit kind show events people done next who lines open correction".split()
     usual += "reply reply_all forward copy to template tag".split()
     failed = []
@@ -264,7 +267,7 @@ async def test_hostile_values_never_break_an_answer(
         for each in (ids[0], ids[-1]):
             await it.get(filled(path, each), **token)
         names = sorted(looked_for)
-        for value in HOSTILE:
+        for value in values:
             query = "&".join(f"{name}={quote(value)}" for name in sorted({*names, *usual}))
             there = [filled(path, value[:200]), f"{filled(path, ids[0])}?{query}", f"{filled(path, ids[-1])}?{query}"]
             if value in ALONE:  # a first parameter that is refused hides the others

@@ -441,7 +441,7 @@ def test_old_rejudgings_are_forgotten_unless_a_correction_that_holds_shows_them(
     assert (1, 1) == (house.rows("rejudgings"), house.rows("revisions"))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=st.lists(HITS, min_size=1, max_size=20),
     answers=st.lists(st.tuples(st.sampled_from(Answer), st.integers(0, 19), st.booleans()), max_size=4),

@@ -124,9 +124,18 @@
     const fresh = await page(article.dataset.refresh);
     for (const part of all("[data-region]", fresh)) {
       const old = $(`[data-region="${part.dataset.region}"]`);
-      if (old) swap(old, part);
+      if (!old) continue;
+      if ($("details.drop[open]", old)) waiting = ids; // somebody chooses in there: not under the hand
+      else swap(old, part);
     }
   };
+  let waiting = null;
+  document.addEventListener("toggle", (event) => {
+    if (!waiting || event.target.open) return;
+    const ids = waiting;
+    waiting = null;
+    freshStory(ids).catch(() => {});
+  }, true);
   const voice = (number) => {
     const place = $("[data-said]");
     if (place && number) place.textContent = plural("%(number)s message changed", "%(number)s messages changed", number);
