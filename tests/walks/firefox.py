@@ -228,6 +228,10 @@ class Firefox:
         """What a script in the page returns; a promise is awaited."""
         return self.ask("WebDriver:ExecuteScript", script=script, args=list(arguments), newSandbox=False)["value"]
 
+    def says(self, words: str, where: str) -> bool:
+        """Whether these words stand in `where`, an expression of the page. On the way to another page nothing does."""
+        return words in (self.page(f"return {where}") or "")
+
     def inside(self, script: str, *arguments: Any) -> Any:
         self.ask("Marionette:SetContext", value="chrome")
         try:

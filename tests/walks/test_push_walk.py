@@ -89,12 +89,12 @@ def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
 
     sign_in(firefox, web, until)
     firefox.click("[data-push]")
-    until(lambda: "added" in firefox.page("return location.search"), "subscribed")
-    assert "Firefox" in firefox.page("return document.querySelector('table tbody').textContent")
+    until(lambda: firefox.says("added", "location.search"), "subscribed")
+    until(lambda: firefox.says("Firefox", "document.querySelector('table tbody')?.textContent"), "listed")
 
     # The test says what became of it, and arrives.
     firefox.click(f"form[action^='{SETTINGS}/test'] button")
-    until(lambda: "delivered" in firefox.page("return document.body.textContent"), "said to be delivered")
+    until(lambda: firefox.says("delivered", "document.body?.textContent"), "said to be delivered")
     until(lambda: push.acknowledged == [100], "shown")
 
     # A reading: the browser shows who, and what passed through the push service tells nothing.
@@ -149,7 +149,7 @@ def test_of_hidden_tabs_one_shows_a_system_notice(
     sign_in(firefox, web, until)
     firefox.click("[name=channel-system]")
     firefox.click("main form .button.primary")
-    until(lambda: "kept" in firefox.page("return location.search"), "saved")
+    until(lambda: firefox.says("kept", "location.search"), "saved")
     address = pixel("Behind other tabs")
     tabs = [firefox.ask("WebDriver:GetWindowHandle")["value"]]
     for url in (f"{web}/sent", "about:blank"):
