@@ -54,7 +54,7 @@ class Prefixes:
         return {"IPv4": [str(IPv4Address(each)) for each in four], "IPv6": [str(IPv6Address(each)) for each in six]}
 
 
-def files(folder: Path, prefixes: Prefixes) -> dict[str, int]:
+def files(folder: Path, prefixes: Prefixes, draw: random.Random) -> dict[str, int]:
     """Put a city database and a routing table among the data files; how many rows each has."""
     records = [nested("DE", f"Region {n % 400}", f"City {n}") for n in range(_CITIES)]
     said = {prefix: records[n % _CITIES] for n, prefix in enumerate(prefixes.written())}
@@ -62,15 +62,11 @@ def files(folder: Path, prefixes: Prefixes) -> dict[str, int]:
     cities.write_bytes(mmdb(said, database_type="City"))
     routes = folder / "routes"
     with routes.open("w") as out:
-        for n, each in enumerate(prefixes.four):
-            print(
-                IPv4Address(each << 8),
-                IPv4Address(each << 8 | 255),
-                n % _NETWORKS + 1,
-                f"Network {n % _NETWORKS}",
-                sep=",",
-                file=out,
-            )
+        for each in prefixes.four:
+            # A few networks have most people: three quarters in the first 250, a sixteenth in the smallest of all.
+            n = min(int(draw.paretovariate(0.25)), _NETWORKS)
+            first, last = IPv4Address(each << 8), IPv4Address(each << 8 | 255)
+            print(first, last, n, f"Network {n}", sep=",", file=out)
     now = datetime.now(UTC)
     kept = [
         keep(folder / "places", path, name=path.name, source="bench", dated=date(2026, 11, 1), at=now)
@@ -86,7 +82,7 @@ def look_ups(prefixes: int, wanted: int, rounds: int) -> Table:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         drawn = Prefixes.drawn(prefixes, draw)
-        rows = files(folder, drawn)
+        rows = files(folder, drawn, draw)
         known = Places(folder / "places", built_in=built_in(), network_of=network_of, told_of=told_of)
         costs: dict[str, tuple[list[float], list[float]]] = {}
         for _ in range(rounds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from unsealed.model.message import CopyId, MessageId
 
@@ -145,9 +145,8 @@ class Told(Enum):
     HIDDEN = "hidden"  # what stands between
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
-    """What an address says: whose network, and where."""
+class Located(NamedTuple):
+    """What an address says: whose network, and where. One is made for each new address: a tuple costs half."""
 
     network: Network
     place: Place = NOWHERE

@@ -178,7 +178,7 @@ class Places:
                 place = database.places.get(value)
                 if place is None:
                     place = database.places[value] = read_place(database.ranges.meaning(value)[1])
-                return Located(network=network, place=place if told is _ALL else _country_alone(place.country))
+                return Located(network, place if told is _ALL else _country_alone(place.country))
         return nowhere
 
     def _known(self, loaded: _Loaded, version: int, listed: int, routed: int) -> _Known:
