@@ -216,16 +216,19 @@
   const SPLIT = new Set(["/sent", "/activity", "/opened"]);
   const splits = (path) => SPLIT.has(path) || path.startsWith("/thread/");
   const ROWS = ".rows .row, .acts .act";
+  let turn = 0; // answers may come in another order than they were asked for: the last that was asked for stays
   const show = async (address, row) => {
+    const mine = ++turn;
     const pane = $("#detail");
     const asked = new URL(address, location.href);
     const id = asked.searchParams.get("m") || story()?.dataset.message;
     pane.setAttribute("aria-busy", "true");
     try {
       const fresh = $("article", await page(`${asked.pathname}/detail/${id}${asked.search}`));
+      if (mine !== turn) return;
       pane.replaceChildren(document.importNode(fresh, true));
       pane.scrollTop = 0;
-    } catch { location.href = address; return; }
+    } catch { if (mine === turn) location.href = address; return; }
     pane.removeAttribute("aria-busy");
     history.pushState(null, "", address);
     document.title = `${$("h1", pane).textContent} - Unsealed`;
