@@ -78,6 +78,8 @@ def _own_name(text: str, kind: ClientKind) -> str:
 
     The browser that a robot poses as is not its name.
     """
+    if kind in _MAIL and (mailer := _MAILER.search(text)):
+        return mailer[1]
     found = _browsers().extract(text)
     if found and (kind is ClientKind.BROWSER or (found.family not in _POSES and "/" not in found.family)):
         return found.family
@@ -87,6 +89,8 @@ def _own_name(text: str, kind: ClientKind) -> str:
 
 
 _COMPATIBLE = re.compile(r"\bcompatible[;,] *\+?([A-Za-z][^;/()]{1,39})", re.IGNORECASE)
+_MAIL = frozenset({ClientKind.DESKTOP_CLIENT, ClientKind.MOBILE_APP})
+_MAILER = re.compile(r"[) ]([A-Za-z]*mail)/", re.IGNORECASE)
 _FIRST_WORDS = re.compile(r"([^/(;:]{1,40}?)(?: v?\d[\d.]*)?(?:[/(;]|$)")
 _POSES = frozenset(
     {

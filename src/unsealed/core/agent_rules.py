@@ -291,7 +291,7 @@ _LIBRARIES = (
         ("library.postman", "Postman", CUA, r"^postman"),
         ("library.insomnia", "Insomnia", CUA, r"^insomnia/"),
         ("library.lua", "lua-resty-http", CUA, r"^lua-resty|resty-requests"),
-        ("library.headless", "Headless Chrome", DD, r"headlesschrome"),
+        ("library.headless", "Headless Chrome", DD, r"headless(?:chrome|edg|firefox)"),
         ("library.phantom", "PhantomJS", DD, r"phantomjs"),
         ("library.slimer", "SlimerJS", DD, r"slimerjs"),
         ("library.jsdom", "jsdom", DD, r"\bjsdom/"),
@@ -363,7 +363,7 @@ _MAIL_PROGRAMS = (
         ("mail.mailspring", "Mailspring", DD, r"mailspring/"),
         ("mail.nylas", "Nylas Mail", UPJS, r"nylas ?mail|\bnylas/"),
         ("mail.mailbird", "Mailbird", DD, r"mailbird/"),
-        ("mail.emclient", "eM Client", DD, r"\bem ?client\b"),
+        ("mail.emclient", "eM Client", DD, r"\bem[ _]?client\b"),
         ("mail.bluemail", "BlueMail", DD, r"\bblue ?mail\b"),
         ("mail.foxmail", "Foxmail", DD, r"\bfoxmail\b"),
         ("mail.mailmaster", "MailMaster", DD, r"mailmaster"),
@@ -371,7 +371,6 @@ _MAIL_PROGRAMS = (
         ("mail.missive", "Missive", NAME, r"\bmissive/"),
         ("mail.shift", "Shift", NAME, r"shiftdesktop"),
         ("mail.kiwi", "Kiwi for Gmail", NAME, r"kiwi for gmail|kiwiforgmail"),
-        ("mail.mimestream", "Mimestream", NAME, r"mimestream"),
         ("mail.canary", "Canary Mail", DD, r"canary ?mail|^canary/\d"),
         ("mail.polymail", "Polymail", DD, r"polymail"),
         ("mail.newton", "Newton", UPJS, r"^newton(?: mail)?/|cloudmagic"),
@@ -385,7 +384,7 @@ _MAIL_PROGRAMS = (
         ("mail.yandex", "Yandex Mail", NAME, r"yandex\.?mail|ru\.yandex\.mail"),
         # others
         ("mail.airmail", "Airmail", DD, r"\bairmail\b"),
-        ("mail.notes", "HCL Notes", DD, r"lotus[ -]notes|(?:ibm|hcl)[ -](?:notes|verse)"),
+        ("mail.notes", "HCL Notes", DD, r"(?:lotus|ibm|hcl)[ -](?:notes|verse|traveler)"),
         ("mail.groupwise", "GroupWise", NAME, r"groupwise"),
         ("mail.thebat", "The Bat!", DD, r"the ?bat!"),
         ("mail.kmail", "KMail", UAP, r"\bkmail2?\b"),
@@ -393,7 +392,7 @@ _MAIL_PROGRAMS = (
         ("mail.evolution", "Evolution", DD, r"^evolution[/ ]\d|\bevolution/\d"),
         ("mail.geary", "Geary", UPJS, r"\bgeary/"),
         ("mail.sylpheed", "Sylpheed", UPJS, r"sylpheed"),
-        ("mail.claws", "Claws Mail", UPJS, r"claws ?mail"),
+        ("mail.claws", "Claws Mail", UPJS, r"claws[ -]?mail"),
         ("mail.balsa", "Balsa", UPJS, r"^balsa"),
         ("mail.trojita", "Trojita", UPJS, r"^troj(?:i|í)t(?:a|á)\b"),
         ("mail.mutt", "Mutt", UPJS, r"^(?:neo)?mutt\b"),
@@ -409,7 +408,6 @@ _MAIL_PROGRAMS = (
         ("mail.barca", "Barca", UAP, r"\bbarca(?:pro)?/"),
         ("mail.opera", "Opera Mail", NAME, r"opera ?mail"),
         ("mail.sparrow", "Sparrow", UPJS, r"^sparrow|\) sparrow/\d"),
-        ("mail.mailmate", "MailMate", UPJS, r"mailmate"),
         ("mail.mailbar", "MailBar", DD, r"^mailbar/"),
         ("mail.zimbra", "Zimbra Desktop", UPJS, r"zimbra ?desktop|zdesktop"),
     ),
@@ -421,7 +419,7 @@ _MAIL_PROGRAMS = (
             "mail.apple.phone",
             "Apple Mail",
             EAS,
-            r"^mobilemail|^ios/.*\bmail/|com\.apple\.mobilemail|^apple-(?:iphone|ipad|ipod)\d+c\d+/",
+            r"^mobilemail|^ios/.*\b(?:mail|dataaccessd)/|com\.apple\.mobilemail|^apple-(?:iphone|ipad|ipod)\d+c\d+/",
         ),
     ),
     *_rows(
@@ -435,6 +433,9 @@ _MAIL_PROGRAMS = (
         ),
         ("mail.apple.cf", "Apple Mail", UAP, r"^mail/\d[\d.]* cfnetwork/"),
         ("mail.apple.daemon", "Apple Mail", NAME, r"^com\.apple\.mail"),
+        # Made for the Mac alone; on Apple's own processors nothing else in the agent says so.
+        ("mail.mimestream", "Mimestream", NAME, r"mimestream"),
+        ("mail.mailmate", "MailMate", UPJS, r"mailmate"),
     ),
     *_rows(
         ClientKind.MOBILE_APP,
@@ -462,7 +463,7 @@ _MAIL_PROGRAMS = (
         ("mail.k9", "K-9 Mail", UPJS, r"\bk-?9[ _-]?mail|\bk-?9/|com\.fsck\.k9"),
         ("mail.fairemail", "FairEmail", UPJS, r"fairemail|eu\.faircode\.email"),
         ("mail.aquamail", "Aqua Mail", UPJS, r"aqua ?mail"),
-        ("mail.nine", "Nine", UPJS, r"^nine/|com\.ninefolders"),
+        ("mail.nine", "Nine", UPJS, r"^nine(?:/|-\d)|com\.ninefolders"),
         ("mail.r2mail2", "R2Mail2", UPJS, r"r2mail2"),
         ("mail.edison", "Edison Mail", NAME, r"edison ?mail|^email/\d.*cfnetwork|com\.easilydo"),
         ("mail.mytmail", "myMail", BROWSCAP, r"\bmymail/|com\.my\.mail|ru\.mail\.mailapp|^mobmail"),
@@ -495,7 +496,7 @@ _MAIL_PROGRAMS = (
         ("webmail.snappymail", "SnappyMail", NAME, r"snappymail"),
         ("webmail.squirrelmail", "SquirrelMail", UPJS, r"squirrelmail"),
         ("webmail.horde", "Horde", UPJS, r"horde (?:application|imp)|^horde[/ :]"),
-        ("webmail.sogo", "SOGo", NAME, r"^sogo/"),
+        ("webmail.sogo", "SOGo", NAME, r"^sogo(?:mail)?[/ ]"),
         ("webmail.zimbra", "Zimbra", UPJS, r"zimbra"),
         ("webmail.afterlogic", "AfterLogic", NAME, r"afterlogic"),
         ("webmail.openxchange", "Open-Xchange", NAME, r"open-?xchange"),
@@ -578,6 +579,15 @@ _ROBOTS = (
             r"|security[ ._-]?(?:scan|audit|research|monitor|check|txt)"
             r"|(?:domain|research|site|port|http|web|server|internet)[ -]?scan(?:ner|ning)?\b",
         ),
+        # Their makers' names at the start only: toolbars write the same into the agents of people's browsers.
+        (
+            "scanner.vendor",
+            "security scanner",
+            NAME,
+            r"^(?:mozilla/5\.0 \(compatible[;,] )?(?:sophos|forti(?:guard|net|mail|sandbox)|trend ?micro|urlscan"
+            r"|symantec|messagelabs|mcafee|trellix|fireeye|bitdefender|eset[ _/-]|f-secure|withsecure|dr\.? ?web|webroot"
+            r"|avira|zscaler sandbox|cisco ?umbrella|vade ?secure|hornetsecurity|checkpoint|check point)",
+        ),
         own_name=True,
     ),
     *_rows(
@@ -626,7 +636,7 @@ _ROBOTS = (
             "mail.generic",
             "mail program",
             NAME,
-            r"^[a-z0-9 ._-]*mail[a-z]*[/ ]v?\d|[) ][a-z]*mail/\d|^[a-z]+ ?mail\b.*\(",
+            r"^[a-z0-9 ._-]*mail[a-z]*[/ ](?:version )?v?\d|[) ][a-z]*mail/\d|^[a-z]+ ?mail\b.*\(",
         ),
         own_name=True,
     ),

@@ -28,6 +28,19 @@ CASES = [
     (" Mozilla/5.0 ", "prefetch", "unknown"),
     ("Microsoft Office Protocol Discovery", "prefetch", "desktop"),
     ("Barracuda Sentinel (US)", "scanner", "unknown"),
+    ("FortiGuard Web Filter", "scanner", "unknown"),
+    ("Dr.Web LinkChecker/1.0", "scanner", "unknown"),
+    ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0; McAfee)", "browser", "desktop"),
+    (f"{CHROME} Avast/141.0.0.0", "browser", "desktop"),
+    ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessEdg/141.0 Safari/537.36", "crawler", "unknown"),
+    ("MailMate/6121 CFNetwork/1568.100.1 Darwin/24.0.0", "desktop_client", "desktop"),
+    ("Mimestream/1.5.2 CFNetwork/1568.100.1 Darwin/24.0.0", "desktop_client", "desktop"),
+    ("Mozilla/5.0 (Windows NT 6.3; WOW64; Trident/7.0; eM_Client/7.2) like Gecko", "desktop_client", "desktop"),
+    ("GyazMail version 1.7.0", "desktop_client", "desktop"),
+    ("claws-mail/4.3.0", "desktop_client", "desktop"),
+    ("Nine-512/4.9.9", "mobile_app", "mobile"),
+    ("Lotus Traveler Android 12.0.10", "mobile_app", "mobile"),
+    ("SOGoMail 5.11.0", "webmail", "hidden"),
     ("AppEngine-Google; (+http://code.google.com/appengine; appid: s~virustotalcloud)", "scanner", "unknown"),
     ("Mozilla/5.0 (compatible; CensysInspect/1.1; +https://about.censys.io/)", "scanner", "unknown"),
     ("Slackbot 1.0 (+https://api.slack.com/robots)", "link_preview", "unknown"),
@@ -212,3 +225,8 @@ def test_behind_a_proxy_no_system_is_claimed() -> None:
     proxied = read_agent("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)")
 
     assert (Device.HIDDEN, "") == (proxied.device, proxied.system)
+
+
+def test_a_mail_program_without_a_row_of_its_own_is_named_by_its_own_word() -> None:
+    agent = f"{CHROME.replace('Chrome/', 'QuillMail/0.5 Chrome/')}".replace(" Safari", " Electron/33.3.2 Safari")
+    assert read_agent(agent).client == "QuillMail"
