@@ -585,8 +585,8 @@ _ROBOTS = (
             "security scanner",
             NAME,
             r"^(?:mozilla/5\.0 \(compatible[;,] )?(?:sophos|forti(?:guard|net|mail|sandbox)|trend ?micro|urlscan"
-            r"|symantec|messagelabs|mcafee|trellix|fireeye|bitdefender|eset[ _/-]|f-secure|withsecure|dr\.? ?web|webroot"
-            r"|avira|zscaler sandbox|cisco ?umbrella|vade ?secure|hornetsecurity|checkpoint|check point)",
+            r"|symantec|messagelabs|mcafee|trellix|fireeye|bitdefender|eset[ _/-]|f-secure|withsecure|dr\.? ?web"
+            r"|webroot|avira|zscaler sandbox|cisco ?umbrella|vade ?secure|hornetsecurity|checkpoint|check point)",
         ),
         own_name=True,
     ),
