@@ -16,8 +16,8 @@ from tests.parts.many_letters import LONG, SHORT
 
 from unsealed.inlets.report import read
 from unsealed.inlets.web import reports
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.reports import Address, Chart, duration, likelier, says
-from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Counts, Group, Part

@@ -20,13 +20,15 @@ from starlette.routing import Route
 
 from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.happenings import Happened, happened
-from unsealed.inlets.web import words
+from unsealed.inlets.web import evidence, moments, states, words
+from unsealed.inlets.web.evidence import Chip
 from unsealed.inlets.web.message import tell
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import WHY
+from unsealed.inlets.web.states import Mark
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.inlets.web.words import Chip, Mark, Times
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State
@@ -173,7 +175,7 @@ def line(it: Happening, times: Times) -> Line:
         mark = Mark(kind="machine", symbol="reply")
         return Line(it=it, mark=mark, who=who, verb=verb, of=subject, chip=chip, muted=muted)
     if it.what is What.BOUNCE or it.event is None:
-        why = f"{words.bounced(it.words, texts)} · {subject}"
+        why = f"{states.bounced(it.words, texts)} · {subject}"
         mark = Mark(kind="bounced", symbol="bounce")
         return Line(it=it, mark=mark, who=who, verb=say("bounced"), of=why, muted=muted)
     event = it.event
@@ -182,7 +184,7 @@ def line(it: Happening, times: Times) -> Line:
         verb = _with_occasion(_opened(it.nth, guess, texts), it, texts)
         mark = Mark(kind="maybe" if guess else "opened", symbol="ticks")
     elif it.what is What.CLICK:
-        link = words.link_name(event, texts, 32)
+        link = evidence.link_name(event, texts, 32)
         guess = event.confidence < BELIEVED
         clicked = say("maybe clicked %(link)s", link=link) if guess else say("clicked %(link)s", link=link)
         verb = _with_occasion(clicked, it, texts)
@@ -195,10 +197,10 @@ def line(it: Happening, times: Times) -> Line:
         who=who,
         verb=verb,
         of=subject + _loads(it, texts),
-        device=words.device(event, texts),
-        symbol=words.device_symbol(event),
-        place=words.where_from(event, texts),
-        chip=words.chip(event, texts),
+        device=evidence.device(event, texts),
+        symbol=evidence.device_symbol(event),
+        place=evidence.where_from(event, texts),
+        chip=evidence.chip(event, texts),
         muted=muted,
     )
 
@@ -218,10 +220,10 @@ def _with_occasion(verb: str, it: Happening, texts: Texts) -> str:
 
 
 def _by_machine(event: EventRow, requests: int, texts: Texts) -> tuple[str, Mark]:
-    if chat := words.pasted(event, texts):
+    if chat := evidence.pasted(event, texts):
         return texts.say("pasted into %(chat)s", chat=chat), Mark(kind="machine", symbol="link")
     if event.link is not None and requests == 1:
-        link = words.link_name(event, texts, 32)
+        link = evidence.link_name(event, texts, 32)
         return texts.say("%(link)s followed by a machine", link=link), Mark(kind="machine", symbol="link")
     return texts.say("loaded by a machine"), Mark(kind="machine", symbol="ticks-hollow")
 
@@ -230,7 +232,7 @@ def _loads(it: Happening, texts: Texts) -> str:
     """ " · 4 loads in 2 min"."""
     if it.loads < 2:
         return ""
-    span = words.lasting(max(abs((it.until or it.at) - it.at), timedelta(seconds=1)), texts)
+    span = moments.lasting(max(abs((it.until or it.at) - it.at), timedelta(seconds=1)), texts)
     if it.what is What.OPEN:
         return " · " + texts.plural("%(number)s load in %(span)s", "%(number)s loads in %(span)s", it.loads, span=span)
     return " · " + texts.plural(

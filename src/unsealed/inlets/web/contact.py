@@ -23,7 +23,7 @@ from unsealed.core import hours, records
 from unsealed.core.hours import BestHours, best_hours
 from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, traits
 from unsealed.inlets.copies import BELIEVED
-from unsealed.inlets.web import words
+from unsealed.inlets.web import evidence, moments, recipient, states, words
 from unsealed.inlets.web.page import language, render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.inlets.web.where import Where
@@ -54,7 +54,7 @@ class Line:
 class Belief:
     """How far signals of a contact can be believed, in words, and what that rests on."""
 
-    notes: Sequence[words.Note]
+    notes: Sequence[recipient.Note]
     rests_on: Sequence[str]
 
 
@@ -86,7 +86,7 @@ async def listed(request: Request) -> Response:
         return contacts.listed(connection, user, search=search, after=where.after or None, limit=ROWS)
 
     found = await asked(request, look)
-    standing = {each.mailbox: words.copy_standing(each.last.copy, times) for each in found.items if each.last}
+    standing = {each.mailbox: states.copy_standing(each.last.copy, times) for each in found.items if each.last}
     return render(request, "contacts.html", where=where, page=found, standing=standing, address_of=address_of)
 
 
@@ -186,7 +186,7 @@ async def _page(
     )
 
 
-def _days(page: Page[Dealt], times: words.Times) -> list[tuple[str, list[Line]]]:
+def _days(page: Page[Dealt], times: moments.Times) -> list[tuple[str, list[Line]]]:
     days = groupby(page.items, key=lambda each: times.local(each.at).date())
     found = [(list(those)) for _, those in days]
     return [(times.day(those[0].at), [line(each, times.texts) for each in those]) for those in found]
@@ -207,7 +207,7 @@ def line(dealt: Dealt, texts: Texts) -> Line:
         case Dealing.OPENED:
             verb, mark, symbol = say("Opened"), "opened", "ticks"
         case Dealing.CLICKED:
-            link = words.link_name(dealt.event, texts) if dealt.event else say("a link")
+            link = evidence.link_name(dealt.event, texts) if dealt.event else say("a link")
             verb = say("Maybe clicked %(link)s", link=link) if guess else say("Clicked %(link)s", link=link)
             mark, symbol = "clicked", "link"
         case Dealing.REPLIED:
@@ -215,7 +215,7 @@ def line(dealt: Dealt, texts: Texts) -> Line:
         case Dealing.AUTOMATIC:
             verb, mark, symbol = say("Automatic answer"), "machine", "reply"
         case Dealing.BOUNCED:
-            why = words.bounced(dealt.words, texts)
+            why = states.bounced(dealt.words, texts)
             verb, mark, symbol = say("Bounced: %(why)s", why=why), "bounced", "bounce"
     return Line(dealt=dealt, verb=verb, mark=mark, symbol=symbol, to=to)
 
@@ -228,19 +228,19 @@ def belief(facts: SignalFacts, company: Sequence[Trait], texts: Texts) -> Belief
     own, say = traits(facts), texts.say
     if own:
         symbol = "eye" if Trait.RELIABLE in own else "eye-dashed" if _UNSEEN & set(own) else "scanner"
-        notes = [words.Note(symbol, words.sentence("; ".join(say(words.TRAITS[each]) for each in own)))]
+        notes = [recipient.Note(symbol, words.sentence("; ".join(say(recipient.TRAITS[each]) for each in own)))]
     elif facts.copies < LEAST:
-        notes = [words.Note("unknown", say("Too little is known yet to say how far signals can be believed"))]
+        notes = [recipient.Note("unknown", say("Too little is known yet to say how far signals can be believed"))]
     elif facts.silent == facts.copies:
         said_so = say("Nothing was seen so far; after %(number)s letters that says something", number=LEAST_SILENT)
-        notes = [words.Note("eye-dashed", said_so)]
+        notes = [recipient.Note("eye-dashed", said_so)]
     else:
         said_so = say("Some letters show when they are opened, others do not: silence says nothing")
-        notes = [words.Note("eye", said_so)]
+        notes = [recipient.Note("eye", said_so)]
     others = [each for each in company if each not in own]
     if others and Trait.RELIABLE not in own:
-        of_company = "; ".join(say(words.COMPANY_TRAITS[each]) for each in others)
-        notes.append(words.Note("contacts", words.sentence(of_company)))
+        of_company = "; ".join(say(recipient.COMPANY_TRAITS[each]) for each in others)
+        notes.append(recipient.Note("contacts", words.sentence(of_company)))
     return Belief(notes=notes, rests_on=_rests_on(facts, texts))
 
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import changed, person, surroundings
-from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
 from unsealed.model.texts import later
 from unsealed.store import preferences

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from unsealed.flow import rejudge, send
 from unsealed.inlets.auth import local_path
 from unsealed.inlets.copies import Known, is_forwarded, known
-from unsealed.inlets.web import history, letter, words
+from unsealed.inlets.web import evidence, history, letter, moments
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, of_message
 from unsealed.inlets.web.surroundings import Surroundings, asked, person, surroundings
@@ -150,7 +150,7 @@ class Story:
         return ", ".join(parts) or texts.say("nothing")
 
 
-def tell(around: Surroundings, user: UserId, number: int | None, where: Where, times: words.Times) -> Story | None:
+def tell(around: Surroundings, user: UserId, number: int | None, where: Where, times: moments.Times) -> Story | None:
     """Read everything about one message; None when there is none of this user."""
     if number is None:
         return None
@@ -240,7 +240,7 @@ def _credits(around: Surroundings, events: Sequence[EventRow]) -> Sequence[Credi
 
 def _kinds(events: Page[EventRow], texts: Texts) -> str:
     """ "scanner 2, prefetched 1"."""
-    counted = Counter(words.chip(each, texts).words for each in events.items).most_common()
+    counted = Counter(evidence.chip(each, texts).words for each in events.items).most_common()
     kinds = ", ".join(f"{kind} {texts.number(number)}" for kind, number in counted)
     if events.next is None:
         return kinds

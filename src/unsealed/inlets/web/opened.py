@@ -19,10 +19,10 @@ from unsealed.core.reliability import Trait
 from unsealed.inlets.happenings import invisible
 from unsealed.inlets.web import words
 from unsealed.inlets.web.message import tell
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.inlets.web.words import Times
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.reminder import Reminder

@@ -1,9 +1,9 @@
 """One way to make a page: the templates, and the static files under addresses that change with their content.
 
 A template gets `around` (Surroundings), `person` (who is signed in, or None), `csrf` (for the hidden field of every
-form), `path`, `said` (words.Times: moments in words, in the reader's zone), `words`, `stored`, `static(name)` and
-`has_editor` besides what the page passes. Everything is escaped; there is no inline script and no
-inline style. Pages inside the app extend `frame.html`, pages outside (sign in, welcome, errors) `plain.html`.
+form), `path`, `said` (moments.Times: moments in words, in the reader's zone), `static(name)`, `has_editor` and the
+modules of `WORDING` besides what the page passes. Everything is escaped; there is no inline script and no inline style.
+Pages inside the app extend `frame.html`, pages outside (sign in, welcome, errors) `plain.html`.
 
 Each language has an environment of its own, so that macros know it too: `texts`, `say`, `plural` and `within` are its
 own, and so is what `{% trans %}` says.
@@ -26,11 +26,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from unsealed.inlets.web import stored, words
+from unsealed.inlets.web import evidence, moments, recipient, states, stored, words
 from unsealed.inlets.web.surroundings import surroundings
 from unsealed.model.texts import Texts
 
 ZONE_LETTERS = 64
+WORDING = {  # what puts values into words, by the name that templates call it
+    "evidence": evidence,
+    "moments": moments,
+    "recipient": recipient,
+    "states": states,
+    "stored": stored,
+    "words": words,
+}
 HERE = Path(__file__).parent
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -116,7 +124,7 @@ def templates(texts: Texts) -> Environment:
     )
     made.globals.update(texts=texts, say=texts.say, plural=texts.plural, within=texts.within)
     made.globals.update(static=static, sentences=sentences, has_editor="editor.js" in STATIC)
-    made.globals.update(words=words, stored=stored)
+    made.globals.update(WORDING)
     made.filters.update(seen=words.visible, host=lambda address: urlsplit(address).netloc)
     return made
 
@@ -146,10 +154,10 @@ def language(request: Request) -> Texts:
     return surroundings(request).languages.of(chosen, request.headers.get("accept-language", ""))
 
 
-def said(request: Request) -> words.Times:
+def said(request: Request) -> moments.Times:
     """Moments in the words of this reader; live.js tells the browser's zone in a cookie."""
     zone = _zone(request.cookies.get("zone", ""))
-    return words.Times(surroundings(request).clock(), zone, language(request))
+    return moments.Times(surroundings(request).clock(), zone, language(request))
 
 
 @lru_cache(maxsize=600)

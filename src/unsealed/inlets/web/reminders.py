@@ -14,9 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.inlets.auth import local_path
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import said
 from unsealed.inlets.web.surroundings import changed, person
-from unsealed.inlets.web.words import Times
 from unsealed.model.message import from_public_id
 from unsealed.model.reminder import Unless
 from unsealed.model.texts import later

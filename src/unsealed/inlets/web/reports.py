@@ -27,7 +27,7 @@ from unsealed.core.report import Pair, Rate
 from unsealed.core.spreadsheet import BOM, Value, line
 from unsealed.inlets import report as reporting
 from unsealed.inlets.report import NAMES, Report, Wanted
-from unsealed.inlets.web import words
+from unsealed.inlets.web import evidence, moments, words
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.event import Device, Finding
@@ -276,7 +276,7 @@ class Address:
         return any(name in self._given for name in ("tag", "template", "domain"))
 
 
-def period_words(wanted: Wanted, times: words.Times) -> str:
+def period_words(wanted: Wanted, times: moments.Times) -> str:
     """ "Last 30 days", "3 Mar to 4 Apr"."""
     if wanted.period in PERIODS:
         return times.texts.say(PERIODS[wanted.period])
@@ -353,7 +353,7 @@ def program_parts(programs: Programs, texts: Texts, most: int = 6) -> list[tuple
     """The programs that were named most."""
     by_name: dict[str, int] = {}
     for each in programs.items:
-        name = words.NAMED.get(each.client, each.client) or texts.say("Not known")
+        name = evidence.NAMED.get(each.client, each.client) or texts.say("Not known")
         by_name[name] = by_name.get(name, 0) + each.readings
     ordered = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
     return [(name, Part(number, programs.readings)) for name, number in ordered[:most]]

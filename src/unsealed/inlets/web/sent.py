@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.web import words
+from unsealed.inlets.web import states, words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
@@ -28,7 +28,7 @@ ROWS = 50
 SEARCH_LETTERS = 200
 ASKED_AT_ONCE = 100  # rows that live.js may ask for in one request
 
-FILTERS = {"": later("Any state")} | {state.value: words.STATES[state] for state in sent.FILTERS}
+FILTERS = {"": later("Any state")} | {state.value: states.STATES[state] for state in sent.FILTERS}
 FILTERS["delayed"] = later("Waiting")
 ORDERS = {
     "signal": later("Last signal first"),

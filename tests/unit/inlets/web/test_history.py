@@ -3,9 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tests.unit.inlets.web.rows import EVENT
+
 from unsealed.inlets.web import history
-from unsealed.inlets.web.words import Times
-from unsealed.model.event import ClientKind, Device, Finding, HitKind, NetworkClass
+from unsealed.inlets.web.moments import Times
+from unsealed.model.event import ClientKind, Finding, HitKind
 from unsealed.model.message import AddressKind, Delivery
 from unsealed.model.reply import Kind
 from unsealed.model.texts import ENGLISH
@@ -23,7 +25,8 @@ OPENED, PROXIED, CLICKED, REPEATED = (
 def event(
     minute: float, finding: Finding, *, copy: str = "a", link: int | None = None, first: bool = False
 ) -> EventRow:
-    return EventRow(
+    return replace(
+        EVENT,
         id=f"{int(minute * 1000):016x}",
         message="m",
         copy=copy,
@@ -34,16 +37,8 @@ def event(
         finding=finding,
         confidence=0.9,
         reasons=(),
-        rules="2026.11",
-        client="Thunderbird",
-        client_kind=ClientKind.DESKTOP_CLIENT,
-        device=Device.DESKTOP,
-        system="Linux",
-        network=NetworkClass.RESIDENTIAL,
-        operator="",
         link=link,
         link_text="" if link is None else f"link {link}",
-        destination="",
         first_of_reading=first,
         user_agent="Chrome/79",
     )
