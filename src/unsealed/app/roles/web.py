@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import ssl
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import uvloop
 from granian import net
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.applications import Starlette
@@ -35,6 +36,8 @@ from unsealed.outlets import chat, post
 from unsealed.outlets.smtp import try_out
 from unsealed.store.engine import connect
 
+CONNECTIONS = 4_000  # at a time: of live pages, and those that browsers keep open between two pages
+OWN_FILES = 200  # for the store and what else is open
 TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
 
 
@@ -47,6 +50,8 @@ async def _serve(app: Starlette, sockets: Sockets, ready: Ready) -> None:
     server = _Inherited(
         app,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # to find out which HTTP it is, it waits for the first byte without end
+        backpressure=_connections(),  # its own 128 are taken by as many open pages, and nobody gets another
         websockets=False,
         log_enabled=False,
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024),
@@ -62,6 +67,12 @@ async def _serve(app: Starlette, sockets: Sockets, ready: Ready) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     ready()
     await server.serve()
+
+
+def _connections() -> int:
+    """As many as there is room for."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(CONNECTIONS, files - OWN_FILES))
 
 
 class _Inherited(Server):
