@@ -139,10 +139,13 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 def chromium_process(program: Callable[[str], str]) -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
     """A headless Chromium for this pytest process, and the loop in which Playwright speaks to it."""
     from playwright.sync_api import sync_playwright
+    from tests.walks.slow import slow_proxy
 
     path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *QUIET])
+    with slow_proxy() as port, sync_playwright() as playwright:
+        proxy = [f"--proxy-server=127.0.0.1:{port}", "--proxy-bypass-list=<-loopback>"] if port else []
+        arguments = ["--no-sandbox", "--disable-gpu", *QUIET, *proxy]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
         loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
         yield browser, loop
