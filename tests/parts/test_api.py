@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
 from unsealed.inlets import api
-from unsealed.inlets.auth import Guard
+from unsealed.inlets.guard import Guard
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id

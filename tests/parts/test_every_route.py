@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.routing import Route
 
-from unsealed.inlets import auth, web
+from unsealed.inlets import guard, web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.draft import Draft, Mode
 from unsealed.model.message import MessageId, UserId, public_id
@@ -190,7 +190,7 @@ async def test_the_signed_out_get_nothing_but_the_open_pages(app: Starlette, bro
     it = browser(app=app)
     for path in paths(app, "GET"):
         answer = await it.get(filled(path, ids[0]))
-        if auth.is_open(path):
+        if guard.is_open(path):
             assert answer.status in (200, 401, 404), path
         else:
             assert (303, "/sign-in") == (answer.status, answer.headers["location"].partition("?")[0]), path

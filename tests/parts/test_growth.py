@@ -26,7 +26,7 @@ from tests.conftest import NOON
 from tests.parts.web.conftest import ORIGIN
 
 from unsealed.inlets import happenings, web
-from unsealed.inlets.auth import cookie_name
+from unsealed.inlets.guard import cookie_name
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.store import activity, people, proofs, search, sent
 from unsealed.store.engine import connect, reading, sqlite_url

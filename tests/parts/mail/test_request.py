@@ -25,7 +25,7 @@ from unsealed.flow import policy, request, send
 from unsealed.flow.request import Faulty, Wanted
 from unsealed.inlets import api
 from unsealed.inlets.api import sending
-from unsealed.inlets.auth import Guard
+from unsealed.inlets.guard import Guard
 from unsealed.inlets.web.trouble import HANDLERS, refuse
 from unsealed.model.errors import BadInput
 from unsealed.model.message import UserId

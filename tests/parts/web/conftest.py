@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from starlette.applications import Starlette
 
 from unsealed.inlets import web
-from unsealed.inlets.auth import cookie_name
+from unsealed.inlets.guard import cookie_name
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.message import UserId
 from unsealed.store import proofs

@@ -23,11 +23,12 @@ from starlette.routing import Route
 
 from unsealed.core.drafting import Desk
 from unsealed.inlets import body
-from unsealed.inlets.auth import bearer
+from unsealed.inlets.presence import client_address, noted
 from unsealed.model.errors import AboveCeiling, BadInput
 from unsealed.model.message import MessageId, UserId, from_public_id
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock
+from unsealed.store import own, proofs
 from unsealed.store.engine import reading
 from unsealed.store.keyset import PAGE_LIMIT
 
@@ -218,3 +219,28 @@ def decoded(written: bytes, said: type[Said]) -> Said:
         return msgspec.json.decode(written, type=said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(str(error)[:200]) from None
+
+
+async def bearer(request: Request, engine: Engine, clock: Clock) -> UserId | None:
+    """The user whose API token stands in the Authorization header, or None. Cookies are not looked at: programs have
+    none and browsers no tokens, so that the two cannot be mixed up."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    now = clock()
+
+    def look() -> proofs.Credential | None:
+        with reading(engine) as connection:
+            return proofs.check_api_token(connection, token.strip())
+
+    def note(credential: proofs.Credential) -> None:
+        with engine.begin() as connection:
+            proofs.note_use(connection, credential, now)
+            own.touch_address(connection, credential.user, client_address(request), now)
+
+    found = await run_in_threadpool(look)
+    if found is None:
+        return None
+    if proofs.use_is_stale(found, now):
+        await noted("token", lambda: note(found))
+    return found.user

@@ -1,6 +1,6 @@
 """The web app: pages, live updates and, beside them, sign-in and the JSON API.
 
-`build` puts the parts together. Behind `inlets.auth.Guard` every path is closed to people who are not signed in, but
+`build` puts the parts together. Behind `inlets.guard.Guard` every path is closed to people who are not signed in, but
 for the few that Guard names. Pages read through store.views and change things through flow.
 """
 
@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from unsealed.inlets import api
-from unsealed.inlets.auth import Guard
+from unsealed.inlets.guard import Guard
 from unsealed.inlets.web import (
     access,
     activity,

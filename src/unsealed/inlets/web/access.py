@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.auth import session_cookie
+from unsealed.inlets.guard import session_cookie
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.settings import NOT_YOURS, browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings

@@ -18,8 +18,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.flow import rejudge, send
-from unsealed.inlets.auth import local_path
 from unsealed.inlets.copies import Known, is_forwarded, known
+from unsealed.inlets.guard import local_path
 from unsealed.inlets.web import evidence, history, letter, moments
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, of_message

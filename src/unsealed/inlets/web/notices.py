@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.flow import notify
-from unsealed.inlets.auth import user_agent
+from unsealed.inlets.presence import user_agent
 from unsealed.inlets.web import stored
 from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, language, render, sentences, static
 from unsealed.inlets.web.settings import browser_name

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.auth import local_path
+from unsealed.inlets.guard import local_path
 from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import said
 from unsealed.inlets.web.surroundings import changed, person

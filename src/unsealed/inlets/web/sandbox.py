@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.auth import client_address, user_agent
+from unsealed.inlets.presence import client_address, user_agent
 from unsealed.inlets.web import history, letter, looks, simulate
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import person, surroundings

@@ -23,7 +23,8 @@ from unsealed.core.agent import read_agent
 from unsealed.core.judge import RULES_VERSION
 from unsealed.core.token import seal_device
 from unsealed.flow import rejudge
-from unsealed.inlets.auth import CSP, user_agent
+from unsealed.inlets.guard import CSP
+from unsealed.inlets.presence import user_agent
 from unsealed.inlets.web.message import back_to, until_judged
 from unsealed.inlets.web.page import render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings

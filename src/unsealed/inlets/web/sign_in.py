@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets.auth import Door, Person, client_address, local_path, session_cookie, user_agent
+from unsealed.inlets.guard import Person, local_path, session_cookie
+from unsealed.inlets.passwords import Passwords
+from unsealed.inlets.presence import client_address, user_agent
 from unsealed.inlets.web import access
 from unsealed.inlets.web.access import done_at
 from unsealed.inlets.web.page import language, render
@@ -37,7 +39,7 @@ STAND_IN = "@localhost"  # the owner's address before the first sign-in, when th
 
 
 def routes(around: Surroundings) -> list[Route]:
-    """The routes of this module. `/sign-in` and `/welcome/` are open, see `inlets.auth`."""
+    """The routes of this module. `/sign-in` and `/welcome/` are open, see `inlets.guard`."""
     pages = _Pages(around)
     return [
         Route("/sign-in", pages.sign_in, methods=["GET"]),
@@ -53,7 +55,7 @@ def routes(around: Surroundings) -> list[Route]:
 class _Pages:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._door = Door(around.engine, around.clock)
+        self._passwords = Passwords(around.engine, around.clock)
 
     # Sign in, sign out
 
@@ -73,7 +75,7 @@ class _Pages:
             return render(request, "sign_in.html", status=status, email=email[:320], onward=onward, wrong=wrong)
 
         try:
-            user = await self._door.check(email, form.get("password", ""), client_address(request))
+            user = await self._passwords.check(email, form.get("password", ""), client_address(request))
         except Refused as error:
             response = again(429, sentence(error, texts))
             response.headers["Retry-After"] = "60"
@@ -111,7 +113,7 @@ class _Pages:
         except BadInput as error:
             wrong["address"] = sentence(error, texts)
         try:
-            password_hash = await self._door.hash(form.get("password", ""))
+            password_hash = await self._passwords.hash(form.get("password", ""))
         except BadInput as error:
             wrong["password"] = sentence(error, texts)
         if wrong:
@@ -155,12 +157,12 @@ class _Pages:
     async def change_password(self, request: Request) -> Response:
         who, form, texts = person(request), _form(request), language(request)
         try:
-            if await self._door.check(who.email, form.get("current", ""), client_address(request)) != who.id:
+            if await self._passwords.check(who.email, form.get("current", ""), client_address(request)) != who.id:
                 raise Refused(later("this is not your present password"))
         except Refused as error:
             return await access.page(request, status=422, wrong={"current": sentence(error, texts)})
         try:
-            password_hash = await self._door.hash(form.get("password", ""))
+            password_hash = await self._passwords.hash(form.get("password", ""))
         except BadInput as error:
             return await access.page(request, status=422, wrong={"password": sentence(error, texts)})
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from unsealed.core.notice import silenced
-from unsealed.inlets.auth import local_path
+from unsealed.inlets.guard import local_path
 from unsealed.inlets.web.page import language
 from unsealed.inlets.web.surroundings import changed, person, surroundings
 from unsealed.model.message import MessageId, UserId, from_public_id

@@ -18,7 +18,7 @@ from unsealed.core.drafting import Desk
 from unsealed.core.forwarded import Network
 from unsealed.core.instrument import Tracking
 from unsealed.core.network import locate
-from unsealed.inlets.auth import Person
+from unsealed.inlets.guard import Person
 from unsealed.model.event import Located
 from unsealed.model.message import UserId
 from unsealed.model.notice import Device

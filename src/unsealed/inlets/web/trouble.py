@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from unsealed.flow.request import Faulty
-from unsealed.inlets.auth import secure
+from unsealed.inlets.guard import secure
 from unsealed.inlets.web import stored
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import surroundings

@@ -16,16 +16,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from unsealed.inlets import auth
-from unsealed.inlets.auth import Door, Guard, Tries
-from unsealed.model.errors import Refused
+from unsealed.inlets import form, guard
+from unsealed.inlets.guard import Guard
+from unsealed.inlets.presence import client_address
 from unsealed.model.message import UserId
 from unsealed.store import people, proofs
 from unsealed.store.schema import sessions
 
 HTTP = "http://127.0.0.1:8025"
 HTTPS = "https://mail.example.org"
-PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def store_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def ines(engine: Engine, now: datetime) -> UserId:
     with engine.begin() as connection:
-        return people.add_user(connection, "ines@example.org", "owner", now, PASSWORD)
+        return people.add_user(connection, "ines@example.org", "owner", now)
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def guarded(engine: Engine, clock: Callable[[], datetime]) -> Callable[[str], St
         return JSONResponse(dict(request.state.form))
 
     async def from_where(request: Request) -> Response:
-        return PlainTextResponse(auth.client_address(request))
+        return PlainTextResponse(client_address(request))
 
     async def letter(_: Request) -> Response:
         return PlainTextResponse("letter", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "private"})
@@ -95,7 +94,7 @@ def signed_in(engine: Engine, ines: UserId, now: datetime, guarded: Any, browser
     def sign_in(origin: str = HTTP) -> Any:
         with engine.begin() as connection:
             cookie, csrf = proofs.new_session(connection, ines, "127.0.0.1", "Firefox", now)
-        return browser(app=guarded(origin), origin=origin, cookies={auth.cookie_name(origin): cookie}, token=csrf)
+        return browser(app=guarded(origin), origin=origin, cookies={guard.cookie_name(origin): cookie}, token=csrf)
 
     return sign_in
 
@@ -242,13 +241,13 @@ async def test_the_token_of_another_session_does_not_count(signed_in: Any) -> No
 async def test_what_is_no_form_or_too_large_is_refused(signed_in: Any) -> None:
     it = signed_in()
 
-    assert 413 == (await it.post("/change", {"a": "x" * auth.FORM_BYTES_MAX})).status
-    assert 413 == (await it.post("/change", {f"f{n}": "" for n in range(auth.FORM_FIELDS_MAX + 1)})).status
+    assert 413 == (await it.post("/change", {"a": "x" * form.BYTES_MAX})).status
+    assert 413 == (await it.post("/change", {f"f{n}": "" for n in range(form.FIELDS_MAX + 1)})).status
     assert 413 == (await it.post("/change", content_type="text/plain")).status
 
 
 async def test_who_typed_too_much_is_told_how_much(signed_in: Any) -> None:
-    much = auth.FORM_BYTES_MAX + 1
+    much = form.BYTES_MAX + 1
     answer = await signed_in().post("/change", {"a": "x" * much}, content_length=str(much))
 
     assert "has 257 kB, and 256 kB is the most that this form takes" in answer.body.decode()
@@ -271,14 +270,14 @@ async def test_every_answer_carries_the_security_headers(guarded: Any, browser: 
         await stranger.get("/static/none"),
         await stranger.post("/change"),
     ):
-        assert auth.SECURITY_HEADERS == {name: answer.headers.get(name.lower()) for name in auth.SECURITY_HEADERS}
+        assert guard.SECURITY_HEADERS == {name: answer.headers.get(name.lower()) for name in guard.SECURITY_HEADERS}
         assert "strict-transport-security" not in answer.headers
 
 
 async def test_the_policy_allows_nothing_inline_and_nothing_foreign() -> None:
-    assert "unsafe" not in auth.CSP
-    assert "default-src 'none'" in auth.CSP
-    assert "http" not in auth.CSP
+    assert "unsafe" not in guard.CSP
+    assert "default-src 'none'" in guard.CSP
+    assert "http" not in guard.CSP
 
 
 async def test_a_page_may_have_a_policy_of_its_own(signed_in: Any) -> None:
@@ -290,12 +289,12 @@ async def test_a_page_may_have_a_policy_of_its_own(signed_in: Any) -> None:
 async def test_over_tls_the_cookie_is_bound_to_host_and_tls(guarded: Any, browser: Any) -> None:
     answer = await browser(app=guarded(HTTPS), origin=HTTPS).get("/sign-in")
 
-    assert auth.HSTS == answer.headers["strict-transport-security"]
-    assert "__Host-unsealed=v; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax; Secure" == auth.session_cookie(
+    assert guard.HSTS == answer.headers["strict-transport-security"]
+    assert "__Host-unsealed=v; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax; Secure" == guard.session_cookie(
         HTTPS, "v"
     )
-    assert "unsealed=v; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax" == auth.session_cookie(HTTP, "v")
-    assert "unsealed=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax" == auth.session_cookie(HTTP, "")
+    assert "unsealed=v; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax" == guard.session_cookie(HTTP, "v")
+    assert "unsealed=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax" == guard.session_cookie(HTTP, "")
 
 
 # ------------------------------------------------------------------------------------------------------- session
@@ -320,7 +319,7 @@ async def test_the_session_remembers_from_where_it_was_seen_last_once_a_minute(
     answer = await it.get("/sent")
 
     assert ("192.0.2.9", "Evil�Agent" + "x" * 502, clock()) == seen()
-    assert (auth.session_cookie(HTTP, it.cookies["unsealed"]),) == answer.cookies
+    assert (guard.session_cookie(HTTP, it.cookies["unsealed"]),) == answer.cookies
 
 
 async def test_a_store_too_busy_to_write_does_not_keep_pages_back(
@@ -358,56 +357,6 @@ async def test_a_store_that_is_away_is_said(signed_in: Any, engine: Engine) -> N
     assert 503 == (await it.get("/sent")).status
 
 
-# ----------------------------------------------------------------------------------------------------- passwords
-
-
-async def test_the_right_password_opens_and_all_others_do_not(engine: Engine, clock: Any, ines: UserId) -> None:
-    door = Door(engine, clock)
-
-    assert ines == await door.check("Ines@Example.org", PASSWORD, "192.0.2.1")
-    assert await door.check("ines@example.org", PASSWORD + "x", "192.0.2.1") is None
-    assert await door.check("nobody@example.org", PASSWORD, "192.0.2.1") is None
-    assert await door.check("ines@example.org", "x" * 100_000, "192.0.2.1") is None
-    assert await door.check("\0\udcff", "\0", "192.0.2.1") is None
-
-
-async def test_five_failures_within_a_minute_close_the_door_for_the_right_password_too(
-    engine: Engine, clock: Any, ines: UserId
-) -> None:
-    door = Door(engine, clock)
-    for _ in range(5):
-        assert await door.check("ines@example.org", "wrong", "192.0.2.1") is None
-
-    with pytest.raises(Refused, match="too many failed tries"):
-        await door.check("INES@example.org", PASSWORD, "192.0.2.1")
-    assert ines == await door.check("ines@example.org", PASSWORD, "192.0.2.2")
-    clock.advance(timedelta(minutes=1))
-    assert ines == await door.check("ines@example.org", PASSWORD, "192.0.2.1")
-
-
-def test_one_address_cannot_go_through_many_names_nor_many_addresses_try_one(now: datetime) -> None:
-    tries = Tries()
-    names = [tries.take("192.0.2.1", f"user{n}", now) for n in range(21)]
-    addresses = [Tries.take(tries, f"198.51.100.{n}", "ines", now) for n in range(21)]
-
-    assert [True] * 20 + [False] == names == addresses
-
-
-def test_success_is_not_held_against_anyone(now: datetime) -> None:
-    tries = Tries()
-    for _ in range(100):
-        assert tries.take("192.0.2.1", "ines", now)
-        tries.forgive("192.0.2.1", "ines")
-
-
-def test_tries_do_not_fill_the_memory(now: datetime) -> None:
-    tries = Tries()
-    for n in range(auth.TRIES_KEPT):
-        tries.take(f"a{n}", f"b{n}", now + timedelta(seconds=n))
-
-    assert len(tries._at) <= auth.TRIES_KEPT + 3
-
-
 @pytest.mark.parametrize(
     ("wanted", "gone_to"),
     [
@@ -424,4 +373,4 @@ def test_tries_do_not_fill_the_memory(now: datetime) -> None:
     ],
 )
 def test_after_signing_in_nobody_is_sent_to_another_site(wanted: str, gone_to: str) -> None:
-    assert gone_to == auth.local_path(wanted)
+    assert gone_to == guard.local_path(wanted)
