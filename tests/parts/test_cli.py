@@ -154,6 +154,23 @@ def test_instrument_refuses_words_it_does_not_know(option: str, word: str, data:
     assert word in str(result.exception)
 
 
+@pytest.mark.parametrize("option", ["--report", "--edits"])
+def test_instrument_says_which_file_cannot_be_written(option: str, data: Path, tmp_path: Path) -> None:
+    result = run("instrument", option, str(tmp_path / "none" / "file.json"), "--data", data, given=LETTER)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert f"{option} {tmp_path}/none/file.json cannot be written" in str(result.exception)
+
+
+def test_instrument_says_that_the_data_folder_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+
+    result = run("instrument", "--data", tmp_path / "taken" / "data", given=LETTER)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert f"the data folder {tmp_path}/taken/data cannot be made" in str(result.exception)
+
+
 def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "unsealed.app", "instrument", "--data", str(data)],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unsealed.app.config import Settings
 from unsealed.core import instrument as core
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import BadInput, Unavailable
 from unsealed.model.message import AddressKind, CopyId, Recipient
 from unsealed.model.policy import HiddenLink, Level, LinkScope, Switches
 from unsealed.store.keyring import load
@@ -26,9 +26,13 @@ def rewrite(
 
     Raises:
         BadInput: an option that is not one of the words it takes.
+        Unavailable: temporary; the data folder, or a file that was asked for, cannot be written.
     """
     switches = _switches(settings, opens, links)
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"the data folder {settings.data} cannot be made: {error.strerror}") from error
     ring = load(settings.data)
     tracking = core.Tracking(base_url=settings.track_url, keys=ring, key_id=ring.newest)
     raw = sys.stdin.buffer.read()
@@ -40,11 +44,18 @@ def rewrite(
         recipient=Recipient(address=recipient, kind=AddressKind.TO),
     )
     if report is not None:
-        report.write_text(json.dumps(core.report(survey), indent=2) + "\n", encoding="utf-8")
+        _write("--report", report, core.report(survey))
     if edits is not None:
-        edits.write_text(json.dumps(core.edits_json(copy.edits), indent=2) + "\n", encoding="utf-8")
+        _write("--edits", edits, core.edits_json(copy.edits))
     sys.stdout.buffer.write(copy.raw)
     sys.stdout.buffer.flush()
+
+
+def _write(option: str, file: Path, values: object) -> None:
+    try:
+        file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Unavailable(f"{option} {file} cannot be written: {error.strerror}") from error
 
 
 def _switches(settings: Settings, opens: str, links: str) -> Switches:

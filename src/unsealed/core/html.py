@@ -92,6 +92,8 @@ _INLINE = (
     "</strong",
 )
 _BLOCK_ENDS = frozenset({"/td", "/p", "/div"})
+# The thin line that Outlook for Windows draws over the older message, and over nothing else: grey, until 2010 blue.
+_OUTLOOK_RULE = re.compile(r"border-top:\s*solid\s+#(?:e1e1e1|b5c4df)\s+1\.0pt", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:#([0-9]++|[xX][0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9]*+)(;?)(?=(.?)))", re.DOTALL)
 _NEWLINES_AND_TABS = re.compile(r"[\t\n\r]")
 _STOPS = 50_000  # more links, pictures and odd comments than any letter holds: bound the time
@@ -296,7 +298,8 @@ def quoted_ranges(text: str) -> list[tuple[int, int]]:
         if name in depth:
             depth[name] += 1
             words = (attributes.get("class", "") + " " + attributes.get("id", "")).lower().split()
-            if {"divrplyfwdmsg", "appendonsend", "mail-editor-reference-message-container"} & set(words):
+            ruled = _OUTLOOK_RULE.search(attributes.get("style", ""))
+            if ruled or {"divrplyfwdmsg", "appendonsend", "mail-editor-reference-message-container"} & set(words):
                 ranges.append((begun[2] if begun else start, len(text)))
                 return ranges
             quoting = name == "blockquote" or {"gmail_quote", "yahoo_quoted", "moz-forward-container"} & set(words)

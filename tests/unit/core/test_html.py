@@ -261,6 +261,15 @@ def test_tags_are_read_with_their_attributes() -> None:
         ("<div class='gmail_quote x'>a<div>b</div>c</div>d", ["<div class='gmail_quote x'>a<div>b</div>c</div>"]),
         ("<div><div class=yahoo_quoted>a</div></div>d", ["<div class=yahoo_quoted>a</div>"]),
         ("a<div id=divRplyFwdMsg>b</div>c", ["<div id=divRplyFwdMsg>b</div>c"]),
+        (
+            "a<div><div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in'>b</div></div>c",
+            ["<div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in'>b</div></div>c"],
+        ),
+        (
+            "a<div style='border-top:solid #B5C4DF 1.0pt'>b</div>c",
+            ["<div style='border-top:solid #B5C4DF 1.0pt'>b</div>c"],
+        ),
+        ("a<div style='border-top:solid #E1E1E1 2.0pt'>b</div>c", []),
         ("a<blockquote>b", ["<blockquote>b"]),
         ("<blockquote>a<div id=appendonsend></div>b", ["<blockquote>a<div id=appendonsend></div>b"]),
         ("</div></blockquote>a", []),
