@@ -9,6 +9,7 @@ create databases. With CI=true a skipped test counts as failed: in CI everything
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -16,15 +17,16 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 
 from unsealed.store import engine as stores
 from unsealed.store import schema
@@ -223,48 +225,42 @@ class Lender:
 
     def __init__(self, server: URL, template: str) -> None:
         self._server, self._template = server, template
-        self._name, self._lent, self._shape = "", 0, ""
+        self._lent, self._shape = 0, ""
+        self._connection: Connection | None = None  # to the store that is lent
 
     def lend(self) -> str:
-        if self._name and (self._lent == self.LENT_MOST or not self._emptied()):
+        if self._connection is not None and (self._lent == self.LENT_MOST or not self._emptied(self._connection)):
             self.close()
-        if not self._name:
-            self._name, self._lent = new_database(self._server, self._template), 0
-            self._shape = self._look()
+        if self._connection is None:
+            name = new_database(self._server, self._template)
+            self._connection = create_engine(self._server.set(database=name), poolclass=NullPool).connect()
+            with self._connection.begin():
+                self._lent, self._shape = 0, str(self._connection.execute(text(SHAPE)).scalar())
         self._lent += 1
-        return plain(self._server.set(database=self._name))
+        return plain(self._connection.engine.url)
 
     def close(self) -> None:
-        if self._name:
-            administer(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
-            self._name = ""
+        if self._connection is not None:
+            self._connection.close()
+            administer(self._server, f"DROP DATABASE {self._connection.engine.url.database} WITH (FORCE)")
+            self._connection = None
 
-    def _look(self) -> str:
-        with self._connected() as connection:
-            return str(connection.execute(text(SHAPE)).scalar())
-
-    def _emptied(self) -> bool:
+    def _emptied(self, connection: Connection) -> bool:
         """Delete every row; False where that is not enough."""
-        with self._connected() as connection:
+        with connection.begin():
             connection.execute(text(ALONE))
             if connection.execute(text(SHAPE)).scalar() != self._shape:
                 return False
-            tables = list(reversed(schema.metadata.sorted_tables))  # those that refer to others come first
-            some = " UNION ALL ".join(f"SELECT '{each}' WHERE EXISTS (SELECT FROM {each})" for each in tables)
-            filled = set(connection.execute(text(some)).scalars())
-            for each in tables:
-                if each.name in filled:
-                    connection.execute(each.delete())
+            filled = set(connection.execute(text(FILLED)).scalars())
+            for each in TABLES:
+                if each in filled:
+                    connection.execute(text(f"DELETE FROM {each}"))
             connection.execute(text("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"))
         return True
 
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        engine = create_engine(self._server.set(database=self._name), poolclass=NullPool)
-        with engine.begin() as connection:
-            yield connection
 
-
+TABLES = [each.name for each in reversed(schema.metadata.sorted_tables)]  # those that refer to others come first
+FILLED = " UNION ALL ".join(f"SELECT '{each}' WHERE EXISTS (SELECT FROM {each})" for each in TABLES)
 # End what a test left connected, and wait for it.
 ALONE = (
     "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
@@ -326,8 +322,22 @@ DATABASES = itertools.count()
 def engine(store_url: str) -> Iterator[Engine]:
     """A fresh, empty store; the test runs on SQLite and on PostgreSQL."""
     engine = stores.connect(store_url)
+    remember_statements(engine)
     yield engine
     engine.dispose()
+
+
+DIALECTS: dict[str, Dialect] = {}
+STATEMENTS: LRUCache[object, object] = LRUCache(1000)
+
+
+def remember_statements(engine: Engine) -> None:
+    """Let this engine use what was compiled for the engines of former tests: it costs more than to execute it."""
+    if engine.dialect.name not in DIALECTS:
+        engine.connect().close()  # now the dialect knows which version it speaks to
+        DIALECTS[engine.dialect.name] = engine.dialect
+    engine.dialect = DIALECTS[engine.dialect.name]
+    engine.update_execution_options(compiled_cache=STATEMENTS)
 
 
 def make_tables(url: str) -> None:
@@ -351,6 +361,18 @@ def plain(url: URL) -> str:
 
 
 # What is left out, and what may not be
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Eight thousand tests and all that they import stay to the end: nobody needs to look through them for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
