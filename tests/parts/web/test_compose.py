@@ -133,6 +133,13 @@ async def test_what_is_taken_back_is_a_draft_again_and_nothing_else(composer: Co
     assert 200 == (await composer.ask("PUT", f"/compose/{id}", {"revision": 3, "content": LETTER}))[0]
 
 
+async def test_the_list_of_drafts_names_people_by_name(composer: Composer) -> None:
+    await composer.draft(cc="", bcc="", to="Rob Li <rob@quay.example>, <cleo@quay.example>, ines@harbour.example")
+    page = await composer.browser.get("/drafts")
+
+    assert "Rob Li, &lt;cleo@quay.example&gt;, ines@harbour.example<" in page.text
+
+
 async def test_what_has_left_is_not_taken_back(composer: Composer, engine: Engine) -> None:
     id = await composer.draft()
     await composer.ask("POST", f"/compose/{id}/send", {"revision": 1})

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -65,6 +66,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 DRAFT_BYTES_MAX = 12 * 1024 * 1024
 FILE_BYTES_MAX = drafts.FILES_BYTES
 TYPED_MAX = 200  # characters of a name that is looked for
+ADDRESS_OF_A_NAME = re.compile(r"(?<=[^\s,;]) <[^<>]*(?:>|$)")  # in a list, a name says enough
 NO_DRAFT = later("There is no such draft. It was discarded, sent, or belongs to somebody else.")
 NO_FILE = later("There is no such file.")
 TITLES = {
@@ -175,7 +177,7 @@ async def _drafts(request: Request, *, typed: str | None = None, wrong: Mapping[
         request,
         "drafts.html",
         status=422 if wrong else 200,
-        drafts=found,
+        drafts=[replace(each, recipients=ADDRESS_OF_A_NAME.sub("", each.recipients)) for each in found],
         undo_s=undo_s if typed is None else typed,
         undo_s_max=preferences.UNDO_S_MAX,
         wrong=wrong or {},
