@@ -48,15 +48,10 @@ def report(failure: Failure, *, host: str) -> bytes:
     """
     name = public_id(failure.copy)
     boundary = f"=_unsealed_{name}"
-    head = failure.original[: head_end(failure.original)]
-    if len(head) > HEAD_BYTES:
-        head = head[: head.rfind(b"\r\n", 0, HEAD_BYTES) + 2]
-    eight_bit = not head.isascii() or not failure.recipient.isascii() or not failure.sender.isascii()
-    international = eight_bit and not (failure.recipient + failure.sender).isascii()
-    encoding = "8bit" if eight_bit else "7bit"
     reply = _UNSAFE.sub(" ", failure.reply).strip() or "no answer"
-    diagnostic = f"smtp; {reply}" if _CODE.match(reply) else f"x-unsealed; {reply}"
-    address_type = "utf-8" if international else "rfc822"
+    quoted = _quoted_head(failure.original)
+    international = not (failure.recipient + failure.sender).isascii()
+    encoding = "8bit" if international or not quoted.isascii() else "7bit"
     lines = [
         f"Date: {format_datetime(failure.failed_at)}",
         f"From: Mail Delivery <mailer-daemon@{host}>",
@@ -69,10 +64,31 @@ def report(failure: Failure, *, host: str) -> bytes:
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary}"',
         f"Content-Transfer-Encoding: {encoding}",
         "",
-        f"--{boundary}",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Transfer-Encoding: {encoding}",
-        "",
+    ]
+    if international:  # RFC 6533: addresses beyond ASCII have a type of their own, and reports that name them too
+        status, headers, address_type = "message/global-delivery-status", "message/global-headers", "utf-8"
+    else:
+        status, headers, address_type = "message/delivery-status", "text/rfc822-headers", "rfc822"
+    for media_type, content in (
+        ("text/plain; charset=utf-8", _for_people(failure, reply)),
+        (status, _for_programs(failure, reply, host, address_type)),
+        (headers, []),
+    ):
+        begin = [f"--{boundary}", f"Content-Type: {media_type}", f"Content-Transfer-Encoding: {encoding}", ""]
+        lines += [*begin, *content]
+    return "\r\n".join([*lines, ""]).encode() + quoted + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _quoted_head(original: bytes) -> bytes:
+    """The head of the original in whole lines, no more than `HEAD_BYTES` of it."""
+    head = original[: head_end(original)]
+    if len(head) > HEAD_BYTES:
+        head = head[: head.rfind(b"\r\n", 0, HEAD_BYTES) + 2]
+    return head if not head or head.endswith(b"\r\n") else head + b"\r\n"
+
+
+def _for_people(failure: Failure, reply: str) -> list[str]:
+    return [
         "Your message could not be delivered to",
         "",
         f"    {failure.recipient}",
@@ -85,29 +101,24 @@ def report(failure: Failure, *, host: str) -> bytes:
         "It was not delivered to this recipient and will not be tried again.",
         "Other recipients are not affected.",
         "",
-        f"--{boundary}",
-        f"Content-Type: message/{'global-' if international else ''}delivery-status",
-        f"Content-Transfer-Encoding: {encoding}",
-        "",
+    ]
+
+
+def _for_programs(failure: Failure, reply: str, host: str, address_type: str) -> list[str]:
+    """Fields of the message, then those of the one recipient (RFC 3464 §2.2 and §2.3)."""
+    answer = f"smtp; {reply}" if _CODE.match(reply) else f"x-unsealed; {reply}"
+    return [
         f"Reporting-MTA: dns; {host}",
-        f"Original-Envelope-Id: {name}",
+        f"Original-Envelope-Id: {public_id(failure.copy)}",
         f"Arrival-Date: {format_datetime(failure.received_at)}",
         "",
         f"Final-Recipient: {address_type}; {failure.recipient}",
         "Action: failed",
         f"Status: {status_of(reply)}",
-        *_folded("Diagnostic-Code", diagnostic),
+        *_folded("Diagnostic-Code", answer),
         f"Last-Attempt-Date: {format_datetime(failure.failed_at)}",
         "",
-        f"--{boundary}",
-        f"Content-Type: {'message/global-headers' if international else 'text/rfc822-headers'}",
-        f"Content-Transfer-Encoding: {encoding}",
-        "",
     ]
-    top = "\r\n".join(lines).encode() + b"\r\n"
-    if head and not head.endswith(b"\r\n"):
-        head += b"\r\n"
-    return top + head + f"\r\n--{boundary}--\r\n".encode()
 
 
 def _wrapped(text: str, width: int = 70) -> list[str]:

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from unsealed.core import controls, header, policy, subject
 from unsealed.core.envelope import authors, recipients
 from unsealed.core.header import Field
-from unsealed.model.errors import AboveCeiling, Refused
+from unsealed.model.errors import Refused
 from unsealed.model.message import Outgoing, Recipient, UserId
 from unsealed.model.policy import Level, Said, Switches
 
@@ -70,21 +70,17 @@ def take_in(
         also=[*([] if asks is None else [asks]), *([] if marked is None else [False])],
     )
     to, lowered, refused = _limited(recipients(envelope_to, found), asked, said)
+    if standing.strict and (above := (*asked.refused, *refused)):
+        raise above[0].error()
     notes = [*asked.notes, *lowered]
-    if standing.strict and (above := (*map(str, asked.refused), *refused)):
-        raise AboveCeiling(above[0])
-    if not found and not raw.startswith(b"\r\n"):
-        raw = b"\r\n" + raw  # a body without any head must not become one
-    written_by = authors(found)
     if marked is not None:
-        signed = any(item.name in header.SIGNATURES for item in found)
-        clean = None if signed else subject.without_mark(raw, marked, mark)
+        clean = _without_mark(raw, found, marked, mark)
         if clean is None:
             notes.append(f"{mark} was followed but left in the subject, where it could not be cut out safely")
         else:
             raw, found = clean, header.fields(clean)
-    raw = header.without(raw, lambda item: item.name in _HIDDEN or controls.is_control(item), found)
-    raw = header.on_top(raw, _missing(found, envelope_from, now, new_id))
+    raw = header.on_top(_without_ours(raw, found), _missing(found, envelope_from, now, new_id))
+    written_by = authors(found)
     return Intake(
         outgoing=Outgoing(
             user=user,
@@ -101,11 +97,25 @@ def take_in(
     )
 
 
+def _without_mark(raw: bytes, found: Sequence[Field], marked: Field, mark: str) -> bytes | None:
+    """The message without the mark in its subject; None where a signature holds the subject, or it is coded."""
+    if any(item.name in header.SIGNATURES for item in found):
+        return None
+    return subject.without_mark(raw, marked, mark)
+
+
+def _without_ours(raw: bytes, found: Sequence[Field]) -> bytes:
+    """The message without control headers and Bcc."""
+    if not found and not raw.startswith(b"\r\n"):
+        raw = b"\r\n" + raw  # a body without any head must not become one
+    return header.without(raw, lambda item: item.name in _HIDDEN or controls.is_control(item), found)
+
+
 def _limited(
     found: Sequence[Recipient], asked: controls.Controls, said: Said
-) -> tuple[tuple[Recipient, ...], list[str], list[str]]:
+) -> tuple[tuple[Recipient, ...], list[str], list[policy.Refusal]]:
     """The recipients, each with the levels of its copy; in words where they are lower than those of the message; and
-    those of the words that go against something asked for."""
+    which of those go against something asked for."""
     rules = {rule.name: rule for rule in said.recipients}
     opens, clicks = asked.switches.opens, asked.switches.clicks
     made, notes, refused = [], [], []
@@ -115,7 +125,7 @@ def _limited(
         lowered = policy.refusals(limit, opens=opens, clicks=clicks)
         if lowered:
             notes.append(f"{recipient.address}: {'; '.join(map(str, lowered))}")
-            refused += [str(each) for each in lowered if each.axis in asked.wanted]
+            refused += [each for each in lowered if each.axis in asked.wanted]
     if len(notes) > RECIPIENTS_NAMED:
         notes[RECIPIENTS_NAMED:] = [f"the same for {len(notes) - RECIPIENTS_NAMED} more recipients"]
     if asked.switches.shared:

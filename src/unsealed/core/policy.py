@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 from unsealed.core.envelope import good_address
 from unsealed.core.links import host_of
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import AboveCeiling, BadInput, told
 from unsealed.model.policy import Level, Place, Rule, Scope, Switches
-from unsealed.model.texts import ENGLISH, Texts, later
+from unsealed.model.texts import ENGLISH, Phrase, Texts, later
 
 _NEAREST = (Scope.TEMPLATE, Scope.USER, Scope.ACCOUNT, Scope.INSTALLATION)  # whose default holds
 _DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*+")
@@ -45,8 +45,12 @@ class Refusal:
     allowed: Level
     by: Rule
 
+    def error(self) -> AboveCeiling:
+        """The same, to be raised where asking for too much is an error."""
+        return _above(self.axis, self.allowed, self.by)
+
     def __str__(self) -> str:
-        return limited(self.axis, self.allowed, self.by)
+        return str(self.error())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +135,25 @@ _LEVELS = {
 
 def limited(axis: str, allowed: Level, by: Rule, texts: Texts = ENGLISH) -> str:
     """A limit in words: "open tracking is switched off for mail to example.org"."""
-    where = texts.say(_WHERE[by.scope], name=by.name)
-    if allowed == Level.OFF:
-        if axis == "opens":
-            return texts.say("open tracking is switched off %(where)s", where=where)
-        return texts.say("link tracking is switched off %(where)s", where=where)
+    return told(_above(axis, allowed, by), texts)
 
-    level = texts.say(_LEVELS[allowed])
-    if axis == "opens":
-        return texts.say("open tracking is limited to the level %(level)s %(where)s", level=level, where=where)
-    return texts.say("link tracking is limited to the level %(level)s %(where)s", level=level, where=where)
+
+def _above(axis: str, allowed: Level, by: Rule) -> AboveCeiling:
+    where = Phrase(_WHERE[by.scope], name=by.name)
+    opens = axis == "opens"
+    if allowed == Level.OFF:
+        off = (
+            later("open tracking is switched off %(where)s")
+            if opens
+            else later("link tracking is switched off %(where)s")
+        )
+        return AboveCeiling(off, axis=axis, where=where)
+    most = (
+        later("open tracking is limited to the level %(level)s %(where)s")
+        if opens
+        else later("link tracking is limited to the level %(level)s %(where)s")
+    )
+    return AboveCeiling(most, axis=axis, level=Phrase(_LEVELS[allowed]), where=where)
 
 
 def names_of(address: str) -> tuple[str, ...]:

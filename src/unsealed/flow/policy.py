@@ -24,7 +24,7 @@ from unsealed.core.policy import (
     standing,
 )
 from unsealed.core.signature import Proposal, proposals
-from unsealed.model.errors import AboveCeiling, Refused
+from unsealed.model.errors import Refused
 from unsealed.model.message import UserId, public_id
 from unsealed.model.policy import Level, Place, Rule, Said, Scope, Switches
 from unsealed.model.template import TemplateId
@@ -180,7 +180,7 @@ def include(connection: Connection, user: UserId, scope: Scope, name: str, *, ev
 def _within(limit: Ceiling, place: Place) -> None:
     for opens, clicks in ((place.opens, place.clicks), (place.limit.opens, place.limit.clicks)):
         for each in refusals(limit, opens=opens, clicks=clicks):
-            raise AboveCeiling(str(each))
+            raise each.error()
 
 
 def _called(place: Place, name: str) -> Place:

@@ -62,6 +62,10 @@ class Refused(UnsealedError):
 class AboveCeiling(Refused):
     """More tracking was asked for than is allowed."""
 
+    def __init__(self, message: str = "", *, axis: str, **values: object) -> None:
+        super().__init__(message, **values)
+        self.axis = axis  # of what too much was asked: "opens" or "clicks"
+
 
 class Unavailable(UnsealedError):
     """A local fault; trying again later makes sense."""
@@ -115,7 +119,7 @@ def _value(value: object, texts: Texts) -> object:
         case Exception():
             return told(value, texts)
         case Phrase():
-            return texts.one(value)
+            return texts.say(value, **value.values) if value.values else texts.one(value)
         case int():
             return texts.number(value)
         case _:

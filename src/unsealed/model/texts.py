@@ -26,11 +26,18 @@ def later(sentence: str) -> str:
 
 
 class Phrase(str):
-    """A value in the sentence of an error that stands in the catalogue itself: `Phrase(later("the subject"))`."""
+    """A value in the sentence of an error that stands in the catalogue itself: `Phrase(later("the subject"))`; as a
+    sentence with values of its own `Phrase(later("for mail to %(name)s"), name=name)`."""
+
+    values: Mapping[str, object]
+
+    def __new__(cls, sentence: str, **values: object) -> Phrase:
+        made = super().__new__(cls, sentence)
+        made.values = values
+        return made
 
 
 def _same(sentence: str) -> str:
-
     return sentence
 
 

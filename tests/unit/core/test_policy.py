@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unsealed.app.languages import languages
 from unsealed.core.policy import (
     Ceiling,
     Standing,
@@ -20,7 +21,7 @@ from unsealed.core.policy import (
     rule_of,
     standing,
 )
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import BadInput, told
 from unsealed.model.policy import Level, LinkScope, Place, Rule, Scope, Switches
 
 LEVELS = [None, *Level]
@@ -303,3 +304,26 @@ def test_a_cleaned_domain_stays_as_it_is(written: str) -> None:
         return
 
     assert clean_domain(domain) == domain
+
+
+@pytest.mark.parametrize(
+    ("rule", "english", "german"),
+    [
+        (
+            Rule(scope=Scope.RECIPIENT, name="eve@x.example", opens=Level.OFF),
+            "open tracking is switched off for mail to eve@x.example",
+            "das Verfolgen von Öffnungen ist für E-Mails an eve@x.example abgeschaltet",
+        ),
+        (
+            Rule(scope=Scope.ACCOUNT, clicks=Level.IDENTIFIED),
+            "link tracking is limited to the level identified for everybody here",
+            "das Verfolgen von Links ist für alle hier auf die Stufe „mit Namen“ begrenzt",
+        ),
+    ],
+)
+def test_a_refusal_is_an_error_in_the_language_of_who_reads(rule: Rule, english: str, german: str) -> None:
+    (refusal,) = refusals(ceiling([rule]), opens=Level.FULL, clicks=Level.FULL)
+    error = refusal.error()
+
+    assert (english, refusal.axis) == (str(error), error.axis)
+    assert german == told(error, languages().known["de"])
