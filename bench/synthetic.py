@@ -35,6 +35,7 @@ from unsealed.model.message import Outgoing, Recipient, UserId
 from unsealed.model.policy import Switches
 from unsealed.store import schema
 from unsealed.store.engine import connect, sqlite_url
+from unsealed.store.habits import MACHINES, Came, Carries, of_people
 from unsealed.store.keyring import load
 from unsealed.store.migrate import migrate
 from unsealed.store.schema import EPOCH, MICROSECOND
@@ -72,6 +73,7 @@ _KINDS: tuple[tuple[int, tuple[Any, ...]], ...] = (
     (10, ("click", Finding.HUMAN_CLICK, 0.9, _DIRECT, "Chrome", "browser", "desktop", "Windows", "unknown")),
     (5, ("click", Finding.SCANNER_CLICK, 0.95, _MACHINE, "Chrome", "scanner", "unknown", "", "microsoft")),
 )
+_CARRIES = int(Carries.PIXEL | Carries.LINKS)
 _MICROSECONDS = 1_000_000
 _DAY = 86_400 * _MICROSECONDS
 
@@ -85,11 +87,13 @@ class _Counts:
     confidence: float | None = None
     first_at: int | None = None
     last_at: int | None = None
+    of_machines: Came = Came.NOTHING
 
     def take(self, at: int, finding: Finding, confidence: float, first_of_reading: bool) -> None:
         """Events come in the order of time."""
         self.raw += 1
         self.machine += finding.machine
+        self.of_machines |= MACHINES.get(finding, Came.NOTHING)
         if finding.counted:
             self.opens += first_of_reading
             self.clicks += finding is Finding.HUMAN_CLICK
@@ -100,6 +104,10 @@ class _Counts:
     @property
     def shown(self) -> int:
         return self.opens or min(self.clicks, 1)
+
+    @property
+    def came(self) -> int:
+        return int(of_people(self.opens, self.clicks, self.raw) | self.of_machines)
 
 
 class _File:
@@ -240,6 +248,7 @@ def _batches(
                      region, town, user)
                 )  # fmt: skip
                 hit += 1
+            bounced = {copy for copy, _ in copies if not counts[copy].raw and rng.random() < 0.01}
             opens = sum(each.shown for each in counts.values())
             firsts = [each.first_at for each in counts.values() if each.first_at is not None]
             lasts = [each.last_at for each in counts.values() if each.last_at is not None]
@@ -249,18 +258,18 @@ def _batches(
                 (id, user, f"<{id:x}@x.example>", subject, names, len(copies), at, opens,
                  sum(each.clicks for each in counts.values()), sum(each.raw for each in counts.values()),
                  sum(each.machine for each in counts.values()), min(firsts, default=None), max(lasts, default=None),
-                 max(lasts, default=at), id, int(replied))
+                 max(lasts, default=at), id, int(replied), not tracked, bool(bounced))
             )  # fmt: skip
             rows["originals"].append((id,))
             for position, (copy, person) in enumerate(copies):
                 count, domain = counts[copy], f"company{person % (people // 5 or 1)}.example"
-                address, bounced = f"person{person}@{domain}", not count.raw and rng.random() < 0.01
+                address = f"person{person}@{domain}"
                 answered = int(replied and position == 0)
                 rows["copies"].append(
-                    (copy, id, position, address, f"Person {person}", tracked, "bounced" if bounced else "sent",
-                     None if bounced else at + _MICROSECONDS, count.shown, count.clicks, count.raw, count.machine,
-                     count.confidence, count.first_at, count.last_at, user, address, domain, answered,
-                     at + _DAY // 2 if answered else None)
+                    (copy, id, position, address, f"Person {person}", tracked, "bounced" if copy in bounced else "sent",
+                     None if copy in bounced else at + _MICROSECONDS, count.shown, count.clicks, count.raw,
+                     count.machine, count.confidence, count.first_at, count.last_at, user, address, domain, answered,
+                     at + _DAY // 2 if answered else None, _CARRIES if tracked else 0, count.came)
                 )  # fmt: skip
                 seen = met.setdefault((user, address), [0, at, at, person])
                 seen[0], seen[2] = seen[0] + 1, at
@@ -316,7 +325,7 @@ def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tu
         schema.messages,
         like["messages"],
         ("id", "user_id", "message_id", "subject", "recipients", "recipient_count", "received_at", "opens", "clicks",
-         "raw", "machine", "first_at", "last_at", "signal_at", "thread", "replies"),
+         "raw", "machine", "first_at", "last_at", "signal_at", "thread", "replies", "untracked", "bounced"),
         rows["messages"],
     )  # fmt: skip
     file.like(schema.originals, like["originals"], ("message_id",), rows["originals"])
@@ -325,7 +334,8 @@ def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tu
         schema.copies,
         like["copies"],
         ("id", "message_id", "position", "address", "name", "tracked", "delivery", "sent_at", "opens", "clicks", "raw",
-         "machine", "confidence", "first_at", "last_at", "user_id", "mailbox", "domain", "replies", "replied_at"),
+         "machine", "confidence", "first_at", "last_at", "user_id", "mailbox", "domain", "replies", "replied_at",
+         "carries", "came"),
         rows["copies"],
     )  # fmt: skip
     file.like(schema.links, like["links"], ("message_id", "position", "destination"), rows["links"])

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from importlib import import_module
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Table, select
 from tests.conftest import NOON
 
@@ -610,6 +613,12 @@ def fill(seeding: Seeding, *, in_sandbox: bool = False) -> dict[str, MessageId]:
     return made
 
 
+def keep_habits(connection: Connection) -> None:
+    """Give seeded copies and messages what the store keeps of them for habits and lists, as an upgrade does."""
+    with Operations.context(MigrationContext.configure(connection)):
+        import_module("unsealed.store.migrations.versions.0010_habits").fill()
+
+
 @dataclass(frozen=True)
 class Filled:
     """What `fill` leaves in an empty store at noon: message ids by the name of their state, and the rows."""
@@ -625,6 +634,7 @@ def filled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> F
     engine = stores.connect(f"sqlite:///{path}")
     with engine.begin() as connection:
         mail = fill(Seeding(connection, NOON), in_sandbox=True)
+        keep_habits(connection)
         rows = []
         for table in schema.metadata.sorted_tables:
             # The seeding numbers hits, as events name them; the store numbers all else that has a number of its own.

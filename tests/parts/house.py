@@ -231,7 +231,7 @@ def snapshot(house: House, copies: list[CopyId]) -> dict[str, list[tuple[object,
         message = connection.execute(select(c.message_id).where(c.id == copies[0])).scalar_one()
         queries = {
             "events": select(schema.events).where(e.message_id == message).order_by(e.hit_id),
-            "copies": select(c.id, c.confidence, *(c[name] for name in counts)).where(c.message_id == message),
+            "copies": select(c.id, c.confidence, c.came, *(c[name] for name in counts)).where(c.message_id == message),
             "links": select(schema.link_counts).where(n.message_id == message).order_by(n.copy_id, n.position),
             "message": select(m.signal_at, *(m[name] for name in counts)).where(m.id == message),
         }
@@ -245,7 +245,9 @@ def judge_from_scratch(house: House, copies: list[CopyId]) -> None:
         message = connection.execute(select(c.message_id).where(c.id == copies[0])).scalar_one()
         connection.execute(delete(schema.events).where(schema.events.c.message_id == message))
         connection.execute(delete(schema.link_counts).where(schema.link_counts.c.message_id == message))
-        connection.execute(update(schema.copies).where(c.message_id == message).values(confidence=None, **nothing))
+        connection.execute(
+            update(schema.copies).where(c.message_id == message).values(confidence=None, came=0, **nothing)
+        )
         connection.execute(update(schema.messages).where(m.id == message).values(**nothing))
         marks.mark(connection, {message: NOON - timedelta(hours=1)})
     house.take_in()

@@ -8,6 +8,7 @@ from tests.parts.one_copy import COPY, MESSAGE, NOON, an_event, keep_one_copy, p
 
 from unsealed.model.event import Finding
 from unsealed.store import counts, schema
+from unsealed.store.habits import Came
 
 
 @pytest.fixture
@@ -45,6 +46,31 @@ def test_a_click_alone_proves_one_opening_until_a_reading_is_seen(store: Engine)
         put(connection, an_event(4, 9000, first=True))
         assert (2, 2) == counted(connection)[:2]
         assert 0 == counts.recount(connection)
+
+
+def came(connection: Connection) -> Came:
+    return Came(connection.execute(select(schema.copies.c.came)).scalar_one())
+
+
+def test_what_came_is_kept_by_kind_and_taken_back_with_it(store: Engine) -> None:
+    loaded, scanned, again = (
+        an_event(number, 60 * number, finding)
+        for number, finding in ((1, Finding.MACHINE_PREFETCH), (2, Finding.SCANNER), (3, Finding.SCANNER))
+    )
+    with store.begin() as connection:
+        put(connection, loaded, scanned, again)
+        assert Came.ANYTHING | Came.PREFETCHED | Came.SCANNED_PIXEL == came(connection)
+        put(connection, an_event(2, 120, Finding.HUMAN_OPEN, first=True), before={2: scanned})
+        assert Came.ANYTHING | Came.PREFETCHED | Came.SCANNED_PIXEL | Came.OPENED == came(connection)
+        put(connection, an_event(3, 180, Finding.DUPLICATE), before={3: again})
+        assert Came.ANYTHING | Came.PREFETCHED | Came.OPENED == came(connection)
+        put(connection, an_event(4, 240, Finding.HUMAN_CLICK), an_event(5, 250, Finding.SCANNER_CLICK))
+        everything = Came.ANYTHING | Came.PREFETCHED | Came.OPENED | Came.CLICKED | Came.SCANNED_LINK
+        assert everything == came(connection)
+        assert 0 == counts.recount(connection)
+        connection.execute(schema.copies.update().values(came=0))
+        assert 1 == counts.recount(connection)
+        assert everything == came(connection)
 
 
 def test_a_message_without_any_event_counts_nothing(store: Engine) -> None:

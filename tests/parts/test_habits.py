@@ -5,19 +5,20 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import product
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from tests.parts.conftest import keep_habits
 
 from unsealed.core.reliability import Trait, traits
 from unsealed.model.event import ClientKind, Finding, HitKind
-from unsealed.model.message import UserId
-from unsealed.model.policy import Level
+from unsealed.model.message import Recipient, UserId
+from unsealed.model.policy import Level, Switches
 from unsealed.model.view import SignalFacts
-from unsealed.store import schema
+from unsealed.store import counts, habits, schema
 from unsealed.store.engine import reading
-from unsealed.store.habits import facts_of_domain, facts_of_mailbox
+from unsealed.store.habits import Carries, facts_of_domain, facts_of_mailbox
 
 MARA = UserId(1)
 ROB = UserId(2)
@@ -53,9 +54,14 @@ class Mailing:
         links: bool = True,
         level: Level = Level.FULL,
         by: ClientKind = ClientKind.BROWSER,
+        own: tuple[Level, Level] | None = None,
     ) -> None:
         id = next(self.ids)
         at = self.now - ago
+        own = own or (level, level)
+        to_them = Recipient(address=to, opens=own[0], clicks=own[1])
+        carries = Carries.PIXEL if pixel and own[0] else Carries.NOTHING
+        carries |= Carries.LINKS if links and own[1] else Carries.NOTHING
         clicks = [finding for finding in came if finding.value.endswith("click")]
         with self.engine.begin() as connection:
             connection.execute(
@@ -95,6 +101,9 @@ class Mailing:
                     clicks=sum(finding.counted for finding in clicks),
                     raw=len(came),
                     machine=sum(finding.machine for finding in came),
+                    opens_level=own[0],
+                    clicks_level=own[1],
+                    carries=habits.kept(carries, Switches(opens=level, clicks=level), to_them),
                     user_id=user,
                     mailbox=to.lower(),
                     domain=to.lower().rpartition("@")[2],
@@ -119,9 +128,10 @@ class Mailing:
                         system="",
                         network="unknown",
                         operator="",
-                        first_of_reading=False,
+                        first_of_reading=finding.counted and finding not in clicks,
                     )
                 )
+            counts.recount(connection)
 
     def mailbox(self, address: str, limit: int = 50) -> SignalFacts:
         with reading(self.engine) as connection:
@@ -220,16 +230,44 @@ def test_a_gateway_that_follows_every_link_is_found(mailing: Mailing) -> None:
     assert (Trait.GATEWAY_FOLLOWS_LINKS, Trait.GATEWAY_LOADS_PICTURES) == traits(mailing.domain("fennel.example"))
 
 
-def test_a_copy_that_is_tracked_less_than_others_counts_for_what_it_carries(engine: Engine, clock: Any) -> None:
-    mailing = Mailing(engine, clock())
-    for _ in range(3):
-        mailing.send("ines@x.example")
-    with engine.begin() as connection:
-        ids = connection.execute(schema.copies.select().order_by(schema.copies.c.id)).scalars().all()
-        for id, levels in zip(ids, ({"opens_level": 0}, {"clicks_level": 0}, {"opens_level": 1}), strict=True):
-            connection.execute(schema.copies.update().where(schema.copies.c.id == id).values(**levels))
+def test_a_copy_that_is_tracked_less_than_others_counts_for_what_it_carries(mailing: Mailing) -> None:
+    mailing.send("ines@x.example", own=(Level.OFF, Level.FULL))
+    mailing.send("ines@x.example", own=(Level.FULL, Level.OFF))
+    mailing.send("ines@x.example", own=(Level.ANONYMOUS, Level.FULL))
 
-    with reading(engine) as connection:
-        facts = facts_of_mailbox(connection, MARA, "ines@x.example", clock())
+    facts = mailing.mailbox("ines@x.example")
 
     assert (facts.copies, facts.with_pixel, facts.with_links) == (2, 1, 1)
+
+
+def test_a_click_loads_no_picture(mailing: Mailing) -> None:
+    for _ in range(3):
+        mailing.send("ines@x.example", CLICKED)
+
+    facts = mailing.mailbox("ines@x.example")
+
+    assert (facts.opened, facts.clicked, facts.clicked_unloaded) == (0, 3, 3)
+    assert (Trait.BLOCKS_PICTURES,) == traits(facts)
+
+
+def test_the_upgrade_finds_what_the_store_itself_keeps(mailing: Mailing) -> None:
+    cases = product(((), READ, CLICKED, (*READ, *CLICKED), SCANNED, (Finding.MACHINE_PREFETCH,)), (True, False))
+    for came, links in cases:
+        mailing.send("ines@x.example", came, links=links)
+        mailing.send("ines@x.example", came, pixel="" if links else "here", by=ClientKind.LINK_PREVIEW)
+    mailing.send("ines@x.example", READ, level=Level.ANONYMOUS)
+    mailing.send("ines@x.example", READ, own=(Level.IDENTIFIED, Level.OFF))
+    c, m = schema.copies.c, schema.messages.c
+    kept = select(c.id, c.carries, c.came, m.untracked, m.bounced).join(schema.messages).order_by(c.id)
+    with mailing.engine.begin() as connection:
+        for id, values in ((3, {"tracked": False, "carries": 0}), (5, {"delivery": "bounced"})):
+            connection.execute(schema.copies.update().where(c.id == id).values(**values))
+        connection.execute(schema.messages.update().values(untracked=m.id == 3, bounced=m.id == 5))
+        before = connection.execute(kept).all()
+        connection.execute(schema.copies.update().values(carries=0, came=0))
+        connection.execute(schema.messages.update().values(untracked=False, bounced=False))
+
+        keep_habits(connection)
+
+        assert before == connection.execute(kept).all()
+    assert 8 < len({(carries, came) for _, carries, came, *_ in before})

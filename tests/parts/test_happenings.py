@@ -134,7 +134,7 @@ def test_who_was_never_seen_is_known_to_be_invisible(engine: Engine, mail: Mail)
     with engine.begin() as connection:
         c = schema.copies
         connection.execute(update(c).values(mailbox=func.lower(c.c.address)))
-        nothing = {"opens": 0, "clicks": 0, "raw": 0, "machine": 0}
+        nothing = {"opens": 0, "clicks": 0, "raw": 0, "machine": 0, "came": 0}
         connection.execute(update(c).where(c.c.mailbox.like("olu%")).values(nothing))
     with reading(engine) as connection:
         page = activity.silent(connection, MARA, NOON)

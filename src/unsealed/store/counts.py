@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import add
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -25,11 +27,12 @@ from sqlalchemy import (
     update,
 )
 
-from unsealed.model.event import COUNTED, MACHINE, HitKind
+from unsealed.model.event import COUNTED, MACHINE, ClientKind, Finding, HitKind
 from unsealed.model.message import CopyId, MessageId
 from unsealed.model.reply import Kind
 from unsealed.store.engine import insert
 from unsealed.store.events import AnyRow, Changed
+from unsealed.store.habits import MACHINES, OF_MACHINES, Came, of_machine, of_people
 from unsealed.store.many_rows import ManyRows, chunks, stored
 from unsealed.store.schema import Moment, copies, events, link_counts, messages, replies
 
@@ -41,6 +44,8 @@ _SET_COPIES = ManyRows(
     lambda _: update(copies).where(copies.c.id == bindparam("key")),
     (*_COUNTS, "confidence", "first_at", "last_at", "key"),
 )
+# Apart, and only where it changed: it stands in the indexes of habits.
+_SET_CAME = ManyRows(lambda _: update(copies).where(copies.c.id == bindparam("key")), ("came", "key"))
 _SET_MESSAGES = ManyRows(
     lambda _: update(messages).where(messages.c.id == bindparam("key")),
     (*_COUNTS, "first_at", "last_at", "signal_at", "key"),
@@ -60,6 +65,8 @@ class _Moved:
     last_at: datetime | None = None
     confidence: float | None = None
     lost: bool = False  # something counted is no longer what it was: first, last and best must be looked up
+    came: Came = Came.NOTHING  # of machines
+    gone: bool = False  # of a machine something is no longer what it was: what came of machines must be looked up
 
     def take(self, change: Changed) -> None:
         event, before = change.event, change.before
@@ -69,9 +76,12 @@ class _Moved:
         self.readings += event.first_of_reading
         self.clicks += counted and click
         self.machine += finding.machine
+        came = of_machine(finding, event.agent.kind)
+        self.came |= came
         if before is None:
             self.raw += 1
         else:
+            self.gone = self.gone or of_machine(before.finding, before.client_kind) not in came
             was_counted = before.finding in COUNTED
             self.readings -= before.first_of_reading
             self.clicks -= was_counted and click
@@ -106,14 +116,16 @@ def count(connection: Connection, changes: Sequence[Changed]) -> None:
 def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[CopyId, int]:
     """Move the counts of copies; by how much the shown opens of each changed."""
     c = copies.c
-    columns = (c.id, c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at)
+    columns = (c.id, c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at, c.came)
     before = _rows_by_id(connection, select(*columns), c.id, moved)
     # One open and some clicks: a reading that was seen, or one that only the clicks prove? The events know.
     unclear = {id for id, row in before.items() if row.opens == 1 and row.clicks}
     proven = _readings(connection, unclear)
     looked_up = _signals(connection, [id for id in before if moved[id].lost])
+    machines = _machines(connection, [id for id in before if moved[id].gone])
     grew: dict[CopyId, int] = {}
     rows: list[tuple[object, ...]] = []
+    came_rows: list[tuple[object, ...]] = []
     for id, row in before.items():
         move = moved[id]
         readings = proven.get(id, 0) if id in unclear else row.opens + move.readings
@@ -127,7 +139,12 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
         grew[id] = opens - row.opens
         counts = (opens, clicks, row.raw + move.raw, row.machine + move.machine)
         rows.append((*counts, confidence, stored(first_at), stored(last_at), id))
+        of_machines = machines.get(id, Came.NOTHING) if move.gone else (Came(row.came) & OF_MACHINES) | move.came
+        came = of_people(readings, clicks, row.raw + move.raw) | of_machines
+        if came != row.came:
+            came_rows.append((int(came), id))
     _SET_COPIES.run(connection, rows)
+    _SET_CAME.run(connection, came_rows)
     return grew
 
 
@@ -220,22 +237,28 @@ def _recount_copies(connection: Connection) -> int:
             func.max(case((counted, e.confidence))).label("confidence"),
             type_coerce(func.min(case((counted, e.at))), Moment).label("first_at"),
             type_coerce(func.max(case((counted, e.at))), Moment).label("last_at"),
+            _of_machines().label("machines"),
         )
         .group_by(e.copy_id)
         .subquery()
     )
     rows: list[tuple[object, ...]] = []
+    came_rows: list[tuple[object, ...]] = []
     kept = (c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at)
     for row in connection.execute(
-        select(c.id, *kept, *list(found.c)[1:]).select_from(copies).outerjoin(found, found.c.copy_id == c.id)
+        select(c.id, c.came, *kept, *list(found.c)[1:]).select_from(copies).outerjoin(found, found.c.copy_id == c.id)
     ):
-        id, *rest = row
-        now, (readings, clicks, *others) = tuple(rest[:7]), [value or 0 for value in rest[7:11]] + rest[11:]
+        id, came_before, *rest = row
+        now, (readings, clicks, *others) = tuple(rest[:7]), [value or 0 for value in rest[7:11]] + rest[11:14]
         right: tuple[Any, ...] = (_shown(readings, clicks), clicks, *others)
         if now != right:
             rows.append((*right[:5], stored(right[5]), stored(right[6]), id))
+        came = of_people(readings, clicks, others[0]) | Came(rest[14] or 0)
+        if came != came_before:
+            came_rows.append((int(came), id))
     _SET_COPIES.run(connection, rows)
-    return len(rows)
+    _SET_CAME.run(connection, came_rows)
+    return len({row[-1] for row in (*rows, *came_rows)})
 
 
 def _recount_links(connection: Connection) -> int:
@@ -326,6 +349,27 @@ def _signals(
     for chunk in chunks(sorted(ids)):
         query = select(e.copy_id, *ends).where(e.copy_id.in_(chunk), e.finding.in_(COUNTED)).group_by(e.copy_id)
         found.update((row[0], (row[1], row[2], row[3])) for row in connection.execute(query))
+    return found
+
+
+def _of_machines() -> ColumnElement[int]:
+    """What came of machines, over some events."""
+    e = events.c
+
+    def any_of(finding: Finding, came: Came) -> ColumnElement[int]:
+        seen = and_(e.finding == finding.value, e.client_kind != ClientKind.LINK_PREVIEW.value)
+        return func.max(case((seen, int(came)), else_=0))
+
+    first, *others = (any_of(finding, came) for finding, came in MACHINES.items())
+    return reduce(add, others, first)
+
+
+def _machines(connection: Connection, ids: Sequence[CopyId]) -> dict[CopyId, Came]:
+    e = events.c
+    found: dict[CopyId, Came] = {}
+    for chunk in chunks(sorted(ids)):
+        query = select(e.copy_id, _of_machines()).where(e.copy_id.in_(chunk)).group_by(e.copy_id)
+        found.update((row[0], Came(row[1])) for row in connection.execute(query))
     return found
 
 

@@ -1,28 +1,77 @@
 """What came back from earlier copies to a person or a company: the numbers that core.reliability reads.
 
-Promises to look at no more than the newest copies, by key, and at the events of those that a machine touched. Counts
-nothing of messages whose level keeps readers apart from their addresses. Writes nothing.
+Promises to look at no more than the newest copies, in one stretch of an index: what a copy carries and what came of it
+stand there as bits. Counts nothing of copies whose level keeps readers apart from their addresses. Writes nothing; the
+bits are kept by `store.messages` and `store.counts`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import IntFlag
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select
 
 from unsealed.model.event import ClientKind, Finding
-from unsealed.model.message import CopyId, UserId
-from unsealed.model.policy import Level
+from unsealed.model.message import Recipient, UserId
+from unsealed.model.policy import Level, Switches
 from unsealed.model.view import SignalFacts
-from unsealed.store.schema import copies, events, links, messages
+from unsealed.store.schema import copies
 
 OF_A_PERSON = 50  # the newest copies that are looked at: habits change with the next phone
 OF_A_COMPANY = 300
 TIME_TO_ANSWER = timedelta(hours=24)  # a copy that was silent for less says nothing yet
 
 BY_NAME = tuple(level for level in Level if level is Level.OFF or level >= Level.IDENTIFIED)
+
+
+class Carries(IntFlag):
+    """What may come back of a copy. Stored; nothing is stored where it must not be tied to an address."""
+
+    NOTHING = 0
+    PIXEL = 1
+    LINKS = 2  # at least one that is tracked
+
+
+class Came(IntFlag):
+    """What came back of a copy. Stored, a rollup of its events."""
+
+    NOTHING = 0
+    ANYTHING = 1
+    OPENED = 2  # the pixel, by a person's program or proxy
+    CLICKED = 4  # by a person
+    PREFETCHED = 8
+    SCANNED_PIXEL = 16
+    SCANNED_LINK = 32
+
+
+OF_MACHINES = Came.PREFETCHED | Came.SCANNED_PIXEL | Came.SCANNED_LINK
+_LOADED = Came.OPENED | Came.PREFETCHED | Came.SCANNED_PIXEL
+_ALL = _LOADED | Came.ANYTHING | Came.CLICKED | Came.SCANNED_LINK
+MACHINES = {
+    Finding.MACHINE_PREFETCH: Came.PREFETCHED,
+    Finding.SCANNER: Came.SCANNED_PIXEL,
+    Finding.SCANNER_CLICK: Came.SCANNED_LINK,
+}
+
+
+def kept(carries: Carries, switches: Switches, recipient: Recipient) -> int:
+    """What is stored of what a copy carries."""
+    levels = (switches.opens, switches.clicks, min(switches.opens, recipient.opens))
+    by_name = all(level in BY_NAME for level in (*levels, min(switches.clicks, recipient.clicks)))
+    return int(carries) if by_name else 0
+
+
+def of_people(readings: int, clicks: int, raw: int) -> Came:
+    """What the counts of a copy say. A click proves an open, and loads nothing."""
+    came = Came.ANYTHING if raw else Came.NOTHING
+    came |= Came.OPENED if readings else Came.NOTHING
+    return came | (Came.CLICKED if clicks else Came.NOTHING)
+
+
+def of_machine(finding: str, client_kind: str) -> Came:
+    """What one event says of a machine. A preview is no scanner: somebody pasted the link."""
+    return Came.NOTHING if client_kind == ClientKind.LINK_PREVIEW else MACHINES.get(Finding(finding), Came.NOTHING)
 
 
 def facts_of_mailbox(
@@ -40,77 +89,45 @@ def facts_of_domain(
 
 
 def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now: datetime, limit: int) -> SignalFacts:
-    found = connection.execute(
-        select(
-            copies.c.id,
-            copies.c.opens,
-            copies.c.clicks,
-            copies.c.raw,
-            copies.c.machine,
-            copies.c.replies,
-            messages.c.opens_level,
-            copies.c.opens_level.label("own_opens_level"),
-            copies.c.clicks_level.label("own_clicks_level"),
-            messages.c.survey,
-            exists()
-            .where(links.c.message_id == copies.c.message_id, links.c.tracked, ~links.c.trap)
-            .label("with_links"),
-        )
-        .join(messages, messages.c.id == copies.c.message_id)
-        .where(
-            copies.c.user_id == user,
-            whose,
-            copies.c.tracked,
-            copies.c.sent_at.is_not(None),
-            or_(copies.c.raw > 0, copies.c.sent_at <= now - TIME_TO_ANSWER),
-            messages.c.opens_level.in_(BY_NAME),
-            messages.c.clicks_level.in_(BY_NAME),
-            copies.c.opens_level.in_(BY_NAME),
-            copies.c.clicks_level.in_(BY_NAME),
-        )
-        .order_by(copies.c.sent_at.desc(), copies.c.id)
+    c = copies.c
+    none: ColumnElement[int] = literal_column("0")
+    newest = (
+        select(c.carries, c.came, (c.replies > none).label("answered"))
+        .where(c.user_id == user, whose, c.carries > none, c.sent_at.is_not(None))
+        .where(or_(c.came > none, c.sent_at <= now - TIME_TO_ANSWER))
+        .order_by(c.sent_at.desc())
         .limit(limit)
-    ).all()
-    machines = _machines(connection, [row.id for row in found if row.machine])
-    prefetched, scanned_pixels, scanned_links = (
-        machines[finding] for finding in (Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK)
+        .subquery()
     )
-    with_pixel = {
-        row.id for row in found if row.opens_level and row.own_opens_level and json.loads(row.survey).get("pixel")
-    }
-    loaded = {row.id for row in found if row.opens} | prefetched | scanned_pixels
-    clicked = {row.id for row in found if row.clicks}
-    answered = {row.id for row in found if row.replies} - clicked
-    return SignalFacts(
-        copies=len(found),
-        with_pixel=len(with_pixel),
-        with_links=sum(row.with_links and row.own_clicks_level > Level.OFF for row in found),
-        opened=sum(row.opens > 0 for row in found),
-        clicked=len(clicked),
-        clicked_unloaded=len((clicked & with_pixel) - loaded),
-        prefetched=len(prefetched),
-        scanned_pixels=len(scanned_pixels),
-        scanned_links=len(scanned_links),
-        silent=sum(row.raw == 0 and row.replies == 0 for row in found),
-        answered_unloaded=len((answered & with_pixel) - loaded),
-    )
+    alike = newest.c.carries, newest.c.came, newest.c.answered
+    found = [
+        (Carries(carries), Came(came), bool(answered), number)
+        for carries, came, answered, number in connection.execute(select(*alike, func.count()).group_by(*alike))
+    ]
 
-
-def _machines(connection: Connection, ids: Sequence[CopyId]) -> dict[Finding, set[CopyId]]:
-    """Which of the copies each kind of machine touched. A preview is no scanner: somebody pasted the link."""
-    by_finding: dict[Finding, set[CopyId]] = {finding: set() for finding in Finding if finding.machine}
-    if ids:
-        rows = connection.execute(
-            select(events.c.copy_id, events.c.finding)
-            .where(
-                and_(
-                    events.c.copy_id.in_(ids),
-                    events.c.finding.in_(tuple(by_finding)),
-                    events.c.client_kind != ClientKind.LINK_PREVIEW,
-                )
-            )
-            .distinct()
+    def those(
+        *,
+        carrying: Carries = Carries.NOTHING,
+        with_: Came = Came.NOTHING,
+        without: Came = Came.NOTHING,
+        answered: bool | None = None,
+    ) -> int:
+        return sum(
+            number
+            for carries, came, was_answered, number in found
+            if carrying in carries and with_ in came and not came & without and answered in (None, was_answered)
         )
-        for copy, finding in rows:
-            by_finding[Finding(finding)].add(copy)
-    return by_finding
+
+    return SignalFacts(
+        copies=those(),
+        with_pixel=those(carrying=Carries.PIXEL),
+        with_links=those(carrying=Carries.LINKS),
+        opened=those(with_=Came.OPENED),
+        clicked=those(with_=Came.CLICKED),
+        clicked_unloaded=those(carrying=Carries.PIXEL, with_=Came.CLICKED, without=_LOADED),
+        prefetched=those(with_=Came.PREFETCHED),
+        scanned_pixels=those(with_=Came.SCANNED_PIXEL),
+        scanned_links=those(with_=Came.SCANNED_LINK),
+        silent=those(without=_ALL, answered=False),
+        answered_unloaded=those(carrying=Carries.PIXEL, without=_LOADED | Came.CLICKED, answered=True),
+    )

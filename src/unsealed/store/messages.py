@@ -25,7 +25,8 @@ from unsealed.model.message import (
     UserId,
 )
 from unsealed.model.policy import Level, LinkScope, Switches, VisibleUrl
-from unsealed.store import contacts, jobs, marks, search
+from unsealed.store import contacts, habits, jobs, marks, search
+from unsealed.store.habits import Carries
 from unsealed.store.schema import copies, links, messages, originals, replies
 
 REPLY_CHARACTERS = 500  # of the next hop's answer
@@ -88,6 +89,7 @@ def add(
     of the messages that it answers, the nearest first; it joins the conversation of the first that is known.
     """
     switches = outgoing.switches
+    kept = _copies(message, outgoing, survey, copy_ids, shared)
     connection.execute(
         messages.insert(),
         {
@@ -115,10 +117,11 @@ def add(
             "thread": _thread(connection, outgoing.user, answered) or message,
             "template_id": outgoing.template[0] if outgoing.template else None,
             "template_version": outgoing.template[1] if outgoing.template else None,
+            "untracked": not any(copy["tracked"] for copy in kept),
         },
     )
     connection.execute(originals.insert(), {"message_id": message, "raw": outgoing.raw})
-    _add_copies(connection, message, outgoing, survey, list(zip(copy_ids, outgoing.recipients, strict=True)), shared)
+    connection.execute(copies.insert(), kept)
     _add_links(connection, message, survey.links)
     if not outgoing.sealed:
         contacts.met(connection, outgoing.user, outgoing.recipients, outgoing.received_at)
@@ -133,20 +136,17 @@ def add(
     )
 
 
-def _add_copies(
-    connection: Connection,
-    message: MessageId,
-    outgoing: Outgoing,
-    survey: Survey,
-    kept: list[tuple[CopyId, Recipient]],
-    shared: CopyId | None,
-) -> None:
+def _copies(
+    message: MessageId, outgoing: Outgoing, survey: Survey, copy_ids: Sequence[CopyId], shared: CopyId | None
+) -> list[dict[str, object]]:
     switches = outgoing.switches
+    given = list(zip(copy_ids, outgoing.recipients, strict=True))
     if shared is not None:
-        kept.append((shared, _shared_by(outgoing.recipients)))
-    connection.execute(
-        copies.insert(),
-        [
+        given.append((shared, _shared_by(outgoing.recipients)))
+    rows: list[dict[str, object]] = []
+    for position, (copy, recipient) in enumerate(given):
+        carries = _carries(survey, switches, recipient) if shared in (None, copy) else Carries.NOTHING
+        rows.append(
             {
                 "id": copy,
                 "message_id": message,
@@ -154,7 +154,8 @@ def _add_copies(
                 "address": recipient.address,
                 "name": recipient.name,
                 "kind": recipient.kind.value,
-                "tracked": shared in (None, copy) and _is_tracked(survey, switches, recipient),
+                "tracked": bool(carries),
+                "carries": habits.kept(carries, switches, recipient),
                 "opens_level": int(min(switches.opens, recipient.opens)),
                 "clicks_level": int(min(switches.clicks, recipient.clicks)),
                 "delivery": Delivery.QUEUED.value,
@@ -162,9 +163,8 @@ def _add_copies(
                 "mailbox": recipient.address.lower(),
                 "domain": recipient.address.lower().rpartition("@")[2],
             }
-            for position, (copy, recipient) in enumerate(kept)
-        ],
-    )
+        )
+    return rows
 
 
 def _add_links(connection: Connection, message: MessageId, found: Sequence[Link]) -> None:
@@ -327,6 +327,13 @@ def delayed(connection: Connection, copy: CopyId, *, reply: str, next_at: dateti
 def bounced(connection: Connection, copy: CopyId, *, reply: str, at: datetime) -> None:
     """The copy was refused for good, or given up."""
     _move(connection, copy, delivery=Delivery.BOUNCED, reply=reply, ended_at=at, next_at=None)
+    told_bounced(connection, copy)
+
+
+def told_bounced(connection: Connection, copy: CopyId) -> None:
+    """Remember on the message that this copy of it bounced; lists find it there."""
+    of_copy = select(copies.c.message_id).where(copies.c.id == copy).scalar_subquery()
+    connection.execute(update(messages).where(messages.c.id == of_copy).values(bounced=True))
 
 
 def shared_sent(connection: Connection, shared: CopyId, *, at: datetime, final: bool) -> None:
@@ -389,10 +396,12 @@ def switches_from(text: str) -> Switches:
     )
 
 
-def _is_tracked(survey: Survey, switches: Switches, recipient: Recipient) -> bool:
+def _carries(survey: Survey, switches: Switches, recipient: Recipient) -> Carries:
     own = switches.at_most(recipient.opens, recipient.clicks)
-    pixel, links = survey.pixel and own.opens > Level.OFF, survey.tracked_links and own.tracks_links
-    return not survey.unchanged and bool(pixel or links)
+    if survey.unchanged:
+        return Carries.NOTHING
+    pixel = Carries.PIXEL if survey.pixel and own.opens > Level.OFF else Carries.NOTHING
+    return pixel | (Carries.LINKS if survey.tracked_links and own.tracks_links else Carries.NOTHING)
 
 
 def _shared_by(recipients: Sequence[Recipient]) -> Recipient:

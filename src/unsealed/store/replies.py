@@ -123,6 +123,7 @@ def reported(connection: Connection, copy: CopyId, kind: Kind, words: str, at: d
         update(copies).where(copies.c.id == copy, copies.c.delivery == Delivery.SENT.value).values(values)
     )
     if done.rowcount and moved is Delivery.BOUNCED:
+        store_messages.told_bounced(connection, copy)
         _shared_bounced(connection, copy, at)
     return done.rowcount == 1
 

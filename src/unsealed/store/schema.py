@@ -199,6 +199,9 @@ messages = Table(
     Column("template_id", BigInteger),  # templates.id that it was made from, and the version of then
     Column("template_version", Integer),
     Column("replies", Integer, nullable=False, server_default="0"),  # by people, to any copy
+    # what lists are filtered by, of all copies together
+    Column("untracked", Boolean, nullable=False, server_default=false()),  # none of them is tracked
+    Column("bounced", Boolean, nullable=False, server_default=false()),  # one of them bounced
 )
 Index("ix_messages_user_thread", messages.c.user_id, messages.c.thread, messages.c.received_at, messages.c.id)
 Index("ix_messages_user_message_id", messages.c.user_id, messages.c.message_id)
@@ -211,6 +214,11 @@ OPENED, CLICKED, REPLIED = (column > _NONE for column in (messages.c.opens, mess
 MACHINE_ALONE = and_(
     messages.c.machine > _NONE, messages.c.opens == _NONE, messages.c.clicks == _NONE, messages.c.replies == _NONE
 )
+NOT_TRACKED, BOUNCED_TO_SOMEBODY = messages.c.untracked.is_(True), messages.c.bounced.is_(True)
+QUIET = and_(  # neither people nor machines were seen: what has no signal after some time is among these
+    *(column == _NONE for column in (messages.c.opens, messages.c.clicks, messages.c.replies, messages.c.machine)),
+    messages.c.untracked.is_(False),
+)
 # A signal that came LATE after the message is rare, so that a search knows of which weeks the last signals are.
 LATE = timedelta(weeks=4)
 LATE_SIGNAL, LATE_READING = (
@@ -222,6 +230,9 @@ for _name, _key, _where in (
     ("clicked", messages.c.signal_at, CLICKED),
     ("replied", messages.c.signal_at, REPLIED),
     ("machine", messages.c.signal_at, MACHINE_ALONE),
+    ("untracked", messages.c.signal_at, NOT_TRACKED),
+    ("bounced", messages.c.signal_at, BOUNCED_TO_SOMEBODY),
+    ("quiet", messages.c.signal_at, QUIET),
     ("last", messages.c.last_at, OPENED),
     ("late", messages.c.signal_at, LATE_SIGNAL),
     ("late_reading", messages.c.last_at, LATE_READING),
@@ -290,17 +301,24 @@ copies = Table(
     # what was seen in the sender's mailbox
     Column("replies", Integer, nullable=False, server_default="0"),  # by people
     Column("replied_at", Moment),  # the first of them
+    # for questions about habits: bits of store.habits.Carries and Came
+    Column("carries", SmallInteger, nullable=False, server_default="0"),  # frozen at intake
+    Column("came", SmallInteger, nullable=False, server_default="0"),  # rollup of its events
     UniqueConstraint("message_id", "position"),
 )
-Index("ix_copies_user_mailbox", copies.c.user_id, copies.c.mailbox, copies.c.sent_at)
-Index("ix_copies_user_domain", copies.c.user_id, copies.c.domain, copies.c.sent_at)
+# With all that habits are made of: hundreds of copies are then one stretch of the index.
+for _name in ("mailbox", "domain"):
+    _habits = (copies.c[name] for name in (_name, "sent_at", "carries", "came", "replies"))
+    Index(f"ix_copies_user_{_name}", copies.c.user_id, *_habits)
 WAITING = copies.c.delivery.in_([literal_column("'queued'"), literal_column("'delayed'")])
 BOUNCED = copies.c.delivery == literal_column("'bounced'")
-UNTRACKED = copies.c.tracked.is_(False)
-for _name, _where in (("waiting", WAITING), ("bounced", BOUNCED), ("untracked", UNTRACKED)):
-    Index(
-        f"ix_copies_user_{_name}", copies.c.user_id, copies.c.message_id, sqlite_where=_where, postgresql_where=_where
-    )
+Index(
+    "ix_copies_user_waiting",
+    copies.c.user_id,
+    copies.c.message_id,
+    sqlite_where=WAITING,
+    postgresql_where=WAITING,
+)
 
 FOLLOWED_UP = 10  # to more people at once nobody writes again one by one
 SILENT = and_(  # what the list of letters without a signal holds

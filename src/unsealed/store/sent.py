@@ -31,22 +31,23 @@ from unsealed.model.message import CopyState, Delivery, UserId
 from unsealed.model.template import TemplateId
 from unsealed.model.view import MessageRow, Page
 from unsealed.store.keyset import behind, bounded, cursor_of, place_of
-from unsealed.store.schema import BOUNCED as IS_BOUNCED
 from unsealed.store.schema import (
+    BOUNCED_TO_SOMEBODY,
     CLICKED,
     FROM_TEMPLATE,
     LATE,
     LATE_READING,
     LATE_SIGNAL,
     MACHINE_ALONE,
+    NOT_TRACKED,
     OPENED,
+    QUIET,
     REPLIED,
     TAGGED,
-    UNTRACKED,
+    WAITING,
     copies,
     messages,
 )
-from unsealed.store.schema import WAITING as IS_WAITING
 from unsealed.store.search import few_with_words, has_words, typed_words, weeks_with_words
 from unsealed.store.views import message_rows
 
@@ -57,8 +58,6 @@ FEW_IN_SEARCH = 5_000  # as walking finds less
 WALKED = 10_000  # letters that are looked at one by one for a page
 WALKED_FIRST = 2_000  # of a search, before hits are looked up
 LOOKED_UP = 5_000  # hits
-
-WAITING = (Delivery.QUEUED, Delivery.DELAYED)
 
 
 def listed(
@@ -88,7 +87,10 @@ def listed(
     if sort not in SORTS:
         raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
     words = typed_words(search)
-    narrow = _narrow(connection, user, state, tag, template, FEW if words is None else FEW_IN_SEARCH)
+    if words is None:
+        narrow = _narrow(connection, user, state, tag, template, FEW, sort)
+    else:
+        narrow = _narrow(connection, user, state, tag, template, FEW_IN_SEARCH)
     if words is not None and narrow.few is None and (few := few_with_words(connection, user, words)) is not None:
         narrow, words = narrow.to(few), words if len(words) > 1 else None
     asked = _Asked(connection, user, sort, after, bounded(limit) + 1, narrow, words, now)
@@ -116,13 +118,10 @@ _OF_MESSAGES: dict[str, ColumnElement[bool]] = {
     CopyState.CLICKED: CLICKED,
     CopyState.REPLIED: REPLIED,
     CopyState.LOADED_BY_MACHINE: MACHINE_ALONE,
+    CopyState.NO_SIGNAL: QUIET,
+    CopyState.BOUNCED: BOUNCED_TO_SOMEBODY,
+    CopyState.NOT_TRACKED: NOT_TRACKED,
 }
-_OF_COPIES: dict[str, ColumnElement[bool]] = {
-    CopyState.DELAYED: IS_WAITING,
-    CopyState.BOUNCED: IS_BOUNCED,
-    CopyState.NOT_TRACKED: UNTRACKED,
-}
-_KNOWN = _OF_MESSAGES | _OF_COPIES
 
 
 SORTS = {"signal": messages.c.signal_at, "opened": messages.c.last_at, "sent": messages.c.received_at}
@@ -148,7 +147,7 @@ def count(
         if few is None:
             return None if conditions or len(words) > 1 else COUNT_UP_TO + 1
         narrow, words = narrow.to(few), words if len(words) > 1 else None
-    if narrow.few is None and (conditions > 1 or state in (CopyState.NO_SIGNAL, CopyState.NOT_TRACKED)):
+    if narrow.few is None and (conditions > 1 or state == CopyState.NO_SIGNAL):
         return None
     if narrow.few is None and conditions:  # what the index holds is what is in that state
         return COUNT_UP_TO + 1
@@ -184,31 +183,35 @@ class _Narrow:
 
 
 def _narrow(
-    connection: Connection, user: UserId, state: str, tag: str, template: TemplateId | None, most: int
+    connection: Connection,
+    user: UserId,
+    state: str,
+    tag: str,
+    template: TemplateId | None,
+    most: int,
+    walked: str | None = None,
 ) -> _Narrow:
-    """most: how many are few."""
-    of: ColumnElement[int] = messages.c.id
+    """most: how many are few. walked: an order in which the list can be walked down however few there are."""
     conditions: list[ColumnElement[bool]] = []
     if template is not None:
         conditions.append(and_(FROM_TEMPLATE, messages.c.template_id == template))
     if tag := tag.replace("\0", ""):
         conditions.append(and_(TAGGED, messages.c.tag == tag))
     where, more, order, rest = conditions[:1], conditions[1:], "sent", [state] if state else []
-    if not where and (known := _KNOWN.get(state)) is not None:
+    if not where and state == CopyState.DELAYED:
+        waiting = select(copies.c.message_id).where(copies.c.user_id == user, WAITING).distinct()
+        ids = list(connection.execute(waiting.limit(most + 1)).scalars())
+        return _Narrow(rest=rest) if len(ids) > most else _Narrow(ids)
+    if not where and (known := _OF_MESSAGES.get(state)) is not None:
         where, order = [known], "signal"
-        of = messages.c.id if state in _OF_MESSAGES else copies.c.message_id
-        # The index knows those of which a copy is not tracked; the list holds those of which none is.
-        rest = [state] if state == CopyState.NOT_TRACKED else []
+        rest = [state] if state == CopyState.NO_SIGNAL else []  # its index knows of no time
     if not where:
         return _Narrow(rest=rest)
-    found = select(of).where(of.table.c.user_id == user, *where).limit(most + 1)
-    # In the order of the index, as SQLite would else take any index that begins with the user.
-    found = found.order_by(SORTS[order].desc()) if of is messages.c.id else found.distinct()
-    ids = list(connection.execute(found).scalars())
-    if len(ids) <= most:
-        return _Narrow(ids, rest=rest, more=more)
-    if of is not messages.c.id:
-        return _Narrow(rest=[state], more=more)
+    if order != walked or more or rest:
+        # In the order of the index, as SQLite would else take any index that begins with the user.
+        found = select(messages.c.id).where(messages.c.user_id == user, *where).order_by(SORTS[order].desc())
+        if connection.execute(found.limit(1).offset(most)).first() is None:
+            return _Narrow(list(connection.execute(found.limit(most)).scalars()), rest=rest, more=more)
     return _Narrow(where=where, order=order, rest=rest, more=more)
 
 
@@ -311,20 +314,14 @@ def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
     def some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(copies.c.message_id == messages.c.id, *conditions)
 
+    if state == CopyState.NO_SIGNAL:
+        return and_(
+            QUIET,
+            some(copies.c.tracked, copies.c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))),
+            ~some(or_(WAITING, copies.c.sent_at > now - QUIET_AFTER)),
+        )
     if (known := _OF_MESSAGES.get(state)) is not None:
         return known
-    match state:
-        case CopyState.NO_SIGNAL:
-            return and_(
-                *(number == 0 for number in (messages.c.opens, messages.c.clicks, messages.c.replies)),
-                messages.c.machine == 0,
-                some(copies.c.tracked, copies.c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))),
-                ~some(or_(copies.c.delivery.in_(WAITING), copies.c.sent_at > now - QUIET_AFTER)),
-            )
-        case CopyState.DELAYED:
-            return some(copies.c.user_id == messages.c.user_id, IS_WAITING)
-        case CopyState.BOUNCED:
-            return some(copies.c.user_id == messages.c.user_id, IS_BOUNCED)
-        case CopyState.NOT_TRACKED:
-            return ~some(copies.c.tracked)
+    if state == CopyState.DELAYED:
+        return some(copies.c.user_id == messages.c.user_id, WAITING)
     raise BadInput(f"no such state to look for: {state!r}")

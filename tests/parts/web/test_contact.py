@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from tests.parts.conftest import MARA, OTHER, OUTLOOK, Did, Seeding
+from tests.parts.conftest import MARA, OTHER, OUTLOOK, Did, Seeding, keep_habits
 from tests.parts.web.test_sent import text
 
 from unsealed.inlets.web.contact import belief
@@ -105,6 +105,7 @@ async def test_best_hours_are_named_when_they_stand_out(
         for day in range(1, 30):
             opened = Did(ago=timedelta(days=day, hours=3), finding=Finding.HUMAN_OPEN, seen=OUTLOOK, first=True)
             seed.send("Figures", [("Zoe", "zoe@z.example")], timedelta(days=day, hours=4), did=[opened])
+        keep_habits(connection)
     mara.cookies["zone"] = "Europe%2FLisbon~0"
 
     said = text((await mara.get("/contacts/zoe@z.example")).text)

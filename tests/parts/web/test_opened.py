@@ -51,7 +51,7 @@ async def test_who_cannot_be_seen_stands_apart_with_the_reason(mara: Any, engine
         connection.execute(
             update(c)
             .where(c.c.address.like("olu%"))
-            .values(opens=0, clicks=0, raw=0, machine=0, first_at=None, last_at=None)
+            .values(opens=0, clicks=0, raw=0, machine=0, came=0, first_at=None, last_at=None)
         )
     body = (await mara.get("/opened?state=silent")).text
     seen, _, unseen = body.partition("Cannot be seen")
