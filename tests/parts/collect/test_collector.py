@@ -28,6 +28,7 @@ def test_a_pixel_is_answered_with_the_picture_and_recorded(collector: Collector)
     assert len(body) == 43
     assert "image/gif" == headers["Content-Type"]
     assert "no-cache, no-store, max-age=0, must-revalidate, private" == headers["Cache-Control"]
+    assert ("no-cache", "Thu, 01 Jan 1970 00:00:00 GMT") == (headers["Pragma"], headers["Expires"])
     assert not {"ETag", "Last-Modified", "Set-Cookie", "Server"} & set(headers)
     (hit,) = collector.hits()
     assert collector.pixel() == f"/o/{hit.token}.gif"

@@ -11,7 +11,11 @@ GIF: Final = (
     b"\x01\x00\x00\x02\x02D\x01\x00;"
 )
 NEVER_KEPT: Final = b"Cache-Control: no-cache, no-store, max-age=0, must-revalidate, private\r\n"
-PIXEL: Final = b"Content-Type: image/gif\r\nCross-Origin-Resource-Policy: cross-origin\r\n" + NEVER_KEPT
+# Mail proxies of the older kind heed Pragma and Expires alone.
+PIXEL: Final = (
+    b"Content-Type: image/gif\r\nCross-Origin-Resource-Policy: cross-origin\r\nPragma: no-cache\r\n"
+    b"Expires: Thu, 01 Jan 1970 00:00:00 GMT\r\n" + NEVER_KEPT
+)
 END: Final = b"\r\n\r\n"
 NO_ROBOTS: Final = b"X-Robots-Tag: noindex, nofollow\r\n"
 PAGE: Final = (
