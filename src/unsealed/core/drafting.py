@@ -214,7 +214,7 @@ class _Reader:
                 new_id=new_id,
             )
         except AboveCeiling as error:
-            self.errors["clicks" if str(error).startswith("link") else "opens"] = sentence(error, desk.texts)
+            self.errors[error.axis] = sentence(error, desk.texts)
             return None
         except (BadInput, Refused) as error:
             self.errors.setdefault("", sentence(error, desk.texts))
@@ -285,6 +285,7 @@ def quoted(answered: Answered, mode: Mode, desk: Desk) -> quote.Quote:
         sent_at=answered.sent_at.astimezone(desk.zone),
         bases=sorted(bases),
         keys=desk.tracking.keys,
+        texts=desk.texts,
     )
 
 

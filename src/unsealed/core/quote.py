@@ -24,6 +24,7 @@ from unsealed.core.plain_text import text_of
 from unsealed.model.draft import Mode
 from unsealed.model.errors import BadInput
 from unsealed.model.ports import Keys
+from unsealed.model.texts import ENGLISH, Texts
 
 HEAD_CHARACTERS = 500
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -102,12 +103,15 @@ def subject(of: str, mode: Mode) -> str:
             return of
 
 
-def quoted(original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence[str], keys: Keys) -> Quote:
+def quoted(
+    original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence[str], keys: Keys, texts: Texts = ENGLISH
+) -> Quote:
     """The quote of a message.
 
     bases: tracking hosts that this installation had, without slash at the end. sent_at: in the zone of who writes.
+    texts: the language of who writes, for the lines above the quote.
     """
-    when = f"{sent_at.day} {sent_at:%B %Y, %H:%M} {_zone(sent_at)}"
+    when = f"{texts.day(sent_at, year=True)}, {sent_at:%H:%M} {_zone(sent_at)}"
     try:
         html, pictures = _html(original, bases, keys)
     except BadInput:
@@ -118,12 +122,18 @@ def quoted(original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence
     elif not text:
         text = text_of(html)
     if mode is Mode.FORWARD:
-        head = {"From": original.sender, "Date": when, "Subject": original.subject, "To": original.to}
-        lines = ["---------- Forwarded message ----------", *(f"{name}: {said}" for name, said in head.items())]
+        title = texts.say("Forwarded message")
+        lines = [
+            f"---------- {title} ----------",
+            texts.say("From: %(sender)s", sender=original.sender),
+            texts.say("Date: %(when)s", when=when),
+            texts.say("Subject: %(subject)s", subject=original.subject),
+            texts.say("To: %(recipients)s", recipients=original.to),
+        ]
         above = "<br>".join(escape(line, quote=False) for line in lines)
         whole = "\n".join([*lines, "", text])
         return Quote(html=f"<div>{above}</div><br><div>{html}</div>", text=whole, pictures=pictures)
-    said = f"On {when}, {original.sender} wrote:"
+    said = texts.say("On %(when)s, %(sender)s wrote:", when=when, sender=original.sender)
     below = "\n".join(f"> {line}" if line and not line.startswith(">") else f">{line}" for line in text.split("\n"))
     bar = f'<blockquote type="cite" style="{BAR}">{html}</blockquote>'
     return Quote(html=f"<div>{escape(said, quote=False)}</div>{bar}", text=f"{said}\n{below}", pictures=pictures)

@@ -177,10 +177,12 @@ def _compared(
 # --- the same as lines of a file --------------------------------------------------------------------------------------
 
 
+COLUMNS = ("section", "name", "count", "of", "rate", "low", "high", "note")
+
+
 def lines(report: Report) -> Iterator[tuple[Value, ...]]:
-    """Everything that the page shows, one figure in a line."""
+    """Everything that the page shows, one figure in a line, in the order of `COLUMNS`."""
     counts, wanted = report.figures.counts, report.wanted
-    yield "section", "name", "count", "of", "rate", "low", "high", "note"
     yield "period", "first day", wanted.first.isoformat(), None, None, None, None, ""
     yield "period", "last day", wanted.last.isoformat(), None, None, None, None, ""
     for name in ("tag", "domain"):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.notice import Device, Words
+from unsealed.model.texts import later
 
 # Scheme -> name of the service. Each talks to a host that Apprise knows, and takes none from the address.
 SERVICES = {
@@ -82,11 +83,11 @@ class Chat:
         """
         named = service(device.address, trusted=device.trusted)
         if not named:
-            raise DeliveryFailed("this kind of address is not allowed", temporary=False)
+            raise DeliveryFailed(later("this kind of address is not allowed"), temporary=False)
         try:
             taken = await asyncio.to_thread(self._notify, device.address, words.title, words.body or words.title)
         except ImportError:
-            raise DeliveryFailed("the extra “channels” is not installed", temporary=False) from None
+            raise DeliveryFailed(later("the extra “channels” is not installed"), temporary=False) from None
         if not taken:
             raise DeliveryFailed(f"{named} did not take it", temporary=True)
 
@@ -101,6 +102,6 @@ def _by_apprise(address: str, title: str, body: str) -> bool:
     asset = apprise.AppriseAsset(secure_logging=True, async_mode=False, **ours)
     notifier = apprise.Apprise(asset=asset)
     if not notifier.add(address):
-        raise DeliveryFailed("the address cannot be read", temporary=False)
+        raise DeliveryFailed(later("the address cannot be read"), temporary=False)
     # Said to be text, or a service that takes HTML would get a name with "<" in it as it stands.
     return bool(notifier.notify(title=title, body=body, body_format="text"))

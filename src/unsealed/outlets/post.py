@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.reach import is_public
+from unsealed.model.texts import later
 
 ANSWER_BYTES = 64 * 1024
 TIMEOUT_S = 20.0
@@ -39,13 +40,13 @@ def checked(url: str, *, private: bool = False) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _never("the address cannot be read") from None
+        raise _never(later("the address cannot be read")) from None
     if not parts.hostname or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
-        raise _never("the address cannot be read")
+        raise _never(later("the address cannot be read"))
     if not private and (parts.scheme != "https" or port not in (None, 443)):
-        raise _never("the address must begin with https:// and have no other port than 443")
+        raise _never(later("the address must begin with https:// and have no other port than 443"))
     if parts.scheme not in ("http", "https"):
-        raise _never("the address must begin with https://")
+        raise _never(later("the address must begin with https://"))
     return parts
 
 
@@ -76,7 +77,7 @@ async def post(
             finally:
                 writer.close()
     except ssl.SSLCertVerificationError:
-        raise DeliveryFailed("its certificate is not valid", temporary=True) from None
+        raise DeliveryFailed(later("its certificate is not valid"), temporary=True) from None
     except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise DeliveryFailed(f"it does not answer ({type(error).__name__})", temporary=True) from None
 
@@ -85,7 +86,7 @@ async def _resolve(host: str, port: int, *, private: bool) -> str:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     if not private and not all(is_public(address) for address in addresses):
-        raise _never("the address leads into a private network")
+        raise _never(later("the address leads into a private network"))
     return addresses[0]
 
 

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from unsealed.model.errors import DeliveryFailed, Gone
 from unsealed.model.notice import Device, Words
 from unsealed.model.ports import Clock
+from unsealed.model.texts import later
 from unsealed.outlets.post import Answered, post
 
 KEPT_S = 12 * 3600  # how long the push service tries to reach the browser: then it is history, not news
@@ -59,7 +60,7 @@ class WebPush:
         try:
             body = encrypt(self._message(words), unbase64(device.key), unbase64(device.auth))
         except ValueError:
-            raise DeliveryFailed("the browser’s key is not one", temporary=False) from None
+            raise DeliveryFailed(later("the browser’s key is not one"), temporary=False) from None
         headers = {
             "Authorization": vapid(self._key, device.address, self._origin, self._clock()),
             "Content-Encoding": "aes128gcm",
@@ -94,7 +95,7 @@ class WebPush:
 def _check(answered: Answered) -> None:
     status = answered.status
     if status in (404, 410):  # RFC 8030 §7.3: the subscription has ended
-        raise Gone("the browser no longer takes notices")
+        raise Gone(later("the browser no longer takes notices"))
     if 200 <= status < 300:
         return
     raise DeliveryFailed(f"the push service answered {status}", temporary=status in (408, 429) or status >= 500)

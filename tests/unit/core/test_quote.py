@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unsealed.app.languages import languages
 from unsealed.core import compose, quote
 from unsealed.core.instrument import Tracking, make_copy
 from unsealed.core.quote import Original
@@ -174,3 +175,21 @@ class NoKeys:
 
 
 NO_KEYS = NoKeys()
+
+
+def test_what_stands_above_a_quote_is_in_the_language_of_who_writes(tracking: Tracking) -> None:
+    original = quote.read(compose.write(LETTER))
+    german = languages().known["de"]
+
+    def above(mode: Mode) -> list[str]:
+        made = quote.quoted(original, mode=mode, sent_at=SENT, bases=[], keys=tracking.keys, texts=german)
+        return made.text.split("\n")
+
+    assert "Am 20. November 2026, 14:05 UTC schrieb Ann:" == above(Mode.REPLY)[0]
+    assert [
+        "---------- Weitergeleitete Nachricht ----------",
+        "Von: Ann",
+        "Datum: 20. November 2026, 14:05 UTC",
+        "Betreff: The offer",
+        "An: Ines <ines@y.example>",
+    ] == above(Mode.FORWARD)[:5]

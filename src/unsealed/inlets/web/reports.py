@@ -28,6 +28,7 @@ from unsealed.core.spreadsheet import BOM, Value, line
 from unsealed.inlets import report as reporting
 from unsealed.inlets.report import NAMES, Report, Wanted
 from unsealed.inlets.web import evidence, moments, words
+from unsealed.inlets.web.columns import heads
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.event import Device, Finding
@@ -202,7 +203,7 @@ async def figures_file(request: Request) -> Response:
     times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
     report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
-    return _file(wanted, "figures", reporting.lines(report))
+    return _file(wanted, "figures", heads(reporting.COLUMNS, times.texts), reporting.lines(report))
 
 
 Rows = Callable[[Engine, UserId, Asked], Iterator[tuple[Any, ...]]]
@@ -215,19 +216,19 @@ def _rows_file(name: str, columns: Sequence[str], rows: Rows, ids: frozenset[str
         hidden = [column in ids for column in columns]
 
         def lines() -> Iterator[tuple[Value, ...]]:
-            yield tuple(columns)
             for row in rows(engine, user, wanted.asked):
                 pairs = zip(row, hidden, strict=True)
                 yield tuple(public_id(value) if is_id and value is not None else value for value, is_id in pairs)
 
-        return _file(wanted, name, lines())
+        return _file(wanted, name, heads(columns, times.texts), lines())
 
     return Route(f"/reports/{name}.csv", answer)
 
 
-def _file(wanted: Wanted, name: str, rows: Iterator[tuple[Value, ...]]) -> Response:
+def _file(wanted: Wanted, name: str, head: tuple[str, ...], rows: Iterator[tuple[Value, ...]]) -> Response:
     def content() -> Iterator[str]:
         yield BOM
+        yield line(head)
         for row in rows:
             yield line(row)
 

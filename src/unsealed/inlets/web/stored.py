@@ -175,6 +175,13 @@ FORMS = (
     later("%(address)s lies in a private network, and only owners may name such hosts here"),
     later("nobody answers on port %(port)s of %(address)s"),
     later("%(address)s cannot be reached on port %(port)s"),
+    # Why a notice does not go where it should
+    later("Write an address such as slack://TOKEN or tgram://TOKEN/CHAT. Services: %(services)s."),
+    later("Notices cannot be sent to this browser: %(why)s."),
+    later("%(service)s did not take it"),
+    later("the push service answered %(number)s"),
+    later("it does not answer (%(error)s)"),
+    later("local trouble: %(error)s"),
     # What a form that is too long is told
     later(
         "What you entered has %(size)s, and %(most)s is the most that this form takes. Nothing was done: enter less."

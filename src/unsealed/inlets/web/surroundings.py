@@ -25,7 +25,7 @@ from unsealed.model.notice import Device
 from unsealed.model.policy import Switches
 from unsealed.model.ports import Clock, Keys, Parcel, RefreshTokens
 from unsealed.model.reply import Entered, Mailbox
-from unsealed.model.texts import Languages
+from unsealed.model.texts import Languages, later
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 from unsealed.store import upstreams
@@ -68,7 +68,7 @@ class Surroundings:
     private_hosts: bool = False  # whether people's mail servers may lie in a private network
     push_key: str = ""  # by which push services know the installation; "": browsers cannot be notified
     chats: tuple[str, ...] = ()  # services that notices can be sent to
-    may_notify: Callable[[Device], str] = lambda device: "Notices cannot be sent there."  # why not, or ""
+    may_notify: Callable[[Device], str] = lambda device: later("Notices cannot be sent there.")  # why not, or ""
     try_upstream: Try | None = field(default=None, repr=False)  # hands over one copy and puts the dialogue down
     enter_mailbox: Enter | None = field(default=None, repr=False)  # signs in and looks round
 
