@@ -3,6 +3,7 @@
 // asked of the server, which decides by the letter as it stands; nothing is guessed here.
 
 const { say, plural } = globalThis.texts;
+const { released } = globalThis.hand;
 const root = document.querySelector("[data-compose]");
 const start = JSON.parse(root.dataset.compose);
 const { People } = await import(root.dataset.peopleModule);
@@ -190,19 +191,23 @@ const keepHere = () => {
   const now = collect();
   if (!ended && JSON.stringify(now) !== kept) store(copyName(), JSON.stringify({ at: Date.now(), revision, content: now }));
 };
-/** Keep the draft on the server; true when it has what stands here. */
-const save = async ({ always = false } = {}) => {
-  clearTimeout(soon);
+/** What changes the draft on the server, one after the other, in the order in which it was wanted. */
+const inTurn = async (work) => {
   while (under_way) await under_way;
-  if (ended) return false;
-  if (JSON.stringify(collect()) === kept && !(always && !id)) {
-    report(saved);
-    return true;
-  }
-  under_way = keep();
+  under_way = work();
   const done = await under_way;
   under_way = null;
   return done;
+};
+/** Keep the draft on the server; true when it has what stands here. */
+const save = ({ always = false } = {}) => {
+  clearTimeout(soon);
+  return inTurn(async () => {
+    if (ended) return false;
+    if (JSON.stringify(collect()) !== kept || (always && !id)) return keep();
+    report(saved);
+    return true;
+  });
 };
 const keep = async () => {
   const now = collect();
@@ -224,7 +229,7 @@ const keep = async () => {
     if (whole) store(copyName());
     report(whole ? saved : "");
     if (about_saving) note("");
-    judge(data.check);
+    if (whole) judge(data.check); // else what it says is old, and the next one comes
     return true;
   }
   keepHere();
@@ -298,10 +303,10 @@ const offer = () => {
 };
 
 $("[data-discard]").addEventListener("click", async () => {
-  clearTimeout(soon);
-  while (under_way) await under_way;
+  if (ended) return;
   ended = true;
-  const { status, data } = id ? await ask("POST", `/compose/${id}/discard`, {}) : { status: 200 };
+  clearTimeout(soon);
+  const { status, data } = await inTurn(async () => (id ? ask("POST", `/compose/${id}/discard`, {}) : { status: 200 }));
   if (status === 200) { store(copyName()); location.href = "/drafts?done=discarded"; return; }
   ended = false;
   note(say("It was not discarded. %(why)s", { why: data.error || say("Try again.") }));
@@ -321,8 +326,9 @@ let verdict = { ...NONE, ...start.check };
 let tried = false; // to send: from then on everything that is missing is said
 
 const check = async () => {
-  const { status, data } = await ask("POST", "/compose/check", { content: collect(), ...(id ? { id } : {}) });
-  if (status === 200) judge(data.check);
+  const now = collect();
+  const { status, data } = await ask("POST", "/compose/check", { content: now, ...(id ? { id } : {}) });
+  if (status === 200 && JSON.stringify(collect()) === JSON.stringify(now)) judge(data.check); // what was changed meanwhile is judged when it is kept
 };
 const judge = (said) => {
   if (!said) return;
@@ -353,8 +359,14 @@ const judge = (said) => {
   letter?.judge(links.filter((each) => each.where === "body").map((each) => each.tracked));
 };
 const PLACES = { signature: say("In your signature."), quote: say("In the message below.") };
-const draw = (links) => {
+let drawn = ""; // the links that the list shows, as JSON
+let drawing = 0;
+const draw = async (links) => {
   const list = $("[data-links]");
+  const mine = ++drawing;
+  await released(list);
+  if (mine !== drawing || JSON.stringify(links) === drawn) return;
+  drawn = JSON.stringify(links);
   const focused = [...list.querySelectorAll("input")].indexOf(document.activeElement);
   let n = -1;
   list.replaceChildren(...links.map((link) => {
@@ -362,7 +374,11 @@ const draw = (links) => {
     const nth = body ? ++n : -1;
     const may = Boolean(link.may && body && letter);
     const box = make("input", { type: "checkbox", class: "box", checked: link.tracked, disabled: !may });
-    box.addEventListener("change", () => letter.track(nth, box.checked));
+    box.addEventListener("change", () => {
+      drawing++; // what was said before is old
+      drawn = "";
+      letter.track(nth, box.checked);
+    });
     return make("li", {}, make("label", { class: may ? "choice" : "choice off" }, box,
       make("span", { class: "t one" }, link.text || link.url), make("span"),
       make("span", { class: "d one", title: link.url }, link.url.replace(/^https?:\/\//, "")),
@@ -485,9 +501,14 @@ $("[data-tool=template]").addEventListener("click", async () => {
   }));
   $("button", list)?.focus();
 });
+const empty = () => !plainSwitch.checked && letter && !letter.html;
+let putting = false;
 const putTemplate = async (each) => {
-  const alone = !plainSwitch.checked && letter && !letter.html;
-  const { status, data } = await filled(each, alone);
+  if (putting) return;
+  putting = true;
+  const { status, data } = await filled(each, empty());
+  putting = false;
+  const alone = empty(); // still
   if (status !== 200) { $("[data-template-words]").textContent = data.error || say("This template cannot be put in now."); return; }
   templateDialog.close();
   if (!field("subject").value) field("subject").value = data.subject;
@@ -518,9 +539,10 @@ let unnamed = null; // a letter that is a template and nothing else, waiting for
 const named = async () => {
   const { each, html, subject } = unnamed;
   unnamed = null;
-  if (letter.html !== html || field("subject").value !== subject) return; // it is the writer's own by now
+  const own = () => letter.html !== html || field("subject").value !== subject; // the writer's, by now
+  if (own()) return;
   const { status, data } = await filled(each, false);
-  if (status !== 200) return;
+  if (status !== 200 || own()) return;
   field("subject").value = data.subject;
   letter.html = data.html;
   looksKept();
@@ -560,7 +582,9 @@ const listed = (file) => {
   const off = make("button", { type: "button", class: "button plain small square", "aria-label": say("Remove %(name)s", { name: file.name }) }, icon("close"));
   const row = make("li", {}, icon("clip", "icon"), make("a", { class: "one", href: file.address, target: "_blank", rel: "noopener" }, file.name), make("span", { class: "quiet" }, size(file.size)), off);
   off.addEventListener("click", async () => {
-    const { status, data } = await ask("POST", `/compose/${id}/attachments/${file.id}/remove`, {});
+    off.disabled = true;
+    const { status, data } = await inTurn(() => ask("POST", `/compose/${id}/attachments/${file.id}/remove`, {}));
+    off.disabled = false;
     if (status !== 200) { note(data.error || say("It could not be removed.")); return; }
     row.remove();
     $("[data-attach]").focus();
@@ -629,6 +653,11 @@ form.addEventListener("drop", (event) => {
 // ---------------------------------------------------------------- sending, and taking it back
 
 let sending = false;
+const hand_in = async () => {
+  const answer = await ask("POST", `/compose/${id}/send`, { revision });
+  ended = answer.status === 200; // before anything else has its turn
+  return answer;
+};
 const send = async () => {
   if (sending || ended) return;
   if (uploads) { atSend(say("A file is still on its way. Send again when it is there.")); return; }
@@ -638,7 +667,7 @@ const send = async () => {
   $("[data-send]").setAttribute("aria-busy", "true");
   for (const each of Object.values(people)) each.input.dispatchEvent(new Event("blur")); // what is half typed counts
   const saved = await save({ always: true });
-  const { status, data } = saved ? await ask("POST", `/compose/${id}/send`, { revision }) : { status: -1, data: {} };
+  const { status, data } = saved ? await inTurn(hand_in) : { status: -1, data: {} };
   $("[data-send]").removeAttribute("aria-busy");
   sending = false;
   if (status === 200) leave(data);
@@ -652,12 +681,11 @@ const send = async () => {
     field(first === "html" ? (plainSwitch.checked ? "plain" : "letter") : first)?.focus();
   }
 };
-form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+$("[data-send]").addEventListener("click", send);
 
 const leaving = $("[data-leaving]");
 let ticking = 0;
 const leave = ({ message, undo_s: wait }) => {
-  ended = true;
   store(copyName());
   const to = `/sent?m=${message}`;
   if (!wait) { location.href = to; return; }
@@ -677,15 +705,20 @@ const leave = ({ message, undo_s: wait }) => {
   ticking = setInterval(tick, 250);
   $("[data-undo]").focus();
 };
+let undoing = false;
 const undo = async () => {
+  if (undoing) return;
+  undoing = true;
   clearInterval(ticking);
   const { status, data } = await ask("POST", `/compose/${id}/undo`, {});
+  undoing = false;
   if (status !== 200) {
-    $("[data-leaving-title]").textContent = say("It has left");
-    $("[data-leaving-words]").textContent = status ? say("It could not be taken back: the letter was handed on already.") : data.error;
+    const left = status !== 0 && status !== 401; // else nobody said so
+    if (left) $("[data-leaving-title]").textContent = say("It has left");
+    $("[data-leaving-words]").textContent = left ? say("It could not be taken back: the letter was handed on already.") : data.error;
     $("[data-leaving-count]").textContent = "";
-    $("[data-undo]").hidden = true;
-    $("[data-go]").focus();
+    $("[data-undo]").hidden = left;
+    $(left ? "[data-go]" : "[data-undo]").focus();
     return;
   }
   revision = data.revision ?? revision;
@@ -693,6 +726,7 @@ const undo = async () => {
   leaving.hidden = true;
   root.hidden = false;
   report(say("Taken back; nothing was sent"));
+  if (JSON.stringify(collect()) !== kept) changed(); // typed while it was being sent
   toLetter();
 };
 $("[data-undo]").addEventListener("click", undo);
@@ -702,6 +736,7 @@ document.addEventListener("keydown", (event) => { if (!leaving.hidden && event.k
 
 fill(start.content);
 kept = JSON.stringify(collect());
+for (const each of [...Object.values(people).map(({ input }) => input), field("subject")]) each.readOnly = false;
 if (!letter) {
   plainSwitch.checked = true;
   plainSwitch.disabled = true;
@@ -722,4 +757,5 @@ if (!id && content.template && letter) {
   unnamed = { each, html: letter.html, subject: field("subject").value };
   if (people.to.first) named();
 }
-if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();
+if (form.contains(document.activeElement)) { /* somebody was quicker */ }
+else if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();

@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const { say, plural } = globalThis.texts;
+  const { holds, leaving, released } = globalThis.hand;
   const $ = (what, within = document) => within.querySelector(what);
   const all = (what, within = document) => [...within.querySelectorAll(what)];
   const wide = matchMedia("(width >= 60rem)");
@@ -14,10 +15,13 @@
   if (known !== encodeURIComponent(zone)) {
     const https = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${https}`;
-    if ((known || zone !== "UTC~0") && !keep(sessionStorage, "zone-told")) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
+    if ((known || zone !== "UTC~0") && !keep(sessionStorage, "zone-told") && !leaving()) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
   }
 
-  const reload = () => { if (!$("[data-compose]")) location.reload(); }; // never under the hands of who writes
+  const reload = () => { // never under the hands of who writes, and not instead of where somebody is going
+    if ($("[data-compose]")) return;
+    if (leaving() || holds(document.documentElement)) setTimeout(reload, 1000); else location.reload();
+  };
 
   // ---------------------------------------------------------------- times age by the same words as the server's
   const DAY = 86400000;
@@ -61,8 +65,9 @@
     }
     for (const each of all("input[type=checkbox]:checked", old)) { const same = $(`[name="${each.name}"]`, fresh); if (same) same.checked = true; }
     const node = document.importNode(fresh, true);
+    if (card && old.contains(card)) node.append(card); // it is still being read
     old.replaceWith(node);
-    if (focused) (again(node, focused) || node).focus?.({ preventScroll: true });
+    if (focused) (found(node, focused) || node).focus?.({ preventScroll: true });
     age(node);
   };
   // Where the focus stood, so that it stands there again after a swap.
@@ -71,7 +76,7 @@
     for (let each = element; each && each !== within; each = each.parentElement) path.unshift([...each.parentElement.children].indexOf(each));
     return path;
   };
-  const again = (within, path) => path.reduce((each, index) => each && each.children[index], within);
+  const found = (within, path) => path.reduce((each, index) => each && each.children[index], within);
 
   // ---------------------------------------------------------------- what changed
   const rows = () => $("[data-rows]");
@@ -86,9 +91,21 @@
     asking = true;
     const ids = [...dirty];
     dirty.clear();
-    try { await Promise.all([freshRows(ids), freshStory(ids), freshHappenings()]); voice(ids.filter((id) => loud.delete(id)).length); } catch { /* the next change asks again */ }
+    try {
+      await Promise.all([freshRows(ids), freshStory(ids), freshHappenings(ids)]);
+      voice(ids.filter((id) => loud.delete(id)).length);
+    } catch { // the next change asks again, or the stream when it is back
+      again(ids);
+      asking = false;
+      return;
+    }
     asking = false;
-    if (dirty.size) flush();
+    flush();
+  };
+  const again = (ids) => { for (const id of ids) dirty.add(id); };
+  // A part that somebody has a hand on is asked for again when it is let go.
+  const put = (old, fresh, ids) => {
+    if (holds(old)) released(old).then(() => { again(ids); flush(); }); else swap(old, fresh);
   };
   const freshRows = async (ids) => {
     const list = rows();
@@ -99,11 +116,11 @@
       const old = $(`li[data-message="${row.dataset.message}"]`, list);
       if (!old) continue;
       if ($("a[aria-current]", old)) $("a", row).setAttribute("aria-current", "true");
-      swap(old, row);
+      put(old, row, [row.dataset.message]);
     }
   };
   // Lines of what happened: those that stand here change in place, those that do not are counted.
-  const freshHappenings = async () => {
+  const freshHappenings = async (ids) => {
     const list = $("[data-happenings]");
     if (!list) return;
     const fresh = all("li[data-row]", await page(list.dataset.happenings));
@@ -112,7 +129,7 @@
     for (const row of fresh) {
       const old = here.get(row.dataset.row);
       if (old && $("a[aria-current]", old)) $("a", row).setAttribute("aria-current", "true");
-      if (old && !old.contains(document.activeElement?.closest("details"))) swap(old, row);
+      if (old) put(old, row, ids);
     }
     if ("older" in list.dataset) return;
     const known = fresh.findIndex((row) => here.has(row.dataset.row));
@@ -122,20 +139,12 @@
     const article = story();
     if (!article || article.dataset.message !== "*" && !ids.includes(article.dataset.message)) return;
     const fresh = await page(article.dataset.refresh);
+    if (story() !== article) return; // another letter stands there by now
     for (const part of all("[data-region]", fresh)) {
       const old = $(`[data-region="${part.dataset.region}"]`);
-      if (!old) continue;
-      if ($("details.drop[open]", old)) waiting = ids; // somebody chooses in there: not under the hand
-      else swap(old, part);
+      if (old) put(old, part, ids);
     }
   };
-  let waiting = null;
-  document.addEventListener("toggle", (event) => {
-    if (!waiting || event.target.open) return;
-    const ids = waiting;
-    waiting = null;
-    freshStory(ids).catch(() => {});
-  }, true);
   const voice = (number) => {
     const place = $("[data-said]");
     if (place && number) place.textContent = plural("%(number)s message changed", "%(number)s messages changed", number);
@@ -151,7 +160,7 @@
     if (news.delete(message)) pill();
     const row = $(`[data-rows] li[data-message="${message}"]`);
     row?.remove();
-    if (story()?.dataset.message === message) location.href = "/sent";
+    if (story()?.dataset.message === message) { if (!leaving()) location.href = "/sent"; }
     else if (row && !$("[data-rows] li[data-message]")) reload();
   };
   const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click", "reply"]);
@@ -159,12 +168,16 @@
     if (what === "notice") { dispatchEvent(new Event("unsealed:notice")); return; } // notices.js shows it
     if (what === "gone") { gone(message); return; }
     const list = rows();
-    if ($("[data-rows-empty]") && what === "accepted") { location.reload(); return; }
+    if ($("[data-rows-empty]") && what === "accepted") { reload(); return; }
     if (list && !$(`li[data-message="${message}"]`, list) && COUNTED.has(what)) { news.add(message); pill(); }
     dirty.add(message);
+    meanwhile?.add(message);
     if (what !== "rejudged") loud.add(message);
     flush();
   };
+
+  // What was asked for before a press may arrive behind it, and show the state of before.
+  addEventListener("unsealed:silenced", (event) => { again([event.detail]); flush(); });
 
   // ---------------------------------------------------------------- the stream
   const bar = $("[data-live]");
@@ -177,7 +190,7 @@
   const connect = () => {
     if (source || paused || document.hidden || !bar) return;
     source = new EventSource(`/live${last ? `?after=${last}` : ""}`);
-    source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word(say("Live")); });
+    source.addEventListener("ready", (event) => { failures = 0; last = event.lastEventId || last; word(say("Live")); flush(); });
     source.addEventListener("change", (event) => { last = event.lastEventId; changed(JSON.parse(event.data)); });
     source.addEventListener("reset", reload);
     source.onerror = () => {
@@ -217,23 +230,31 @@
   const splits = (path) => SPLIT.has(path) || path.startsWith("/thread/");
   const ROWS = ".rows .row, .acts .act";
   let turn = 0; // answers may come in another order than they were asked for: the last that was asked for stays
+  let meanwhile = null; // what changed while a letter was on its way, which may have left before
   const show = async (address, row) => {
     const mine = ++turn;
     const pane = $("#detail");
     const asked = new URL(address, location.href);
     const id = asked.searchParams.get("m") || story()?.dataset.message;
     pane.setAttribute("aria-busy", "true");
+    meanwhile ??= new Set();
     try {
       const fresh = $("article", await page(`${asked.pathname}/detail/${id}${asked.search}`));
       if (mine !== turn) return;
       pane.replaceChildren(document.importNode(fresh, true));
       pane.scrollTop = 0;
-    } catch { if (mine === turn) location.href = address; return; }
+    } catch {
+      if (mine === turn && !leaving()) location.href = address; // a browser gives up what it loads for a page that is left
+      return;
+    }
     pane.removeAttribute("aria-busy");
     history.pushState(null, "", address);
     document.title = `${$("h1", pane).textContent} - Unsealed`;
     if (row) for (const each of all(ROWS)) { if (each === row) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current"); }
     age(pane);
+    again(meanwhile);
+    meanwhile = null;
+    flush();
   };
   const plain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   document.addEventListener("click", (event) => {
@@ -284,7 +305,7 @@
       const answer = await fetch(form.action, { method: "POST", body: fields, credentials: "same-origin", redirect: "manual" });
       if (answer.type !== "opaqueredirect" && !answer.ok) throw new Error();
       for (const each of all("[data-stay] [aria-pressed]")) each.setAttribute("aria-pressed", String(each === button));
-    } catch { form.submit(); return; }
+    } catch { form.removeAttribute("data-stay"); form.requestSubmit(button); return; }
     button?.removeAttribute("aria-busy");
   });
 

@@ -3,11 +3,12 @@
 "use strict";
 (() => {
   const { say } = globalThis.texts;
+  const { leaving, released } = globalThis.hand;
   const $ = (what, within = document) => within.querySelector(what);
   const all = (what, within = document) => [...within.querySelectorAll(what)];
   const read = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
   const write = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private window */ } };
-  const alone = (work) => navigator.locks ? navigator.locks.request("unsealed-notices", work) : work();
+  const alone = (name, work) => navigator.locks ? navigator.locks.request(name, work) : work();
   const SHOWN = 100; // keys that are remembered
   const CARDS = 3;
   const sprite = $("[data-toasts]")?.dataset.icons;
@@ -21,11 +22,8 @@
   // ---------------------------------------------------------------- what is new
   let asking = false;
   let again = false;
-  let leaving = false; // a card would go with the page; the next one shows it
-  document.addEventListener("submit", (event) => setTimeout(() => { leaving = !event.defaultPrevented; }));
-  addEventListener("pageshow", () => { leaving = false; });
   const look = async () => {
-    if (leaving) return;
+    if (leaving()) { setTimeout(look, 1000); return; } // a card would go with the page; the next one shows it
     if (asking) { again = true; return; }
     asking = true;
     try {
@@ -36,7 +34,8 @@
         token = told.csrf;
         system = told.system;
         for (const each of all("[data-notices-word]")) each.textContent = told.realtime ? say("Notices") : say("Notices are off");
-        const mine = await alone(() => {
+        const mine = await alone("unsealed-notices", () => {
+          if (leaving()) { again = true; return []; }
           const known = JSON.parse(read("unsealed-notices-shown") || "[]");
           const fresh = told.notices.filter((each) => !known.includes(each.key));
           write("unsealed-notices-shown", JSON.stringify([...known, ...fresh.map((each) => each.key)].slice(-SHOWN)));
@@ -51,16 +50,19 @@
   };
   const tell = async (it) => {
     if (it.gone) { drop(it.tag); tabs?.postMessage({ gone: it.tag }); }
-    remember(it);
-    if (!document.hidden && it.page && !it.gone) card(it);
+    await remember(it);
+    if (!document.hidden && it.page && !it.gone) { await released($("[data-toasts]")); card(it); }
     else if (it.system) await outside(it);
   };
   const remember = async (it) => {
+    const one = { title: it.outside.title, body: it.outside.body, tag: it.tag, path: it.path, at: Date.now() };
     try {
-      const cache = await caches.open("unsealed-told");
-      const kept = await cache.match("/notices/last");
-      const told = (kept ? await kept.json() : []).filter((each) => each.tag !== it.tag);
-      await cache.put("/notices/last", new Response(JSON.stringify([{ title: it.outside.title, body: it.outside.body, tag: it.tag, path: it.path, at: Date.now() }, ...told].slice(0, 20))));
+      await alone("unsealed-told", async () => { // the service worker writes there too
+        const cache = await caches.open("unsealed-told");
+        const kept = await cache.match("/notices/last");
+        const told = (kept ? await kept.json() : []).filter((each) => each.tag !== it.tag);
+        await cache.put("/notices/last", new Response(JSON.stringify([one, ...told].slice(0, 20))));
+      });
     } catch { /* no caches here */ }
   };
   const outside = async (it) => {
@@ -125,12 +127,16 @@
       $("use", it).setAttribute("href", `${sprite}#${silent ? "mute" : "speaker"}`);
       for (const each of all("[data-speaker-words]", it)) each.textContent = words;
     }
+    dispatchEvent(new CustomEvent("unsealed:silenced", { detail: message }));
   };
   document.addEventListener("click", async (event) => {
     const it = event.target.closest("button[data-speaker]");
     if (!it || !token) return; // then the form is sent
     event.preventDefault();
+    if (it.ariaBusy) return;
+    it.ariaBusy = "true";
     const told = await press({ one: it.value });
+    it.ariaBusy = null;
     if (told) turn(it.dataset.speaker, told.silent, told.words); else it.form.requestSubmit(it);
   });
 
@@ -143,6 +149,7 @@
     if (!worker || !("Notification" in window)) { report(say("This browser cannot take notices here. On an iPhone or iPad: share, “Add to Home Screen”, then open Unsealed from there.")); return; }
     ask.hidden = false;
     ask.addEventListener("click", async () => {
+      if (ask.ariaBusy) return;
       ask.setAttribute("aria-busy", "true");
       try { report(await subscribe(ask.dataset.push, ask.dataset.csrf)); } catch (error) { report(say("It did not work: %(why)s", { why: error.message })); }
       ask.removeAttribute("aria-busy");
@@ -152,7 +159,8 @@
     if (await Notification.requestPermission() !== "granted") return say("The browser was told to show no notices from here. Change that in its settings for this page.");
     if (!("pushManager" in worker)) return say("System notices are allowed. Messages to a closed page are beyond this browser.");
     const late = new Promise((_, fail) => setTimeout(() => fail(new Error(say("the browser’s push service does not answer"))), 15000)); // it can hang for ever
-    const made = (await Promise.race([worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) }), late])).toJSON();
+    const subscribed = navigator.serviceWorker.ready.then((active) => active.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) }));
+    const made = (await Promise.race([subscribed, late])).toJSON();
     const form = new URLSearchParams({ csrf, address: made.endpoint, key: made.keys.p256dh, auth: made.keys.auth });
     const answer = await fetch("/settings/notifications/devices", { method: "POST", body: form, credentials: "same-origin" });
     if (!answer.ok) return (await answer.json().catch(() => ({}))).error || say("It was not added.");

@@ -80,7 +80,8 @@
     const action = found[index];
     if (!action) return;
     dialog.close();
-    action.run();
+    // Parts of the page may have been replaced since the list was made.
+    (gather().find((each) => each.name === action.name && each.where === action.where) || action).run();
   };
   const open = () => {
     if (dialog.open || document.querySelector("dialog[open]")) return;

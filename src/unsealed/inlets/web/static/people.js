@@ -89,6 +89,7 @@ export class People {
     const turn = ++this.#asked;
     const found = typed ? await this.ask(typed) : [];
     if (turn !== this.#asked || document.activeElement !== this.input) return;
+    const pointed = this.#suggested[this.#active]?.address;
     const there = new Set(this.#chosen.map((part) => address(part).toLowerCase()));
     this.#suggested = found.filter((each) => !there.has(each.address.toLowerCase()));
     this.list.replaceChildren(...this.#suggested.map((each, index) => {
@@ -102,7 +103,7 @@ export class People {
       return option;
     }));
     this.#open(Boolean(this.#suggested.length));
-    this.#point(-1);
+    this.#point(this.#suggested.findIndex((each) => each.address === pointed));
   }
 
   #open(wanted) {

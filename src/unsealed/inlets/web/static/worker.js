@@ -22,12 +22,12 @@ self.addEventListener("fetch", (event) => {
 });
 
 // ---------------------------------------------------------------- push
-const remember = async (one) => {
+const remember = (one) => navigator.locks.request(TOLD, async () => { // two may come at once, and open pages write there too
   const cache = await caches.open(TOLD);
   const kept = await cache.match("/notices/last");
   const told = [{ ...one, at: Date.now() }, ...(kept ? await kept.json() : []).filter((each) => each.tag !== one.tag)];
   await cache.put("/notices/last", new Response(JSON.stringify(told.slice(0, KEPT))));
-};
+});
 const badge = async () => {
   const number = (await self.registration.getNotifications()).length;
   try { await (number ? self.navigator.setAppBadge(number) : self.navigator.clearAppBadge()); } catch { /* no badges here */ }
