@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 COMMAND = [sys.executable, "-m", "unsealed.app"]
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
+PATIENCE_S = 120  # for a machine that does much else: only what never happens takes so long
 
 
-def until(question: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(question: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
     """The first answer that is true; asks again until the time is over, less and less often, because each question
     keeps the processes that it waits for from their work."""
     deadline, pause_s = monotonic() + seconds, 0.01
@@ -45,7 +46,11 @@ def until(question: Callable[[], Any], what: str, seconds: float = 30) -> Any:
 def command(data: Path, *arguments: str, given: bytes) -> str:
     """What a command prints that must succeed."""
     done = subprocess.run(
-        [*COMMAND, *arguments, "--data", str(data)], input=given, capture_output=True, timeout=60, check=False
+        [*COMMAND, *arguments, "--data", str(data)],
+        input=given,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert 0 == done.returncode, (arguments, done.stdout, done.stderr)
     return done.stdout.decode().strip()
@@ -123,7 +128,7 @@ class Installation:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert 0 == self.process.wait(30), self.output.read_text()
+            assert 0 == self.process.wait(PATIENCE_S), self.output.read_text()
         self.process = None
 
     def kill(self) -> None:
@@ -134,7 +139,7 @@ class Installation:
         self.process = None
 
     def get(self, port: int, path: str, *, method: str = "GET", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         try:
             names = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, headers={"User-Agent": THUNDERBIRD} | names)
@@ -150,7 +155,7 @@ class Installation:
         return self.get(self.track, url.removeprefix(prefix), **headers)
 
     def send(self, user: str, password: str, sender: str, recipients: list[str], message: bytes) -> dict[str, Any]:
-        with smtplib.SMTP("127.0.0.1", self.smtp, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.smtp, timeout=PATIENCE_S) as client:
             client.login(user, password)
             return client.sendmail(sender, recipients, message)
 
@@ -234,6 +239,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     """A page of a headless Chromium. It must end without an error in the page or in its console."""
     troubles: list[str] = []
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.context.set_default_timeout(PATIENCE_S * 1000)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
     yield page

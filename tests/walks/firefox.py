@@ -166,9 +166,15 @@ class Firefox:
     """One browser window. `page` runs a script in the page, `inside` in the browser itself, which may do what a person
     does outside of pages: permit, and press a notification."""
 
-    def __init__(self, program: str, folder: Path, port: int, push: int) -> None:
+    def __init__(self, program: str, folder: Path, port: int, push: int, proxy: int | None) -> None:
         folder.mkdir()
         said = PREFERENCES | {"marionette.port": port, "dom.push.serverURL": f"ws://127.0.0.1:{push}/"}
+        if proxy is not None:
+            said |= {"network.proxy.type": 1, "network.proxy.http": "127.0.0.1", "network.proxy.http_port": proxy}
+            said |= {
+                "network.proxy.allow_hijacking_localhost": True,
+                "network.proxy.no_proxies_on": f"127.0.0.1:{push}",
+            }
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in said.items()]
         (folder / "user.js").write_text("".join(lines))
         self._port = port

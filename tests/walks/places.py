@@ -12,16 +12,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine
 from starlette.routing import Route
+from tests.keys import NoKeys
 
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
-
-
-class NoKeys:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,6 @@ class Line:
             head = (await browser.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, url, version = head.partition("\r\n")[0].split(" ")
             fields = [line for line in head.split("\r\n")[1:] if line]
-            if method == "CONNECT":  # a WebSocket
-                await self._join(browser, back, *url.split(":"))
-                return
             size = next((int(line.split(":")[1]) for line in fields if line.lower().startswith("content-length:")), 0)
             body = await browser.readexactly(size)
             await self._wait()
@@ -93,10 +90,3 @@ class Line:
         while portion := await reader.read(MOST):
             writer.write(portion)
             await writer.drain()
-
-    async def _join(self, browser: asyncio.StreamReader, back: asyncio.StreamWriter, host: str, port: str) -> None:
-        server, away = await asyncio.open_connection(host, int(port))
-        with closing(away):
-            back.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            ways = [self._pass_on(browser, away), self._pass_on(server, back)]
-            await asyncio.wait([asyncio.ensure_future(each) for each in ways], return_when=asyncio.FIRST_COMPLETED)

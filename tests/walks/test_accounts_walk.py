@@ -42,6 +42,7 @@ def test_somebody_is_invited_proves_an_address_sends_from_it_and_is_removed(
     page.get_by_label("E-mail address").fill(OWNER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{web}/settings/people")
     page.get_by_label("E-mail address").fill(ROB)
     page.get_by_role("button", name="Invite", exact=True).click()
     link = page.locator("code.secret").inner_text()
@@ -65,7 +66,8 @@ def test_somebody_is_invited_proves_an_address_sends_from_it_and_is_removed(
     found = re.search(r"^    (\d{6})\r?$", text_for(sink, SALES), re.MULTILINE)
     assert found is not None
     robs.goto(f"{web}/sent")
-    robs.locator(".row", has_text="Is this address yours?").click()
+    with robs.expect_navigation():
+        robs.locator(".row", has_text="Is this address yours?").click()
     assert found[1] not in robs.content()
     robs.goto(f"{web}/settings/identities")
     robs.get_by_label("Code", exact=True).fill(found[1])

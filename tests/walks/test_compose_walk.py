@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.walks.conftest import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -50,6 +51,7 @@ def desk(page: Page) -> Iterator[Page]:
     assert page.context.browser is not None
     broken: list[str] = []
     context = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_S * 1000)
     context.on("weberror", lambda error: broken.append(str(error.error)))
     yield context.new_page()
     context.close()
@@ -90,11 +92,12 @@ def put_link(page: Page, text: str, address: str) -> None:
     page.keyboard.type(" ")
 
 
-def leave_at_once(page: Page, web: str) -> None:
-    """Have letters sent without the seconds in which they can be taken back; and write."""
+def wait_to_leave(page: Page, web: str, seconds: int) -> None:
+    """Choose the time in which letters can be taken back; and write."""
     page.goto(f"{web}/drafts")
-    page.get_by_label("Seconds to take a letter back").fill("0")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Seconds to take a letter back").fill(str(seconds))
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save").click()
     page.goto(f"{web}/compose")
     page.locator("#letter").wait_for()
 
@@ -130,6 +133,7 @@ def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
     tab_to(page, page.get_by_role("radio", name="Nothing, unless"))
     page.keyboard.press("ArrowUp")  # the last of the three: opens and links
     press(page, page.get_by_role("button", name="Continue"))
+    page.get_by_text("Nothing sent yet").wait_for()
     page.goto(f"{web}/settings/tracking")
     tab_to(page, page.locator("#links-name"))
     page.keyboard.type("calendar.example")
@@ -139,6 +143,7 @@ def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
     page.keyboard.type("quiet.example")
     press(page, page.locator("#recipients").get_by_role("button", name="No tracking"))
     page.get_by_title("quiet.example").wait_for()
+    page.wait_for_load_state()  # with what listens to keys
 
     # Write.
     page.keyboard.press("c")
@@ -199,7 +204,7 @@ def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
     tab_to(page, page.get_by_role("button", name="Send", exact=True))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Take it back").wait_for()
-    page.wait_for_url(f"{web}/sent?m=*", timeout=30_000)
+    page.wait_for_url(f"{web}/sent?m=*")
 
     until(lambda: len(copies(page, web)) == 3, "three copies")
     found = copies(page, web)
@@ -315,7 +320,7 @@ def test_files_pictures_looks_and_the_answered_message_go_along(
     installation.add(SENDER, PASSWORD)
     installation.start()
     sign_in(page, web)
-    leave_at_once(page, web)
+    wait_to_leave(page, web, 0)
     page.locator("#to").fill(f"Ines <{TO[0]}>,")
     page.get_by_label("Subject").fill("Plans")
     page.locator("#letter").click()
@@ -355,6 +360,7 @@ def test_files_pictures_looks_and_the_answered_message_go_along(
     # The answer shows the message in a frame that can do nothing, carries it, and can leave it out.
     page.goto(f"{web}/sent")
     page.locator(".rows .row").first.click()
+    page.wait_for_url("**m=**")  # the newest stood there before
     page.get_by_role("link", name="Reply").click()
     page.locator("#letter").wait_for()
     assert "Re: Plans" == page.get_by_label("Subject").input_value()
@@ -383,7 +389,7 @@ def test_people_by_the_keyboard_and_files_by_hand(
     installation.add(SENDER, PASSWORD)
     installation.start()
     sign_in(desk, web)
-    leave_at_once(desk, web)
+    wait_to_leave(desk, web, 0)
     desk.locator("#to").fill(f"Ines Moreau <{TO[0]}>, Rob <{TO[1]}>,")
     desk.get_by_label("Subject").fill("Plans")
     desk.keyboard.press("Control+Enter")
@@ -453,8 +459,10 @@ def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
     desk.wait_for_url(f"{web}/sent?m=*")
     until(lambda: len(copies(desk, web)) == 2, "two copies")
 
+    wait_to_leave(desk, web, 60)
     desk.goto(f"{web}/sent")
     desk.locator("a.row").first.click()
+    desk.wait_for_url("**m=**")
     desk.locator("#detail").get_by_role("link", name="Reply to Rob alone").click()
     desk.locator("#letter").wait_for()
     assert [TO[1]] == [each.get_attribute("title") for each in desk.locator(".person").all()]
@@ -470,7 +478,8 @@ def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
     assert 2 == rows.count()
     desk.keyboard.press("Enter")
     desk.locator("[data-state]", has_text="Taken back").wait_for()
-    until(lambda: rows.count() == 1, "the row is gone")
+    rows.nth(1).wait_for(state="detached")
+    assert 1 == rows.count()
 
 
 def test_without_the_editor_letters_are_plain_text(installation: Any, desk: Page, web: str) -> None:

@@ -77,6 +77,7 @@ def test_what_the_sender_says_is_believed_shown_and_taken_back(
     page.get_by_text("This browser is known as yours.").wait_for()
     shoot("settings-devices")
     page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in").wait_for()
     assert page.request.get(pixel[0]).ok
     until(lambda: len(ask(f"{there}/events")["events"]) == 2, "the own look")
     own = ask(f"{there}/events")["events"][0]

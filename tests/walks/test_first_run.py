@@ -59,6 +59,8 @@ def letter() -> bytes:
 def test_from_the_printed_link_to_the_first_judged_open(
     installation: Any, page: Page, shoot: Callable[[str], None]
 ) -> None:
+    from playwright.sync_api import expect
+
     installation.start()
     link = installation.welcome()
 
@@ -82,6 +84,7 @@ def test_from_the_printed_link_to_the_first_judged_open(
 
     installation.send(SENDER, password, SENDER, ["ines@harbourline.example"], letter())
     page.locator("#rows").get_by_text("Lunch on Friday?").wait_for()  # nobody reloads
+    page.get_by_text("Live", exact=True).wait_for()
 
     page.keyboard.press("g")
     page.keyboard.press("b")
@@ -94,10 +97,10 @@ def test_from_the_printed_link_to_the_first_judged_open(
     ):
         press(page, page.get_by_role("button", name=program))
         page.locator(".hit").nth(number - 1).wait_for()
-        assert verdict in page.locator(".hit .verdict").first.inner_text()
+        expect(page.locator(".hit .verdict").first).to_contain_text(verdict)
     press(page, page.get_by_role("button", name="Click", exact=True))
     page.locator(".hit").nth(2).wait_for()
-    assert "Clicked new menu" in page.locator(".hit .verdict").first.inner_text()
+    expect(page.locator(".hit .verdict").first).to_contain_text("Clicked new menu")
     shoot("sandbox")
 
     page.keyboard.press("g")
@@ -116,7 +119,8 @@ def test_from_the_printed_link_to_the_first_judged_open(
     plain = page.context.browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
     quiet = plain.new_page()
     quiet.goto(page.url)
-    quiet.get_by_role("button", name="Mail scanner").click()
+    with quiet.expect_navigation():
+        quiet.get_by_role("button", name="Mail scanner").click()
     assert 4 == quiet.locator(".hit").count()  # the answer comes with its judgement
     plain.close()
     page.goto("about:blank")

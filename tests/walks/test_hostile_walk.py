@@ -154,6 +154,7 @@ class Desk:
         self.page.get_by_label("E-mail address").fill(SENDER)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(f"{self.web}/settings/access")
         self.csrf = self.page.locator("input[name=csrf]").first.get_attribute("value") or ""
 
     def put(self, path: str, status: int = 303, /, **fields: str) -> str:
@@ -352,6 +353,7 @@ def live(desk: Desk, ask: Any) -> None:
     page.keyboard.press("Control+k")
     page.locator("[data-palette] [role=option]").first.wait_for()
     page.goto(f"{desk.web}/compose")
+    page.locator("#letter").wait_for()
     page.locator("#to").press_sequentially("ines")
     page.locator("#to-list [role=option]").first.wait_for()
     page.locator("#to").press("Enter")

@@ -138,10 +138,10 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     assert pixel is not None
     loaded = installation.load(pixel[0])
     assert (200, "image/gif", 43) == (loaded.status, loaded.headers["content-type"], len(loaded.body))
-    row.get_by_text(re.compile("^Opened")).first.wait_for(timeout=5_000)
+    row.get_by_text(re.compile("^Opened")).first.wait_for()
     clicked = installation.load(re.findall(CLICK.pattern.decode(), ines)[1])
     assert (302, LINKS[1]) == (clicked.status, clicked.headers["location"])
-    row.get_by_text(re.compile("^Clicked")).first.wait_for(timeout=5_000)
+    row.get_by_text(re.compile("^Clicked")).first.wait_for()
     shoot("sent-after")
     shoot_in_dark_and_on_a_phone(page, shoot, "sent")
 

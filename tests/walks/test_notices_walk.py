@@ -26,6 +26,14 @@ KEPT = """caches.open('unsealed-told').then((it) => it.match('/notices/last'))
 pytestmark = pytest.mark.walk
 
 
+def looked(page: Page) -> None:
+    """Have a page look for notices, and wait until it shows what it found."""
+    with page.expect_response("**/notices/new*"):
+        page.evaluate("dispatchEvent(new Event('unsealed:notice')) && null")
+    for lock in ("unsealed-notices", "unsealed-told"):
+        page.evaluate(f"navigator.locks.request('{lock}', () => null)")
+
+
 class Post:
     """One installation with a sender who is signed in, and letters that can be opened."""
 
@@ -68,8 +76,12 @@ class Post:
 
     def choose(self, button: str) -> None:
         self.page.goto(f"{self.web}/settings/notifications")
-        self.page.get_by_role("button", name=button, exact=True).click()
-        self.page.wait_for_load_state()
+        self.press(button, exact=True)
+
+    def press(self, button: str, *, exact: bool = False) -> None:
+        """Press a button, and wait for the page that it leads to."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button, exact=exact).click()
 
     def listen(self) -> None:
         self.page.goto(f"{self.web}/sent")
@@ -83,6 +95,7 @@ class Post:
         if self.told(subject):
             card.wait_for()
             return True
+        looked(self.page)
         assert 0 == card.count()
         return False
 
@@ -121,8 +134,7 @@ def test_each_level_of_silence_and_what_is_silenced_goes_on_being_counted(
     # The speaker of a message, pressed in the card: this one is silent now.
     page.locator(".toast").get_by_role("button", name="Mute this message").click()
     page.locator(".toast").wait_for(state="detached")
-    speaker = page.locator("#list button[data-speaker]").first
-    assert "true" == speaker.get_attribute("aria-pressed")
+    page.locator("#list button[data-speaker][aria-pressed=true]").wait_for()
 
     # Mute all: what was sent until now is silent, new mail rings.
     old = post.send("Before mute all")
@@ -133,9 +145,8 @@ def test_each_level_of_silence_and_what_is_silenced_goes_on_being_counted(
 
     # The speaker as an exception after mute all.
     row = page.locator("#list li", has_text="Excepted")
-    row.locator("button[data-speaker]").focus()
-    page.keyboard.press("Enter")
-    post.until(lambda: row.locator("button[data-speaker]").get_attribute("aria-pressed") == "false", "it speaks")
+    row.locator("button[data-speaker]").press("Enter")
+    row.locator("button[data-speaker][aria-pressed=false]").wait_for()
     for pixel in (old, excepted, new):
         post.open(pixel)
     assert not post.rings("Before mute all")
@@ -149,7 +160,7 @@ def test_each_level_of_silence_and_what_is_silenced_goes_on_being_counted(
         page.locator("#list .row", has_text=f"Third {number}").click()
         page.wait_for_url("**m=**")  # the newest stands there before it is asked for, and is put there once more
         page.get_by_text("Silence more", exact=True).locator("..").click()
-        page.get_by_role("button", name=name).click()
+        post.press(name)
         page.get_by_text("Live", exact=True).wait_for()
         post.open(pixel)
         assert not post.rings(f"Third {number}")
@@ -176,6 +187,8 @@ def test_of_several_pages_one_shows_the_card(post: Post) -> None:
     post.open(pixel)
     post.until(lambda: post.page.locator(".toast").count() + other.locator(".toast").count() == 1, "one card")
     post.until(lambda: "told" in post.line("Two windows"), "told")
+    for each in (post.page, other):
+        looked(each)
     assert 1 == post.page.locator(".toast").count() + other.locator(".toast").count()
     other.close()
     post.end()
@@ -215,8 +228,9 @@ def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post
     assert [["Ines Marchetti opened it", "Pushed", "c1"]] == post.until(lambda: page.evaluate(SHOWN), "shown")
     assert "Ines Marchetti opened it" == page.evaluate(KEPT)
 
-    # Its button "Mute": browsers let nobody press it from a script, so what it does is called.
-    [worker] = page.context.service_workers
+    # Its button "Mute": browsers let nobody press it from a script, so what it does is called. A browser lets a worker
+    # that does nothing sleep; the page wakes it.
+    [worker] = post.until(lambda: page.goto(f"{post.web}/sent") and page.context.service_workers, "the worker is awake")
     worker.evaluate(f"mute('{message}')")
     page.goto(f"{post.web}/message/{message}")
     page.get_by_role("button", name="No notices: silenced").wait_for()

@@ -122,6 +122,7 @@ def test_each_letter_of_a_conversation_has_its_own_figures(
     page.get_by_role("textbox", name="Notes").fill("Calls before ten")
     page.get_by_role("button", name="Save the notes").press("Enter")
     page.get_by_text("Notes saved.").wait_for()
+    page.wait_for_load_state()  # with what listens to keys
     shoot("contact")
 
     # Several letters of Sent are silenced by keys alone.
@@ -137,5 +138,5 @@ def test_each_letter_of_a_conversation_has_its_own_figures(
     page.keyboard.press("Control+k")
     page.get_by_role("combobox").fill("silence sel")
     page.keyboard.press("Enter")
-    page.wait_for_load_state()
-    until(lambda: 2 == page.locator('.speak[aria-pressed="true"]').count(), "two silent letters")
+    page.locator(".speak[aria-pressed=true]").nth(1).wait_for()
+    assert 2 == page.locator(".speak[aria-pressed=true]").count()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.walks.firefox import Firefox, PushService
+from tests.walks.slow import slow_proxy
 
 SENDER = "mara@tidewater.example"
 PASSWORD = "correct horse battery"
@@ -37,12 +38,13 @@ def firefox(
     push: PushService,
     until: Callable[..., Any],
 ) -> Iterator[Firefox]:
-    browser = Firefox(program("firefox-esr"), tmp_path / "firefox", free_port(), push.port)
-    try:
-        browser.connect(until)
-        yield browser
-    finally:
-        browser.close()
+    with slow_proxy() as proxy:
+        browser = Firefox(program("firefox-esr"), tmp_path / "firefox", free_port(), push.port, proxy)
+        try:
+            browser.connect(until)
+            yield browser
+        finally:
+            browser.close()
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_firefox_subscribes_decrypts_shows_opens_and_mutes(
         return bool(firefox.page(muted))
 
     until(silenced, "silenced")
-    assert [100, 100, 100] == push.acknowledged
+    until(lambda: push.acknowledged == [100, 100, 100], "each was shown")
 
     # The push service forgets the browser: its worker subscribes again, notices go on, and we forget the old address.
     push.forget()

@@ -32,7 +32,7 @@ def test_a_report_grows_from_nothing_to_a_rate(installation: Any, page: Page, un
     page.get_by_label("E-mail address").fill(SENDER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.locator("main").wait_for()
+    page.wait_for_url(f"{web}/sent")
 
     page.keyboard.press("g")
     page.keyboard.press("r")
@@ -50,6 +50,7 @@ def test_a_report_grows_from_nothing_to_a_rate(installation: Any, page: Page, un
     until(lambda: "1 of 24 tracked recipients" in page.request.get(f"{web}/reports").text(), "the open in the report")
     page.goto(f"{web}/reports")
     page.get_by_role("link", name="Subjects").press("Enter")
+    page.wait_for_url("**by=subject**")
     page.get_by_role("cell", name="1 of 24").first.wait_for()
     row = page.locator("tbody tr", has=page.get_by_role("rowheader", name=SUBJECT))
     assert "4.2 %, between 0.7 and 20.2 %" == row.get_by_role("img").get_attribute("aria-label")
