@@ -289,9 +289,8 @@ def _free(listen: Listen) -> tuple[State, str, str]:
 
 
 def _greets_as_unsealed(listen: Listen) -> bool:
-    host = "127.0.0.1" if listen.host == "0.0.0.0" else "::1" if listen.host == "::" else listen.host  # noqa: S104
     try:
-        with closing(socket.create_connection((host, listen.port), timeout=TIMEOUT_S)) as connection:
+        with closing(socket.create_connection((listen.near, listen.port), timeout=TIMEOUT_S)) as connection:
             return b"Unsealed" in connection.recv(512)
     except OSError:
         return False

@@ -30,16 +30,16 @@ class Listen:
         return self.host == "localhost" or _is_address(self.host, "is_loopback")
 
     @property
-    def wildcard(self) -> bool:
-        """Whether it is every address of this machine, so that no URL can be made of it."""
-        return _is_address(self.host, "is_unspecified")
+    def near(self) -> str:
+        """The host under which this machine itself reaches it, also when it is every address of the machine."""
+        if _is_address(self.host, "is_unspecified"):
+            return "::1" if ":" in self.host else "127.0.0.1"
+        return self.host
 
     @property
     def url(self) -> str:
         """The base URL under which this machine itself reaches it."""
-        if self.wildcard:
-            return f"http://{Listen('::1' if ':' in self.host else '127.0.0.1', self.port)}"
-        return f"http://{self}"
+        return f"http://{Listen(self.near, self.port)}"
 
 
 def _is_address(host: str, quality: str) -> bool:

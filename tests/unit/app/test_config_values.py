@@ -27,6 +27,9 @@ def test_other_spellings_of_an_address_are_refused(text: str) -> None:
 
 
 def test_a_wildcard_address_gives_the_url_of_this_machine() -> None:
+    assert ("127.0.0.1", "::1", "mail.example") == tuple(
+        Listen(host, 80).near for host in ("0.0.0.0", "::", "mail.example")
+    )
     assert "http://127.0.0.1:80" == Listen("0.0.0.0", 80).url
     assert "http://[::1]:80" == Listen("::", 80).url
     assert not Listen("0.0.0.0", 80).loopback

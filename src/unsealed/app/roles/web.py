@@ -140,7 +140,7 @@ def _smtp_words(settings: Settings) -> SmtpWords:
     """What a mail program is told about sending through us."""
     listen = settings.smtp.tls_listen or settings.smtp.listen
     tls = "implicit" if settings.smtp.tls_listen else "starttls" if settings.smtp.certificate else "none"
-    return SmtpWords(host="127.0.0.1" if listen.wildcard else listen.host, port=listen.port, tls=tls)
+    return SmtpWords(host=listen.near, port=listen.port, tls=tls)
 
 
 def _why_not(device: Device, *, private: bool) -> str:
