@@ -44,7 +44,7 @@ def letter(
         BadInput: something is wrong with it; says what.
     """
     with stores.reading(engine) as connection:
-        user = identities.holder(connection, wanted.sender)
+        user = identities.holder(connection, request.sender(wanted.sender)[1])
         if user is None:
             raise BadInput(f"--from {wanted.sender}: nobody here has proven that this address is theirs")
         desk = _desk(connection, settings, user)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from unsealed.core import clean, compose
 from unsealed.core.drafting import Desk
+from unsealed.core.envelope import addresses
 from unsealed.core.intake import take_in
 from unsealed.core.mime import MESSAGE_BYTES
 from unsealed.core.plain_text import text_of
@@ -31,6 +32,7 @@ from unsealed.model.template import Content, TemplateId
 from unsealed.store import identities, messages, people
 from unsealed.store.templates import list_for
 
+SENDER_CHARACTERS = 500
 TAG_CHARACTERS = 200
 METADATA_FIELDS = 50
 METADATA_CHARACTERS = 500
@@ -45,7 +47,7 @@ _LINKS = {LinkScope.NONE: "None", LinkScope.HTML: "HtmlOnly", LinkScope.HTML_AND
 class Wanted:
     """What is asked for, as it was written."""
 
-    sender: str
+    sender: str  # an address, perhaps with a name
     to: str = ""  # address lists
     cc: str = ""
     bcc: str = ""
@@ -79,6 +81,17 @@ def read(connection: Connection, user: UserId, wanted: Wanted, desk: Desk) -> Ou
     return _Reader(connection, user, wanted, desk).outgoing()
 
 
+def sender(written: str) -> tuple[str, str]:
+    """Name and address of who a letter is from, written as an address alone or as `Ines <ines@example.org>`; "" where
+    there is no name.
+
+    Raises:
+        BadInput: too long, or it holds what nobody could see.
+    """
+    read = list(addresses(compose.line(written, "the sender", SENDER_CHARACTERS).encode("utf-8", "replace")))
+    return read[0] if len(read) == 1 else ("", written)
+
+
 class _Reader:
     def __init__(self, connection: Connection, user: UserId, wanted: Wanted, desk: Desk) -> None:
         self.connection = connection
@@ -110,7 +123,7 @@ class _Reader:
         subject = self._of("subject", lambda: compose.subject(given), "")
         html = wanted.html if wanted.html is not None else (content.html or None) if content else None
         text = wanted.text if wanted.text is not None else (content.text or None) if content else None
-        if html is None and text is None:
+        if html is None and text is None and "template" not in self.errors:
             self.errors.setdefault("html", "There is no text: give html, text or a template.")
         text = self._of("html" if text is None else "text", lambda: _text(html, text), "")
         tag = self._of("tag", lambda: compose.line(wanted.tag, "the tag", TAG_CHARACTERS), "")
@@ -140,11 +153,12 @@ class _Reader:
             raise Faulty(self.errors)
 
     def _sender(self) -> Identity:
-        address = people.folded_address(self.wanted.sender)
+        name, written = sender(self.wanted.sender)
+        address = people.folded_address(written)
         own = {each.address: each for each in identities.list_for(self.connection, self.user)}
         if address not in own:
             raise Refused(f"{address[:80] or 'nothing'} is not an address that this user has proven to be theirs")
-        return replace(own[address], address=compose.in_transport(address))
+        return replace(own[address], address=compose.in_transport(address), name=name or own[address].name)
 
     def _template(self, everyone: Sequence[Recipient], sender: str) -> tuple[TemplateId, _Made] | None:
         wanted = self.wanted

@@ -148,6 +148,20 @@ def program(engine: Engine, ann: Any, clock: Any, table: Desk, browser: Any) -> 
     return post
 
 
+def test_a_sender_may_have_a_name(read: Callable[[Wanted], Any]) -> None:
+    made = read(replace(WANTED, sender='"Lee, Ann" <Ann@Example.org>'))
+
+    assert ANN == made.envelope_from
+    assert b'From: "Lee, Ann" <ann@example.org>' in made.raw
+
+
+def test_a_template_that_cannot_be_filled_is_the_only_fault(read: Callable[[Wanted], Any]) -> None:
+    with pytest.raises(Faulty) as caught:
+        read(Wanted(sender=ANN, to="ines@x.example", template="None"))
+
+    assert {"template"} == caught.value.fields.keys()
+
+
 async def test_a_program_sends_and_gets_the_id(program: Callable[..., Any], rows: Any) -> None:
     content = base64.b64encode(b"%PDF").decode()
     files = [{"name": "ü.pdf", "type": "application/pdf", "content": content}]
@@ -217,7 +231,7 @@ async def test_a_body_is_bounded(program: Callable[..., Any], rows: Any, monkeyp
     monkeypatch.setattr(sending, "BODY_BYTES_MAX", 1_000)
     answer = await program(LETTER | {"text": "a" * 1_000})
 
-    assert (400, "The body has more than 1,000 bytes.") == (answer.status, answer.json["error"]["message"])
+    assert (413, "The body has more than 1,000 bytes.") == (answer.status, answer.json["error"]["message"])
     assert [] == rows(schema.messages)
 
 

@@ -201,11 +201,11 @@ async def body_of(request: Request, bytes_max: int) -> bytes:
     """The body.
 
     Raises:
-        BadInput: longer than that.
+        HTTPException: 413; longer than that.
     """
     said = await body.read(request, bytes_max)
     if said is None:
-        raise BadInput(f"the body has more than {bytes_max:,} bytes")
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {bytes_max:,} bytes.")
     return said
 
 
