@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import (
     ARRAY,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     any_,
     bindparam,
@@ -60,47 +61,6 @@ WALKED_FIRST = 2_000  # of a search, before hits are looked up
 LOOKED_UP = 5_000  # hits
 
 
-def listed(
-    connection: Connection,
-    user: UserId,
-    *,
-    sort: str = "signal",
-    search: str = "",
-    state: str = "",
-    tag: str = "",
-    template: TemplateId | None = None,
-    after: str | None = None,
-    limit: int = 50,
-    now: datetime,
-) -> Page[MessageRow]:
-    """Messages of the user, newest first.
-
-    sort: "signal" (last signal, or submission where there is none), "opened" (last signal, of those that were opened
-    alone) or "sent". search: words as `store.search` understands them. state: "" or one of
-    `FILTERS`. tag, template: only those with this tag, or made from this template.
-
-    A page may be shorter than `limit` although there is a next one: it ends where looking on would take too long.
-
-    Raises:
-        BadInput: unknown sort, state or cursor.
-    """
-    if sort not in SORTS:
-        raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
-    words = typed_words(search)
-    if words is None:
-        narrow = _narrow(connection, user, state, tag, template, FEW, sort)
-    else:
-        narrow = _narrow(connection, user, state, tag, template, FEW_IN_SEARCH)
-    if words is not None and narrow.few is None and (few := few_with_words(connection, user, words)) is not None:
-        narrow, words = narrow.to(few), words if len(words) > 1 else None
-    asked = _Asked(connection, user, sort, after, bounded(limit) + 1, narrow, words, now)
-    found, end = asked.answer()
-    rows = found[: bounded(limit)]
-    if len(found) > len(rows):
-        end = cursor_of(getattr(rows[-1], asked.key.name), rows[-1].id)
-    return Page(items=message_rows(connection, rows), next=end)
-
-
 FILTERS = (
     CopyState.OPENED,
     CopyState.CLICKED,
@@ -126,37 +86,6 @@ _OF_MESSAGES: dict[str, ColumnElement[bool]] = {
 
 SORTS = {"signal": messages.c.signal_at, "opened": messages.c.last_at, "sent": messages.c.received_at}
 _LATE = {"signal": LATE_SIGNAL, "opened": LATE_READING}
-
-
-def count(
-    connection: Connection,
-    user: UserId,
-    *,
-    search: str = "",
-    state: str = "",
-    tag: str = "",
-    template: TemplateId | None = None,
-    now: datetime,
-) -> int | None:
-    """How many messages `listed` would list, counted up to COUNT_UP_TO + 1; None where counting would take too long."""
-    words = typed_words(search)
-    narrow = _narrow(connection, user, state, tag, template, FEW if words is None else FEW_IN_SEARCH)
-    conditions = sum((bool(state), bool(tag), template is not None))
-    if words is not None and narrow.few is None:
-        few = few_with_words(connection, user, words)
-        if few is None:
-            return None if conditions or len(words) > 1 else COUNT_UP_TO + 1
-        narrow, words = narrow.to(few), words if len(words) > 1 else None
-    if narrow.few is None and (conditions > 1 or state == CopyState.NO_SIGNAL):
-        return None
-    if narrow.few is None and conditions:  # what the index holds is what is in that state
-        return COUNT_UP_TO + 1
-    if narrow.few is not None and len(narrow.few) > FEW:
-        return None
-    some = select(messages.c.id).where(*narrow.asked(now), *_found(words))
-    # Few without the user, so that no database walks through all of the user's messages to find these.
-    some = some.where(messages.c.user_id == user if narrow.few is None else _among(connection, narrow.few))
-    return connection.execute(select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())).scalar_one()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,55 +117,154 @@ def _narrow(
     state: str,
     tag: str,
     template: TemplateId | None,
-    most: int,
-    walked: str | None = None,
+    sort: str,
+    searched: bool,
 ) -> _Narrow:
-    """most: how many are few. walked: an order in which the list can be walked down however few there are."""
     conditions: list[ColumnElement[bool]] = []
     if template is not None:
         conditions.append(and_(FROM_TEMPLATE, messages.c.template_id == template))
-    if tag := tag.replace("\0", ""):
+    if tag:
         conditions.append(and_(TAGGED, messages.c.tag == tag))
     where, more, order, rest = conditions[:1], conditions[1:], "sent", [state] if state else []
     if not where and state == CopyState.DELAYED:
         waiting = select(copies.c.message_id).where(copies.c.user_id == user, WAITING).distinct()
-        ids = list(connection.execute(waiting.limit(most + 1)).scalars())
-        return _Narrow(rest=rest) if len(ids) > most else _Narrow(ids)
+        ids = list(connection.execute(waiting.limit(FEW + 1)).scalars())
+        return _Narrow(rest=rest) if len(ids) > FEW else _Narrow(ids)
     if not where and (known := _OF_MESSAGES.get(state)) is not None:
         where, order = [known], "signal"
         rest = [state] if state == CopyState.NO_SIGNAL else []  # its index knows of no time
     if not where:
         return _Narrow(rest=rest)
-    if order != walked or more or rest:
+    walked = order == sort  # the list is a stretch of that index
+    if searched or more or rest or not walked:
         # In the order of the index, as SQLite would else take any index that begins with the user.
         found = select(messages.c.id).where(messages.c.user_id == user, *where).order_by(SORTS[order].desc())
-        if connection.execute(found.limit(1).offset(most)).first() is None:
-            return _Narrow(list(connection.execute(found.limit(most)).scalars()), rest=rest, more=more)
+        few = FEW_IN_SEARCH if searched and not walked else FEW
+        if connection.execute(found.limit(1).offset(few)).first() is None:
+            return _Narrow(list(connection.execute(found.limit(few)).scalars()), rest=rest, more=more)
     return _Narrow(where=where, order=order, rest=rest, more=more)
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a list of sent mail is asked for, looked up once for the page and for the count beside it."""
+
+    connection: Connection
+    user: UserId
+    sort: str
+    conditions: int  # of state, tag and template
+    narrow: _Narrow
+    words: Sequence[str] | None  # what is still to be looked for; None: nothing was
+    many_words: bool  # more messages have them than are looked up
+
+    def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
+        """A page of it, newest first. It may be shorter than `limit` although there is a next one: it ends where
+        looking on would take too long.
+
+        Raises:
+            BadInput: unknown cursor.
+        """
+        asked = _Asked(self, after, bounded(limit) + 1, now)
+        found, end = asked.answer()
+        rows = found[: bounded(limit)]
+        if len(found) > len(rows):
+            end = cursor_of(getattr(rows[-1], asked.key.name), rows[-1].id)
+        return Page(items=message_rows(self.connection, rows), next=end)
+
+    def count(self, *, now: datetime) -> int | None:
+        """How many messages there are on all pages, counted up to COUNT_UP_TO + 1; None where that takes too long."""
+        narrow = self.narrow
+        opened = [OPENED] if self.sort == "opened" else []
+        if narrow.few is not None:
+            if len(narrow.few) > FEW:
+                return None
+            some = select(messages.c.id).where(*narrow.asked(now), *opened, *_found(self.words))
+            # Without the user, so that no database walks through all of the user's messages to find these.
+            return self._count(some.where(_among(self.connection, narrow.few)))
+        if self.many_words:
+            return None if self.conditions or len(self.words or ()) > 1 else COUNT_UP_TO + 1
+        if self.conditions + len(opened) > 1 or narrow.rest:
+            return COUNT_UP_TO + 1 if narrow.rest == [CopyState.DELAYED] and self.conditions == 1 else None
+        where = [*narrow.where, *opened]
+        some = select(messages.c.id).where(messages.c.user_id == self.user, *where)
+        # In the order of the index, for the reason given in `_narrow`.
+        return self._count(some.order_by(SORTS[narrow.order or "signal"].desc()) if where else some)
+
+    def _count(self, some: Select[tuple[int]]) -> int:
+        counted = select(func.count()).select_from(some.limit(COUNT_UP_TO + 1).subquery())
+        return self.connection.execute(counted).scalar_one()
+
+
+class What(TypedDict, total=False):
+    """What a list is narrowed to, and its order."""
+
+    sort: str  # "signal" (last signal, else submission), "opened" (the same of those that were opened), or "sent"
+    search: str  # words as `store.search` understands them
+    state: str  # "" or one of `FILTERS`
+    tag: str
+    template: TemplateId | None  # only what was made from it
+
+
+def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
+    """Messages of the user, for a page and for their number.
+
+    Raises:
+        BadInput: unknown sort or state.
+    """
+    sort, state, template = what.get("sort", "signal"), what.get("state", ""), what.get("template")
+    tag = what.get("tag", "").replace("\0", "")
+    if sort not in SORTS:
+        raise BadInput(f"sort by {', '.join(SORTS)}, not by {sort!r}")
+    if state and state not in FILTERS:
+        raise BadInput(f"no such state to look for: {state!r}")
+    words = typed_words(what.get("search", ""))
+    narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
+    many_words = False
+    if words is not None and narrow.few is None:
+        few = few_with_words(connection, user, words)
+        if few is None:
+            many_words = True
+        else:
+            narrow, words = narrow.to(few), words if len(words) > 1 else None
+    conditions = sum((bool(state), bool(tag), template is not None))
+    return Sought(connection, user, sort, conditions, narrow, words, many_words)
+
+
+def listed(
+    connection: Connection,
+    user: UserId,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+    now: datetime,
+    **what: Unpack[What],
+) -> Page[MessageRow]:
+    """A page of the user's messages.
+
+    Raises:
+        BadInput: unknown sort, state or cursor.
+    """
+    return seek(connection, user, **what).listed(after=after, limit=limit, now=now)
+
+
+def count(connection: Connection, user: UserId, *, now: datetime, **what: Unpack[What]) -> int | None:
+    """How many messages `listed` would list, as `Sought.count` says it."""
+    return seek(connection, user, **what).count(now=now)
 
 
 class _Asked:
     """One page of the list: rows in order, one more than the page when there are more, and where to look on when the
     looking ended before the page was full."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        user: UserId,
-        sort: str,
-        after: str | None,
-        wanted: int,
-        narrow: _Narrow,
-        words: Sequence[str] | None,
-        now: datetime,
-    ) -> None:
+    def __init__(self, sought: Sought, after: str | None, wanted: int, now: datetime) -> None:
+        sort, narrow = sought.sort, sought.narrow
         self.key = SORTS[sort]
-        self._connection, self._user, self._wanted = connection, user, wanted
+        self._connection, self._user, self._wanted = sought.connection, sought.user, wanted
         self._until, self._now = place_of(after)[0] if after else None, now
         self._late = _LATE.get(sort)
-        self._narrow, self._words = narrow, words
+        self._narrow, self._words = narrow, sought.words
         # What an index holds in this order, and what is asked of each row.
-        self._mine = [messages.c.user_id == user, *([OPENED] if sort == "opened" else [])]
+        self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
         self._conditions = narrow.asked(now)
         (self._mine if sort == narrow.order else self._conditions).extend(narrow.where)
         order = select(messages).order_by(self.key.desc(), messages.c.id.desc()).limit(wanted)
@@ -244,7 +272,7 @@ class _Asked:
 
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
         found = _found(self._words)
-        if self._narrow.few is not None:  # without the user, for the reason given in `count`
+        if self._narrow.few is not None:  # without the user, for the reason given in `Sought.count`
             few = _among(self._connection, self._narrow.few)
             return self._rows(few, *self._mine[1:], *self._conditions, *found), None
         if not self._conditions and not found:
@@ -320,8 +348,7 @@ def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
             some(copies.c.tracked, copies.c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))),
             ~some(or_(WAITING, copies.c.sent_at > now - QUIET_AFTER)),
         )
-    if (known := _OF_MESSAGES.get(state)) is not None:
+    known = _OF_MESSAGES.get(state)
+    if known is not None:
         return known
-    if state == CopyState.DELAYED:
-        return some(copies.c.user_id == messages.c.user_id, WAITING)
-    raise BadInput(f"no such state to look for: {state!r}")
+    return some(copies.c.user_id == messages.c.user_id, WAITING)

@@ -16,7 +16,7 @@ from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.model.message import CopyState, from_public_id
+from unsealed.model.message import from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import MessageRow, Page
@@ -37,57 +37,70 @@ ORDERS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What the list shows."""
+
+    page: Page[MessageRow]
+    count: int | None  # of all that fit, counted up to a limit; None: nobody knows at this cost
+    everything: int | None  # whether there is anything at all, where nothing fits
+    speakers: Mapping[str, Speaker]
+    template: TemplateRow | None  # from which all of them were made
+    feed_at: int  # id of the feed from which on changes are news
+
+
 async def page(request: Request) -> Response:
     """`/sent`: the list and, beside it, the chosen message (on a wide screen the first, when none is chosen)."""
     around, where, times = surroundings(request), Where.of(request), said(request)
     user, texts = person(request).id, times.texts
-    search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
-
-    def look() -> tuple[Page[MessageRow], int | None, int | None, int, Mapping[str, Speaker], TemplateRow | None]:
-        with reading(around.engine) as connection:
-            feed_at = feed.ends(connection)[1]
-            found = sent.listed(
-                connection,
-                user,
-                sort=where.sort,
-                search=search,
-                state=where.state,
-                tag=tag,
-                template=template,
-                after=where.after or None,
-                limit=ROWS,
-                now=times.now,
-            )
-            count: int | None = len(found.items)
-            if where.after or found.next:
-                state = where.state or (CopyState.OPENED if where.sort == "opened" else "")
-                count = sent.count(
-                    connection, user, search=search, state=state, tag=tag, template=template, now=times.now
-                )
-            everything = count if found.items else sent.count(connection, user, now=times.now)
-            made_from = None if template is None else shelf.find(connection, user, template)
-            speaking = speakers(connection, user, [row.id for row in found.items])
-            return found, count, everything, feed_at, speaking, made_from
-
-    found, count, everything, feed_at, speaking, made_from = await run_in_threadpool(look)
-    chosen = where.m or (found.items[0].id if found.items else "")
+    shown = await asked(request, lambda connection: _listed(connection, user, where, times))
+    chosen = where.m or (shown.page.items[0].id if shown.page.items else "")
     story = await run_in_threadpool(tell, around, user, from_public_id(chosen), where, times)
     return render(
         request,
         "sent.html",
         where=where,
-        page=found,
+        page=shown.page,
         full=ROWS,
-        count=_counted(count, texts),
-        all_count=everything,
+        count=_counted(shown.count, texts),
+        all_count=shown.everything,
         chosen=chosen,
         story=story,
-        speakers=speaking,
+        speakers=shown.speakers,
         filters={state: texts.say(name) for state, name in FILTERS.items()},
         orders={order: texts.say(name) for order, name in ORDERS.items()},
-        made_from=made_from,
-        feed_at=feed_at,
+        made_from=shown.template,
+        feed_at=shown.feed_at,
         title=words.visible(story.row.subject) if where.m and story else texts.within("place", "Sent"),
+    )
+
+
+def _listed(connection: Connection, user: UserId, where: Where, times: Times) -> Listed:
+    search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
+    feed_at = feed.ends(connection)[1]
+    found = sent.listed(
+        connection,
+        user,
+        sort=where.sort,
+        search=search,
+        state=where.state,
+        tag=tag,
+        template=template,
+        after=where.after or None,
+        limit=ROWS,
+        now=times.now,
+    )
+    count: int | None = len(found.items)
+    if where.after or found.next:
+        state = where.state or (CopyState.OPENED if where.sort == "opened" else "")
+        count = sent.count(connection, user, search=search, state=state, tag=tag, template=template, now=times.now)
+    return Listed(
+        page=found,
+        count=count,
+        everything=count if found.items else sent.count(connection, user, now=times.now),
+        speakers=speakers(connection, user, [row.id for row in found.items]),
+        template=None if template is None else shelf.find(connection, user, template),
+        feed_at=feed_at,
     )
 
 
@@ -123,7 +136,7 @@ async def rows(request: Request) -> Response:
         request,
         "rows.html",
         rows=found,
-        speakers=speaking,
+        speakers=shown.speakers,
         where=Where(
             "/sent", **{name: getattr(where, name) for name in ("q", "state", "tag", "template", "sort", "after")}
         ),
