@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from aiosmtpd.smtp import MISSING, SMTP, Session
 
+from unsealed.core.compose import in_transport
 from unsealed.core.envelope import read_path
-from unsealed.model.errors import Refused, Unavailable
+from unsealed.model.errors import BadInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from unsealed.inlets.submit import SignedIn, SubmissionServer
@@ -192,6 +193,9 @@ class Dialogue(SMTP):
         if len(parts) != 3:
             await self.push("501 5.5.2 That is not the form of AUTH PLAIN")
             return
+        if parts[0] not in (b"", parts[1]):
+            await self.push("535 5.7.8 Nobody signs in to act for somebody else")
+            return
         await self._sign_in(parts[1], parts[2])
 
     async def _auth_login(self, initial: str | None) -> None:
@@ -283,6 +287,8 @@ class Dialogue(SMTP):
             await self.push("555 5.5.4 A parameter of RCPT is not known here")
         elif not path[0].isascii() and not self._envelope.smtp_utf8:
             await self.push("553 5.6.7 This address needs SMTPUTF8")
+        elif not _names_a_host(path[0]):
+            await self.push("501 5.1.3 What stands behind the @ is not a domain")
         elif len(self._envelope.rcpt_tos) >= self.server.limits.recipients:
             await self.push(f"452 4.5.3 Not more than {self.server.limits.recipients} recipients")
         else:
@@ -403,6 +409,17 @@ class Dialogue(SMTP):
 def _with_status(match: re.Match[str]) -> str:
     code, gap = match[1], match[2]
     return f"{code}{gap}{_STATUS.get(code, code[0] + '.0.0')} "
+
+
+def _names_a_host(address: str) -> bool:
+    """Whether mail can be sent there at all: a domain, or a number in brackets, behind the @."""
+    if address.endswith("]"):
+        return True
+    try:
+        in_transport(address)
+    except BadInput:
+        return False
+    return True
 
 
 def longest_line(content: bytes) -> int:
