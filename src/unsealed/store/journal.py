@@ -161,7 +161,7 @@ class Journal:
         Raises:
             Unavailable: temporary; none of them is promised to be on disk.
         """
-        frames = b"".join([_frame(payload) for payload in payloads])
+        frames = _frames(payloads)
         try:
             if self._file < 0 or self._end >= self._segment_bytes:
                 self._begin()
@@ -409,7 +409,12 @@ def encode_hit(hit: Hit) -> bytes:
         sec_fetch=hit.sec_fetch,
         device=hit.device,
     )
-    return encode_moment(hit.at) + encode_asked(hit.token, hit.method) + encode_address(hit.address) + request
+    return (
+        encode_moment(hit.at)
+        + encode_asked(hit.token.encode(), hit.method.encode())
+        + encode_address(hit.address)
+        + request
+    )
 
 
 # The pieces of `encode_hit`, for one who keeps those that come again and again.
@@ -420,9 +425,9 @@ def encode_moment(at: datetime) -> bytes:
     return b"1%d\0" % ((at - _EPOCH) // _MICROSECOND)
 
 
-def encode_asked(token: str, method: str) -> bytes:
+def encode_asked(token: bytes, method: bytes) -> bytes:
     """What was asked for: the second piece."""
-    return f"{token}\0{method}\0".encode()
+    return token + b"\0" + method + b"\0"
 
 
 def encode_address(address: str) -> bytes:
@@ -541,10 +546,14 @@ def _is_head(head: bytes) -> bool:
     return (magic, version, crc) == (_MAGIC, _VERSION, google_crc32c.value(head[: _HEAD.size]))
 
 
-def _frame(payload: bytes) -> bytes:
-    if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
-        raise BadInput(f"a record has 1 to {MAX_PAYLOAD_BYTES} bytes")
-    return _FRAME.pack(len(payload), google_crc32c.value(payload)) + payload
+def _frames(payloads: Sequence[bytes]) -> bytes:
+    pieces: list[bytes] = []
+    for payload in payloads:
+        length = len(payload)
+        if not 0 < length <= MAX_PAYLOAD_BYTES:
+            raise BadInput(f"a record has 1 to {MAX_PAYLOAD_BYTES} bytes")
+        pieces += (_FRAME.pack(length, google_crc32c.value(payload)), payload)
+    return b"".join(pieces)
 
 
 def _segments(folder: Path) -> list[int]:

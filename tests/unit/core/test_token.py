@@ -113,8 +113,26 @@ def test_short_destinations_are_compressed_to_the_same_bytes_as_all_others(piece
 def test_the_target_of_a_token_is_its_destination_and_a_pixel_has_none(
     copy: CopyId, level: Level, link: int, destination: str
 ) -> None:
-    assert destination == open_target(RING, seal_click(RING, 1, copy, level, link, destination))
-    assert open_target(RING, seal_pixel(RING, 1, copy, level)) is None
+    assert destination == open_target(RING, seal_click(RING, 1, copy, level, link, destination).encode())
+    assert open_target(RING, seal_pixel(RING, 1, copy, level).encode()) is None
+
+
+@given(one=copies, other=copies, links=st.tuples(st.integers(0, 300), st.integers(0, 300)), destination=destinations)
+def test_what_was_opened_for_one_copy_says_nothing_about_another(
+    one: CopyId, other: CopyId, links: tuple[int, int], destination: str
+) -> None:
+    for copy, link in zip((one, other), links, strict=True):
+        claims = open_token(RING, seal_click(RING, 1, copy, Level.FULL, link, destination))
+        assert (copy, link, destination) == (claims.copy, claims.link, claims.destination)
+
+
+@pytest.mark.parametrize("foreign", [b"\xff", "ü".encode(), b"=", b" ", b"\0", b"%41"])
+def test_bytes_that_no_token_has_never_open(foreign: bytes) -> None:
+    token = seal_pixel(RING, 1, COPY, Level.FULL).encode()
+
+    for changed in token + foreign, foreign + token, foreign + token[len(foreign) :]:
+        with pytest.raises(BadToken):
+            open_target(RING, changed)
 
 
 @given(device=st.integers(0, 2**63 - 1), key_id=key_ids, back=st.just("") | destinations)
@@ -332,7 +350,7 @@ def test_claims_are_checked_again_when_they_are_opened(claims: bytes) -> None:
     assert opens(sealed(LINK_HEAD + b"\x00" + packed(b"https://x.example/")))
     assert not opens(sealed(claims))
     with pytest.raises(BadToken):
-        open_target(RING, sealed(claims))
+        open_target(RING, sealed(claims).encode())
 
 
 def test_the_longest_destination_can_be_sealed_and_one_byte_more_cannot() -> None:

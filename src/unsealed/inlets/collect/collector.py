@@ -64,7 +64,7 @@ class Collector:
         )
         self._flush_planned = False
         self._moment = b""
-        self.known_lines: dict[bytes, tuple[bytes, bytes]] = {}  # location and journal.encode_asked of "GET ..."
+        self.known_lines: dict[bytes, bytes] = {}  # what `recognise` said
         self.known_headers: dict[bytes, Headers] = {}
         self._stalled = False
         self._error = ""
@@ -74,10 +74,8 @@ class Collector:
 
     def open(self, token: bytes) -> bytes | None:
         """Where the token leads, IS_PIXEL for a pixel, None for one that is not ours."""
-        if not token.isascii():
-            return None
         try:
-            destination = open_target(self.keys, token.decode())
+            destination = open_target(self.keys, token)
         except UnsealedError:  # not only BadToken: a key ring that cannot be read must not break the connection
             return None
         return IS_PIXEL if destination is None else redirect_location(destination)
@@ -97,12 +95,29 @@ class Collector:
         guard = HTTPS_COOKIE if self.settings.https else HTTP_COOKIE
         return REDIRECT + b"Location: %b\r\n" % redirect_location(back) + COOKIE % (cookie.encode(), guard)
 
-    def keep_line(self, line: bytes, location: bytes, asked: bytes) -> None:
-        """The same few are asked for again and again, by proxies and by people who read a message twice."""
+    def recognise(self, line: bytes) -> bytes | None:
+        """Where a line leads that asks for a good token as nearly all do, "GET /c/<token> HTTP/1.1", and IS_PIXEL for
+        "GET /o/<token>.gif HTTP/1.1"; None for all others.
+
+        The same few are asked for again and again, by proxies and by people who read a message twice: they are kept in
+        `known_lines`.
+        """
+        if line[-9:] != b" HTTP/1.1":
+            return None
+        kind = line[:7]
+        if kind == b"GET /c/":
+            location = self.open(line[7:-9])
+        elif kind == b"GET /o/" and line[-13:-9] == b".gif":
+            location = self.open(line[7:-13])
+        else:
+            return None
+        if location is None or (location == IS_PIXEL) != (kind == b"GET /o/"):
+            return None
         if len(line) <= _KEPT_BYTES and len(location) <= _KEPT_BYTES:
             if len(self.known_lines) >= _KEPT_LINES:
                 self.known_lines.clear()
-            self.known_lines[line] = location, asked
+            self.known_lines[line] = location
+        return location
 
     def read_headers(self, block: bytes) -> Headers:
         """Programs ask in the same words each time: what they said is kept."""
@@ -135,7 +150,8 @@ class Collector:
             connection.answer(answer)
             return
         self._group.add(payload, (connection, answer))
-        self._plan_flush()
+        if not self._flush_planned:
+            self._plan_flush()
 
     def health(self, *, details: bool) -> tuple[bool, bytes]:
         """Whether all is well, and the JSON that says so; counters are for this machine alone."""
@@ -181,9 +197,8 @@ class Collector:
             connection.abort()
 
     def _plan_flush(self) -> None:
-        if not self._flush_planned:
-            self._flush_planned = True
-            self.loop.call_soon(self._flush_when_quiet, 0, _PATIENCE_TURNS)
+        self._flush_planned = True
+        self.loop.call_soon(self._flush_when_quiet, 0, _PATIENCE_TURNS)
 
     def _flush_when_quiet(self, before: int, turns: int) -> None:
         """Commit when a turn of the loop has brought nothing more. A commit costs nearly the same for one record as for
@@ -206,7 +221,7 @@ class Collector:
             self.hits += records
         for connection, answer in waiters:
             connection.answer(answer)
-        if self._group.waiting:
+        if self._group.waiting and not self._flush_planned:
             self._plan_flush()
 
     def _disk_is_full(self) -> bool:

@@ -106,7 +106,10 @@ class Connection(asyncio.Protocol):
             line, _, block = data.partition(b"\r\n")
             headers = self._collector.known_headers.get(block)
             if (
-                headers is not None and line > b" " and len(data) <= self._collector.limits.head_bytes
+                headers is not None
+                and line > b" "
+                and len(data) <= self._collector.limits.head_bytes
+                and self.waiting < _MAX_WAITING
             ):  # one whole request
                 self._request(line, headers)
                 return
@@ -216,14 +219,19 @@ class Connection(asyncio.Protocol):
     def _request(self, line: bytes, headers: Headers) -> None:
         """One request: its first line, and what the others say."""
         collector = self._collector
-        known = collector.known_lines.get(line)
-        if known is not None and headers.usual:
-            if self._silent:
-                self._spoke()
-            self.deadline = math.inf
-            location, asked = known
-            self._record(asked, headers, collector.found + location + END if location else collector.pixel)
-            return
+        if headers.usual:
+            location = collector.known_lines.get(line)
+            if location is None:
+                location = collector.recognise(line)
+            if location is not None:
+                if self._silent:
+                    self._spoke()
+                self.deadline = math.inf
+                if location == IS_PIXEL:
+                    self._record(encode_asked(line[7:-13], b"GET"), headers, collector.pixel)
+                else:
+                    self._record(encode_asked(line[7:-9], b"GET"), headers, collector.found + location + END)
+                return
         words = line.split(b" ")
         if len(words) != 3 or headers.fault:
             self._refuse(b"400 Bad Request")
@@ -245,9 +253,9 @@ class Connection(asyncio.Protocol):
             path = path_of_absolute(path)
         kind = path[:3]
         if kind == b"/o/" and path[-4:] == b".gif":
-            self._pixel(method, path[3:-4], line, headers)
+            self._pixel(method, path[3:-4], headers)
         elif kind == b"/c/":
-            self._link(method, path[3:], line, headers)
+            self._link(method, path[3:], headers)
         elif path[:4] == b"/me/" and method in METHODS and (welcome := collector.welcome(path[4:])):
             self._say(b"303 See Other", welcome, b"", method)
         elif path == b"/healthz" and method in METHODS:
@@ -258,10 +266,9 @@ class Connection(asyncio.Protocol):
         else:
             self._say(b"404 Not Found", PAGE, NOT_FOUND, method)
 
-    def _pixel(self, method: bytes, token: bytes, line: bytes, headers: Headers) -> None:
+    def _pixel(self, method: bytes, token: bytes, headers: Headers) -> None:
         collector = self._collector
-        usual = method == b"GET" and not self._closing
-        if usual:
+        if method == b"GET" and not self._closing:
             answer = collector.pixel
         elif method in METHODS:
             answer = whole(b"200 OK", collector.date, PIXEL, GIF, head=method == b"HEAD", close=self._closing)
@@ -272,12 +279,9 @@ class Connection(asyncio.Protocol):
             collector.bad_tokens += 1
             collector.record(b"", self, answer)
             return
-        asked = encode_asked(token.decode(), method.decode())
-        if usual:
-            collector.keep_line(line, IS_PIXEL, asked)
-        self._record(asked, headers, answer)
+        self._record(encode_asked(token, method), headers, answer)
 
-    def _link(self, method: bytes, token: bytes, line: bytes, headers: Headers) -> None:
+    def _link(self, method: bytes, token: bytes, headers: Headers) -> None:
         collector = self._collector
         if method not in METHODS:
             self._say(b"405 Method Not Allowed", ALLOW, b"", method)
@@ -287,20 +291,18 @@ class Connection(asyncio.Protocol):
             collector.bad_tokens += 1
             self._say(b"404 Not Found", PAGE, NOT_FOUND, method)
             return
-        asked = encode_asked(token.decode(), method.decode())
-        if method == b"GET" and not self._closing:
-            collector.keep_line(line, location, asked)
         end = b"\r\nConnection: close\r\n\r\n" if self._closing else END
-        self._record(asked, headers, collector.found + location + end)
+        self._record(encode_asked(token, method), headers, collector.found + location + end)
 
     def _record(self, asked: bytes, headers: Headers, answer: bytes) -> None:
+        collector = self._collector
         if headers is not self._headers:
             self._headers = headers
             address = self.address
             if headers.forwarded is not None and self._trusted:
-                address = client_address(address, headers.forwarded, self._collector.settings.trusted_proxies)
+                address = client_address(address, headers.forwarded, collector.settings.trusted_proxies)
             self._asker = encode_address(address) + headers.request
-        self._collector.record(self._collector.moment() + asked + self._asker, self, answer)
+        collector.record(collector.moment() + asked + self._asker, self, answer)
 
     def _is_local(self, headers: Headers) -> bool:
         return self._private or (headers.forwarded is None and self.address in ("127.0.0.1", "::1"))
