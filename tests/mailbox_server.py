@@ -124,7 +124,7 @@ class MailboxServer:
             extra_groups=self.others,
         )
         self.process = process
-        deadline = monotonic() + 20
+        deadline = monotonic() + 60
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 5) as made:

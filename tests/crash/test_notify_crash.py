@@ -46,9 +46,9 @@ def push() -> Iterator[PushService]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     service = PushService()
-    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(60)
     yield service
-    asyncio.run_coroutine_threadsafe(service.__aexit__(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(service.__aexit__(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

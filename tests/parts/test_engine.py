@@ -109,7 +109,7 @@ def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenC
     thread = threading.Thread(target=write_without_rest)
     thread.start()
     try:
-        assert begun.wait(20)
+        assert begun.wait(60)
         for number in range(2, 22):  # without queueing, the first of them waits for five seconds and fails
             with engine.begin() as connection:
                 connection.execute(insert(schema.marks).values(message_id=number, since=clock(), seq=1))

@@ -76,7 +76,7 @@ class Watched:
             return list(connection.execute(select(schema.replies.c.kind).order_by(schema.replies.c.id)).scalars())
 
     def until(self, question: Callable[[], Any]) -> Any:
-        deadline = monotonic() + 30
+        deadline = monotonic() + 90
         while not (said := question()):
             assert monotonic() < deadline, (self.server.log(), self.kinds(), self.trouble())
             sleep(0.02)
@@ -271,7 +271,7 @@ def test_a_refused_password_is_said_and_not_tried_again(watched: Watched) -> Non
     watched.connect(password="not this one")
     watched.until(lambda: "refuses the user name or the password" in watched.trouble())
     [watch] = watched.watches._running.values()
-    watch.join(10)
+    watch.join(60)
     watched.see_to()
 
     assert not watch.is_alive()
@@ -287,7 +287,7 @@ def test_a_mailbox_that_was_disconnected_is_read_no_more(watched: Watched) -> No
     with watched.house.engine.begin() as connection:
         assert mailboxes.disconnect(connection, SENDER, datetime.now(UTC))
     watched.server.put(USER, answer(1))
-    watch.join(10)
+    watch.join(60)
 
     assert not watch.is_alive()
     assert [] == watched.kinds()

@@ -517,13 +517,13 @@ class Owner:
         )
 
     def _sync(self, file: int) -> None:
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         if self.fails:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fdatasync(file)
 
     def step(self) -> None:
-        self.posted.get(timeout=10)()
+        self.posted.get(timeout=60)()
 
 
 @pytest.fixture

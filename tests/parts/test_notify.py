@@ -426,7 +426,7 @@ async def test_the_loop_tells_by_itself_and_survives_a_store_that_does_not_answe
     running = asyncio.create_task(notifier.run(stop))
     it.house.write(a_hit(copy, 3600, THUNDERBIRD, HOME))
     await asyncio.to_thread(it.house.take_in)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await rang.wait()
     stop.set()
     await running

@@ -61,8 +61,8 @@ def line(stream: IO[str] | None, beginning: str) -> str:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process is dead (a zombie is) within ten seconds."""
-    deadline = monotonic() + 10
+    """Whether a process is dead (a zombie is) within a minute."""
+    deadline = monotonic() + 60
     stat = Path(f"/proc/{pid}/stat")
     while monotonic() < deadline:
         try:
@@ -84,7 +84,7 @@ def test_a_role_that_is_killed_is_started_again() -> None:
 
         assert first != second
         parent.terminate()
-        assert 0 == parent.wait(20)
+        assert 0 == parent.wait(60)
         assert gone(second)
 
 
@@ -100,7 +100,7 @@ def test_a_role_that_is_killed_again_and_again_never_stays_away_for_long() -> No
                 if len(pauses) == 6:
                     break
         parent.terminate()
-        parent.communicate(timeout=20)
+        parent.communicate(timeout=60)
 
     assert [0.05, 0.1, 0.2, 0.4, 0.4, 0.4] == pauses
 
@@ -114,7 +114,7 @@ def test_a_role_that_is_killed_before_it_was_ready_is_started_again() -> None:
 
         line(parent.stdout, "announced")
         parent.terminate()
-        assert 0 == parent.wait(20)
+        assert 0 == parent.wait(60)
 
 
 def test_no_role_outlives_a_parent_that_is_killed() -> None:
@@ -123,14 +123,14 @@ def test_no_role_outlives_a_parent_that_is_killed() -> None:
         line(parent.stdout, "announced")
 
         parent.kill()
-        parent.wait(20)
+        parent.wait(60)
 
         assert gone(role)
 
 
 def test_a_role_that_cannot_start_ends_everything_with_an_error() -> None:
     with start("broken") as parent:
-        assert 1 == parent.wait(20)
+        assert 1 == parent.wait(60)
 
 
 def test_a_role_that_is_ready_does_not_look_for_garbage_in_the_program_itself() -> None:

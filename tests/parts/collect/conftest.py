@@ -33,7 +33,7 @@ GIF = (
 )
 URL = "https://www.example.org/bread?q=ü b"
 LOCATION = "https://www.example.org/bread?q=%C3%BC%20b"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def until(true: Callable[[], bool]) -> bool:

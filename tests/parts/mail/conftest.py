@@ -30,7 +30,7 @@ from unsealed.store import people, proofs, sandbox, schema
 from unsealed.store.people import Role
 from unsealed.store.writer import Writer
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 ANN = "ann@example.org"
 HTML = (
     b"From: Ann <ann@example.org>\r\nTo: Bob <bob@x.example>\r\nSubject: hi\r\nMessage-ID: <1@example.org>\r\n"

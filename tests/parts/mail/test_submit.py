@@ -105,6 +105,7 @@ async def test_in_clear_signing_in_is_for_this_machine_only(
         ("AUTH PLAIN !!!", "501 5.5.2"),
         ("AUTH PLAIN AGFubg==", "501 5.5.2"),
         ("AUTH PLAIN =", "501 5.5.2"),
+        ("AUTH PLAIN Ym9zcwBhbm4AcHc=", "535 5.7.8"),  # ann, to act for boss
         ("AUTH CRAM-MD5", "504 5.5.4"),
         ("AUTH", "501 5.5.4"),
         ("AUTH PLAIN a b", "501 5.5.4"),
@@ -400,6 +401,16 @@ async def test_a_thousand_recipients_and_not_more(desk: Desk, ann: Any, rows: Ro
     assert len(rows(schema.copies)) == 3
 
 
+@pytest.mark.parametrize("domain", ["x..example", "x.example.", "a" * 64 + ".example", "-x.example", "x y"])
+async def test_a_recipient_at_no_domain_is_refused_at_once(desk: Desk, ann: Any, domain: str) -> None:
+    client = await signed_in(await desk(), ann)
+    await client.say("MAIL FROM:<ann@example.org>")
+
+    assert (await client.say(f"RCPT TO:<bob@{domain}>")).startswith("501 5.1.3 ")
+    for good in ("x_y.example", "localhost", "xn--bcher-kva.example", "[192.0.2.1]"):
+        assert await client.say(f"RCPT TO:<bob@{good}>") == "250 2.1.5 Ok"
+
+
 async def test_long_lines_are_taken_and_very_long_ones_refused(desk: Desk, ann: Any) -> None:
     client = await signed_in(await desk(), ann)
     await client.envelope()
@@ -440,8 +451,10 @@ async def test_a_silent_stranger_is_cut_off(desk: Desk) -> None:
 
 
 async def test_silence_within_the_data_is_cut_off_and_keeps_nothing(desk: Desk, ann: Any, rows: Rows) -> None:
-    client = await signed_in(await desk(Limits(timeout_s=0.2)), ann)
+    open_desk = await desk()
+    client = await signed_in(open_desk, ann)
     await client.envelope()
+    open_desk.server.limits = Limits(timeout_s=0.2)
     await client.send(HEAD + b"half")
 
     assert (await client.reply()).startswith("421 4.4.2 ")

@@ -26,7 +26,7 @@ def test_a_role_ends_by_itself_when_it_is_told_to(role: str, tmp_path: Path) -> 
     try:
         assert ready.poll(20)
         process.terminate()
-        process.join(20)
+        process.join(60)
     finally:
         process.kill()
         process.join()

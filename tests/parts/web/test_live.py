@@ -25,7 +25,7 @@ MARA = UserId(1)
 KEES = UserId(2)
 SEEDED = UserId(0x5E9D_0000_0000_0001)
 NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Listener:

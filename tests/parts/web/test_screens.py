@@ -94,7 +94,7 @@ def visit(
         )
         context.add_cookies([{"name": "unsealed", "value": cookie, "url": served.url}])
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
         page.goto(served.url + path)
