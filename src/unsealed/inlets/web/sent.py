@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,11 +14,12 @@ from starlette.routing import Route
 
 from unsealed.inlets.web import states, words
 from unsealed.inlets.web.message import tell
+from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
-from unsealed.model.message import from_public_id
+from unsealed.model.message import UserId, from_public_id
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import MessageRow, Page
@@ -78,22 +81,9 @@ async def page(request: Request) -> Response:
 def _listed(connection: Connection, user: UserId, where: Where, times: Times) -> Listed:
     search, tag, template = where.q[:SEARCH_LETTERS], where.tag[:SEARCH_LETTERS], _template(where)
     feed_at = feed.ends(connection)[1]
-    found = sent.listed(
-        connection,
-        user,
-        sort=where.sort,
-        search=search,
-        state=where.state,
-        tag=tag,
-        template=template,
-        after=where.after or None,
-        limit=ROWS,
-        now=times.now,
-    )
-    count: int | None = len(found.items)
-    if where.after or found.next:
-        state = where.state or (CopyState.OPENED if where.sort == "opened" else "")
-        count = sent.count(connection, user, search=search, state=state, tag=tag, template=template, now=times.now)
+    sought = sent.seek(connection, user, sort=where.sort, search=search, state=where.state, tag=tag, template=template)
+    found = sought.listed(after=where.after or None, limit=ROWS, now=times.now)
+    count = sought.count(now=times.now) if where.after or found.next else len(found.items)
     return Listed(
         page=found,
         count=count,
@@ -136,7 +126,7 @@ async def rows(request: Request) -> Response:
         request,
         "rows.html",
         rows=found,
-        speakers=shown.speakers,
+        speakers=speaking,
         where=Where(
             "/sent", **{name: getattr(where, name) for name in ("q", "state", "tag", "template", "sort", "after")}
         ),
