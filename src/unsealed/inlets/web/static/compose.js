@@ -193,11 +193,9 @@ const keepHere = () => {
 };
 /** What changes the draft on the server, one after the other, in the order in which it was wanted. */
 const inTurn = async (work) => {
-  while (under_way) await under_way;
+  while (under_way) await under_way.catch(() => {});
   under_way = work();
-  const done = await under_way;
-  under_way = null;
-  return done;
+  try { return await under_way; } finally { under_way = null; }
 };
 /** Keep the draft on the server; true when it has what stands here. */
 const save = ({ always = false } = {}) => {

@@ -8,13 +8,15 @@ globalThis.hand = (() => {
   let left = -LEAVING_MS;
   addEventListener("beforeunload", () => { left = performance.now(); });
   addEventListener("pageshow", () => { left = -LEAVING_MS; });
+  /** Whether somebody is on the way to another page. */
   const leaving = () => performance.now() - left < LEAVING_MS;
 
-  const holds = (part) => part.matches(":active") || part.querySelector("details.drop[open], dialog[open]") !== null;
+  /** Whether somebody presses in this part of the page, or has a menu of it open. */
+  const holds = (part) => part.isConnected && (part.matches(":active") || part.querySelector("details.drop[open], dialog[open]") !== null);
   let waiting = [];
   const look = () => { const all = waiting; waiting = []; for (const done of all) done(); };
   for (const name of LETTING_GO) addEventListener(name, () => setTimeout(look), true); // behind the click that it makes
-  /** Resolves when nobody presses in this part, and no menu of it is open. */
+  /** Resolves when nobody holds it any more. */
   const released = async (part) => { while (holds(part)) await new Promise((done) => { waiting.push(done); }); };
 
   // A form goes out once, however often its button is pressed before the answer comes.
