@@ -26,6 +26,8 @@ from unsealed.core.instrument import LEFT_REASONS, UNCHANGED_REASONS
 from unsealed.core.judge import RULES, RULES_VERSION
 
 REFERENCE = Path(__file__).parent / "reference"
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "unsealed"
+FLOORS = ("app", "inlets", "outlets", "flow", "core", "store", "model")  # from the top of the house to its ground
 
 SETTINGS_HEAD = """\
 # Settings
@@ -75,6 +77,15 @@ REASONS_HEAD = """\
 
 Nothing is decided without a reason on record.
 The codes are stable: they are shown by the API, and written by `unsealed instrument --report`.
+"""
+
+MODULES_HEAD = """\
+# Modules
+
+<!-- Made from the first sentence of each module by `make docs`. Change it there. -->
+
+The map of the house: every module, floor by floor from the top.
+What the floors are and who may import whom stands in the [architecture](../../ARCHITECTURE.md).
 """
 
 RULES_HEAD = """\
@@ -212,6 +223,29 @@ def _reasons(rule: Callable[..., object]) -> Iterator[str]:
         yield f"`{each}` {' or '.join(sorted(confidences))}".strip()
 
 
+def modules_page() -> str:
+    lines = [MODULES_HEAD]
+    for floor in FLOORS:
+        lines += [f"## {floor}", "", "| module | what it is for |", "|---|---|"]
+        for path in sorted((SOURCE / floor).rglob("*.py"), key=_named):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            if said and "migrations" not in path.parts:
+                lines.append(f"| `{_named(path)}` | {_cell(_sentence(said))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _named(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of the first paragraph."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.:!?]) (?=[A-Z])", paragraph)[0].rstrip(".:")
+
+
 def _codes(reasons: dict[str, str]) -> list[str]:
     return [
         "| code | in words |",
@@ -221,7 +255,12 @@ def _codes(reasons: dict[str, str]) -> list[str]:
     ]
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "reasons.md": reasons_page}
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "reasons.md": reasons_page,
+    "modules.md": modules_page,
+}
 
 
 def main() -> int:
