@@ -92,8 +92,8 @@ def program() -> Callable[[str], str]:
 def free_port() -> Callable[[], int]:
     """`free_port()` is a TCP port on 127.0.0.1 that nothing listens on, another one at each call.
 
-    Below the range from which the system serves outgoing connections, and from another place in each process, far from
-    those that began beside it, so that nobody takes the port between this call and its use, or while its server is away.
+    Below the range from which the system serves outgoing connections, and from another place in each process, far
+    from those that began beside it: nobody takes the port between this call and its use, or while its server is away.
     """
     ports = itertools.count(os.getpid() * 7_919)
 
