@@ -21,6 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from itertools import product
 from pathlib import Path
 from shutil import which
 from time import monotonic, sleep
@@ -386,6 +387,7 @@ SCREENS = (
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 MODES = {"": (WIDE, "light"), "-dark": (WIDE, "dark"), "-phone": (NARROW, "light")}
+UNDECIDED = frozenset({"tracking-first"})  # is asked once
 SHARP = frozenset({"sent", "message", "sandbox-copy", "compose"})  # stand large in documents
 
 # A quarter of what it takes as PNG.
@@ -427,13 +429,12 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
         page.fill("input[name=password]", PASSWORD)
         page.press("input[name=password]", "Enter")
         page.wait_for_url(f"{web}/activity")
-        prepare(page, web, links)
         signed_in = door.storage_state()
-        door.close()
-        for mode, (size, scheme) in MODES.items():
-            for screen in SCREENS:
-                if only and screen.name not in only:
-                    continue
+        wanted = [each for each in SCREENS if not only or each.name in only]
+
+        def photograph(screens: Sequence[Screen]) -> None:
+            for mode, screen in product(MODES, screens):
+                size, scheme = MODES[mode]
                 context = browser.new_context(
                     viewport=size,  # type: ignore[arg-type]  # a literal
                     color_scheme=scheme,  # type: ignore[arg-type]
@@ -453,6 +454,11 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
                 webp = base64.b64decode(press.evaluate(TO_WEBP, png))
                 (IMAGES / f"{screen.name}{mode}.webp").write_bytes(webp)
                 context.close()
+
+        photograph([each for each in wanted if each.name in UNDECIDED])
+        prepare(page, web, links)
+        door.close()
+        photograph([each for each in wanted if each.name not in UNDECIDED])
         browser.close()
     (IMAGES.parent / "screens.md").write_text(listed(), encoding="utf-8")
 

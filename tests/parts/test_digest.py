@@ -7,7 +7,7 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 
 from unsealed.app.languages import languages
@@ -80,6 +80,25 @@ def test_the_letter_is_in_the_language_of_who_reads_it(mail: Mail) -> None:
     [letter] = mail.letters()
     assert "Ihre E-Mails: 1 geöffnet" == message_from_string(letter, policy=default)["Subject"]
     assert "rob0@x.example hat sie geöffnet" in letter
+
+
+@pytest.mark.parametrize("words", ["=1|cmd <b>{{7*7}}\r\n.\r\nBcc: x@evil.example\x1b[2J\u202efdp.exe", "W" * 10_000])
+def test_hostile_words_stay_text_on_their_lines_in_the_letter(mail: Mail, words: str) -> None:
+    [copy] = mail.house.message()
+    with mail.engine.begin() as connection:
+        connection.execute(update(schema.copies).values(name=words))
+        connection.execute(update(schema.messages).values(subject=words))
+    mail.house.write(a_hit(copy, 3600))
+    mail.house.take_in()
+    decide(mail.engine, NOON + timedelta(hours=2))
+
+    assert 1 == mail.digests.write()
+    letter = message_from_string(mail.letters()[0], policy=default)
+    lines = letter.get_content().splitlines()
+    assert "text/plain" == letter.get_content_type()
+    assert "Bcc" not in letter
+    assert [] == [line for line in lines if not line.isprintable() or len(line) > 200 or line == "."]
+    assert [words[:14]] == [line[:14] for line in lines if line.startswith(words[:14])]
 
 
 def test_it_waits_for_the_users_own_hour(mail: Mail) -> None:

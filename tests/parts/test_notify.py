@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, update
-from tests.parts.house import CURL, HOME, KEYS, NOON, SENDER, THUNDERBIRD, House, a_hit
+from tests.parts.house import CURL, FIREFOX, HOME, KEYS, NOON, SENDER, THUNDERBIRD, House, a_hit
 from tests.parts.push_service import PushService, b64
 
 from unsealed.flow import notify, rejudge
@@ -383,6 +383,37 @@ async def test_a_notice_goes_through_a_real_push_service_and_the_browser_reads_i
 
         assert "rob0@x.example opened it" == service.shown()["title"]
         assert service.claims(public)
+
+
+HOSTILE = "=1+1|cmd <script>ran()</script>{{1337*1337}}\r\n.\r\nBcc: x@evil.example\x1b[2J\u202efdp.exe\u2066 @everyone"
+
+
+@pytest.mark.parametrize("words", [HOSTILE, "W" * 10_000, "\u0308" * 10_000])
+async def test_hostile_words_stay_text_on_one_line_wherever_a_notice_goes(it: Notices, words: str) -> None:
+    [copy] = it.house.message()
+    it.house.hide_link(copy, 0)
+    with it.engine.begin() as connection:
+        connection.execute(update(schema.copies).values(name=words))
+        connection.execute(update(schema.messages).values(subject=words))
+        connection.execute(update(schema.links).values(text=words, trap=False))
+    async with PushService() as service:
+        it.device(address=service.endpoint, key=b64(service.browser.key), auth=b64(service.browser.auth))
+        it.device(Channel.CHAT, "tgram://a/b")
+        it.push = WebPush(new_key()[1], origin="http://127.0.0.1", clock=lambda: it.now, private=True)  # type: ignore[assignment]
+        it.happen(copy, 3600)
+        await it.step()
+        it.happen(copy, 4000, agent=FIREFOX, link=0)
+        await it.step()
+        pushed = [service.shown(number) for number in range(len(service.pushed))]
+
+    chatted = [{"title": each.title, "body": each.body} for _, each in it.chat.rung]
+    assert 2 == len(pushed)
+    assert chatted == [{"title": each["title"], "body": each["body"]} for each in pushed]
+    for each in chatted:
+        lines = [each["title"], *each["body"].split("\n")]
+        assert 3 == len(lines)
+        assert all(line.isprintable() and len(line) < 200 for line in lines), lines
+        assert each["title"].startswith(words[:20])
 
 
 # --- a test, and the loop ---------------------------------------------------------------------------------------------

@@ -120,10 +120,10 @@ def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: La
         delivery = Delivery.DELAYED
     elif sums.queued:
         delivery = Delivery.QUEUED
-    elif sums.bounced == sums.copies:
+    elif sums.copies and sums.bounced == sums.copies:  # of what was pasted for "someone", no copy is anybody's own
         delivery = Delivery.BOUNCED
     else:
-        delivery = Delivery.SENT if sums.sent else Delivery.DELIVERED
+        delivery = Delivery.DELIVERED if sums.delivered and not sums.sent else Delivery.SENT
     return MessageRow(
         id=public_id(row.id),
         subject=row.subject,

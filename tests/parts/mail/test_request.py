@@ -28,10 +28,10 @@ from unsealed.inlets.api import sending
 from unsealed.inlets.guard import Guard
 from unsealed.inlets.web.trouble import HANDLERS, refuse
 from unsealed.model.errors import BadInput
-from unsealed.model.message import UserId
+from unsealed.model.message import Delivery, UserId
 from unsealed.model.policy import Level, LinkScope, Place, Rule, Scope, Switches
 from unsealed.model.template import Content
-from unsealed.store import proofs, schema, templates
+from unsealed.store import proofs, schema, templates, views
 from unsealed.store.engine import reading
 
 ANN = "ann@example.org"
@@ -260,8 +260,11 @@ def test_pasted_html_may_be_for_someone(engine: Engine, ann: Any, table: Desk, r
     with engine.begin() as connection:
         outgoing = request.paste(connection, ann.user, html=HTML, to=" ", subject="s", desk=table)
         request.keep_pasted(connection, send.plan(outgoing, tracking=tracking), table.now)
+    with reading(engine) as connection:
+        found = views.rows(connection, ann.user, [row["id"] for row in rows(schema.messages)])
 
     assert [("", True)] == [(row["address"], row["tracked"]) for row in rows(schema.copies)]
+    assert [Delivery.SENT] == [each.facts.delivery for each in found.values()]
     assert [] == rows(schema.contacts)
 
 

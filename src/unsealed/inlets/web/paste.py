@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from unsealed.flow import request as asking
 from unsealed.flow import send
+from unsealed.inlets.form import LARGE_BYTES_MAX
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.model.errors import BadInput, sentence
@@ -109,7 +110,7 @@ def _form(
     given = dict(wrong or {})
     for name in given.keys() - fields.keys():  # what no field stands for
         given["html"] = given.get("html") or given[name]
-    return render(request, "paste.html", status=status, wrong=given, typed=fields)
+    return render(request, "paste.html", status=status, wrong=given, typed=fields, most_bytes=LARGE_BYTES_MAX)
 
 
 routes = [Route("/paste", page, methods=["GET"]), Route("/paste", make, methods=["POST"])]

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from unsealed.core.template import KNOWN, as_html, prefill
 from unsealed.flow import templates
 from unsealed.inlets import body
+from unsealed.inlets.form import LARGE_BYTES_MAX
 from unsealed.inlets.web import letter
 from unsealed.inlets.web.page import language, render
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -398,6 +399,7 @@ def _always(texts: Texts) -> dict[str, object]:
         "known": [(name, texts.one(MEANING[name])) for name in KNOWN],
         "levels": [(level.name.lower(), texts.say(WORDS[level])) for level in OFFERED],
         "limits": {"name": templates.NAME_LETTERS, "subject": templates.SUBJECT_LETTERS},
+        "most_bytes": LARGE_BYTES_MAX,
     }
 
 

@@ -19,7 +19,7 @@
   const usable = (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true" && element.getClientRects().length > 0;
   // Where an action belongs, in words: the region it stands in.
   const group = (element) => {
-    if (element.closest(".rail")) return say("Go to");
+    if (element.closest(".rail .nav")) return say("Go to");
     const region = element.closest("nav[aria-label], form[aria-label], section[aria-label]")?.getAttribute("aria-label");
     return region || say("This page");
   };
@@ -27,20 +27,22 @@
   const gather = () => {
     const seen = new Set();
     const made = [];
-    const add = (name, where, run) => {
+    // What can be done here stands first, then other places, then the order and the filters of a list.
+    const add = (name, where, run, rank = 1) => {
       if (!name || name.length > 90 || seen.has(`${where}\n${name}`)) return;
       seen.add(`${where}\n${name}`);
-      made.push({ name, where, run });
+      made.push({ name, where, run, rank });
     };
     for (const element of document.querySelectorAll("#main a.button[href], #main button:not([role]), #main .tabs a[href], #main .drop .menu a[href], #main a.pick[href], .rail-foot button:not([data-palette-open])")) {
       const inMenu = element.closest("details.drop");
       if (element.closest(".rows > li, .line > li, [role=toolbar], .tools") || !(inMenu ? usable(inMenu) : usable(element))) continue;
-      add(named(element), group(element), () => { if (inMenu) inMenu.open = true; element.click(); });
+      const rank = element.closest("nav, .drop > .menu, .rail-foot") ? 2 : 0;
+      add(named(element), group(element), () => { if (inMenu) inMenu.open = true; element.click(); }, rank);
     }
     for (const input of document.querySelectorAll("#main input[type=search]")) if (usable(input)) add(input.closest("label")?.querySelector(".vh")?.textContent.trim() || say("Search"), say("This page"), () => input.focus());
     for (const link of document.querySelectorAll(".rail .nav a[href], .rail > a.button[href]")) add(named(link), say("Go to"), () => link.click());
     for (const [name, there] of [[say("All notices, settings"), "/settings/notifications"], [say("Tracking, settings"), "/settings/tracking"], [say("Where mail goes out, settings"), "/settings/sending"], [say("Mailbox, settings"), "/settings/mailbox"], [say("Addresses, settings"), "/settings/identities"], [say("Your devices, settings"), "/settings/devices"], [say("New template"), "/templates/new"], [say("Paste HTML, get tracked HTML"), "/paste"]]) add(name, say("Go to"), () => { location.href = there; });
-    return made;
+    return made.sort((one, other) => one.rank - other.rank);
   };
 
   // Every word that was typed begins a word of the name; names that begin with it stand first.
