@@ -65,6 +65,8 @@ class Line:
         with suppress(OSError, asyncio.IncompleteReadError), closing(back):
             head = (await browser.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, url, version = head.partition("\r\n")[0].split(" ")
+            if method == "CONNECT":  # a browser calls home
+                return
             fields = [line for line in head.split("\r\n")[1:] if line]
             size = next((int(line.split(":")[1]) for line in fields if line.lower().startswith("content-length:")), 0)
             body = await browser.readexactly(size)
