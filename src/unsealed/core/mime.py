@@ -23,8 +23,8 @@ from urllib.parse import unquote_to_bytes
 from unsealed.model.errors import Untouchable
 
 MESSAGE_BYTES = 25 * 10**6
-PARTS = 100
-LEVELS = 20
+PARTS = 100  # inside the message, which is none itself
+LEVELS = 20  # of multiparts, one inside the other
 HEADER_BYTES = 100_000
 ADDRESSES = 1_000
 RECEIVED = 30  # more hops than this are a loop; a loop must not grow at each round
@@ -88,7 +88,7 @@ def split(raw: bytes) -> Part:
     if _CR_DASHES.search(raw):  # in half the time of `in`, where every line has a CR
         # Some readers end a line at a lone CR and would see a delimiter here that others do not.
         raise Untouchable("broken-structure")
-    return _part(raw, 0, len(raw), "text/plain", (), [0])
+    return _part(raw, 0, len(raw), "text/plain", (), [-1])
 
 
 def head(raw: bytes) -> tuple[Field, ...]:
@@ -209,7 +209,7 @@ def _children(
     ambiguous = any(boundary in (outer, outer + "--") or boundary + "--" == outer for outer in boundaries)
     if not boundary or "boundary" in conflicts or ambiguous:
         raise Untouchable("broken-structure")
-    if len(boundaries) + 1 >= LEVELS:
+    if len(boundaries) >= LEVELS:
         raise Untouchable("too-deep")
     delimiter = re.compile(rb"\n--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*+\r?(?=\n|\Z)")
     default = "message/rfc822" if kind == "multipart/digest" else "text/plain"

@@ -329,10 +329,10 @@ def nested(levels: int) -> bytes:
 
 
 def test_limits_are_what_they_say() -> None:
-    assert refused(mixed(*[html()] * 100).encode()) == "too-many-parts"
-    assert len(split(mixed(*[html()] * 99).encode()).children) == 99
-    assert refused(nested(20)) == "too-deep"
-    assert shown(nested(19)) == ["x"]
+    assert refused(mixed(*[html()] * 101).encode()) == "too-many-parts"
+    assert len(split(mixed(*[html()] * 100).encode()).children) == 100
+    assert refused(nested(21)) == "too-deep"
+    assert shown(nested(20)) == ["x"]
     assert refused(b"A: " + b"b" * 100_000 + b"\r\n\r\n") == "header-too-large"
     assert refused(b"A: b\r\n" * 20_000 + b"\r\n") == "header-too-large"
     assert split(b"A: " + b"b" * 99_000 + b"\r\n\r\n").body == 99_007
