@@ -4,7 +4,8 @@ Every message is hit once in each round, first its pixel, then its links, so tha
 belongs to one hit. In the last round another message is asked for all the time, as many times a second as all of them
 together. Browsers are streams of server-sent events of a signed-in session.
 
-A notice is there when the page has asked for what is new and was answered, as its script does when the stream says so.
+A notice is there when the stream brought it, or where the stream does not say it in words, when the page has asked for
+what is new and was answered, as its script does.
 Many pages are open meanwhile, and as many hits a second come in as above, all for one message; of those that are hit
 beside it, one after the other, each is a notice.
 """
@@ -90,7 +91,7 @@ class Browser:
 
 
 class Page:
-    """One open page: asks for notices when it hears that there are some."""
+    """One open page: keeps the notices that it hears of, and asks for those that the stream does not say in words."""
 
     def __init__(self, port: int, cookie: str) -> None:
         self.ready = asyncio.Event()
@@ -106,7 +107,8 @@ class Page:
                 if line.startswith(b"event: ready"):
                     self.ready.set()
                 elif line.startswith(b"data:") and b'"notice"' in line:
-                    self._news.set()
+                    said = json.loads(line.removeprefix(b"data:"))
+                    self._keep(said["notices"]) if "notices" in said else self._news.set()
         finally:
             asking.cancel()
             writer.close()
@@ -120,9 +122,12 @@ class Page:
             answer = json.loads((await reader.read()).partition(b"\r\n\r\n")[2])
             writer.close()
             since = answer["at"]
-            for each in answer["notices"]:
-                self.told.setdefault(each["key"], perf_counter())
-            self._came.set()
+            self._keep(answer["notices"])
+
+    def _keep(self, notices: list[dict[str, str]]) -> None:
+        for each in notices:
+            self.told.setdefault(each["key"], perf_counter())
+        self._came.set()
 
     async def holds(self, count: int) -> None:
         """Wait until so many notices came."""

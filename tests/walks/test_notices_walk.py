@@ -194,6 +194,21 @@ def test_of_several_pages_one_shows_the_card(post: Post) -> None:
     post.end()
 
 
+def test_a_card_comes_with_the_stream_and_asks_for_nothing(post: Post) -> None:
+    asked: list[str] = []
+    post.page.on("request", lambda request: asked.append(request.url) if "/notices/new" in request.url else None)
+    pixel = post.send("Words at once")
+    with post.page.expect_response(lambda answer: "/notices/new" in answer.url):
+        post.listen()
+    asked.clear()
+
+    post.open(pixel)
+    post.page.locator(".toast", has_text="Words at once").wait_for()
+
+    assert [] == asked
+    post.end()
+
+
 def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post: Post) -> None:
     post.send("Pushed")
     page = post.page

@@ -1,4 +1,4 @@
-"""What the parent holds while it serves: its data folder, and every socket that listens."""
+"""What the parent holds while it serves: its data folder, every socket that listens, the bells between the roles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from unsealed.app.bells import Bells
 from unsealed.app.config import Settings
 from unsealed.app.config_values import Listen
 from unsealed.app.wire import COLLECTOR_SOCKET
@@ -24,7 +25,7 @@ UNIX_PATH_BYTES = 100  # the system takes 107
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sockets:
-    """Every socket that listens; opened once by the parent."""
+    """Every socket that listens, and the bells; opened once by the parent."""
 
     web: socket.socket
     track: socket.socket
@@ -32,6 +33,7 @@ class Sockets:
     private_path: Path
     smtp: socket.socket
     smtp_tls: socket.socket | None
+    bells: Bells
 
 
 @contextlib.contextmanager
@@ -78,6 +80,7 @@ def listening(settings: Settings) -> Iterator[Sockets]:
     private_path.chmod(0o600)
     private.listen(128)
     opened = [private]
+    bells = Bells()
     try:
         for key, address in (
             ("web.listen", settings.web.listen),
@@ -94,8 +97,10 @@ def listening(settings: Settings) -> Iterator[Sockets]:
             private_path=private_path,
             smtp=opened[3],
             smtp_tls=opened[4] if len(opened) > 4 else None,
+            bells=bells,
         )
     finally:
+        bells.close()
         for each in opened:
             each.close()
         private_path.unlink(missing_ok=True)

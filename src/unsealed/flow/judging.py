@@ -54,7 +54,7 @@ from unsealed.store.schema import marks as all_marks
 MESSAGES_AT_ONCE = 1_000  # judged in one transaction
 HITS_AT_ONCE = 10_000  # judged in one transaction
 HISTORY_AT_ONCE = 2_000  # hits of the past judged in one transaction: what is new waits for it
-HOT_HITS = 2_000  # a message with more is judged apart from others, so that they do not wait for it
+HOT_HITS = 500  # a message with more is judged apart from others, so that they do not wait for it
 REJUDGED = "rejudged"  # in the feed: pages show what is now, and nobody is told
 
 Locate: TypeAlias = Callable[[str], Located]

@@ -44,7 +44,7 @@ from unsealed.store.writer import Writer
 TELL = "tell"  # kind of job: hand tellings.id over
 NOTICE = "notice"  # in the feed: open pages ask for what is new
 AT_ONCE = 500  # decided in one transaction
-LOOK_S = 0.05  # between two looks for what others wrote; a notice is promised in a quarter of a second
+LOOK_S = 1.0  # between two looks for what nobody called for: jobs that are due, and causes that a command wrote
 LEASE = timedelta(minutes=5)
 RINGING = 10  # at a time
 AGAIN = timedelta(seconds=15)  # doubled with each try
@@ -343,10 +343,15 @@ class Notifier:
         self._owner = owner
         self._look_s = look_s
         self._reclaimed = False
+        self._called = asyncio.Event()
+
+    def look(self) -> None:
+        """There is something to decide on."""
+        self._called.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until `stop` is set."""
-        await rounds("notices", self._round, stop, every_s=self._look_s)
+        await rounds("notices", self._round, stop, every_s=self._look_s, called=self._called)
 
     async def _round(self) -> int:
         if not self._reclaimed:

@@ -265,6 +265,7 @@ class FeedRow:
     message: str
     copy: str | None
     what: str  # "accepted", "delivery", or a Finding
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

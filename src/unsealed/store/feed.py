@@ -14,7 +14,8 @@ from sqlalchemy import Connection, delete, func, select
 
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.view import FeedRow
-from unsealed.store import schema
+from unsealed.store import news, schema
+from unsealed.store.news import News
 
 GONE = "gone"  # the message was taken back, and is nowhere any more
 FEED_LOCK = 0x556E7365616C  # "Unseal": the advisory lock of all writers of the feed, on PostgreSQL only
@@ -47,6 +48,7 @@ def add_feed(connection: Connection, rows: Sequence[Change]) -> None:
             for row in rows
         ],
     )
+    news.note(connection, News.FEED)
 
 
 def after(connection: Connection, id: int, *, user: UserId | None = None, limit: int = 1000) -> list[FeedRow]:
@@ -61,6 +63,7 @@ def after(connection: Connection, id: int, *, user: UserId | None = None, limit:
             message=public_id(row.message_id),
             copy=None if row.copy_id is None else public_id(row.copy_id),
             what=row.what,
+            at=row.at,
         )
         for row in connection.execute(query)
     ]

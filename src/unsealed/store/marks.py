@@ -28,7 +28,9 @@ from sqlalchemy import (
 )
 
 from unsealed.model.message import CopyId, MessageId
+from unsealed.store import news
 from unsealed.store.engine import insert
+from unsealed.store.news import News
 from unsealed.store.schema import Moment, copies, hits, marks, messages
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # later than any hit
@@ -127,6 +129,7 @@ def advance(connection: Connection, done: Mark, since: datetime) -> None:
 def set_apart(connection: Connection, ids: Sequence[MessageId]) -> None:
     """Leave marked messages to whoever judges hot ones."""
     connection.execute(update(marks).where(marks.c.message_id.in_(ids)).values(hot=True))
+    news.note(connection, News.HOT)
 
 
 def any_apart(connection: Connection) -> bool:

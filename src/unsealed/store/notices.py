@@ -52,8 +52,9 @@ from unsealed.model.notice import (
     Silence,
     Wants,
 )
-from unsealed.store import preferences, schema
+from unsealed.store import news, preferences, schema
 from unsealed.store.engine import insert
+from unsealed.store.news import News
 from unsealed.store.schema import copies, messages, notices, silences
 
 KEY = "notices"  # of what a user wants, among the preferences
@@ -92,6 +93,7 @@ def hear(connection: Connection, heard: Sequence[Heard]) -> None:
     ]
     statement = insert(notices, connection.dialect)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["cause", "cause_id"]), rows)
+    news.note(connection, News.NOTICES)
 
 
 def caused(connection: Connection, cause: str, cause_id: int) -> NoticeId:
@@ -110,6 +112,7 @@ def take_back(connection: Connection, hits: Sequence[int]) -> None:
     connection.execute(
         update(notices).where(n.cause == "hit", n.cause_id.in_(hits), live).values(state=moved)
     )  # what nobody was told of keeps its reason
+    news.note(connection, News.NOTICES)
 
 
 # --- to be decided ----------------------------------------------------------------------------------------------------
@@ -480,13 +483,17 @@ def is_decided(connection: Connection, user: UserId, notice: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def for_page(connection: Connection, user: UserId, since: datetime, limit: int = 20) -> list[Waiting]:
-    """What an open page should show: told since then, or taken back; the earliest first."""
+def for_page(
+    connection: Connection, user: UserId, since: datetime, until: datetime | None = None, limit: int = 20
+) -> list[Waiting]:
+    """What an open page should show: told since then, or taken back, up to and with `until`; the earliest first."""
     n = notices.c
     on_page = or_(n.channels.like("%page%"), n.channels.like("%system%"))
     query = _with_facts().where(
         n.user_id == user, n.decided_at > since, n.state.in_((State.TOLD, State.BACK)), n.channels != "", on_page
     )
+    if until is not None:
+        query = query.where(n.decided_at <= until)
     found = _read(connection, query.order_by(n.id.desc()).limit(limit))
     return sorted(found, key=lambda each: each.id)
 

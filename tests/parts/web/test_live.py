@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from time import monotonic, sleep
 from typing import Any
@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import Engine, delete
 from starlette.applications import Starlette
 
-from unsealed.inlets.web.live import STREAMS_PER_USER, Live, together
+from unsealed.flow import notify
+from unsealed.inlets.web.live import STREAMS_PER_USER, Kept, Live, together
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
+from unsealed.model.texts import ENGLISH, Texts
 from unsealed.model.view import FeedRow
 from unsealed.store import proofs, schema
 from unsealed.store.feed import Change, add_feed
@@ -166,7 +168,7 @@ async def test_an_id_from_before_the_feed_began_anew_makes_the_browser_load_anew
 
 def test_changes_of_one_message_and_kind_go_as_one() -> None:
     rows = [
-        FeedRow(id=number, user=1, message=message, copy=None, what=what)
+        Kept(FeedRow(id=number, user=1, message=message, copy=None, what=what, at=NOW))
         for number, message, what in [
             (1, "a", "human_open"),
             (2, "b", "scanner"),
@@ -175,7 +177,18 @@ def test_changes_of_one_message_and_kind_go_as_one() -> None:
         ]
     ]
 
-    assert [row.id for row in together(rows)] == [2, 3, 4]
+    assert [each.row.id for each in together(rows)] == [2, 3, 4]
+
+
+async def test_who_is_called_looks_at_once(engine: Engine, listen: Callable[..., Listener]) -> None:
+    live = Live(engine, poll_s=3600)
+    it = listen(live)
+    await it.next()
+    for number in range(1, 4):
+        happen(engine, number)
+        live.look()
+
+        assert (await it.next())[1]["message"] == public_id(number)
 
 
 async def test_the_poller_rests_while_nobody_listens(engine: Engine, listen: Callable[..., Listener]) -> None:
@@ -218,6 +231,87 @@ async def test_one_user_cannot_take_all_streams(engine: Engine, listen: Callable
 
     assert not live.has_room(MARA)
     assert live.has_room(KEES)
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def tell(engine: Engine, number: int, user: UserId = MARA, at: datetime = NOW) -> None:
+    """A notice, told at that time."""
+    with engine.begin() as connection:
+        notify.send_test(connection, user, number, at)
+    notify.decide(engine, at)
+
+
+def sign_in(engine: Engine, user: UserId = MARA) -> str:
+    """A session's hash."""
+    with engine.begin() as connection:
+        cookie, _ = proofs.new_session(connection, user, "127.0.0.1", "test", NOW)
+        session = proofs.session(connection, cookie, NOW)
+    assert session is not None
+    return session.hash
+
+
+async def test_a_notice_comes_in_words_so_that_the_page_need_not_ask(engine: Engine, mail: object) -> None:
+    live, german = Live(engine), Texts(code="de", one=lambda each: "Ein Versuch" if each == "A test" else each)
+    session = sign_in(engine, SEEDED)
+    streams = [Listener(live.stream(SEEDED, None, session=session, texts=texts)) for texts in (ENGLISH, german)]
+    for stream in streams:
+        await stream.next()
+
+    tell(engine, 1, SEEDED)
+
+    said = [(await stream.next())[1] for stream in streams]
+    assert [["A test"], ["Ein Versuch"]] == [[each["title"] for each in it["notices"]] for it in said]
+    assert 1 == len({it["notices"][0]["key"] for it in said})
+    for stream in streams:
+        await stream.close()
+
+
+async def test_notices_that_are_told_one_after_the_other_all_come(engine: Engine, mail: object) -> None:
+    live = Live(engine, poll_s=3600)
+    stream = Listener(live.stream(SEEDED, None, session=sign_in(engine, SEEDED)))
+    await stream.next()
+    for number in range(3):
+        tell(engine, number, SEEDED, NOW + timedelta(seconds=number))
+    live.look()
+
+    said = [(await stream.next())[1]["notices"] for _ in range(3)]
+
+    assert [1, 1, 1] == [len(each) for each in said]
+    assert 3 == len({each[0]["key"] for each in said})
+    await stream.close()
+
+
+async def test_of_what_happened_before_the_stream_the_page_asks_itself(
+    engine: Engine, mail: object, listen: Callable[..., Listener]
+) -> None:
+    live = Live(engine)
+    first = listen(live, SEEDED)
+    await first.next()
+    tell(engine, 1, SEEDED)
+    with pytest.raises(StopAsyncIteration):
+        await first.next()  # in no session: see below
+
+    again = Listener(live.stream(SEEDED, int(first.last), session=sign_in(engine, SEEDED)))
+
+    assert "ready" == (await again.next())[0]
+    event, said = await again.next()
+    assert ("change", "notice", None) == (event, said["what"], said.get("notices"))
+    await again.close()
+
+
+async def test_a_browser_that_was_signed_out_hears_no_words(engine: Engine, mail: object) -> None:
+    live, session = Live(engine), sign_in(engine, SEEDED)
+    stream = Listener(live.stream(SEEDED, None, session=session))
+    await stream.next()
+    with engine.begin() as connection:
+        connection.execute(delete(schema.sessions).where(schema.sessions.c.hash == session))
+
+    tell(engine, 1, SEEDED)
+
+    with pytest.raises(StopAsyncIteration):
+        await stream.next()
 
 
 def read_until(answer: HTTPResponse, wanted: bytes) -> list[bytes]:

@@ -43,3 +43,39 @@ async def test_a_pause_ends_when_the_process_is_to_stop() -> None:
         await looked.wait()
         stop.set()
         await walking
+
+
+async def test_who_is_called_looks_at_once_also_when_that_was_meanwhile() -> None:
+    stop, called, twice, looked = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def work() -> int:
+        looked.append("looked")
+        {1: called, 2: twice, 3: stop}[len(looked)].set()
+        return 0
+
+    walking = asyncio.create_task(rounds("test", work, stop, every_s=3600, called=called))
+    async with asyncio.timeout(20):
+        await twice.wait()
+        called.set()
+        await walking
+
+    assert 3 == len(looked)
+
+
+async def test_a_fault_is_not_tried_again_and_again_for_being_called() -> None:
+    stop, called, looked = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def work() -> int:
+        looked.append("looked")
+        called.set()
+        raise OSError("away")
+
+    walking = asyncio.create_task(rounds("test", work, stop, every_s=3600, called=called))
+    async with asyncio.timeout(20):
+        await called.wait()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        stop.set()
+        await walking
+
+    assert ["looked"] == looked

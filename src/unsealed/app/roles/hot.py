@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import sleep
-
 import structlog
 
 from unsealed.app.config import Settings
@@ -13,18 +11,20 @@ from unsealed.app.wire import now, places
 from unsealed.core.agent import read_agent
 from unsealed.flow.judging import Judge
 from unsealed.store.engine import connect
+from unsealed.store.news import News
 
 log = structlog.get_logger()
 
-HOT_IDLE_S = 0.2  # between two looks whether a message became hot
+HOT_IDLE_S = 0.2  # between two looks whether a message became hot, when nobody rings
 
 
-def run(settings: Settings, _: Sockets, ready: Ready) -> None:
+def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
     stop = until_sigterm()
     read_agent("Mozilla/5.0 (X11; Linux)")
-    known = places(settings)
-    judge = Judge(connect(settings.store_url), clock=now, locate=known.look_up)
+    engine, known = connect(settings.store_url), places(settings)
+    sockets.bells.ring_for(engine)
+    judge = Judge(engine, clock=now, locate=known.look_up)
     ready()
     while not stop():
         try:
@@ -34,4 +34,4 @@ def run(settings: Settings, _: Sockets, ready: Ready) -> None:
             worked = 0
             log.warning("hot.store_away", error=type(error).__name__, again_in_s=HOT_IDLE_S)
         if not worked:
-            sleep(HOT_IDLE_S)
+            sockets.bells.wait(News.HOT, HOT_IDLE_S)

@@ -35,11 +35,12 @@ BARE_EVERY_S = 60.0
 JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its neighbours or the delivery any more
 
 
-def run(settings: Settings, _: Sockets, ready: Ready) -> None:
+def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
     stop = until_sigterm()
     read_agent("Mozilla/5.0 (X11; Linux)")  # its tables take 0.2 s to load: not while the first reader's event waits
     engine, known = connect(settings.store_url), places(settings)
+    sockets.bells.ring_for(engine)
     ingest = Ingest(
         engine,
         keys=LiveKeys(settings.data),

@@ -32,6 +32,7 @@ from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.outlets.webpush import WebPush
 from unsealed.store import sandbox
 from unsealed.store.engine import connect
+from unsealed.store.news import News
 from unsealed.store.writer import Writer
 
 OWN_PATIENCE_S = 60.0  # with next hops that people choose: others wait for room meanwhile
@@ -46,6 +47,7 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     engine, keys = connect(settings.store_url), LiveKeys(settings.data)
+    sockets.bells.ring_for(engine)
     writer = Writer(engine)
     outlet = _outlet(settings, writer)
     routes = Routes(engine, keys=keys, usual=outlet, dial=_dial(settings), private_hosts=settings.people.private_hosts)
@@ -84,6 +86,7 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         tls=certificate(settings),
         limits=Limits(message_bytes=settings.smtp.max_size),
     )
+    sockets.bells.listen(News.NOTICES, notifier.look)
     await server.start(plain=[sockets.smtp], implicit=[sockets.smtp_tls] if sockets.smtp_tls else [])
     ready()
     try:

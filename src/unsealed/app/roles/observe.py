@@ -24,10 +24,11 @@ log = structlog.get_logger()
 OBSERVE_LOOK_S = 2.0  # between two looks for mailboxes that were connected or disconnected
 
 
-def run(settings: Settings, _: Sockets, ready: Ready) -> None:
+def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
     stop = until_sigterm()
     engine = connect(settings.store_url)
+    sockets.bells.ring_for(engine)
     watches: Watches | None = None
     ready()
     while not stop():

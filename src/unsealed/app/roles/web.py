@@ -35,9 +35,12 @@ from unsealed.model.view import DataFileRow
 from unsealed.outlets import chat, post
 from unsealed.outlets.smtp import try_out
 from unsealed.store.engine import connect
+from unsealed.store.news import News
 
 CONNECTIONS = 4_000  # at a time: of live pages, and those that browsers keep open between two pages
 OWN_FILES = 200  # for the store and what else is open
+# Who writes to an SQLite store rings, but for commands; to PostgreSQL the roles of other machines write as well.
+FEED_LOOK_S = {"sqlite": 1.0, "postgresql": 0.05}
 TRY_OUT_S = 30.0  # for a test, while somebody looks at the page
 
 
@@ -65,6 +68,7 @@ async def _serve(app: Starlette, sockets: Sockets, ready: Ready) -> None:
         halt()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    sockets.bells.listen(News.FEED, app.state.live.look)
     ready()
     await server.serve()
 
@@ -90,6 +94,7 @@ class _Inherited(Server):
 
 def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
     engine, keys, known = connect(settings.store_url), LiveKeys(settings.data), places(settings)
+    sockets.bells.ring_for(engine)
     trust = trust_for_people(settings)
 
     async def try_upstream(upstream: Upstream, tokens: RefreshTokens, parcel: Parcel) -> Attempt:
@@ -114,6 +119,7 @@ def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
         engine=engine,
         keys=keys,
         clock=now,
+        feed_look_s=FEED_LOOK_S[engine.dialect.name],
         origin=settings.web_url,
         tracking_url=settings.track_url,
         collector_socket=sockets.private_path,

@@ -88,6 +88,6 @@ def build(around: Surroundings) -> Starlette:
     )
     app.router.redirect_slashes = False  # Starlette would put the Host header into the address
     app.state.surroundings = around
-    app.state.live = live.Live(around.engine)
+    app.state.live = live.Live(around.engine, poll_s=around.feed_look_s)
     app.state.tries = sending.Tries()
     return app

@@ -5,7 +5,10 @@ Promises that a stream gives every change of its user behind the id it started f
 rows no longer hold is read from the table again. Where the table itself has been trimmed, the browser is told to load
 the page anew ("reset"). Changes of one message and kind that come together are sent as one.
 
-An event: `id` = feed id, `event: change`, `data: {"message", "copy", "what"}`. The first event is `ready`.
+An event: `id` = feed id, `event: change`, `data: {"message", "copy", "what"}`. The first event is `ready`. That of a
+notice also has "at" and "notices", as `/notices/new` answers, so that a card needs no question of its own; when they
+are left out, as for what happened before the stream began, the page asks. Words go to no browser that was signed out
+meanwhile: its stream ends.
 """
 
 from __future__ import annotations
@@ -13,28 +16,35 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import takewhile
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from unsealed.flow.notify import NOTICE
+from unsealed.inlets.web import cards
+from unsealed.inlets.web.cards import Cards
+from unsealed.inlets.web.page import language
 from unsealed.inlets.web.surroundings import person
 from unsealed.model.message import UserId
+from unsealed.model.texts import ENGLISH, Texts
 from unsealed.model.view import FeedRow
-from unsealed.store import feed
+from unsealed.store import feed, proofs
 from unsealed.store.engine import reading
 
-POLL_S = 0.05
+GAP_S = 0.02  # between two looks at least, however often somebody calls: what comes together goes together
 REST_S = 1.0  # after the store failed to answer
+CARDS_AT_ONCE = 20  # lines of notices that are asked for with the feed; the pages of further ones ask themselves
 KEPT = 5_000  # rows for all streams together
 READ_AT_ONCE = 1_000
 PING_S = 15
@@ -48,14 +58,26 @@ Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
 
 
-class Live:
-    """The poller and its listeners; one per web process."""
+class Kept(NamedTuple):
+    """A line of the feed, and what it says when it is one of notices."""
 
-    def __init__(self, engine: Engine, *, poll_s: float = POLL_S, life_s: float = LIFE_S, kept: int = KEPT) -> None:
+    row: FeedRow
+    cards: Cards | None = None
+    readers: frozenset[str] = frozenset()  # hashes of the sessions whose browsers may read them
+
+
+class Live:
+    """The poller and its listeners; one per web process.
+
+    poll_s: between two looks at the feed when nobody called `look`.
+    """
+
+    def __init__(self, engine: Engine, *, poll_s: float = 0.05, life_s: float = LIFE_S, kept: int = KEPT) -> None:
         self._engine = engine
         self._poll_s = poll_s
         self._life_s = life_s
-        self._rows: deque[FeedRow] = deque(maxlen=kept)
+        self._called = asyncio.Event()
+        self._rows: deque[Kept] = deque(maxlen=kept)
         self._from = 0  # the kept rows are all there are between this id and `_last`
         self._last = 0
         self._started = asyncio.Event()
@@ -63,6 +85,10 @@ class Live:
         self._poller: asyncio.Task[None] | None = None
         self._own_thread = CapacityLimiter(1)
         self._closed = False
+
+    def look(self) -> None:
+        """There is something new in the feed."""
+        self._called.set()
 
     def close(self) -> None:
         """End all streams: the server is about to stop, and waits for them. Browsers come back by themselves."""
@@ -79,8 +105,13 @@ class Live:
         mine = sum(each == user for each in self._bells.values())
         return not self._closed and len(self._bells) < STREAMS and mine < STREAMS_PER_USER
 
-    async def stream(self, user: UserId, after: int | None) -> AsyncIterator[ServerSentEvent]:
-        """Changes of the user behind the id `after` (None: from now on), until the stream's life ends."""
+    async def stream(
+        self, user: UserId, after: int | None, *, session: str = "", texts: Texts = ENGLISH
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Changes of the user behind the id `after` (None: from now on), until the stream's life or its session ends.
+
+        session: hash of the one in which the stream was asked for.
+        """
         bell = asyncio.Event()
         self._bells[bell] = user
         loop = asyncio.get_running_loop()
@@ -89,6 +120,7 @@ class Live:
             await self._polling()
             if after is None:
                 after = self._last
+            begun = self._last
             yield ServerSentEvent(event="ready", id=str(after), data="{}", retry=RETRY_MS)
             while not self._closed and (left := ends_at - loop.time()) > 0:
                 bell.clear()
@@ -98,8 +130,11 @@ class Live:
                     rows, end, complete = await self._read(after, user)
                     if not complete:
                         yield ServerSentEvent(event="reset", id=str(end), data="{}")
-                for row in together(rows):
-                    yield _event(row)
+                for kept in together(rows):
+                    told = kept.cards if kept.row.id > begun else None
+                    if told is not None and session not in kept.readers:
+                        return
+                    yield _event(kept.row, told, texts)
                 after = end
                 if after >= self._last:
                     with suppress(TimeoutError):
@@ -124,7 +159,9 @@ class Live:
                     self._rows.clear()
                     self._from = self._last
                     self._started.set()
-                found, last = await self._ask(lambda: self._behind(self._last))
+                self._called.clear()
+                listening = frozenset(self._bells.values())
+                found, last = await self._ask(partial(self._behind, self._last, listening))
             except SQLAlchemyError as error:
                 log.warning("feed.unread", error=type(error).__name__)
                 await asyncio.sleep(REST_S)
@@ -136,38 +173,40 @@ class Live:
             if found:
                 self._keep(found)
                 self._ring(found)
-            await asyncio.sleep(self._poll_s)
+            await asyncio.sleep(min(GAP_S, self._poll_s))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._called.wait(), self._poll_s)
 
-    def _keep(self, found: list[FeedRow]) -> None:
-        for row in found:
+    def _keep(self, found: list[Kept]) -> None:
+        for each in found:
             if len(self._rows) == self._rows.maxlen:
-                self._from = self._rows[0].id
-            self._rows.append(row)
-        self._last = found[-1].id
+                self._from = self._rows[0].row.id
+            self._rows.append(each)
+        self._last = found[-1].row.id
 
-    def _ring(self, found: list[FeedRow]) -> None:
-        users = {row.user for row in found}
+    def _ring(self, found: list[Kept]) -> None:
+        users = {each.row.user for each in found}
         for bell, user in self._bells.items():
             if user in users:
                 bell.set()
 
-    def _kept_since(self, after: int, user: UserId) -> list[FeedRow] | None:
+    def _kept_since(self, after: int, user: UserId) -> list[Kept] | None:
         """Rows behind `after` from what is kept; None when that does not reach back so far (or not so far ahead)."""
         if not self._from <= after <= self._last:
             return None
-        news = list(takewhile(lambda row: row.id > after, reversed(self._rows)))
-        return [row for row in reversed(news) if row.user == user]
+        news = list(takewhile(lambda each: each.row.id > after, reversed(self._rows)))
+        return [each for each in reversed(news) if each.row.user == user]
 
-    async def _read(self, after: int, user: UserId) -> tuple[list[FeedRow], int, bool]:
+    async def _read(self, after: int, user: UserId) -> tuple[list[Kept], int, bool]:
         """From the table: rows behind `after`, up to which id they are all, and whether none in between is lost."""
 
-        def ask() -> tuple[list[FeedRow], int, bool]:
+        def ask() -> tuple[list[Kept], int, bool]:
             with reading(self._engine) as connection:
                 first, last = feed.ends(connection)
                 if after > last or after < first - 1:
                     return [], last, False
                 rows = feed.after(connection, after, user=user, limit=READ_AT_ONCE)
-            return rows, rows[-1].id if len(rows) == READ_AT_ONCE else last, True
+            return [Kept(row) for row in rows], rows[-1].id if len(rows) == READ_AT_ONCE else last, True
 
         return await to_thread.run_sync(ask)
 
@@ -178,32 +217,44 @@ class Live:
         with reading(self._engine) as connection:
             return feed.ends(connection)
 
-    def _behind(self, after: int) -> tuple[list[FeedRow], int]:
+    def _behind(self, after: int, listening: Container[UserId]) -> tuple[list[Kept], int]:
         with reading(self._engine) as connection:
             found = feed.after(connection, after, limit=READ_AT_ONCE)
-            return found, found[-1].id if found else feed.ends(connection)[1]
+            last = found[-1].id if found else feed.ends(connection)[1]
+            told = [row for row in found if row.what == NOTICE and row.user in listening][:CARDS_AT_ONCE]
+            said = {row.id: _kept(connection, row) for row in told}
+            return [said.get(row.id) or Kept(row) for row in found], last
 
 
-def together(rows: Iterable[FeedRow]) -> list[FeedRow]:
-    """One row for each message and kind, the newest, in the order of ids."""
-    newest = {(row.message, row.what): row for row in rows}
-    return sorted(newest.values(), key=lambda row: row.id)
+def _kept(connection: Connection, row: FeedRow) -> Kept:
+    user = UserId(row.user)
+    readers = frozenset(each.hash for each in proofs.sessions_of(connection, user, row.at))
+    return Kept(row, cards.told_at(connection, user, row.at), readers)
 
 
-def _event(row: FeedRow) -> ServerSentEvent:
-    data = {"message": row.message, "copy": row.copy, "what": row.what}
+def together(rows: Iterable[Kept]) -> list[Kept]:
+    """One row for each message and kind, the newest, in the order of ids; of notices all that say something."""
+    newest = {(each.row.message, each.row.what, each.row.id if each.cards else 0): each for each in rows}
+    return sorted(newest.values(), key=lambda each: each.row.id)
+
+
+def _event(row: FeedRow, told: Cards | None, texts: Texts) -> ServerSentEvent:
+    data: dict[str, object] = {"message": row.message, "copy": row.copy, "what": row.what}
+    if told is not None:
+        data |= {"at": cards.microseconds(row.at), "notices": cards.in_words(told, texts)}
     return ServerSentEvent(event="change", id=str(row.id), data=json.dumps(data, separators=(",", ":")))
 
 
 async def stream(request: Request) -> Response:
     """`/live?after=ID`: the changes of the signed-in user. A browser that comes back says Last-Event-ID."""
     live: Live = request.app.state.live
-    user = person(request).id
+    who = person(request)
+    user = who.id
     if not live.has_room(user):
         return Response(status_code=503, headers={"Retry-After": "30"})
     said = request.headers.get("last-event-id") or request.query_params.get("after", "")
     after = int(said) if said.isdecimal() and len(said) < 19 else None
-    return EventSourceResponse(live.stream(user, after), ping=PING_S)
+    return EventSourceResponse(live.stream(user, after, session=who.session.hash, texts=language(request)), ping=PING_S)
 
 
 routes = [Route("/live", stream)]

@@ -14,7 +14,7 @@ import json
 import secrets
 from asyncio import sleep
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from urllib.parse import unquote
 
 from sqlalchemy import Connection
@@ -25,7 +25,8 @@ from starlette.routing import Route
 
 from unsealed.flow import notify
 from unsealed.inlets.presence import user_agent
-from unsealed.inlets.web import stored
+from unsealed.inlets.web import cards, stored
+from unsealed.inlets.web.cards import Cards
 from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, language, render, sentences, static
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -37,7 +38,6 @@ from unsealed.model.notice import (
     Device,
     DeviceId,
     NoticeDeviceRow,
-    NoticeId,
     NoticeRow,
     Quiet,
     Readings,
@@ -45,9 +45,8 @@ from unsealed.model.notice import (
     Wants,
     Why,
 )
-from unsealed.model.texts import Texts, later
+from unsealed.model.texts import later
 from unsealed.store import devices, notices
-from unsealed.store.notices import State, Waiting
 from unsealed.store.people import Role
 from unsealed.store.schema import EPOCH, MICROSECOND
 
@@ -282,48 +281,20 @@ async def new(request: Request) -> Response:
     since = EPOCH + int(given) * MICROSECOND if given.isascii() and given.isdigit() and len(given) < 18 else now
     after = max(since - OVERLAP, now - RECENT)
 
-    def look(connection: Connection) -> tuple[Wants, Silence, list[Waiting], Mapping[NoticeId, Waiting]]:
-        found = notices.for_page(connection, user, after)
-        leaders = notices.by_id(connection, {each.leader for each in found if each.leader is not None})
-        return notices.wants(connection, user), notices.silence(connection, user), found, leaders
+    def look(connection: Connection) -> tuple[Silence, Cards]:
+        return notices.silence(connection, user), cards.told_since(connection, user, after)
 
-    wants, silence, found, leaders = await asked(request, look)
-    texts = language(request)
-    told = [_shown(each, leaders.get(each.leader or NoticeId(0)), wants, texts) for each in found] if given else []
+    silence, told = await asked(request, look)
     return JSONResponse(
         {
-            "at": str((now - EPOCH) // MICROSECOND),
+            "at": cards.microseconds(now),
             "csrf": person(request).csrf,
             "push": around.push_key,  # for a service worker that has to subscribe again
             "realtime": not silence.realtime_off,
-            "system": Channel.SYSTEM in wants.channels,
-            "notices": told,
+            "system": Channel.SYSTEM in told.wants.channels,
+            "notices": cards.in_words(told, language(request)) if given else [],
         }
     )
-
-
-def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> dict[str, object]:
-    gone = it.state is State.BACK
-    shown = leader if leader is not None and not gone else it
-    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone, texts=texts)
-    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone, texts=texts)
-    return {
-        "key": f"{it.id}.{(_decided(it) - EPOCH) // MICROSECOND}",
-        "tag": full.tag,
-        "title": full.title,
-        "body": full.body,
-        "outside": {"title": outside.title, "body": outside.body},  # for where others may look
-        "path": full.path,
-        "message": full.message,
-        "again": full.again or leader is not None,
-        "gone": gone,
-        "page": Channel.PAGE in it.channels,
-        "system": Channel.SYSTEM in it.channels,
-    }
-
-
-def _decided(it: Waiting) -> datetime:
-    return it.decided_at or it.at
 
 
 # --- the app that can be installed ------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ class Surroundings:
     sandbox: bool = False  # copies land in the built-in mailbox, as no next hop was chosen
     usual_host: str = ""  # of the settings file's next hop; "": there is none
     allowed_by: Callable[[str], Switches] = lambda host: Switches()  # what may be tracked in mail that goes by a host
+    feed_look_s: float = 0.05  # between two looks for what changed, when nobody calls
     private_hosts: bool = False  # whether people's mail servers may lie in a private network
     push_key: str = ""  # by which push services know the installation; "": browsers cannot be notified
     chats: tuple[str, ...] = ()  # services that notices can be sent to

@@ -164,8 +164,8 @@
     else if (row && !$("[data-rows] li[data-message]")) reload();
   };
   const COUNTED = new Set(["accepted", "human_open", "proxied_open", "human_click", "reply"]);
-  const changed = ({ message, what }) => {
-    if (what === "notice") { dispatchEvent(new Event("unsealed:notice")); return; } // notices.js shows it
+  const changed = ({ message, what, notices }) => {
+    if (what === "notice") { dispatchEvent(new CustomEvent("unsealed:notice", { detail: notices })); return; } // notices.js shows it
     if (what === "gone") { gone(message); return; }
     const list = rows();
     if ($("[data-rows-empty]") && what === "accepted") { reload(); return; }

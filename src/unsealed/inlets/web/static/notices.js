@@ -1,5 +1,5 @@
 // Notices in open pages: cards, system notices, the speaker buttons, and this browser as a device for push messages.
-// live.js says when there is something new. Of several tabs one shows it.
+// live.js says what is new, or that something is. Of several tabs one shows it.
 "use strict";
 (() => {
   const { say } = globalThis.texts;
@@ -34,19 +34,24 @@
         token = told.csrf;
         system = told.system;
         for (const each of all("[data-notices-word]")) each.textContent = told.realtime ? say("Notices") : say("Notices are off");
-        const mine = await alone("unsealed-notices", () => {
-          if (leaving()) { again = true; return []; }
-          const known = JSON.parse(read("unsealed-notices-shown") || "[]");
-          const fresh = told.notices.filter((each) => !known.includes(each.key));
-          write("unsealed-notices-shown", JSON.stringify([...known, ...fresh.map((each) => each.key)].slice(-SHOWN)));
-          write("unsealed-notices-at", told.at);
-          return fresh;
-        });
-        for (const each of mine) await tell(each);
+        await show(told.notices, told.at);
       }
     } catch { /* the next one asks again */ }
     asking = false;
     if (again) { again = false; look(); }
+  };
+  // at: up to when these are all; the stream brings some that are newer.
+  const show = async (notices, at) => {
+    const mine = await alone("unsealed-notices", () => {
+      if (leaving()) return null;
+      const known = JSON.parse(read("unsealed-notices-shown") || "[]");
+      const fresh = notices.filter((each) => !known.includes(each.key));
+      write("unsealed-notices-shown", JSON.stringify([...known, ...fresh.map((each) => each.key)].slice(-SHOWN)));
+      if (at) write("unsealed-notices-at", at);
+      return fresh;
+    });
+    if (!mine) { look(); return; } // when somebody stays after all
+    for (const each of mine) await tell(each);
   };
   const tell = async (it) => {
     if (it.gone) { drop(it.tag); tabs?.postMessage({ gone: it.tag }); }
@@ -172,7 +177,7 @@
   document.addEventListener("submit", (event) => { if (event.target.matches("form[action='/sign-out']")) { try { caches.delete("unsealed-told"); } catch { /* none */ } } });
 
   // ---------------------------------------------------------------- when
-  addEventListener("unsealed:notice", look);
+  addEventListener("unsealed:notice", (event) => { if (event.detail) show(event.detail).catch(look); else look(); });
   // Hidden tabs let go of the live stream. When system notices are wanted, one of them keeps a stream of its own.
   let held = null;
   const hold = () => {

@@ -1,0 +1,79 @@
+"""What open pages show of notices: told, or taken back.
+
+A line of the feed stands for what was decided on at its moment for its user. Promises that a key belongs to one state
+of one notice, so that a page that hears of it twice shows it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from unsealed.flow import notify
+from unsealed.model.message import UserId
+from unsealed.model.notice import Channel, Detail, NoticeId, Wants
+from unsealed.model.texts import Texts
+from unsealed.store import notices
+from unsealed.store.notices import State, Waiting
+from unsealed.store.schema import EPOCH, MICROSECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cards:
+    """Notices of one user for the pages, and what their words need."""
+
+    notices: Sequence[Waiting] = ()  # the earliest first
+    leaders: Mapping[NoticeId, Waiting]
+    wants: Wants
+
+
+def told_since(connection: Connection, user: UserId, since: datetime) -> Cards:
+    """What was told or taken back since then."""
+    return _with_leaders(connection, user, notices.for_page(connection, user, since))
+
+
+def told_at(connection: Connection, user: UserId, at: datetime) -> Cards:
+    """What was told or taken back at that moment, and is so still."""
+    return _with_leaders(connection, user, notices.for_page(connection, user, at - MICROSECOND, until=at))
+
+
+def _with_leaders(connection: Connection, user: UserId, found: Sequence[Waiting]) -> Cards:
+    leaders = {each.leader for each in found if each.leader is not None}
+    return Cards(
+        notices=found,
+        leaders=notices.by_id(connection, leaders) if leaders else {},
+        wants=notices.wants(connection, user),
+    )
+
+
+def in_words(cards: Cards, texts: Texts) -> list[dict[str, object]]:
+    """As scripts take them."""
+    return [_shown(each, cards.leaders.get(each.leader or NoticeId(0)), cards.wants, texts) for each in cards.notices]
+
+
+def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> dict[str, object]:
+    gone = it.state is State.BACK
+    shown = leader if leader is not None and not gone else it
+    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone, texts=texts)
+    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone, texts=texts)
+    return {
+        "key": f"{it.id}.{microseconds(it.decided_at or it.at)}",
+        "tag": full.tag,
+        "title": full.title,
+        "body": full.body,
+        "outside": {"title": outside.title, "body": outside.body},  # for where others may look
+        "path": full.path,
+        "message": full.message,
+        "again": full.again or leader is not None,
+        "gone": gone,
+        "page": Channel.PAGE in it.channels,
+        "system": Channel.SYSTEM in it.channels,
+    }
+
+
+def microseconds(at: datetime) -> str:
+    """A moment as scripts keep it, to ask for what came since then."""
+    return str((at - EPOCH) // MICROSECOND)
