@@ -106,7 +106,6 @@ async def test_in_clear_signing_in_is_for_this_machine_only(
         ("AUTH PLAIN AGFubg==", "501 5.5.2"),
         ("AUTH PLAIN =", "501 5.5.2"),
         ("AUTH PLAIN Ym9zcwBhbm4AcHc=", "535 5.7.8"),  # ann, to act for boss
-        ("AUTH PLAIN Ym9zcwBhbm4AcHc=", "535 5.7.8"),  # ann, to act for boss
         ("AUTH CRAM-MD5", "504 5.5.4"),
         ("AUTH", "501 5.5.4"),
         ("AUTH PLAIN a b", "501 5.5.4"),
@@ -400,16 +399,6 @@ async def test_a_thousand_recipients_and_not_more(desk: Desk, ann: Any, rows: Ro
     await client.send(HEAD + b".\r\n")
     assert (await client.reply()).startswith("250 ")
     assert len(rows(schema.copies)) == 3
-
-
-@pytest.mark.parametrize("domain", ["x..example", "x.example.", "a" * 64 + ".example", "-x.example", "x y"])
-async def test_a_recipient_at_no_domain_is_refused_at_once(desk: Desk, ann: Any, domain: str) -> None:
-    client = await signed_in(await desk(), ann)
-    await client.say("MAIL FROM:<ann@example.org>")
-
-    assert (await client.say(f"RCPT TO:<bob@{domain}>")).startswith("501 5.1.3 ")
-    for good in ("x_y.example", "localhost", "xn--bcher-kva.example", "[192.0.2.1]"):
-        assert await client.say(f"RCPT TO:<bob@{good}>") == "250 2.1.5 Ok"
 
 
 @pytest.mark.parametrize("domain", ["x..example", "x.example.", "a" * 64 + ".example", "-x.example", "x y"])
