@@ -33,6 +33,7 @@ from bench.hits import THUNDERBIRD
 from bench.peers import venv
 from bench.ports import free_port
 from bench.table import Table, middle, number, progress
+from unsealed.app.supervise import settle
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.inlets.collect import run
 from unsealed.inlets.collect.settings import CollectSettings
@@ -141,7 +142,7 @@ def compared(what: str, candidates: Sequence[Candidate], rounds: int, seconds: i
 
 @contextmanager
 def collector(data: Path) -> Iterator[int]:
-    """Our collector as a process of its own; gives its port."""
+    """Our collector as a process of its own, as the supervisor would leave it; gives its port."""
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listening:
         settings = CollectSettings(
             sockets=(listening.fileno(),),
@@ -150,7 +151,7 @@ def collector(data: Path) -> Iterator[int]:
             keys=load(data),
             clock=lambda: datetime.now(UTC),
         )
-        process = multiprocessing.get_context("fork").Process(target=run, args=(settings,))
+        process = multiprocessing.get_context("fork").Process(target=run, args=(settings, settle))
         process.start()
         try:
             yield listening.getsockname()[1]

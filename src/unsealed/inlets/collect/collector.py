@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unsealed.inlets.collect.connection import Connection
 
 _PATIENCE_TURNS: Final = 12  # of the loop, each some microseconds, as long as every turn brings new requests
-_KEPT_LINES: Final = 16_384  # entries of a cache; it is emptied when full
+_KEPT_LINES: Final = 32_768  # entries of a cache; it is emptied when full
 _KEPT_HEADERS: Final = 4096
 _KEPT_BYTES: Final = 1024  # a longer line, location or block is not kept
 IS_PIXEL: Final = b""  # what a pixel's token opens to
