@@ -180,10 +180,7 @@ def scan(text: str) -> Page:
             end = _comment_end(text, at)
             if end < 0:
                 break
-            if text[at + 4] == "[" and "href" in text[at:end].lower():
-                condition = _CONDITION.match(text, at, end)
-                if condition:
-                    _conditional(text, condition.end(), end - len("-->"), anchors)
+            _conditional(text, at, end, anchors)
             at = end
             continue
         if group is not None:
@@ -369,8 +366,14 @@ def strip_url(value: str) -> str:
     return _NEWLINES_AND_TABS.sub("", value.strip(_C0_AND_SPACE))
 
 
-def _conditional(text: str, at: int, end: int, anchors: list[Anchor]) -> None:
-    """The links inside a conditional comment, which Outlook reads as markup."""
+def _conditional(text: str, start: int, end: int, anchors: list[Anchor]) -> None:
+    """The links inside the comment `text[start:end]`, when it is a conditional one, which Outlook reads as markup."""
+    if text[start + 4] != "[" or "href" not in text[start:end].lower():
+        return
+    condition = _CONDITION.match(text, start, end)
+    if condition is None:
+        return
+    at, end = condition.end(), end - len("-->")
     while found := _NEXT_IN_COMMENT.match(text, at, end):
         at = found.end()
         if found.lastindex is not None:

@@ -144,54 +144,76 @@ def _part(raw: bytes, start: int, end: int, default: str, boundaries: tuple[str,
     if counted[0] > PARTS:
         raise Untouchable("too-many-parts")
     fields, body = _header(raw, start, end)
-    kind, parameters, conflicts, named = default, dict[str, str](), frozenset[str](), False
-    encodings: list[str] = []
-    disposition = content_id = ""
-    typed = False
-    for found in fields:
-        match found.name:
-            case "content-type":
-                this, its_parameters, its_conflicts = _structured(_unfold(raw, found))
-                if not _TYPE.fullmatch(this):
-                    if "boundary" in its_parameters:
-                        raise Untouchable("broken-structure")  # parts for one reader, plain text for another
-                    this = "text/plain"
-                _refuse_sealed(this, its_parameters)  # also when it is the second one: some readers take the last
-                if not typed:
-                    typed, kind, parameters, conflicts = True, this, its_parameters, its_conflicts
-                    named = named or bool(parameters.get("name"))
-            case "content-transfer-encoding":
-                value = _unfold(raw, found)
-                encodings.append(_structured(value)[0] or ("?" if value.strip(_SPACE) else ""))
-            case "content-disposition" if not disposition:
-                disposition, its_parameters, _ = _structured(_unfold(raw, found))
-                named = named or bool(its_parameters.get("filename"))
-            case "content-id":
-                content_id = _unfold(raw, found).strip(_SPACE)
+    head = _described(raw, fields, default)
     children: tuple[Part, ...] = ()
-    encoding = encodings[0] if len(set(encodings)) == 1 else "?" if encodings else ""
-    if kind.startswith("multipart/"):
-        if encoding not in ("", "7bit", "8bit", "binary"):
+    if head.type.startswith("multipart/"):
+        if head.encoding not in ("", "7bit", "8bit", "binary"):
             raise Untouchable("odd-encoding")
-        if kind == "multipart/report":
-            if not boundaries:
-                raise Untouchable("report")
-        else:
-            children = _children(raw, body, end, kind, parameters, conflicts, boundaries, counted)
+        if head.type != "multipart/report":
+            children = _children(raw, body, end, head.type, head.parameters, head.conflicts, boundaries, counted)
+        elif not boundaries:
+            raise Untouchable("report")
     return Part(
         fields=fields,
         start=start,
         body=body,
         end=end,
-        type=kind,
-        parameters=parameters,
-        encoding=encoding,
-        attachment=disposition not in ("", "inline"),  # RFC 2183 §2.8: unknown types are attachments
-        named=named,
-        content_id=content_id,
+        type=head.type,
+        parameters=head.parameters,
+        encoding=head.encoding,
+        attachment=head.disposition not in ("", "inline"),  # RFC 2183 §2.8: unknown types are attachments
+        named=head.named,
+        content_id=head.content_id,
         headed_only=bool(fields) and body == end == fields[-1].end,
         children=children,
     )
+
+
+@dataclass(slots=True)
+class _Head:
+    """What the header of a part says about its content."""
+
+    type: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    conflicts: frozenset[str] = frozenset()  # parameters that are said twice, and differ
+    encoding: str = ""  # "?" when several differ
+    disposition: str = ""
+    named: bool = False
+    content_id: str = ""
+
+
+def _described(raw: bytes, fields: Iterable[Field], default: str) -> _Head:
+    """What a header says, as most readers take it: the first of two types and dispositions.
+
+    Raises:
+        Untouchable: it is signed or encrypted, or readers would not agree on its parts.
+    """
+    head = _Head(default)
+    encodings: list[str] = []
+    typed = False
+    for found in fields:
+        match found.name:
+            case "content-type":
+                kind, parameters, conflicts = _structured(_unfold(raw, found))
+                if not _TYPE.fullmatch(kind):
+                    if "boundary" in parameters:
+                        raise Untouchable("broken-structure")  # parts for one reader, plain text for another
+                    kind = "text/plain"
+                _refuse_sealed(kind, parameters)  # also when it is the second one: some readers take the last
+                if not typed:
+                    typed, head.type, head.parameters, head.conflicts = True, kind, parameters, conflicts
+                    head.named = head.named or bool(parameters.get("name"))
+            case "content-transfer-encoding":
+                value = _unfold(raw, found)
+                encodings.append(_structured(value)[0] or ("?" if value.strip(_SPACE) else ""))
+            case "content-disposition" if not head.disposition:
+                head.disposition, parameters, _ = _structured(_unfold(raw, found))
+                head.named = head.named or bool(parameters.get("filename"))
+            case "content-id":
+                head.content_id = _unfold(raw, found).strip(_SPACE)
+    if encodings:
+        head.encoding = encodings[0] if len(set(encodings)) == 1 else "?"
+    return head
 
 
 def _children(

@@ -7,9 +7,10 @@ the form that is looked up, and that mail leaves in clear towards this machine o
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import idna
@@ -18,6 +19,8 @@ from unsealed.model.errors import BadInput
 from unsealed.model.reach import is_public
 from unsealed.model.texts import later
 from unsealed.model.upstream import Auth, OAuth, Tls, Upstream, is_local
+
+T = TypeVar("T")
 
 HOST_LETTERS = 253  # RFC 1035 §2.3.4
 LABEL_LETTERS = 63
@@ -53,52 +56,60 @@ def read(written: Written, before: Upstream | None, *, inside: bool) -> Upstream
     inside: whether it may lie in a private network or on this machine.
     """
     wrong: dict[str, str] = {}
-    host, port, tls, user = "", 0, Tls.STARTTLS, ""
-    try:
-        host = clean_host(written.host)
-        _check_inside(host, inside=inside)
-    except BadInput as error:
-        wrong["host"] = str(error)
-    try:
-        port = clean_port(written.port)
-    except BadInput as error:
-        wrong["port"] = str(error)
-    try:
-        user = _one_line(written.user, USER_LETTERS)
-    except BadInput as error:
-        wrong["user"] = str(error)
-    try:
-        tls = Tls(written.tls)
-        if tls is Tls.NONE and host and not is_local(host):
-            wrong["tls"] = later("Without TLS only a server on this very machine can be used: choose STARTTLS or TLS.")
-    except ValueError:
-        wrong["tls"] = later("Choose one of these.")
-    same = before is not None and before.host == host
+    host = _field("host", wrong, lambda: clean_host(written.host), "")
+    if host:
+        _field("host", wrong, lambda: _check_inside(host, inside=inside), None)
+    port = _field("port", wrong, lambda: clean_port(written.port), 0)
+    user = _field("user", wrong, lambda: _one_line(written.user, USER_LETTERS), "")
+    tls = _field("tls", wrong, lambda: _tls(written.tls, host), Tls.STARTTLS)
+    same_host = before if before is not None and before.host == host else None
     password, oauth = "", None
     match written.auth:
         case Auth.PASSWORD:
-            try:
-                password = _secret(written.password)
-            except BadInput as error:
-                wrong["password"] = str(error)
-            if not password and same and before is not None and before.user == user:
-                password = before.password
-            if user and not password and "password" not in wrong:
-                had = before is not None and before.password
-                wrong["password"] = (
-                    AGAIN.format(host=_whose(before)) if had else later("This user name needs a password.")
-                )
-            if password and not user and "user" not in wrong:
-                wrong["user"] = later("A password needs its user name. Without sign-in, leave both empty.")
+            password = _password(written, user, before, same_host, wrong)
         case Auth.XOAUTH2:
             if not user and "user" not in wrong:
                 wrong["user"] = later("Write the address of the mailbox that the tokens are for.")
-            oauth = _oauth(written, before.oauth if before is not None and same else None, wrong, inside=inside)
+            oauth = _oauth(written, same_host.oauth if same_host is not None else None, wrong, inside=inside)
         case _:
             wrong["auth"] = later("Choose one of these.")
     if wrong:
         return wrong
     return Upstream(host=host, port=port, tls=tls, user=user, password=password, oauth=oauth, inside=inside)
+
+
+def _field(name: str, wrong: dict[str, str], clean: Callable[[], T], otherwise: T) -> T:
+    """What was written into a field; `otherwise` when it cannot be used, and then `wrong` says why."""
+    try:
+        return clean()
+    except BadInput as error:
+        wrong[name] = str(error)
+        return otherwise
+
+
+def _tls(written: str, host: str) -> Tls:
+    try:
+        tls = Tls(written)
+    except ValueError:
+        raise BadInput(later("Choose one of these.")) from None
+    if tls is Tls.NONE and host and not is_local(host):
+        raise BadInput(later("Without TLS only a server on this very machine can be used: choose STARTTLS or TLS."))
+    return tls
+
+
+def _password(
+    written: Written, user: str, before: Upstream | None, same_host: Upstream | None, wrong: dict[str, str]
+) -> str:
+    """The password that was typed, or else the kept one, which goes only where and for whom it was typed."""
+    password = _field("password", wrong, lambda: _secret(written.password), "")
+    if not password and same_host is not None and same_host.user == user:
+        password = same_host.password
+    if user and not password and "password" not in wrong:
+        had = before is not None and before.password
+        wrong["password"] = AGAIN.format(host=_whose(before)) if had else later("This user name needs a password.")
+    if password and not user and "user" not in wrong:
+        wrong["user"] = later("A password needs its user name. Without sign-in, leave both empty.")
+    return password
 
 
 def clean_host(written: str) -> str:

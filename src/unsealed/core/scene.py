@@ -194,17 +194,11 @@ class Scene:
         traps = self.context.traps
         for hit in self.hits:
             network, kind = hit.network.kind, hit.agent.kind
-            proof = hit.method == "GET" and kind not in COMPANIONS and not says_ahead(hit.prefetch)
+            if hit.method != "GET" or kind in COMPANIONS or says_ahead(hit.prefetch):
+                continue  # says nothing of the others
             if hit.kind is HitKind.OPEN:
-                if proof and network not in NO_CROSSING and kind is not ClientKind.IMAGE_PROXY:
-                    if network in MACHINE_NETWORKS:
-                        opens[(hit.address,)].append(hit)
-                    elif kind not in MAIL_PROGRAMS:
-                        # Two programs behind one address are two people, and so are two mail programs of one make:
-                        # offices install the same for everybody.
-                        opens[hit.address, hit.user_agent].append(hit)
-                continue
-            if not proof:
+                if (program := _one_program(hit)) is not None:
+                    opens[program].append(hit)
                 continue
             if hit.link in traps and not hit.own_device:
                 self._trap_at[hit.address].append(hit.at)
@@ -219,8 +213,8 @@ class Scene:
                 of_networks[hit.copy, network].append(hit)
         self._find_scans(provider_clicks, people_at)
         # Addresses first: which of two races tells of a hit must not depend on where the history begins.
-        self._find_bursts((*clicks.values(), *of_networks.values()))
-        self._find_crossings(opens.values())
+        self._find_bursts([group for group in (*clicks.values(), *of_networks.values()) if len(group) > 1])
+        self._find_crossings([group for group in opens.values() if len(group) > 1])
 
     def _find_scans(
         self, clicks: Iterable[SeenHit], people_at: Mapping[tuple[CopyId, int | None], Sequence[datetime]]
@@ -231,24 +225,32 @@ class Scene:
 
     def _find_bursts(self, groups: Iterable[list[SeenHit]]) -> None:
         for group in groups:
-            if len(group) > 1:
-                for links, within_s in ((2, 1.0), (3, 3.0)):
-                    for race in _races(group, _link_of, links, within_s):
-                        words = f"{race.different} different links within {seconds(race.took_s)} from {race.source}"
-                        for hit in race.members:
-                            self.burst.setdefault(hit.id, words)
-        if self.burst:
-            for hit in self.hits:
-                if hit.id in self.burst:
-                    self._burst_at[hit.copy, hit.address].append(hit.at)
+            for links, within_s in ((2, 1.0), (3, 3.0)):
+                for race in _races(group, _link_of, links, within_s):
+                    words = f"{race.different} different links within {seconds(race.took_s)} from {race.source}"
+                    self.burst |= {hit.id: words for hit in race.members if hit.id not in self.burst}
+        for hit in self.hits if self.burst else ():
+            if hit.id in self.burst:
+                self._burst_at[hit.copy, hit.address].append(hit.at)
 
     def _find_crossings(self, groups: Iterable[list[SeenHit]]) -> None:
         for group in groups:
-            if len(group) > 1:
-                for race in _races(group, _copy_of, 2, 2.0):
-                    words = f"the pixels of {race.different} recipients within {seconds(race.took_s)} from one address"
-                    for hit in race.members:
-                        self.crossing.setdefault(hit.id, words)
+            for race in _races(group, _copy_of, 2, 2.0):
+                words = f"the pixels of {race.different} recipients within {seconds(race.took_s)} from one address"
+                self.crossing |= {hit.id: words for hit in race.members if hit.id not in self.crossing}
+
+
+def _one_program(hit: SeenHit) -> tuple[object, ...] | None:
+    """What the program behind an opening is known by, where one person's program opens for one recipient alone; None
+    where it opens for many."""
+    network, kind = hit.network.kind, hit.agent.kind
+    if network in NO_CROSSING or kind is ClientKind.IMAGE_PROXY:
+        return None
+    if network in MACHINE_NETWORKS:
+        return (hit.address,)
+    # Two programs behind one address are two people, and so are two mail programs of one make: offices install the
+    # same for everybody.
+    return None if kind in MAIL_PROGRAMS else (hit.address, hit.user_agent)
 
 
 @dataclass(frozen=True, slots=True)

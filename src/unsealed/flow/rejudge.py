@@ -57,41 +57,54 @@ def correct(
         facts = events.facts(connection, user, hit)
         if facts is None:
             raise BadInput(later("There is no such event, or it is so old that what it looked like is no longer kept."))
-        if answer is Answer.THEM and facts.trap:
-            raise Refused(
-                later("No person can see the link that this followed, so it was not them. It stays a machine.")
-            )
-        if answer is Answer.THEM and facts.method == "HEAD":
-            raise Refused(later("This asked for nothing that a person could have seen, so it was not them."))
-        agent, network, recipient = correction_scope(
-            answer,
-            hit=hit,
-            user_agent=facts.user_agent,
-            address=facts.address,
-            network=locate(facts.address).network,
-            recipient=facts.recipient,
-            prefetch=facts.prefetch,
-        )
-        said = Said(
-            user=user,
-            message=facts.message,
-            hit=hit,
-            answer=answer,
-            user_agent=agent,
-            network=network,
-            recipient=recipient,
-            words=_words(facts, network, recipient),
-        )
+        if answer is Answer.THEM:
+            _check_possible(facts)
+        said = _said(user, hit, answer, facts, locate)
         if (former := corrections.undo_about(connection, user, hit, now)) is not None:
             audit.note(connection, user, What.UNDONE, f"no longer {_SAID[former.answer]}: {former.words}", now)
         words = f"you said that this was {_SAID[answer]}: {said.words}"
         rejudging = corrections.begin(
-            connection, cause=Cause.CORRECTION, words=words, user=user, user_agent=agent, now=now
+            connection, cause=Cause.CORRECTION, words=words, user=user, user_agent=said.user_agent, now=now
         )
         id = corrections.add(connection, said, rejudging, now)
         marks.mark(connection, {facts.message: EPOCH}, rejudging=rejudging, urgent=True)
         audit.note(connection, user, What.CORRECTED, f"{_SAID[answer]}: {said.words}", now)
         return id
+
+
+def _check_possible(facts: events.Facts) -> None:
+    """A person must have been able to do it.
+
+    Raises:
+        Refused: permanent; nobody can.
+    """
+    if facts.trap:
+        raise Refused(later("No person can see the link that this followed, so it was not them. It stays a machine."))
+    if facts.method == "HEAD":
+        raise Refused(later("This asked for nothing that a person could have seen, so it was not them."))
+
+
+def _said(user: UserId, hit: HitId, answer: Answer, facts: events.Facts, locate: Locate) -> Said:
+    """The answer, with all that it holds for."""
+    agent, network, recipient = correction_scope(
+        answer,
+        hit=hit,
+        user_agent=facts.user_agent,
+        address=facts.address,
+        network=locate(facts.address).network,
+        recipient=facts.recipient,
+        prefetch=facts.prefetch,
+    )
+    return Said(
+        user=user,
+        message=facts.message,
+        hit=hit,
+        answer=answer,
+        user_agent=agent,
+        network=network,
+        recipient=recipient,
+        words=_words(facts, network, recipient),
+    )
 
 
 def undo(engine: Engine, user: UserId, correction: int, now: datetime) -> None:
