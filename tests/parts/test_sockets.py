@@ -39,6 +39,14 @@ def test_all_sockets_listen_and_the_private_one_is_for_this_account_alone(tmp_pa
     assert not place.exists()
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_address_is_one_of_ipv4_as_well(tmp_path: Path) -> None:
+    with listening(settings(tmp_path, **{"track.listen": "[::]:0"})) as opened:
+        port = opened.track.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port)).close()
+
+
 def test_a_path_that_the_system_does_not_take_is_replaced_by_a_short_one(tmp_path: Path) -> None:
     with listening(settings(tmp_path / ("long" * 30))) as opened:
         place = opened.private_path

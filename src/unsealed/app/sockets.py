@@ -113,7 +113,10 @@ def _listen(key: str, address: Listen) -> socket.socket:
     while True:
         try:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            return socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+            both = address.host == "::" and socket.has_dualstack_ipv6()  # all addresses of the machine, IPv4 as well
+            return socket.create_server(
+                (address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+            )
         except OSError as error:
             if monotonic() > deadline or not address.port:
                 raise Unavailable(
