@@ -366,6 +366,7 @@ def test_recount_repairs_what_is_wrong_and_says_how_much(house: House) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(HITS, min_size=1, max_size=25), sent=st.booleans())
 def test_judging_in_pieces_at_once_and_recounting_agree(house: House, drawn: list[Drawn], sent: bool) -> None:
+    house.forget()
     copies = house.message(2, sent_at=NOON if sent else None)
     for batch in range(4):
         house.write(

@@ -451,6 +451,7 @@ def test_old_rejudgings_are_forgotten_unless_a_correction_that_holds_shows_them(
 def test_history_judged_again_equals_a_judgement_from_scratch(
     house: House, drawn: list[Drawn], answers: list[tuple[Answer, int, bool]], portion: int, hot: int
 ) -> None:
+    house.forget()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judging, "HISTORY_AT_ONCE", portion)
         patch.setattr(judging, "HOT_HITS", hot)
@@ -477,8 +478,6 @@ def test_history_judged_again_equals_a_judgement_from_scratch(
         begin(house)
         house.work_off()
         assert in_the_background == snapshot(house, copies)
-        with house.engine.begin() as connection:
-            connection.execute(delete(schema.corrections))
 
 
 def answer_one(house: House, copies: list[CopyId], answer: Answer, number: int, *, taken_back: bool) -> None:
