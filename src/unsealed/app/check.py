@@ -53,6 +53,8 @@ SHARED = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs")  # SQLite's locks a
 
 
 class State(StrEnum):
+    """How it stands with one thing that was looked at."""
+
     OK = "ok"
     WARN = "warn"  # works, but not as it should
     FAIL = "fail"  # does not work, or harms mail

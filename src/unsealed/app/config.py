@@ -307,6 +307,8 @@ class Keep(_Section):
 
 
 class LogLevel(StrEnum):
+    """From which weight on a line is written."""
+
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
@@ -314,6 +316,8 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
+    """Who reads the log."""
+
     TEXT = "text"
     JSON = "json"
 

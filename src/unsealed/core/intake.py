@@ -29,6 +29,8 @@ _NOTHING_SAID = Said()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
+    """What was taken in, and who wrote it."""
+
     outgoing: Outgoing
     authors: tuple[str, ...]  # addresses of the From field; () when they cannot be read
 

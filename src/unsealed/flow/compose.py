@@ -30,6 +30,8 @@ from unsealed.store.feed import GONE, Change, add_feed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
+    """A letter that is on its way, and for how many seconds it can be taken back."""
+
     message: MessageId
     undo_s: int
 

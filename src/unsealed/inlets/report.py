@@ -110,6 +110,8 @@ def _one_of(kind: type[Word], value: str, name: str) -> Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
+    """All that a page, a file or a program is shown of one report."""
+
     wanted: Wanted
     act: Act  # what ranks the groups
     replies_known: bool  # a mailbox is looked at for answers

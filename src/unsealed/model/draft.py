@@ -131,12 +131,16 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
+    """What the two switches of a letter may be set to."""
+
     opens: Control
     clicks: Control
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedLink:
+    """What would become of one link."""
+
     n: int  # of those of its place, in their order; in the text that is the order of <a href>
     url: str
     text: str
@@ -149,6 +153,8 @@ class CheckedLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
+    """What would become of a draft if it were sent now."""
+
     errors: dict[str, str]  # by field, what keeps it from being sent
     warnings: tuple[Caution, ...]
     opens: str  # level

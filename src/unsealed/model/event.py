@@ -13,6 +13,8 @@ HitId = NewType("HitId", int)  # row number given by the store when a hit is shi
 
 
 class HitKind(StrEnum):
+    """What was asked for."""
+
     OPEN = "open"  # the pixel
     CLICK = "click"  # a link
 
@@ -54,6 +56,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
+    """What a hit was judged to be, how sure that is, and why."""
+
     finding: Finding
     confidence: float  # 0 to 1; below 0.6 screens say "maybe"
     reasons: tuple[Reason, ...]
@@ -61,6 +65,8 @@ class Verdict:
 
 
 class ClientKind(StrEnum):
+    """What kind of program asked, by its user agent."""
+
     DESKTOP_CLIENT = "desktop_client"
     WEBMAIL = "webmail"
     MOBILE_APP = "mobile_app"
@@ -74,6 +80,8 @@ class ClientKind(StrEnum):
 
 
 class Device(StrEnum):
+    """On what it ran."""
+
     DESKTOP = "desktop"
     MOBILE = "mobile"
     TABLET = "tablet"
@@ -93,6 +101,8 @@ class Agent:
 
 
 class NetworkClass(StrEnum):
+    """Whose kind of network a request came from."""
+
     GOOGLE_PROXY = "google_proxy"
     APPLE_RELAY = "apple_relay"
     MICROSOFT = "microsoft"
@@ -112,11 +122,15 @@ class NetworkClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
+    """Whose network a request came from, and who runs it."""
+
     kind: NetworkClass = NetworkClass.UNKNOWN
     operator: str = ""
 
 
 class PlaceState(StrEnum):
+    """Whether a place may be told."""
+
     KNOWN = "known"
     PROXY = "proxy"  # a proxy stands between: its place says nothing about the reader's, so none is kept
     UNKNOWN = "unknown"

@@ -30,6 +30,8 @@ def from_public_id(text: str) -> int | None:
 
 
 class AddressKind(StrEnum):
+    """Where the visible headers name a recipient."""
+
     TO = "to"
     CC = "cc"
     BCC = "bcc"  # in the envelope, in no visible header; also of the row that stands for a shared copy
@@ -65,6 +67,8 @@ class Outgoing:
 
 
 class LinkPart(StrEnum):
+    """In which part of a message a link stands."""
+
     HTML = "html"
     TEXT = "text"
 

@@ -36,6 +36,8 @@ class Readings(StrEnum):
 
 
 class Channel(StrEnum):
+    """A way on which notices reach somebody."""
+
     PAGE = "page"  # in an open page of Unsealed
     SYSTEM = "system"  # by the browser, while Unsealed is open in it
     PUSH = "push"  # to devices, also while nothing is open

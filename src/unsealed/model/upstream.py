@@ -66,6 +66,8 @@ class Trouble(StrEnum):
 
 
 class Speaker(StrEnum):
+    """Who said a line of a dialogue."""
+
     US = "us"
     THEM = "them"
     NOTE = "note"  # said by neither: what happened

@@ -46,6 +46,8 @@ Row = tuple[int, int, int, int, str]  # version, first, last, number, text
 
 
 class DataKind(StrEnum):
+    """What a file of facts about addresses knows."""
+
     OWN = "own"
     RELAY = "relay"
     CLOUD = "cloud"

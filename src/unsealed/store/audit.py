@@ -19,6 +19,8 @@ LINES = 100  # of a page
 
 
 class What(StrEnum):
+    """What was changed, as pages say it."""
+
     CORRECTED = later("corrected")
     UNDONE = later("correction undone")
     DEVICE_ADDED = later("device added")

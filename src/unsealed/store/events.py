@@ -103,6 +103,7 @@ def cursor(connection: Connection, collector: str) -> JournalPosition | None:
 
 
 def move_cursor(connection: Connection, to: JournalPosition) -> None:
+    """Remember up to where the journal of a collector was read."""
     row = {"collector": to.collector, "segment": to.segment, "offset": to.offset}
     statement = insert(cursors, connection.dialect).values(row)
     moved = {"segment": statement.excluded.segment, "offset": statement.excluded.offset}

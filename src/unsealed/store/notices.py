@@ -64,6 +64,8 @@ _WAITING = text("notices.state IN ('new', 'undo')")
 
 
 class State(StrEnum):
+    """What became of a notice."""
+
     NEW = "new"
     TOLD = "told"
     NOT = "not"

@@ -38,6 +38,8 @@ _NOBODY = "$argon2id$v=19$m=47104,t=2,p=1$1UBA95Ig8v0INSS59UCkSw$0KRjnxiWnGNgcFL
 
 
 class Role(StrEnum):
+    """What somebody may do to others."""
+
     OWNER = "owner"  # whoever installed it, and whom they made one
     ADMIN = "admin"  # invites, changes and removes all but owners
     MEMBER = "member"
@@ -45,6 +47,8 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
+    """Somebody who may use this installation."""
+
     id: UserId
     email: str  # sign-in name, lower case
     name: str
@@ -133,6 +137,7 @@ def owner(connection: Connection) -> User | None:
 
 
 def user(connection: Connection, user: UserId) -> User | None:
+    """Somebody by their id; None when they were removed, or never were."""
     wanted = select(users).where(users.c.id == user, users.c.removed_at.is_(None))
     row = connection.execute(wanted).mappings().first()
     return None if row is None else user_of(row)

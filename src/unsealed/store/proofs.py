@@ -54,6 +54,8 @@ _SESSION_COLUMNS = (
 
 
 class CredentialKind(StrEnum):
+    """What opens for a program."""
+
     SMTP = "smtp"  # app password
     API = "api"  # bearer token
 

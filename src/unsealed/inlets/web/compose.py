@@ -80,16 +80,22 @@ FILE_POLICY = "sandbox; default-src 'none'"
 
 
 class Save(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft as it stands in the browser, made from a revision that was read before."""
+
     revision: int
     content: Draft
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft to be looked at; nothing is kept."""
+
     content: Draft
     id: str = ""  # whose files go along
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """The revision that is to be sent."""
+
     revision: int
 
 

@@ -48,6 +48,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
+    """The lines of one day, under its heading."""
+
     heading: str
     lines: tuple[Line, ...]
 

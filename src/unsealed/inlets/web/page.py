@@ -50,6 +50,8 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
+    """One file as it is answered."""
+
     content: bytes
     packed: bytes  # gzip
     digest: str  # stands in the address, so that the file may be cached for ever

@@ -322,6 +322,7 @@ class Share:
 
 
 def shares(parts: Sequence[tuple[str, Part, str]]) -> list[Share]:
+    """Name, part and look of each, for a bar."""
     return [Share(*part) for part in parts]
 
 
@@ -393,6 +394,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
+    """Lines over a range of rates, placed for drawing."""
+
     top: float  # 0 to 1
     lines: tuple[Line, ...]
 
