@@ -29,6 +29,7 @@ class Connection(asyncio.Protocol):
         "_closing",
         "_collector",
         "_forgotten",
+        "_got",
         "_headers",
         "_lingers",
         "_paused",
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._forgotten = 0  # bytes
         self._headers: Headers | None = None  # of the last request
         self._asker = b""  # the pieces of its record that say who asked and how
+        self._got = b""  # all that stands behind the token in it, when the method is GET
         self.address = ""
         self.deadline = 0.0
         self.waiting = 0  # answers that wait for the disk
@@ -227,10 +229,13 @@ class Connection(asyncio.Protocol):
                 if self._silent:
                     self._spoke()
                 self.deadline = math.inf
-                if location == IS_PIXEL:
-                    self._record(encode_asked(line[7:-13], b"GET"), headers, collector.pixel)
+                if headers is not self._headers:
+                    self._heed(headers)
+                if location:
+                    token, answer = line[7:-9], collector.found + location + END
                 else:
-                    self._record(encode_asked(line[7:-9], b"GET"), headers, collector.found + location + END)
+                    token, answer = line[7:-13], collector.pixel
+                collector.record(collector.moment() + token + self._got, self, answer)
                 return
         words = line.split(b" ")
         if len(words) != 3 or headers.fault:
@@ -295,14 +300,18 @@ class Connection(asyncio.Protocol):
         self._record(encode_asked(token, method), headers, collector.found + location + end)
 
     def _record(self, asked: bytes, headers: Headers, answer: bytes) -> None:
-        collector = self._collector
         if headers is not self._headers:
-            self._headers = headers
-            address = self.address
-            if headers.forwarded is not None and self._trusted:
-                address = client_address(address, headers.forwarded, collector.settings.trusted_proxies)
-            self._asker = encode_address(address) + headers.request
-        collector.record(collector.moment() + asked + self._asker, self, answer)
+            self._heed(headers)
+        self._collector.record(self._collector.moment() + asked + self._asker, self, answer)
+
+    def _heed(self, headers: Headers) -> None:
+        """Who asks and how, for as long as the same is said: nearly always as long as the connection lasts."""
+        self._headers = headers
+        address = self.address
+        if headers.forwarded is not None and self._trusted:
+            address = client_address(address, headers.forwarded, self._collector.settings.trusted_proxies)
+        self._asker = encode_address(address) + headers.request
+        self._got = encode_asked(b"", b"GET") + self._asker
 
     def _is_local(self, headers: Headers) -> bool:
         return self._private or (headers.forwarded is None and self.address in ("127.0.0.1", "::1"))
