@@ -11,7 +11,7 @@ from tests.parts.push_service import PushService
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.outlets import post as posting
-from unsealed.outlets.post import Answered, checked, post
+from unsealed.outlets.post import checked, post
 
 INSIDE = [
     "127.0.0.1",
@@ -105,9 +105,7 @@ async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served)
     port = server.sockets[0].getsockname()[1]
     try:
-        assert Answered(201, 7) == await post(
-            f"https://localhost:{port}/a?b=c", {"TTL": "1"}, b"x", private=True, tls=trusted
-        )
+        assert 201 == await post(f"https://localhost:{port}/a?b=c", {"TTL": "1"}, b"x", private=True, tls=trusted)
         with pytest.raises(DeliveryFailed, match="certificate"):
             await post(f"https://localhost:{port}/", {}, b"x", private=True)
     finally:
@@ -143,5 +141,5 @@ async def test_who_does_not_answer_is_asked_again_later(monkeypatch: pytest.Monk
 
 async def test_a_redirect_is_an_answer_and_no_way() -> None:
     async with PushService(answers=[307]) as service:
-        assert Answered(307) == await post(service.endpoint, {}, b"x", private=True)
+        assert 307 == await post(service.endpoint, {}, b"x", private=True)
         assert 1 == len(service.pushed)

@@ -12,7 +12,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from unsealed.model.errors import DeliveryFailed
@@ -22,12 +21,6 @@ from unsealed.model.texts import later
 ANSWER_BYTES = 64 * 1024
 TIMEOUT_S = 20.0
 _HEAD_BYTES = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    status: int
-    retry_after_s: int | None = None
 
 
 def checked(url: str, *, private: bool = False) -> SplitResult:
@@ -52,8 +45,8 @@ def checked(url: str, *, private: bool = False) -> SplitResult:
 
 async def post(
     url: str, headers: Mapping[str, str], body: bytes, *, private: bool = False, tls: ssl.SSLContext | None = None
-) -> Answered:
-    """Ask once.
+) -> int:
+    """Ask once; the status of the answer, whatever it is.
 
     headers: ours, without line ends in them.
 
@@ -97,14 +90,13 @@ def _request(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> byt
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answered:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    status = int(head[0].split(" ", 2)[1])
-    after = next((line.partition(":")[2].strip() for line in head[1:] if line.lower().startswith("retry-after:")), "")
+async def _answer(reader: asyncio.StreamReader) -> int:
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head.partition(b"\r\n")[0].partition(b" ")[2][:3])  # RFC 9112 §4: HTTP-version SP status-code
     rest = ANSWER_BYTES
     while rest > 0 and (chunk := await reader.read(min(rest, 8192))):  # so that the other side can end in peace
         rest -= len(chunk)
-    return Answered(status, int(after) if after.isdecimal() and len(after) < 7 else None)
+    return status
 
 
 def _never(words: str) -> DeliveryFailed:

@@ -29,7 +29,7 @@ from unsealed.model.errors import DeliveryFailed, Gone
 from unsealed.model.notice import Device, Words
 from unsealed.model.ports import Clock
 from unsealed.model.texts import later
-from unsealed.outlets.post import Answered, post
+from unsealed.outlets.post import post
 
 KEPT_S = 12 * 3600  # how long the push service tries to reach the browser: then it is history, not news
 TOKEN_LIFE = timedelta(hours=12)  # RFC 8292 §2: no more than 24 hours
@@ -92,8 +92,7 @@ class WebPush:
         ).encode()
 
 
-def _check(answered: Answered) -> None:
-    status = answered.status
+def _check(status: int) -> None:
     if status in (404, 410):  # RFC 8030 §7.3: the subscription has ended
         raise Gone(later("the browser no longer takes notices"))
     if 200 <= status < 300:
