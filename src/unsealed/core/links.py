@@ -66,6 +66,7 @@ _UNSUBSCRIBE = re.compile(
     r"unsub(?![a-z])|unsubscri|opt[-_]?out|abmelde|abbestell|desabonn|desinscri|disiscri|"
     r"(?:email|mail|subscription|communication|notification)s?[-_]?preferences|manage[-_]?(?:your[-_]?)?subscription"
 )
+_UNSUBSCRIBE_HOSTS = ("unsubscribe.", "unsub.", "optout.", "opt-out.")  # below a domain of somebody's own
 _UNSUBSCRIBE_WORDS = re.compile(
     r"unsubscribe|opt[ -]?out|abmelden|abbestellen|austragen|désabonn|désinscri|darse de baja|"
     r"cancelar (?:la )?suscripci|cancelar (?:a )?(?:inscri|subscri|assinatura)|descadastr|disiscri|"
@@ -107,6 +108,7 @@ _VISIBLE_URL = re.compile(
 )
 _URL_INSIDE = re.compile(r"(?:https?://|(?<!\w)www\.)[\w-]", re.IGNORECASE)
 _AROUND = " \t\r\n.,;:!?'\"()[]<>{}«»“”„‘’‹›→›»⇒➔▶*_-–—|"
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # where a word may break, or must not
 # Endings that are file names in visible texts ("report.pdf") and no top-level domains.
 _FILES = frozenset(
     "pdf doc docx xls xlsx ppt pptx odt ods csv txt rtf png jpg jpeg gif svg htm html js json xml ics".split()
@@ -169,7 +171,8 @@ class Rules:
         words = _words(text)
         path, _, query = behind.partition("?")  # no hint holds a question mark
         hinted = _HINT.search(path) or _query_hinted(query)
-        if words.unsubscribe or (hinted and _UNSUBSCRIBE.search(behind)):
+        lists = host.startswith(_UNSUBSCRIBE_HOSTS) and host.count(".") > 1
+        if words.unsubscribe or lists or (hinted and _UNSUBSCRIBE.search(behind)):
             return "unsubscribe"
         door = hinted and _DOOR.search(behind)
         if words.one_time or (door and (_ONE_TIME.search(behind) or _SECRET.search(behind))):
@@ -245,6 +248,8 @@ def visible_host(text: str) -> str | None:
     """The host that a visible text names when it is an address, or shows one; None otherwise."""
     if ":" not in text and "." not in text[:-1]:  # the end of a sentence is none
         return None
+    if not text.isascii():
+        text = text.translate(_UNSEEN)
     shown = text.strip(_AROUND)
     found = _VISIBLE_URL.fullmatch(shown)
     if found is None:

@@ -113,6 +113,8 @@ def test_placeholders_are_known(destination: str, rules: Rules) -> None:
     "destination",
     [
         "https://x.example/unsubscribe?u=1",
+        "https://unsubscribe.x.example/u/1",
+        "https://OptOut.x.example/u/1",
         "https://x.example/Unsub/1",
         "https://x.example/?action=opt-out",
         "https://x.example/optout",
@@ -248,6 +250,8 @@ def test_postal_spelling_of_an_opt_out_is_honoured(rules: Rules) -> None:
         ("sub.xn--p1ai", "visible-url"),
         ("Visit https://y.example today", "visible-url"),
         ("Visit www.y.example today", "visible-url"),
+        ("y.exam\u00adple", "visible-url"),
+        ("www.y.\u200bexample", "visible-url"),
         ("https://www.sender.example/a", ""),  # the same site as the click host
         ("shop.sender.example", ""),
         ("Read more", ""),
