@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from unsealed.model.errors import BadInput, Unavailable
 from unsealed.store import engine as stores
@@ -116,6 +117,23 @@ def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenC
     finally:
         done.set()
         thread.join()
+
+
+def test_a_lock_that_does_not_come_is_given_up_and_the_next_try_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "BUSY_TIMEOUT_MS", 20)
+    engine = stores.connect(stores.sqlite_url(tmp_path))
+
+    with closing(sqlite3.connect(tmp_path / "unsealed.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="database is locked"):
+            engine.begin().__enter__()
+        other.execute("ROLLBACK")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE written (it)"))
+        assert 20 == connection.execute(text("PRAGMA busy_timeout")).scalar()
+    engine.dispose()
 
 
 def test_a_failed_transaction_leaves_nothing(engine: Engine, clock: FrozenClock) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,15 +125,42 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     with _turn(connection.engine.url.database):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _begin_to_write(connection)
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Begin as soon as the writer before us has ended.
+
+    SQLite would sleep up to a tenth of a second between two looks, on each step of the way from a hit to a page. Only
+    one waits here, so that looking often costs little.
+    """
+    own: Any = connection.connection.driver_connection
+    deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
+    own.execute("PRAGMA busy_timeout=0")
+    try:
+        while _is_locked(own) and monotonic() < deadline:
+            sleep(_LOOK_S)
+        if not own.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # for its error
+    finally:
+        own.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _is_locked(own: sqlite3.Connection) -> bool:
+    """Whether another writes. If not, ours has begun, or cannot for another reason."""
+    try:
+        own.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 @contextmanager
 def _turn(database: str | None) -> Iterator[None]:
     """Be the only one who waits for the write lock of that file.
 
-    SQLite's waiters sleep and look again, in the end 100 ms later; a writer that begins anew at once takes the lock
-    before they look, each time, and they give up. Whoever waits has the turn, so that who has just written must queue.
+    Who waits sleeps and looks again; a writer that begins anew at once takes the lock before that, each time, and the
+    others give up. Whoever waits has the turn, so that who has just written must queue.
     It is given back when the lock is there, or by the system when the process dies.
     """
     with _locked(database, "turn"):
