@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
+from tests.keys import OneKey
 
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.flow import rejudge
@@ -26,15 +27,6 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Fi
 CURL = "curl/8.5.0"
 APPLE = "Mozilla/5.0"
 HOME, OFFICE, GOOGLE, CLOUD = "203.0.113.21", "192.0.2.10", "66.249.84.77", "54.70.12.9"
-
-
-@dataclass(frozen=True)
-class OneKey:
-    secret: bytes = field(default=bytes(range(64)))
-    newest: int = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return self.secret if key_id == 0 else None
 
 
 KEYS = OneKey()

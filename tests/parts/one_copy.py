@@ -18,11 +18,24 @@ from unsealed.model.event import (
     Reason,
     Verdict,
 )
+from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.store import counts, events, schema
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MESSAGE, COPY = MessageId(2**62 + 1), CopyId(2**62 + 2)
+HIT = Hit(
+    at=NOON,
+    token="t",
+    method="GET",
+    address="203.0.113.9",
+    user_agent="",
+    accept="",
+    accept_language=None,
+    referer_host="",
+    prefetch="",
+    sec_fetch="",
+)
 
 
 def keep_one_copy(engine: Engine) -> None:

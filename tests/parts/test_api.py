@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from tests.keys import OneKey
 
 from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
@@ -25,13 +26,6 @@ from unsealed.store.proofs import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
 OTHER = UserId(0x5E9D_0000_0000_0002)  # and one message of somebody else
-
-
-class OneKey:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64)) if key_id == 0 else None
 
 
 async def wordless(_: Request, error: Exception) -> Response:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
-from tests.parts.one_copy import COPY, MESSAGE, NOON, an_event, keep_one_copy, put
+from tests.parts.one_copy import COPY, HIT, MESSAGE, NOON, an_event, keep_one_copy, put
 
 from unsealed.model.event import Finding
 from unsealed.model.hit import Hit, JournalPosition
@@ -19,14 +20,10 @@ def store(engine: Engine) -> Engine:
 
 
 def test_a_hit_is_kept_once_with_all_its_facts(store: Engine) -> None:
-    hit = Hit(
-        at=NOON,
-        token="t",
-        method="GET",
-        address="203.0.113.9",
+    hit = replace(
+        HIT,
         user_agent="é ☃",
         accept="image/*",
-        accept_language=None,
         referer_host="mail.example",
         prefetch="prefetch",
         sec_fetch="cross-site/no-cors/image/",

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.routing import Route
+from tests.keys import OneKey
 
 from unsealed.inlets import guard, web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
@@ -44,13 +45,6 @@ HOSTILE = (
 )
 STORED = ("\0", "7fffffffffffffff.7fffffffffffffff", "1_0.0123456789abcdef", "\N{GRINNING FACE}", "a" * 5000)
 ALONE = ("\0", "7fffffffffffffff.7fffffffffffffff", "٣.0123456789abcdef")
-
-
-class OneKey:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64))
 
 
 @pytest.fixture

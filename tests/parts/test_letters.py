@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from tests.conftest import NOON
+from tests.keys import OneKey
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import letters, send
@@ -23,13 +24,6 @@ from unsealed.store.identities import Proof
 
 ORIGIN = "https://mail.example.org"
 SALES = "sales@example.org"
-
-
-class OneKey:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64))
 
 
 TRACKING = Tracking(base_url="https://t.example.org", keys=OneKey(), key_id=0)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
-from tests.parts.one_copy import COPY, MESSAGE, NOON, keep_one_copy
+from tests.parts.one_copy import COPY, HIT, MESSAGE, NOON, keep_one_copy
 
-from unsealed.model.hit import Hit, JournalPosition
+from unsealed.model.hit import JournalPosition
 from unsealed.store import events, marks
 
 
@@ -74,23 +74,11 @@ def test_what_comes_while_a_message_is_judged_apart_is_marked_beside_it(store: E
 
 
 def test_a_copy_that_is_delivered_has_its_earlier_hits_judged_again(store: Engine) -> None:
-    hit = Hit(
-        at=NOON,
-        token="t",
-        method="GET",
-        address="203.0.113.9",
-        user_agent="",
-        accept="",
-        accept_language=None,
-        referer_host="",
-        prefetch="",
-        sec_fetch="",
-    )
     position = JournalPosition(collector="c1", segment=1, offset=7)
     with store.begin() as connection:
         marks.delivered(connection, COPY)
         assert [] == marks.marked(connection, 10)
 
-        events.add_hits(connection, [events.Shipped(position, hit, MESSAGE, COPY, None)])
+        events.add_hits(connection, [events.Shipped(position, HIT, MESSAGE, COPY, None)])
         marks.delivered(connection, COPY)
         assert [(MESSAGE, NOON)] == [(mark.message, mark.since) for mark in marks.marked(connection, 10)]

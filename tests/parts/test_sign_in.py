@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.keys import NoKeys
 
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
@@ -18,15 +19,6 @@ from unsealed.store.proofs import CredentialKind
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "wrong donkey charger paperclip"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e{{7*7}}"
-
-
-class NoKeys:
-    """No page here derives mail again."""
-
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return None
 
 
 @pytest.fixture

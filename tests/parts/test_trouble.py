@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tests.keys import NoKeys
 
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.inlets.web.trouble import HANDLERS
@@ -31,13 +32,6 @@ ERRORS: dict[str, Exception] = {
     "ours-unexpected": DeliveryFailed(CANARY, temporary=True),
     "unknown": RuntimeError(CANARY),
 }
-
-
-class NoKeys:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return None
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from sqlalchemy import Engine
 from starlette.applications import Starlette
+from tests.keys import OneKey
 
 from unsealed.inlets import web
 from unsealed.inlets.guard import cookie_name
@@ -25,13 +26,6 @@ from unsealed.store import proofs
 
 ORIGIN = "http://127.0.0.1:8025"
 MARA = UserId(0x5E9D_0000_0000_0001)
-
-
-class OneKey:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64)) if key_id == 0 else None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 from sqlalchemy import Engine, delete, select
-from tests.parts.web.test_sent import text
+from tests.parts.web.read import text
 
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.notice import Press, Scope

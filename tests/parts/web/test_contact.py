@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from tests.parts.conftest import MARA, OTHER, OUTLOOK, Did, Seeding, keep_habits
-from tests.parts.web.test_sent import text
+from tests.parts.web.read import text
 
 from unsealed.inlets.web.contact import belief
 from unsealed.model.event import Finding
@@ -235,7 +235,7 @@ async def test_programs_keep_notes_and_records(mara: Any, token: dict[str, str],
     assert 422 == wrong.status
     assert {"notes", "records.CRM"} == set(wrong.json["error"]["fields"])
     assert 400 == (await put({"note": "x"})).status
-    assert 400 == (await put("x" * 300_000)).status
+    assert 413 == (await put("x" * 300_000)).status
     assert 404 == (await put({"notes": "x"}, "ann@else.example")).status
     with engine.connect() as connection:
         others = connection.execute(select(schema.contacts).where(schema.contacts.c.user_id == OTHER)).all()

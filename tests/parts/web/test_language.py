@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from tests.parts.web.read import text
 
 from unsealed.app.languages import languages
 from unsealed.inlets.web.surroundings import Surroundings
@@ -70,22 +70,10 @@ async def test_scripts_get_the_sentences_of_the_language_in_a_file_of_its_own(ma
     assert "sentences-" not in (await mara.get("/sent", accept_language="en")).text
 
 
-class Reader(HTMLParser):
-    """What is read, without tags, white space folded."""
-
-    def __init__(self, body: str) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.feed(body)
-
-    def handle_data(self, data: str) -> None:
-        self.said.append(data)
-
-
 async def read(browser: Any, address: str) -> str:
     answer = await browser.get(address, accept_language="de")
     assert 200 == answer.status
-    return " ".join(" ".join(Reader(answer.text).said).split())
+    return text(answer.text)
 
 
 async def test_a_message_tells_who_did_what_and_why_we_think_so_in_german(

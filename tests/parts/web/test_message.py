@@ -1,33 +1,17 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.parts.web.read import text
 
 from unsealed.inlets.web import message
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import schema
 
 Mail = dict[str, MessageId]
-
-
-class Reader(HTMLParser):
-    """What is read, without tags, white space folded."""
-
-    def __init__(self, body: str) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.feed(body)
-
-    def handle_data(self, data: str) -> None:
-        self.said.append(data)
-
-
-def text(body: str) -> str:
-    return " ".join(" ".join(Reader(body).said).split())
 
 
 async def page(mara: Any, message: MessageId, query: str = "") -> str:

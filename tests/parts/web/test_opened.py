@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, update
-from tests.parts.web.test_sent import text
+from tests.parts.web.read import text
 
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.store import schema

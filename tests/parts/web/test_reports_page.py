@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, update
 from tests.parts import many_letters
 from tests.parts.many_letters import LONG, SHORT
+from tests.parts.web.read import text
 
 from unsealed.inlets.report import read
 from unsealed.inlets.web import reports
@@ -29,10 +30,6 @@ from unsealed.store.people import Role
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
 HOSTILE = '=HYPERLINK("https://evil.example"),<script>alert(1)</script>'
-
-
-def text(body: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def cells(body: bytes) -> list[list[str]]:

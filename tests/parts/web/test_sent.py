@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete
+from tests.parts.web.read import text
 
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import schema
@@ -16,22 +16,6 @@ from unsealed.store import sent as listing
 
 Mail = dict[str, MessageId]
 HREF = re.compile(r'(?:href|src)="([^"]*)"')
-
-
-class Reader(HTMLParser):
-    """What is read, without tags, white space folded."""
-
-    def __init__(self, body: str) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.feed(body)
-
-    def handle_data(self, data: str) -> None:
-        self.said.append(data)
-
-
-def text(body: str) -> str:
-    return " ".join(" ".join(Reader(body).said).split())
 
 
 def row(body: str, message: MessageId) -> str:

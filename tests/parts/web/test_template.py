@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
+from tests.parts.web.read import text
 
 from unsealed.core.template import KNOWN
 from unsealed.inlets import web
@@ -30,10 +31,6 @@ FORM = {
     "html": '<table width="100%"><tr><td style="padding:3px">Dear {{first_name}}, {{phone}}</td></tr></table>',
     "text": "",
 }
-
-
-def text(body: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def unescaped(body: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 from tests.parts.conftest import INES, MARA
-from tests.parts.web.test_sent import text
+from tests.parts.web.read import text
 
 from unsealed.model.message import MessageId, public_id
 from unsealed.store import proofs, schema

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 from starlette.applications import Starlette
+from tests.parts.web.read import text
 
 from unsealed.flow import policy
 from unsealed.inlets import web
@@ -33,10 +33,6 @@ HOSTILE = [
     "",
     "..",
 ]
-
-
-def text(body: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def said(engine: Engine) -> tuple[Place, Place]:
@@ -353,7 +349,6 @@ async def test_a_member_speaks_for_nobody_else(api: Any, engine: Engine) -> None
         b'{"yours": {"excluded": [{"kind": "recipient", "name": "a@b.example"}]}}',
         b'{"yours": {"excluded": [{"kind": "destination", "name": "a.example", "clicks": "full"}]}}',
         b"[" * 100_000,
-        b" " * 300_000,
         *(json.dumps({"yours": {"excluded": [{"kind": "destination", "name": name}]}}).encode() for name in HOSTILE),
     ],
     ids=lambda body: ascii(body[:60]),
@@ -363,6 +358,13 @@ async def test_what_cannot_be_used_is_said(api: Any, engine: Engine, body: bytes
 
     assert (status, bool(answer["error"]["message"])) == (400, True)
     assert said(engine)[0] == Place(limit=Rule(scope=Scope.USER))
+    assert names(engine) == []
+
+
+async def test_what_is_too_large_is_not_read(api: Any, engine: Engine) -> None:
+    status, answer = await api(raw=b" " * 300_000)
+
+    assert (413, "The body has more than 262,144 bytes.") == (status, answer["error"]["message"])
     assert names(engine) == []
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import html5lib
 import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+from tests.keys import OneKey
 
 from unsealed.core.html import strip_url
 from unsealed.core.instrument import Tracking, make_copy, survey, undo
@@ -30,16 +31,7 @@ _PIXEL = re.compile(
 )
 
 
-class OneKey:
-    """A key ring of one key that never changes."""
-
-    newest = 7
-
-    def key(self, key_id: int) -> bytes | None:
-        return bytes(range(64)) if key_id == self.newest else None
-
-
-TRACKING = Tracking(base_url=BASE, keys=OneKey(), key_id=OneKey.newest)
+TRACKING = Tracking(base_url=BASE, keys=OneKey(newest=7), key_id=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.keys import NoKeys
 
 from unsealed.app.languages import languages
 from unsealed.core import compose, quote
@@ -165,13 +166,6 @@ def test_broken_mail_is_quoted_as_far_as_it_goes(body: bytes, kind: bytes) -> No
         quote.without_ours(original.html or "", bases=["https://t.example"], keys=NO_KEYS)
     except BadInput:
         return
-
-
-class NoKeys:
-    newest = 0
-
-    def key(self, key_id: int) -> bytes | None:
-        return None
 
 
 NO_KEYS = NoKeys()
