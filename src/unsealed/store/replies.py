@@ -137,21 +137,30 @@ def _shared_bounced(connection: Connection, copy: CopyId, at: datetime) -> None:
 
 def of_message(connection: Connection, user: UserId, message: int, limit: int = SHOWN) -> list[ReplyRow]:
     """What came back to a message, latest first."""
+    of = and_(replies.c.message_id == message, replies.c.user_id == user)
+    return [row for _, row in fitting(connection, of, limit)]
+
+
+def fitting(connection: Connection, wanted: ColumnElement[bool], limit: int) -> list[tuple[int, ReplyRow]]:
+    """What came back and is wanted, latest first, each with the message that it came back to."""
     query = (
         select(replies, copies.c.name.label("copy_name"), copies.c.address.label("copy_address"))
         .outerjoin(copies, copies.c.id == replies.c.copy_id)
-        .where(replies.c.message_id == message, replies.c.user_id == user)
+        .where(wanted)
         .order_by(replies.c.at.desc(), replies.c.id.desc())
         .limit(limit)
     )
     return [
-        ReplyRow(
-            id=row.id,
-            copy=None if row.copy_id is None else public_id(row.copy_id),
-            kind=Kind(row.kind),
-            name=row.copy_name or row.name,
-            address=row.copy_address or row.address,
-            at=row.at,
+        (
+            row.message_id,
+            ReplyRow(
+                id=row.id,
+                copy=None if row.copy_id is None else public_id(row.copy_id),
+                kind=Kind(row.kind),
+                name=row.copy_name or row.name,
+                address=row.copy_address or row.address,
+                at=row.at,
+            ),
         )
         for row in connection.execute(query)
     ]

@@ -5,14 +5,15 @@ Promises rows of the asking user only, the newest SHOWN letters and answers, fou
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from unsealed.model.message import UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.thread import Thread
 from unsealed.model.view import ReplyRow
 from unsealed.store import views
-from unsealed.store.schema import copies, messages, replies
+from unsealed.store.replies import fitting
+from unsealed.store.schema import messages, replies
 
 SHOWN = 200
 
@@ -55,25 +56,6 @@ def _of(connection: Connection, user: UserId, number: int) -> int | None:
 
 
 def _answers(connection: Connection, ids: list[int]) -> list[tuple[str, ReplyRow]]:
-    r = replies.c
-    query = (
-        select(replies, copies.c.name.label("copy_name"), copies.c.address.label("copy_address"))
-        .outerjoin(copies, copies.c.id == r.copy_id)
-        .where(r.message_id.in_(ids), r.kind.in_((Kind.REPLY.value, Kind.AUTOMATIC.value)))
-        .order_by(r.at.desc(), r.id.desc())
-        .limit(SHOWN)
-    )
-    return [
-        (
-            public_id(row.message_id),
-            ReplyRow(
-                id=row.id,
-                copy=None if row.copy_id is None else public_id(row.copy_id),
-                kind=Kind(row.kind),
-                name=row.copy_name or row.name,
-                address=row.copy_address or row.address,
-                at=row.at,
-            ),
-        )
-        for row in connection.execute(query)
-    ]
+    answers = replies.c.kind.in_((Kind.REPLY.value, Kind.AUTOMATIC.value))
+    found = fitting(connection, and_(replies.c.message_id.in_(ids), answers), SHOWN)
+    return [(public_id(message), row) for message, row in found]

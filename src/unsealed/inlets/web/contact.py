@@ -25,9 +25,10 @@ from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, tr
 from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web import evidence, moments, recipient, states, words
 from unsealed.inlets.web.page import language, render, said
-from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
+from unsealed.inlets.web.surroundings import asked, changed, person
 from unsealed.inlets.web.where import Where
 from unsealed.model.contact import Contact, ContactRow, Dealing, Dealt
+from unsealed.model.message import UserId
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import Page, SignalFacts
 from unsealed.store import contacts, dealings, habits, notices
@@ -139,33 +140,9 @@ async def _page(
     wrong_records: Mapping[int, str] | None = None,
 ) -> Response:
     where, times, user = Where.of(request), said(request), person(request).id
-    now = surroundings(request).clock()
-
-    def look(connection: Connection) -> Shown | None:
-        found = contacts.contact(connection, user, request.path_params["address"])
-        if found is None:
-            return None
-        mailbox = found.row.mailbox
-        letters = dealings.letters(connection, user, mailbox)
-        line = dealings.time_line(connection, user, letters, after=where.after or None, limit=ROWS)
-        began = [times.local(at) for at in dealings.readings(connection, letters)]
-        company = company_of(mailbox)
-        return Shown(
-            contact=found,
-            days=_days(line, times),
-            next=line.next,
-            more_letters=letters.more,
-            belief=belief(
-                habits.facts_of_mailbox(connection, user, mailbox, now),
-                traits(habits.facts_of_domain(connection, user, company, now)) if company else (),
-                times.texts,
-            ),
-            hours=best_hours(began),
-            readings=len(began),
-            silent=mailbox in notices.silence(connection, user, contacts=[mailbox]).contacts,
-        )
-
-    shown = await asked(request, look)
+    shown = await asked(
+        request, lambda connection: _shown(connection, user, request.path_params["address"], where, times)
+    )
     if shown is None:
         raise HTTPException(404, NOT_THERE)
     return render(
@@ -183,6 +160,32 @@ async def _page(
         limits=records,
         least=hours,
         here=address_of(shown.contact.row.mailbox),
+    )
+
+
+def _shown(connection: Connection, user: UserId, address: str, where: Where, times: moments.Times) -> Shown | None:
+    """Read everything about one contact; None when the user never wrote to that address."""
+    found = contacts.contact(connection, user, address)
+    if found is None:
+        return None
+    mailbox = found.row.mailbox
+    letters = dealings.letters(connection, user, mailbox)
+    line = dealings.time_line(connection, user, letters, after=where.after or None, limit=ROWS)
+    began = [times.local(at) for at in dealings.readings(connection, letters)]
+    company = company_of(mailbox)
+    return Shown(
+        contact=found,
+        days=_days(line, times),
+        next=line.next,
+        more_letters=letters.more,
+        belief=belief(
+            habits.facts_of_mailbox(connection, user, mailbox, times.now),
+            traits(habits.facts_of_domain(connection, user, company, times.now)) if company else (),
+            times.texts,
+        ),
+        hours=best_hours(began),
+        readings=len(began),
+        silent=mailbox in notices.silence(connection, user, contacts=[mailbox]).contacts,
     )
 
 

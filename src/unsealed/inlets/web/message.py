@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -156,7 +157,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         return None
     if where.show not in KINDS:
         raise BadInput(later("no such kind of event: %(asked)s"), asked=repr(where.show))
-    raw, texts = where.show == "raw", times.texts
+    texts = times.texts
     with reading(around.engine) as connection:
         feed_at = feed.ends(connection)[1]
         message = views.message(connection, user, number, times.now)
@@ -164,19 +165,7 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
             return None
         who = next((copy for copy in message.copies if copy.id == where.who), None)
         only = None if who is None else CopyId(int(who.id, 16))
-        events = judged.of_message(
-            connection,
-            user,
-            number,
-            kind=KINDS[where.show],
-            copy=only,
-            machine=None if raw else False,
-            after=where.events or None,
-            limit=EVENTS_SHOWN,
-        )
-        machines: Page[EventRow] = Page(items=())
-        if message.row.signals.machine and not raw:
-            machines = judged.of_message(connection, user, number, copy=only, machine=True, limit=MACHINES_READ)
+        events, machines = _events(connection, user, message.row, where, only)
         # What all share stands first: it is the one that shows something.
         copies = sorted(message.copies, key=lambda copy: copy.address != "")
         if where.people != "all":
@@ -191,7 +180,8 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
     if not any(line.has(where.open) for line in machine_lines[LINES_SHOWN:]):
         machine_lines = machine_lines[:LINES_SHOWN]
     opened = next((place for place, line in enumerate(lines) if line.has(where.open)), -1)
-    whole = bool(where.lines or where.events or raw) or len(lines) <= LINES_SHOWN or opened >= LINES_SHOWN
+    asked = where.lines or where.events or where.show == "raw"
+    whole = bool(asked) or len(lines) <= LINES_SHOWN or opened >= LINES_SHOWN
     signals = message.row.signals
     return Story(
         message=message,
@@ -214,6 +204,26 @@ def tell(around: Surroundings, user: UserId, number: int | None, where: Where, t
         thread=thread,
         thread_size=thread_size,
     )
+
+
+def _events(
+    connection: Connection, user: UserId, message: MessageRow, where: Where, only: CopyId | None
+) -> tuple[Page[EventRow], Page[EventRow]]:
+    """What people did, or all requests where these are asked for; and what machines did, apart."""
+    number, raw = int(message.id, 16), where.show == "raw"
+    events = judged.of_message(
+        connection,
+        user,
+        number,
+        kind=KINDS[where.show],
+        copy=only,
+        machine=None if raw else False,
+        after=where.events or None,
+        limit=EVENTS_SHOWN,
+    )
+    if raw or not message.signals.machine:
+        return events, Page(items=())
+    return events, judged.of_message(connection, user, number, copy=only, machine=True, limit=MACHINES_READ)
 
 
 def _lines(events: Page[EventRow], message: MessageView, where: Where, texts: Texts) -> list[history.Line]:
