@@ -78,6 +78,15 @@ _MICROSECONDS = 1_000_000
 _DAY = 86_400 * _MICROSECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """How often what is rare happens to a message."""
+
+    untracked: float = 0.03
+    replied: float = 0.03  # of those that were asked for
+    bounced: float = 0.01  # of copies that were never asked for
+
+
 @dataclass(slots=True)
 class _Counts:
     opens: int = 0
@@ -156,7 +165,7 @@ class _File:
         self._db.close()
 
 
-def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1) -> None:
+def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1, shares: Shares | None = None) -> None:
     """Fill the store of a data folder; the sender is made if there is no such user. About so many events."""
     engine = connect(sqlite_url(data))
     migrate(engine)
@@ -168,7 +177,7 @@ def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1
     indexes = file.without_indexes(big)
     rng = random.Random(seed)
     begun = perf_counter()
-    batches = _batches(rng, file, sender, others, messages, events, now)
+    batches = _batches(rng, file, sender, others, messages, events, now, shares or Shares())
     for done in batches:
         progress(f"{done:,} messages after {perf_counter() - begun:.0f} s")
     for statement in indexes:
@@ -208,7 +217,14 @@ def _first(engine: Engine, data: Path, sender: int, at: datetime) -> None:
 
 
 def _batches(
-    rng: random.Random, file: _File, sender: int, others: Sequence[int], messages: int, events: int, now: datetime
+    rng: random.Random,
+    file: _File,
+    sender: int,
+    others: Sequence[int],
+    messages: int,
+    events: int,
+    now: datetime,
+    shares: Shares,
 ) -> Iterator[int]:
     """Write all rows in portions; how many messages are done after each."""
     like = {table.name: file.first(table) for table in (schema.messages, schema.originals, schema.copies, schema.links)}
@@ -227,9 +243,9 @@ def _batches(
             id, at = rng.getrandbits(63), end - (messages - number) * step
             user = sender if rng.random() < 0.8 else rng.choice(others)
             wanted = _asked_for(rng, number, messages, events)
-            replied = wanted > 0 and rng.random() < 0.03
+            replied = wanted > 0 and rng.random() < shares.replied
             copies = [(rng.getrandbits(63), int(people * rng.random() ** 2)) for _ in range(_recipients(rng))]
-            tracked = rng.random() < 0.97
+            tracked = rng.random() >= shares.untracked
             counts = {copy: _Counts() for copy, _ in copies}
             by_link: dict[tuple[int, int], _Counts] = {}
             times = sorted(min(rng.expovariate(1 / (2 * _DAY)), end - at - 1) for _ in range(wanted if tracked else 0))
@@ -248,17 +264,18 @@ def _batches(
                      region, town, user)
                 )  # fmt: skip
                 hit += 1
-            bounced = {copy for copy, _ in copies if not counts[copy].raw and rng.random() < 0.01}
+            bounced = {copy for copy, _ in copies if not counts[copy].raw and rng.random() < shares.bounced}
             opens = sum(each.shown for each in counts.values())
             firsts = [each.first_at for each in counts.values() if each.first_at is not None]
             lasts = [each.last_at for each in counts.values() if each.last_at is not None]
+            signals = [*lasts, at + _DAY // 2] if replied else lasts
             subject = f"{' '.join(rng.sample(_WORDS, 3)).capitalize()} {number}"
             names = ", ".join(f"Person {person}" for _, person in copies[:3])
             rows["messages"].append(
                 (id, user, f"<{id:x}@x.example>", subject, names, len(copies), at, opens,
                  sum(each.clicks for each in counts.values()), sum(each.raw for each in counts.values()),
                  sum(each.machine for each in counts.values()), min(firsts, default=None), max(lasts, default=None),
-                 max(lasts, default=at), id, int(replied), not tracked, bool(bounced))
+                 max(signals, default=at), id, int(replied), not tracked, bool(bounced))
             )  # fmt: skip
             rows["originals"].append((id,))
             for position, (copy, person) in enumerate(copies):

@@ -38,6 +38,13 @@ def test_every_connection_waits_for_the_disk(engine: Engine) -> None:
         assert [answer, answer] == [each.execute(text(question)).scalar() for each in (one, other)]
 
 
+def test_postgresql_plans_for_disks_without_arms_and_for_short_answers(engine: Engine) -> None:
+    if engine.dialect.name == "postgresql":
+        with reading(engine) as connection:
+            said = {name: connection.execute(text(f"SHOW {name}")).scalar() for name in ("random_page_cost", "jit")}
+        assert {"random_page_cost": "1.1", "jit": "off"} == said
+
+
 def test_a_connection_that_would_not_wait_for_the_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import ColumnElement, Connection, and_, false, select, text
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.schema import EPOCH, messages, texts
 
-FEW = 2_500  # hits that are put in order; of more, the list is walked down until a page is full
+FEW = 1_000  # hits that are put in order; of more, the list is walked down until a page is full
 TYPED_WORDS = 16  # the first so many count
 WORD_CHARACTERS = 64
 KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte

@@ -261,7 +261,8 @@ class _Asked:
         self.key = SORTS[sort]
         self._connection, self._user, self._wanted = sought.connection, sought.user, wanted
         self._until, self._now = place_of(after)[0] if after else None, now
-        self._late = _LATE.get(sort)
+        # Where nobody was seen, what stands for the last signal is when the message was accepted.
+        self._late = None if CopyState.NO_SIGNAL in narrow.rest else _LATE.get(sort)
         self._narrow, self._words = narrow, sought.words
         # What an index holds in this order, and what is asked of each row.
         self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
@@ -274,7 +275,7 @@ class _Asked:
         found = _found(self._words)
         if self._narrow.few is not None:  # without the user, for the reason given in `Sought.count`
             few = _among(self._connection, self._narrow.few)
-            return self._rows(few, *self._mine[1:], *self._conditions, *found), None
+            return self._rows(few, *self._mine[1:], *found, *self._conditions), None
         if not self._conditions and not found:
             return self._rows(*self._mine), None
         rows, end = self._walk(*found, most=WALKED if self._words is None else WALKED_FIRST)
@@ -290,10 +291,10 @@ class _Asked:
         order = self._query.with_only_columns(self.key, messages.c.id).where(*self._mine)
         edge = self._connection.execute(order.limit(1).offset(most - 1)).first()
         if edge is None:
-            return self._rows(*self._mine, *self._conditions, *found), None
+            return self._rows(*self._mine, *found, *self._conditions), None
         at, id = edge
         before = self.key >= at, or_(self.key > at, messages.c.id >= id)
-        return self._rows(*self._mine, *before, *self._conditions, *found), cursor_of(at, id)
+        return self._rows(*self._mine, *before, *found, *self._conditions), cursor_of(at, id)
 
     def _by_weeks(self, words: Sequence[str]) -> tuple[list[Row[Any]], str | None]:
         """What has these words, week by week: no sign of an older week stands higher, but for late ones."""
