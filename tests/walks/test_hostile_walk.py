@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from tests.mailbox_server import PASSWORD as MAILBOX_PASSWORD
 from tests.mailbox_server import MailboxServer
+from tests.walks.conftest import PATIENCE_S
 from tests.walks.places import crawl, places
 from tests.walks.test_reply_walk import _watched
 
@@ -193,6 +194,7 @@ def desk(installation: Any, page: Page) -> Iterator[Desk]:
     browser: Browser | None = page.context.browser
     assert browser is not None
     context = browser.new_context(user_agent=f"Mozilla/5.0 {MARKUP}", viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_S * 1000)
     context.add_init_script(WATCH)
     made = Desk(f"http://127.0.0.1:{installation.web}", context.new_page())
     context.on("weberror", lambda error: made.troubles.append(str(error.error)))
