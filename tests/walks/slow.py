@@ -83,7 +83,11 @@ class Line:
                 answer = await server.read(MOST)
                 await self._wait()
                 back.write(answer)
-                await self._pass_on(server, back)
+                ends = [asyncio.ensure_future(each) for each in (self._pass_on(server, back), browser.read())]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)  # who leaves a stream leaves it at once
+                for each in ends:
+                    each.cancel()
+                await asyncio.gather(*ends, return_exceptions=True)
 
     async def _wait(self) -> None:
         await asyncio.sleep(self._chance.random() * self._most_s)
