@@ -4,8 +4,8 @@ One worker each, the same wrk with one thread, the candidates take turns. Ours o
 is on disk; nginx writes a line into a buffered access log; granian does what ours does, without its limits and without
 remembering tokens; pytracking's view opens its token and writes nothing. "The same" is one reader who asks again and
 again; "10,000 tokens" is a mailing, which ours remembers once it was asked for; "100,000 tokens" are more than it
-remembers, and each is opened anew. nginx is asked for as many paths by the same script, so that the load costs the
-same.
+remembers, and each is opened anew; the links lead to one place, as those of a mailing do. nginx is asked for as many
+paths by the same script, so that the load costs the same.
 """
 
 from __future__ import annotations
