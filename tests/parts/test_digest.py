@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from email import message_from_string
 from email.policy import default
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 
 from unsealed.app.languages import languages
 from unsealed.core.instrument import Tracking
-from unsealed.flow.digest import Digests
+from unsealed.flow.digest import Digests, _due
 from unsealed.flow.notify import decide
 from unsealed.model.notice import Channel, Press, Scope, Wants
 from unsealed.store import notices, preferences, schema
@@ -106,6 +106,34 @@ def test_it_waits_for_the_users_own_hour(mail: Mail) -> None:
     mail.now = MORNING - timedelta(minutes=2)
 
     assert 0 == mail.digests.write()
+
+
+def test_an_hour_that_comes_twice_brings_one_letter(mail: Mail) -> None:
+    """Clocks in Lisbon go from 2 back to 1 at 01:00 UTC on 25 October 2026."""
+    with mail.engine.begin() as connection:
+        notices.want(connection, SENDER, replace(DAILY, digest_at=time(1, 30)))
+    letters = []
+    for minute in range(0, 180, 5):
+        mail.now = datetime(2026, 10, 25, 0, 0, tzinfo=UTC) + timedelta(minutes=minute)
+        with mail.engine.connect() as connection:
+            letters += [mail.now for _ in _due(connection, mail.now)]
+        mail.digests.write()
+
+    assert ["00:30"] == [f"{at:%H:%M}" for at in letters]
+
+
+def test_an_hour_that_is_left_out_still_brings_its_letter(mail: Mail) -> None:
+    """From 1 forward to 2 at 01:00 UTC on 28 March 2027."""
+    with mail.engine.begin() as connection:
+        notices.want(connection, SENDER, replace(DAILY, digest_at=time(1, 30)))
+    letters = []
+    for minute in range(0, 180, 5):
+        mail.now = datetime(2027, 3, 28, 0, 0, tzinfo=UTC) + timedelta(minutes=minute)
+        with mail.engine.connect() as connection:
+            letters += [mail.now for _ in _due(connection, mail.now)]
+        mail.digests.write()
+
+    assert 1 == len(letters)
 
 
 def test_what_is_silenced_stands_in_no_letter(mail: Mail) -> None:

@@ -89,6 +89,16 @@ async def test_a_name_is_asked_for_once_and_all_its_addresses_must_be_public(mon
     assert ["rebind.example"] == asked
 
 
+async def test_an_address_that_nobody_answers_at_does_not_hide_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(_: object, host: str, port: int, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", ("127.0.0.2", port)), (0, 0, 0, "", ("127.0.0.1", port))]
+
+    async with PushService() as service:
+        monkeypatch.setattr(asyncio.get_running_loop().__class__, "getaddrinfo", answer)
+
+        assert 201 == await post(service.endpoint.replace("127.0.0.1", "push.example"), {}, b"x", private=True)
+
+
 async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to_the_address() -> None:
     authority = trustme.CA()
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

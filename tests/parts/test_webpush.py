@@ -64,6 +64,26 @@ def test_what_is_encrypted_is_read_by_the_browser_alone_and_never_twice_the_same
     assert body != encrypt(plain, browser.key, browser.auth)
 
 
+async def test_the_length_says_neither_who_nor_what(clock: Callable[[], datetime]) -> None:
+    bell, _ = a_bell(clock)
+    async with PushService() as service:
+        for words in (WORDS, replace(WORDS, title="J. R. opened it, the third time within an hour", body="")):
+            await bell.ring(a_device(service), words)
+
+    one, other = service.pushed
+    assert len(one.body) == len(other.body)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.binary(max_size=3993), st.integers(0, 5000))
+def test_padding_is_no_part_of_the_message_and_stays_within_the_record(plain: bytes, padding: int) -> None:
+    browser = Browser()
+    body = encrypt(plain, browser.key, browser.auth, padding=padding)
+
+    assert plain == browser.decrypt(body)
+    assert min(len(plain) + padding + 103, 4096) == len(body)
+
+
 def test_more_than_push_services_must_take_is_refused() -> None:
     browser = Browser()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -106,8 +106,9 @@ def _due(connection: Connection, now: datetime) -> dict[UserId, Wants]:
     due = {}
     for user, wants in notices.digest_wanted(connection).items():
         local = now.astimezone(zone_of(wants))
-        at = local.replace(hour=wants.digest_at.hour, minute=wants.digest_at.minute, second=0, microsecond=0)
+        # By one clock that is never set: of an hour that comes twice the first, and one that is left out comes as well.
+        at = datetime.combine(local, wants.digest_at, local.tzinfo).astimezone(UTC)
         last = notices.last_digest(connection, user)
-        if local >= at and (last is None or last < at):
+        if now >= at and (last is None or last < at):
             due[user] = wants
     return due

@@ -85,7 +85,8 @@ class Chat:
         if not named:
             raise DeliveryFailed(later("this kind of address is not allowed"), temporary=False)
         try:
-            taken = await asyncio.to_thread(self._notify, device.address, words.title, words.body or words.title)
+            title, body = (words.title, words.body) if words.body else ("", words.title)  # services refuse no text
+            taken = await asyncio.to_thread(self._notify, device.address, title, body)
         except ImportError:
             raise DeliveryFailed(later("the extra “channels” is not installed"), temporary=False) from None
         if not taken:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from unsealed.model.errors import DeliveryFailed
@@ -20,6 +20,7 @@ from unsealed.model.texts import later
 
 ANSWER_BYTES = 64 * 1024
 TIMEOUT_S = 20.0
+ADDRESSES = 4  # of one name that are tried at most
 _HEAD_BYTES = 16 * 1024
 
 
@@ -58,11 +59,10 @@ async def post(
     port = parts.port or (443 if secure else 80)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            address = await _resolve(host, port, private=private)
+            addresses = await _resolve(host, port, private=private)
             context = (tls or ssl.create_default_context()) if secure else None
-            reader, writer = await asyncio.open_connection(
-                address, port, ssl=context, server_hostname=host if secure else None, limit=_HEAD_BYTES
-            )
+            name = host if secure else None
+            reader, writer = await _first_open(addresses, port, context, name)
             try:
                 writer.write(_request(parts, headers, body))
                 await writer.drain()
@@ -75,12 +75,29 @@ async def post(
         raise DeliveryFailed(f"it does not answer ({type(error).__name__})", temporary=True) from None
 
 
-async def _resolve(host: str, port: int, *, private: bool) -> str:
+async def _first_open(
+    addresses: Sequence[str], port: int, context: ssl.SSLContext | None, name: str | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the first that takes one: not every machine gets out by IPv6, and names have such addresses."""
+    for address in addresses[:-1]:
+        try:
+            async with asyncio.timeout(TIMEOUT_S / len(addresses)):
+                return await asyncio.open_connection(
+                    address, port, ssl=context, server_hostname=name, limit=_HEAD_BYTES
+                )
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, TimeoutError):
+            continue
+    return await asyncio.open_connection(addresses[-1], port, ssl=context, server_hostname=name, limit=_HEAD_BYTES)
+
+
+async def _resolve(host: str, port: int, *, private: bool) -> list[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     if not private and not all(is_public(address) for address in addresses):
         raise _never(later("the address leads into a private network"))
-    return addresses[0]
+    return addresses[:ADDRESSES]
 
 
 def _request(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> bytes:

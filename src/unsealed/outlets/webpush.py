@@ -1,7 +1,8 @@
 """Web Push: notices to browsers on phones, tablets and computers, also while Unsealed is not open in them.
 
 The push service in between learns when and how often something is sent, and nothing else: the content is encrypted for
-the browser (RFC 8291, aes128gcm of RFC 8188), the sender is known by the key of the installation (RFC 8292, VAPID).
+the browser (RFC 8291, aes128gcm of RFC 8188) and padded, so that its length says neither who nor what; the sender is
+known by the key of the installation (RFC 8292, VAPID).
 A newer notice with the same tag takes the place of an older one that was not delivered yet (RFC 8030 §5.4, Topic).
 
 The body is JSON for our service worker, in the form that browsers without one show by themselves as well
@@ -34,6 +35,7 @@ from unsealed.outlets.post import post
 KEPT_S = 12 * 3600  # how long the push service tries to reach the browser: then it is history, not news
 TOKEN_LIFE = timedelta(hours=12)  # RFC 8292 §2: no more than 24 hours
 RECORD_BYTES = 4096  # RFC 8291 §4: one record, which push services need to take
+PADDED_BYTES = 1024  # nearly every message fits into one of these
 _CURVE = ec.SECP256R1()
 
 
@@ -58,7 +60,8 @@ class WebPush:
             DeliveryFailed: temporary or permanent, as the service answered.
         """
         try:
-            body = encrypt(self._message(words), unbase64(device.key), unbase64(device.auth))
+            message = self._message(words)
+            body = encrypt(message, unbase64(device.key), unbase64(device.auth), padding=-len(message) % PADDED_BYTES)
         except ValueError:
             raise DeliveryFailed(later("the browser’s key is not one"), temporary=False) from None
         headers = {
@@ -121,17 +124,20 @@ def encrypt(
     browser_key: bytes,
     auth: bytes,
     *,
+    padding: int = 0,
     salt: bytes | None = None,
     own: ec.EllipticCurvePrivateKey | None = None,
 ) -> bytes:
     """The body of a push message (RFC 8291 §3.4, RFC 8188 §2): one record.
 
-    browser_key: "p256dh", an uncompressed point. salt, own: only for tests; each message needs its own.
+    browser_key: "p256dh", an uncompressed point. padding: bytes that hide the length, as far as there is room. salt,
+    own: only for tests; each message needs its own.
 
     Raises:
         ValueError: not a key, or a message of more than 3,993 bytes.
     """
-    if len(plain) > RECORD_BYTES - 103:
+    room = RECORD_BYTES - 103 - len(plain)
+    if room < 0:
         raise ValueError("the message is too long for a push service")
     salt, own = salt or os.urandom(16), own or ec.generate_private_key(_CURVE)
     theirs = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, browser_key)
@@ -140,7 +146,8 @@ def encrypt(
     key = _derive(salt, shared, b"Content-Encoding: aes128gcm\0", 16)
     nonce = _derive(salt, shared, b"Content-Encoding: nonce\0", 12)
     head = salt + struct.pack("!LB", RECORD_BYTES, len(ours)) + ours
-    return head + AESGCM(key).encrypt(nonce, plain + b"\x02", None)  # 2: the last record (RFC 8188 §2)
+    last = plain + b"\x02" + bytes(min(padding, room))  # 2: the last record (RFC 8188 §2)
+    return head + AESGCM(key).encrypt(nonce, last, None)
 
 
 def _derive(salt: bytes, material: bytes, info: bytes, size: int) -> bytes:
