@@ -57,7 +57,7 @@ async def main(url: str, journal: Path, log: Path, steps: int) -> None:
 
     def show(address: str, title: str, body: str) -> bool:
         with log.open("ab", buffering=0) as file:  # one write: what a service took, it shows
-            file.write(f"{title}\n".encode())
+            file.write(f"{title or body}\n".encode())
         return True
 
     event.listen(engine, "before_cursor_execute", die)
