@@ -105,7 +105,7 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         section = _section(field)
         if section:
-            lines += [f"## `[{name}]`", "", (section.__doc__ or "").strip(), "", *_table(name, section.model_fields)]
+            lines += [f"## `[{name}]`", "", inspect.getdoc(section) or "", "", *_table(name, section.model_fields)]
     return "\n".join(lines)
 
 
