@@ -33,6 +33,7 @@
         const told = await answer.json();
         token = told.csrf;
         system = told.system;
+        if (document.hidden) hold(); // it was hidden before that was known
         for (const each of all("[data-notices-word]")) each.textContent = told.realtime ? say("Notices") : say("Notices are off");
         await show(told.notices, told.at);
       }
