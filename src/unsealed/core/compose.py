@@ -211,6 +211,11 @@ def _no_odd_characters(typed: str, what: str) -> None:
             raise BadInput(said, what=Phrase(what), code=f"U+{ord(letter):04X}")
 
 
+def plain(words: str) -> str:
+    """Words that a line of a letter may hold: each character for which a typed line is refused becomes a space."""
+    return "".join(" " if not letter.isprintable() and _odd(letter) else letter for letter in words)
+
+
 def _odd(letter: str) -> str:
     """Why a letter that cannot be seen must not stand in a line; "" when it may."""
     if letter in _LINE_ENDS:

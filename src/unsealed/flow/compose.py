@@ -90,7 +90,7 @@ def answer(
     for each in found.copies:
         if not each.address or mode is Mode.FORWARD or copy not in (None, from_public_id(each.id)):
             continue
-        named[AddressKind.TO if copy is not None else each.kind].append(_typed(each.name, each.address))
+        named[AddressKind.TO if copy is not None else each.kind].append(_typed(compose.plain(each.name), each.address))
     if mode is Mode.REPLY and named[AddressKind.TO]:
         named[AddressKind.CC] = []
     # Who got a blind copy is shown to nobody by an answer either.
@@ -100,7 +100,7 @@ def answer(
         to=", ".join(named[AddressKind.TO]),
         cc=", ".join(named[AddressKind.CC]),
         bcc="" if shown else ", ".join(named[AddressKind.BCC]),
-        subject=quote.subject(found.row.subject, mode),
+        subject=quote.subject(compose.plain(found.row.subject), mode),
         answers=public_id(message),
         mode=mode,
     )

@@ -75,6 +75,16 @@ def test_a_subject_is_one_line_with_single_spaces() -> None:
     assert "a b" == compose.subject("  a   b ")
 
 
+@given(st.text(max_size=40))
+@example("a\r\nBcc: b\0\u202efdp.exe\ud800")
+def test_words_made_plain_are_taken_as_a_subject_and_plain_ones_stay(words: str) -> None:
+    plain = compose.plain(words)
+
+    assert len(words) == len(plain)
+    assert " ".join(plain.split()) == compose.subject(plain)
+    assert plain == compose.plain(plain)
+
+
 @pytest.mark.parametrize(
     ("typed", "read"),
     [

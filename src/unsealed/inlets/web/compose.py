@@ -279,7 +279,7 @@ async def suggest(request: Request) -> Response:
     """Contacts whose address or name begins with `q`."""
     user, typed = person(request).id, request.query_params.get("q", "")[:TYPED_MAX].replace("\0", "")
     found = await asked(request, lambda connection: contacts.suggest(connection, user, typed))
-    return _json({"contacts": [{"address": each.address, "name": each.name} for each in found]})
+    return _json({"contacts": [{"address": each.address, "name": composing.plain(each.name)} for each in found]})
 
 
 # Files
