@@ -31,7 +31,7 @@ AIM_REPORTS_S = 0.300  # whatever the ratio: a report is about many letters
 SMALL = (1_000, 10_000)  # messages, events
 # A page with fewer rows is less work in an installation of any size. So what is rare happens more often in the small
 # one, that each list fills its page in both.
-LIKE_LARGE = synthetic.Shares(untracked=0.12, replied=0.12, bounced=0.25)
+LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.15, bounced=0.25)
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
 QUESTIONS: tuple[tuple[str, str], ...] = (

@@ -83,6 +83,7 @@ class Shares:
     """How often what is rare happens to a message."""
 
     untracked: float = 0.03
+    machines_alone: float = 0.0  # besides those for which it comes so by chance
     replied: float = 0.03  # of those that were asked for
     bounced: float = 0.01  # of copies that were never asked for
 
@@ -232,7 +233,8 @@ def _batches(
     end = int(now.timestamp()) * _MICROSECONDS
     step = 365 * YEARS * _DAY // messages
     met: dict[tuple[int, str], list[int]] = {}
-    kinds = rng.choices([kind for _, kind in _KINDS], [often for often, _ in _KINDS], k=10_000)
+    every = rng.choices([kind for _, kind in _KINDS], [often for often, _ in _KINDS], k=10_000)
+    of_machines = [kind for kind in every if kind[1] in MACHINES]
     hit = FIRST_ID
     for start in range(0, messages, BATCH):
         rows: dict[str, list[tuple[Any, ...]]] = {
@@ -246,6 +248,7 @@ def _batches(
             replied = wanted > 0 and rng.random() < shares.replied
             copies = [(rng.getrandbits(63), int(people * rng.random() ** 2)) for _ in range(_recipients(rng))]
             tracked = rng.random() >= shares.untracked
+            kinds = of_machines if rng.random() < shares.machines_alone else every
             counts = {copy: _Counts() for copy, _ in copies}
             by_link: dict[tuple[int, int], _Counts] = {}
             times = sorted(min(rng.expovariate(1 / (2 * _DAY)), end - at - 1) for _ in range(wanted if tracked else 0))

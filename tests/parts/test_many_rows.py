@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, bindparam, select, update
+import pytest
+from sqlalchemy import BigInteger, Engine, bindparam, literal, select, union_all, update
 
-from unsealed.store.engine import insert
-from unsealed.store.many_rows import ManyRows, chunks, stored
+from unsealed.store.engine import insert, reading
+from unsealed.store.many_rows import ManyRows, among, chunks, stored
 from unsealed.store.schema import cursors, users
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -33,6 +34,16 @@ def test_a_time_is_read_back_as_it_was_stored(engine: Engine) -> None:
         row = connection.execute(select(users)).one()
 
     assert (at, None) == (row.created_at, row.removed_at)
+
+
+@pytest.mark.parametrize("wanted", [set(), {2}, {1, (1 << 63) - 1, 77}])
+def test_what_is_among_many_numbers_is_found(engine: Engine, wanted: set[int]) -> None:
+    numbers = 1, 2, (1 << 63) - 1
+    stored_as = union_all(*(select(literal(each, BigInteger).label("id")) for each in numbers)).subquery()
+    with reading(engine) as connection:
+        found = connection.execute(select(stored_as.c.id).where(among(connection, stored_as.c.id, wanted))).scalars()
+
+        assert wanted & set(numbers) == set(found)
 
 
 def test_portions_hold_every_id_once_and_few_enough_for_one_statement() -> None:

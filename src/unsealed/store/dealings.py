@@ -21,6 +21,7 @@ from unsealed.model.view import EventRow, Page
 from unsealed.store import judged, views
 from unsealed.store.habits import BY_NAME
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
+from unsealed.store.many_rows import among
 from unsealed.store.schema import copies, messages, replies
 
 LETTERS = 500
@@ -143,8 +144,8 @@ def _letters(of: Letters) -> Iterator[_Line]:
 def _answers(connection: Connection, of: Letters, after: str | None, limit: int) -> Iterator[_Line]:
     r = replies.c
     query = select(r.id, r.message_id, r.kind, r.at).where(
-        r.message_id.in_({row.message_id for row in of.rows}),
-        r.copy_id.in_([row.id for row in of.rows]),
+        among(connection, r.message_id, {row.message_id for row in of.rows}),
+        among(connection, r.copy_id, [row.id for row in of.rows]),
         r.kind.in_(list(_ANSWERS)),
     )
     query = behind(query.order_by(r.at.desc(), r.id.desc()), r.at, r.id, after)

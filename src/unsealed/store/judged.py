@@ -30,6 +30,7 @@ from unsealed.model.message import CopyId, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.view import Changes, EventRow, Page, Pasted, Sighting
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
+from unsealed.store.many_rows import among
 from unsealed.store.schema import copies, events, hits, links, messages, rejudgings, revisions
 
 NEWEST = 10_000  # events of a message that are looked at when they are grouped: a hot one costs no more
@@ -76,7 +77,7 @@ def acts(
         BadInput: unknown cursor.
     """
     e = events.c
-    some = select(e.hit_id, e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), _ACTS)
+    some = select(e.hit_id, e.at).where(among(connection, e.copy_id, copies), e.finding.in_(COUNTED), _ACTS)
     some = behind(some.order_by(e.at.desc(), e.hit_id.desc()), e.at, e.hit_id, after)
     page = connection.execute(some.limit(bounded(limit) + 1)).all()
     shown = page[: bounded(limit)]
@@ -89,7 +90,8 @@ def acts(
 def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
     """When people began to read these copies, as far as we believe it; the newest first. copies: some hundreds."""
     e = events.c
-    query = select(e.at).where(e.copy_id.in_(copies), e.finding.in_(COUNTED), e.first_of_reading, e.confidence >= 0.6)
+    believed = e.finding.in_(COUNTED), e.first_of_reading, e.confidence >= 0.6
+    query = select(e.at).where(among(connection, e.copy_id, copies), *believed)
     return list(connection.execute(query.order_by(e.at.desc()).limit(limit)).scalars())
 
 

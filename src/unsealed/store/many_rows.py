@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement, Connection, Dialect
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    Dialect,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 
 from unsealed.store.schema import EPOCH, MICROSECOND
 
@@ -51,3 +63,11 @@ def chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
     """Of any number of ids, as many at a time as one statement takes."""
     for start in range(0, len(ids), _CHUNK):
         yield ids[start : start + _CHUNK]
+
+
+def among(connection: Connection, column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:
+    """That a column holds one of these. They are one value, as a statement with hundreds takes longer to make than to
+    answer."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(ids), ARRAY(BigInteger)))
+    return column.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))

@@ -5,22 +5,17 @@ Promises what `views` does: rows of the asking user only, pages by key, no walk 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
     Row,
     Select,
     and_,
-    any_,
-    bindparam,
     exists,
     func,
     or_,
@@ -32,6 +27,7 @@ from unsealed.model.message import CopyState, Delivery, UserId
 from unsealed.model.template import TemplateId
 from unsealed.model.view import MessageRow, Page
 from unsealed.store.keyset import behind, bounded, cursor_of, place_of
+from unsealed.store.many_rows import among
 from unsealed.store.schema import (
     BOUNCED_TO_SOMEBODY,
     CLICKED,
@@ -180,7 +176,7 @@ class Sought:
                 return None
             some = select(messages.c.id).where(*narrow.asked(now), *opened, *_found(self.words))
             # Without the user, so that no database walks through all of the user's messages to find these.
-            return self._count(some.where(_among(self.connection, narrow.few)))
+            return self._count(some.where(among(self.connection, messages.c.id, narrow.few)))
         if self.many_words:
             return None if self.conditions or len(self.words or ()) > 1 else COUNT_UP_TO + 1
         if self.conditions + len(opened) > 1 or narrow.rest:
@@ -274,7 +270,7 @@ class _Asked:
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
         found = _found(self._words)
         if self._narrow.few is not None:  # without the user, for the reason given in `Sought.count`
-            few = _among(self._connection, self._narrow.few)
+            few = among(self._connection, messages.c.id, self._narrow.few)
             return self._rows(few, *self._mine[1:], *found, *self._conditions), None
         if not self._conditions and not found:
             return self._rows(*self._mine), None
@@ -302,7 +298,9 @@ class _Asked:
         looked, reach = 0, timedelta(0) if self._late is None else LATE
         for since, ids in weeks_with_words(self._connection, self._user, words, self._until):
             looked += len(ids)
-            rows = self._newest(rows, self._rows(_among(self._connection, ids), *self._mine[1:], *self._conditions))
+            rows = self._newest(
+                rows, self._rows(among(self._connection, messages.c.id, ids), *self._mine[1:], *self._conditions)
+            )
             known = since + reach
             if len(rows) == self._wanted and self._at(rows[-1]) >= known:
                 break
@@ -326,13 +324,6 @@ class _Asked:
     def _at(self, row: Row[Any]) -> datetime:
         at: datetime = getattr(row, self.key.name)
         return at
-
-
-def _among(connection: Connection, ids: Sequence[int]) -> ColumnElement[bool]:
-    """One of these messages. They are one value, as a statement with thousands takes longer to make than to answer."""
-    if connection.dialect.name == "postgresql":
-        return messages.c.id == any_(bindparam(None, list(ids), ARRAY(BigInteger)))
-    return messages.c.id.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
 
 
 def _found(words: Sequence[str] | None) -> list[ColumnElement[bool]]:
