@@ -12,18 +12,18 @@ import http.client
 import io
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from email.header import Header
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from tests.mailbox_server import PASSWORD as MAILBOX_PASSWORD
 from tests.mailbox_server import MailboxServer
-from tests.walks.conftest import PATIENCE_S
 from tests.walks.places import crawl, places
 from tests.walks.test_reply_walk import _watched
 
@@ -38,14 +38,17 @@ SUM = "1787569"
 CHAT = "slack://AAAAAAAAA/BBBBBBBBB/cccccccccccccccccccccccc"
 NUMBER = re.compile(r"[+-]?[0-9.]+")
 FORMULA = "=1337*1337+cmd|'/c calc'!A0"
+TURNED = "\u202efdp.exe\u2066\u200f"  # words that turn the text behind them round
+LONG = "W" * 10_000  # one word of 10 kB
+HALF = "\ud83d"  # half a character: JSON and percent signs can carry it, UTF-8 cannot
 
 MARKUP = (
     "\"'></title></textarea></script></style></select><xss-mark></xss-mark><img src=x onerror=ran()>"
     "<script>ran()</script>{{1337*1337}}${1337*1337}"
 )
 TEXTS = {
-    "subject": f"{FORMULA} {MARKUP} \u202efdp.exe",
-    "name": f"@SUM(1) {MARKUP}",
+    "subject": f"{FORMULA} {MARKUP} {TURNED}",
+    "name": f"@SUM(1){TURNED} {MARKUP}",
     "agent": f"Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0 {MARKUP}",
     "script": "javascript:ran()",
     "data": "data:text/html,<script>ran()</script>",
@@ -82,6 +85,7 @@ LOOK = """() => {
     strange: shown([...document.querySelectorAll("script:not([src]), style, base, object, embed, meta[http-equiv]")]),
     words: `${document.title} ${document.body.innerText}`,
     links: [...document.querySelectorAll("a[href]")].map((each) => each.href),
+    beside: [document.documentElement, ...document.querySelectorAll("main, .pane")].filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.className),
   };
 }"""  # noqa: E501 - no Python
 
@@ -89,7 +93,7 @@ pytestmark = pytest.mark.walk
 
 
 def encoded(words: str) -> str:
-    return Header(words, "utf-8", maxlinelen=10_000).encode(linesep="")
+    return Header(words, "utf-8", maxlinelen=900).encode(linesep="\r\n")
 
 
 def letter(subject: str, to: str, *more: str, html: str = LETTER, links: str = "") -> bytes:
@@ -180,10 +184,12 @@ class Desk:
         before = len(self.troubles)
         self.page.goto(url)
         found = self.page.evaluate(LOOK)
-        wrong = {name: found[name] for name in ("ran", "marks", "handlers", "leads", "strange") if found[name]}
+        wrong = {
+            name: found[name] for name in ("ran", "marks", "handlers", "leads", "strange", "beside") if found[name]
+        }
         assert {} == wrong, url
         assert SUM not in found["words"], url
-        assert "\u202e" not in found["words"], f"{url} turns its text round"
+        assert not set(TURNED[:1] + "\u2066") & set(found["words"]), f"{url} turns its text round"
         assert [] == self.troubles[before:], url
         # To load the pictures that a letter names is for the reader to say.
         return [each for each in found["links"] if "pictures=on" not in each]
@@ -194,7 +200,6 @@ def desk(installation: Any, page: Page) -> Iterator[Desk]:
     browser: Browser | None = page.context.browser
     assert browser is not None
     context = browser.new_context(user_agent=f"Mozilla/5.0 {MARKUP}", viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE_S * 1000)
     context.add_init_script(WATCH)
     made = Desk(f"http://127.0.0.1:{installation.web}", context.new_page())
     context.on("weberror", lambda error: made.troubles.append(str(error.error)))
@@ -223,6 +228,9 @@ def test_nothing_that_others_write_runs(
 
     fill(desk)
     told(installation, desk, submit(installation, desk, secret, ask, until))
+    noted(desk)
+    halved(installation, desk, token)
+    posted(installation, desk, until)
     answered(installation, desk, mailbox_server, ask, until)
     bounced(installation, desk, sink, secret, ask, until)
     live(desk, ask)
@@ -249,7 +257,9 @@ def fill(desk: Desk) -> None:
     hop = dict.fromkeys(("host", "port", "tls", "auth", "user"), MARKUP)
     desk.put(f"{web}/access/app-passwords", 200, label=MARKUP)
     desk.put(f"{web}/access/api-tokens", 200, label=TEXTS["subject"])
-    desk.put(f"{web}/identities/describe", address=SENDER, name=name[:80], signature=f"{MARKUP}\n{FORMULA}")
+    desk.put(
+        f"{web}/identities/describe", address=SENDER, name=f"\0{name[:79]}", signature=f"{MARKUP}\n{FORMULA}{TURNED}"
+    )
     desk.put(f"{web}/people", 200, email=f"{ODD.partition('@')[0]}@tidewater.example", role="admin")
     desk.put(f"{web}/tracking/exclude", 422, kind="recipients", name=MARKUP, what="both")
     desk.put(f"{web}/tracking/exclude", kind="recipients", name="{{1337*1337}}'`@x.example", what="both")
@@ -259,6 +269,7 @@ def fill(desk: Desk) -> None:
     desk.put(f"{web}/notifications/chats", name=MARKUP, address=CHAT)
     desk.put("/templates", **words)
     desk.put("/templates", 422, name=MARKUP * 30, subject=MARKUP, html="{{=<xss-mark>}} {{a b}}")
+    desk.put("/templates", name=f"+1{FORMULA}", subject=LONG[:250], html=f"<p>{LONG}")
     desk.put("/paste", html=pasted, to=INES, subject=MARKUP)
     desk.put("/reports/team", allowed="people")
     desk.ask("POST", "/compose", {"from": SENDER, "to": f"{MARKUP} <{ODD}>", "subject": MARKUP, "html": LETTER})
@@ -316,6 +327,64 @@ def load(installation: Any, path: str) -> None:
         assert connection.getresponse().status in (200, 302)
 
 
+def noted(desk: Desk) -> None:
+    """What is kept of a contact, and where else somebody stands."""
+    here = f"/contacts/{INES}"
+    desk.put(here, what="notes", notes=f"\0{FORMULA}\n{MARKUP}{TURNED}\n{LONG[:1000]}")
+    desk.put(here, 422, what="notes", notes=LONG * 3)
+    desk.put(here, 422, what="records", name0="CRM", value0=TEXTS["script"])
+    records = {"name0": MARKUP[:30], "value0": f"https://crm.example/{quote(MARKUP)[:150]}"}
+    records |= {"name1": FORMULA[:30], "value1": f"-1{MARKUP[:100]}", "name2": "@x", "value2": LONG[:150]}
+    desk.put(here, what="records", **records)
+
+
+def halved(installation: Any, desk: Desk, token: str) -> None:
+    """Halves of characters, NUL and octets of no text, through each kind of door: mended or refused, never a fault."""
+    page = desk.page
+    letter = {"from": SENDER, "to": INES, "subject": f"{HALF}\0{TURNED}", "html": f"<p>{HALF}\0</p>"}
+    headers = {"X-CSRF-Token": desk.csrf, "Origin": desk.web, "Content-Type": "application/json"}
+    got = page.request.post(f"{desk.web}/compose", data=json.dumps(letter), headers=headers)
+    assert got.status in (201, 400, 422), got.text()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    got = page.request.put(f"{desk.web}/api/v1/contacts/{INES}", data=json.dumps({"notes": HALF}), headers=headers)
+    assert got.status < 500, got.text()
+    form = urlencode({"csrf": desk.csrf, "html": "<p>x</p>", "to": ""}) + "&subject=%ED%A0%BD%00%FF"
+    headers = {"Origin": desk.web, "Content-Type": "application/x-www-form-urlencoded"}
+    assert 500 > page.request.post(f"{desk.web}/paste", data=form, headers=headers, max_redirects=0).status
+    for query in ("%ED%A0%BD", "%00", "%FF", quote(TURNED), LONG[:2000]):
+        desk.look(f"{desk.web}/sent?q={query}")
+        desk.look(f"{desk.web}/contacts?q={query}")
+    with socket.create_connection(("127.0.0.1", installation.track), timeout=30) as line:
+        line.sendall(
+            b"GET /nothing HTTP/1.1\r\nHost: x\r\nUser-Agent: \xed\xa0\xbd\xff\x1b[2J\r\nConnection: close\r\n\r\n"
+        )
+        assert line.recv(9).startswith(b"HTTP/1.1 ")
+
+
+def posted(installation: Any, desk: Desk, until: Callable[..., Any]) -> None:
+    """The daily letter, which comes as soon as the server looks: words of others are its text, and no head of it."""
+    desk.page.goto(f"{desk.web}/settings/notifications")
+    desk.page.get_by_label("One letter a day").check()
+    desk.page.get_by_label("daily letter at").fill("00:00")
+    desk.page.get_by_role("button", name="Save").click()
+    desk.page.get_by_text("Saved.", exact=True).wait_for()
+    desk.page.goto("about:blank")  # else it would call the server that is away an error
+    installation.stop()
+    installation.start()
+
+    def letters() -> list[Any]:
+        html = desk.page.request.get(f"{desk.web}/sandbox").text()
+        ids = re.findall(r'class="row" href="/sandbox/(\w+)"', html)
+        raw = [desk.page.request.get(f"{desk.web}/sandbox/{id}/source.eml").body() for id in ids]
+        found = [message_from_bytes(each, policy=policy.default) for each in raw]
+        return [each for each in found if str(each["Subject"]).startswith("Your mail")]
+
+    [digest] = until(letters, "the daily letter")
+    assert ("text/plain", SENDER) == (digest.get_content_type(), digest["To"].strip("<>"))
+    assert "xss-mark" in digest.get_content()
+    assert [] == [line for line in digest.get_content().splitlines() if not line.isprintable()]
+
+
 def answered(installation: Any, desk: Desk, server: MailboxServer, ask: Any, until: Callable[..., Any]) -> None:
     """Somebody answers, a machine answers, and a report comes back."""
     fields = {"host": "127.0.0.1", "port": str(server.port), "tls": "none", "user": SENDER}
@@ -342,7 +411,7 @@ def bounced(installation: Any, desk: Desk, sink: Any, secret: str, ask: Any, unt
 
     sink.handle_RCPT = refuse
     desk.put("/settings/sending", whose="own", host="127.0.0.1", port=str(sink.port), tls="none", auth="password")
-    installation.send(SENDER, secret, SENDER, [INES], letter(MARKUP, INES))
+    installation.send(SENDER, secret, SENDER, [INES], letter(f"{MARKUP} {LONG}", INES))
     until(lambda: "bounced" in {each["state"] for each in ask("/messages")["messages"]}, "refused")
 
 
