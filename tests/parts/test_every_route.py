@@ -255,7 +255,6 @@ async def test_hostile_values_never_break_an_answer(
     values = HOSTILE if engine.dialect.name == "sqlite" else STORED
     usual = "q after cursor state sort m limit kind show events people done next who lines open correction".split()
     usual += "reply reply_all forward copy to template tag".split()
-    short = ids[1]  # a message of one event: most of the time would go into writing a long story again and again
     failed = []
     for path in paths(app, "GET"):
         looked_for.clear()
@@ -264,15 +263,15 @@ async def test_hostile_values_never_break_an_answer(
         names = sorted(looked_for)
         for value in values:
             query = "&".join(f"{name}={quote(value)}" for name in sorted({*names, *usual}))
-            there = [filled(path, value[:200]), f"{filled(path, short)}?{query}", f"{filled(path, ids[-1])}?{query}"]
+            there = [filled(path, value[:200]), f"{filled(path, ids[0])}?{query}", f"{filled(path, ids[-1])}?{query}"]
             if value in ALONE:  # a first parameter that is refused hides the others
-                there += [f"{filled(path, short)}?{name}={quote(value)}" for name in names]
+                there += [f"{filled(path, ids[0])}?{name}={quote(value)}" for name in names]
             for each in dict.fromkeys(there):
                 answer = await it.get(each, **token)
                 if answer.status >= 500:
                     failed.append((each[:120], answer.status, repr(answer.raised)[:120]))
         for cookie in ("zone=%00", "zone=../x", "zone=" + "x" * 4000, "unsealed=" + "\xff" * 100):
-            answer = await it.get(filled(path, short), cookie=f"{cookie}; a=b")
+            answer = await it.get(filled(path, ids[0]), cookie=f"{cookie}; a=b")
             if answer.status >= 500:
                 failed.append((path, cookie[:20], repr(answer.raised)[:120]))
 
