@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 from starlette.applications import Starlette
 
 sys.path.append(str(Path(__file__).parents[2]))  # bench/ is started from the root of the repository
 
 from bench.messages import SENDER
-from bench.size import QUESTIONS, Drawn
+from bench.size import LIKE_LARGE, QUESTIONS, Drawn
 from bench.synthetic import fill
 from tests.conftest import NOON
 from tests.parts.web.conftest import ORIGIN
@@ -31,6 +31,7 @@ from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.store import activity, people, proofs, search, sent
 from unsealed.store.engine import connect, reading, sqlite_url
 from unsealed.store.keyring import load
+from unsealed.store.schema import copies
 
 STEPS = 100  # of the machine are one tick
 # Bounds that a store of this size would not reach.
@@ -55,11 +56,14 @@ class Counted:
 
     def __init__(self, data: Path, messages: int, browser: Callable[..., Any]) -> None:
         data.mkdir()
-        fill(data, messages=messages, events=messages, now=NOON)
+        fill(data, messages=messages, events=messages, now=NOON, shares=LIKE_LARGE)  # lists fill their page in both
         self.engine: Engine = connect(sqlite_url(data))
         self._ticks, self._rng = 0, random.Random(7)
         self._drawn = Drawn.of(data, self._rng)
         with self.engine.begin() as connection:
+            alone = select(copies.c.message_id).group_by(copies.c.message_id).having(func.count() == 1)
+            to_one = set(connection.scalars(alone))  # what is known of each recipient costs the same again
+            self._drawn.messages[:] = [each for each in self._drawn.messages if each[0] in to_one]
             user = people.user_by_email(connection, SENDER)
             assert user is not None
             cookie, _ = proofs.new_session(connection, user.id, "127.0.0.1", browser.user_agent, NOON)  # type: ignore[attr-defined]
