@@ -9,8 +9,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Two workers; the store of each test is its own, so tests may run side by side.
-WORKERS ?= 2
+# One more than the processors of a small machine, for walks wait as often as they work. The store of each test is its
+# own, so tests may run side by side.
+WORKERS ?= 3
 EDITOR := src/unsealed/inlets/web/static/editor
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 

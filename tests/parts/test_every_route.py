@@ -256,6 +256,13 @@ async def test_hostile_values_never_break_an_answer(
     usual = "q after cursor state sort m limit kind show events people done next who lines open correction".split()
     usual += "reply reply_all forward copy to template tag".split()
     failed = []
+
+    async def tried(path: str) -> Any:
+        answer = await it.get(path, **token)
+        if answer.status >= 500:
+            failed.append((path[:120], answer.status, repr(answer.raised)[:120]))
+        return answer
+
     for path in paths(app, "GET"):
         looked_for.clear()
         for each in (ids[0], ids[-1]):
@@ -263,13 +270,12 @@ async def test_hostile_values_never_break_an_answer(
         names = sorted(looked_for)
         for value in values:
             query = "&".join(f"{name}={quote(value)}" for name in sorted({*names, *usual}))
-            there = [filled(path, value[:200]), f"{filled(path, ids[0])}?{query}", f"{filled(path, ids[-1])}?{query}"]
-            if value in ALONE:  # a first parameter that is refused hides the others
-                there += [f"{filled(path, ids[0])}?{name}={quote(value)}" for name in names]
+            there = [filled(path, value[:200]), f"{filled(path, ids[-1])}?{query}", f"{filled(path, ids[0])}?{query}"]
             for each in dict.fromkeys(there):
-                answer = await it.get(each, **token)
-                if answer.status >= 500:
-                    failed.append((each[:120], answer.status, repr(answer.raised)[:120]))
+                answer = await tried(each)
+            if value in ALONE and answer.status != 200:  # a first parameter that is refused hides the others
+                for name in names:
+                    await tried(f"{filled(path, ids[0])}?{name}={quote(value)}")
         for cookie in ("zone=%00", "zone=../x", "zone=" + "x" * 4000, "unsealed=" + "\xff" * 100):
             answer = await it.get(filled(path, ids[0]), cookie=f"{cookie}; a=b")
             if answer.status >= 500:
