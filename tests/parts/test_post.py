@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -124,29 +125,17 @@ async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to
     assert heads[0].startswith(f"POST /a?b=c HTTP/1.1\r\nHost: localhost:{port}\r\n")
 
 
-async def test_who_does_not_answer_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_answer_is_asked_again_later(
+    monkeypatch: pytest.MonkeyPatch, listening: Callable[[], socket.socket]
+) -> None:
     monkeypatch.setattr(posting, "TIMEOUT_S", 0.1)
-
-    ended = asyncio.Event()
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()  # until they give up
-        writer.close()
-        await writer.wait_closed()
-        ended.set()
-
+    silent = listening().getsockname()[1]
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = closed.getsockname()[1]
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    try:
-        for port in (nobody, server.sockets[0].getsockname()[1]):
+        for port in (closed.getsockname()[1], silent):
             with pytest.raises(DeliveryFailed) as caught:
                 await post(f"http://127.0.0.1:{port}/", {}, b"", private=True)
             assert caught.value.temporary
-        await ended.wait()
-    finally:
-        server.close()
 
 
 async def test_a_redirect_is_an_answer_and_no_way() -> None:
