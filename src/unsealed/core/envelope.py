@@ -134,6 +134,25 @@ def authors(found: Iterable[Field]) -> list[str] | None:
     return read if all(read) else []
 
 
+def senders(found: Iterable[Field]) -> list[str]:
+    """Who is said to hand it in for the authors: the addresses of Sender, and of the newest Resent-From and
+    Resent-Sender; "" for each that cannot be read beyond doubt.
+
+    Sets of Resent fields are put on top of older ones (RFC 5322 §3.6.6), which tell who resent it in former times: a
+    field that comes again is of an older set.
+    """
+    values: list[bytes] = []
+    resent: set[str] = set()
+    older = False
+    for item in found:
+        if item.name.startswith("resent-"):
+            older = older or item.name in resent
+            resent.add(item.name)
+        if item.name == "sender" or (item.name in _RESENDERS and not older):
+            values.append(item.value)
+    return [address for value in values for _, address in _mailboxes(value)]
+
+
 def recipients(envelope: Sequence[str], found: Iterable[Field]) -> tuple[Recipient, ...]:
     """The envelope recipients, each mailbox once, with the name and place that To and Cc give; all others are Bcc."""
     shown: dict[str, tuple[str, AddressKind]] = {}
@@ -154,3 +173,4 @@ def recipients(envelope: Sequence[str], found: Iterable[Field]) -> tuple[Recipie
 
 
 _SHOWN = {"to": AddressKind.TO, "cc": AddressKind.CC, "resent-to": AddressKind.TO, "resent-cc": AddressKind.CC}
+_RESENDERS = frozenset({"resent-from", "resent-sender"})

@@ -14,7 +14,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from unsealed.core import controls, header, policy, subject
-from unsealed.core.envelope import authors, recipients
+from unsealed.core.envelope import authors, recipients, senders
 from unsealed.core.header import Field
 from unsealed.model.errors import Refused
 from unsealed.model.message import Outgoing, Recipient, UserId
@@ -29,10 +29,11 @@ _NOTHING_SAID = Said()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What was taken in, and who wrote it."""
+    """What was taken in, and in whose name."""
 
     outgoing: Outgoing
     authors: tuple[str, ...]  # addresses of the From field; () when they cannot be read
+    senders: tuple[str, ...] = ()  # who hands it in for them, as it says; "" for one that cannot be read
 
 
 def take_in(
@@ -96,6 +97,7 @@ def take_in(
             notes=tuple(notes),
         ),
         authors=(envelope_from,) if written_by is None else tuple(written_by),
+        senders=tuple(senders(found)),
     )
 
 

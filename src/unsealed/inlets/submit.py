@@ -281,4 +281,7 @@ class SubmissionServer:
             return "550 5.7.1 The From header names no address that could be checked"
         if not self._all_owned(who.user, ([envelope_from] if envelope_from else []) + [*intake.authors]):
             return "550 5.7.1 An address in the From header does not belong to you"
+        # RFC 6409 §8.1 would let us put another in its place; but mail is not rewritten, and who wrote it is told.
+        if not self._all_owned(who.user, intake.senders):
+            return "550 5.7.1 An address in the Sender or Resent-From header does not belong to you"
         return send.plan(intake.outgoing, tracking=self.tracking())

@@ -275,6 +275,42 @@ async def test_a_foreign_from_header_is_refused(desk: Desk, ann: Any, rows: Rows
     assert rows(schema.messages) == []
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Sender: eve@example.org\r\n",
+        b"Sender: nobody\r\n",
+        b"Sender: ann@example.org\r\nSender: eve@example.org\r\n",
+        b"Resent-From: eve@example.org\r\n",
+        b"Resent-From: ann@example.org\r\nResent-Sender: eve@example.org\r\n",
+    ],
+)
+async def test_a_foreign_sender_beside_an_own_author_is_refused(desk: Desk, ann: Any, rows: Rows, head: bytes) -> None:
+    client = await signed_in(await desk(), ann)
+    await client.envelope()
+    await client.send(b"From: ann@example.org\r\n" + head + b"\r\nbody\r\n.\r\n")
+
+    refusal = "550 5.7.1 An address in the Sender or Resent-From header does not belong to you"
+    assert await client.reply() == refusal
+    assert rows(schema.messages) == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Sender: Ann <ann@example.org>\r\n",
+        b"Resent-From: ann@example.org\r\nResent-From: list@example.net\r\n",  # by a list to her, by her again
+    ],
+)
+async def test_an_own_sender_goes_out_as_it_came(desk: Desk, ann: Any, rows: Rows, head: bytes) -> None:
+    client = await signed_in(await desk(), ann)
+    await client.envelope()
+    await client.send(b"From: ann@example.org\r\n" + head + b"\r\nbody\r\n.\r\n")
+
+    assert (await client.reply()).startswith("250 2.0.0 ")
+    assert head in rows(schema.originals)[0]["raw"]
+
+
 # One message is one message
 
 

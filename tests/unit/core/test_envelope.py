@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unsealed.core.envelope import addresses, authors, good_address, read_path, recipients
+from unsealed.core.envelope import addresses, authors, good_address, read_path, recipients, senders
 from unsealed.core.header import fields
 from unsealed.model.message import AddressKind, Recipient
 
@@ -84,6 +84,22 @@ def test_every_from_address_counts_as_author() -> None:
 )
 def test_a_from_field_that_cannot_be_read_beyond_doubt_names_nobody(value: bytes) -> None:
     assert authors(fields(b"From: " + value + b"\r\n\r\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (b"From: ann@x\r\n", []),
+        (b"From: ann@x\r\nSender: eve@x\r\nsender: bob@x\r\n", ["eve@x", "bob@x"]),
+        (b"Sender: \r\n", []),
+        (b"Sender: Eve\r\n", [""]),
+        (b"Resent-To: bob@x\r\nResent-From: eve@x, ann@x\r\nResent-Sender: joe@x\r\n", ["eve@x", "ann@x", "joe@x"]),
+        (b"Resent-From: ann@x\r\nResent-Date: now\r\nResent-From: eve@x\r\nResent-Sender: joe@x\r\n", ["ann@x"]),
+        (b"Resent-Date: now\r\nReceived: a\r\nResent-Date: then\r\nResent-From: eve@x\r\nSender: joe@x\r\n", ["joe@x"]),
+    ],
+)
+def test_who_hands_it_in_is_said_by_sender_and_the_newest_resent_fields(head: bytes, named: list[str]) -> None:
+    assert senders(fields(head + b"\r\n")) == named
 
 
 def test_recipients_get_the_name_and_place_of_the_visible_headers() -> None:
