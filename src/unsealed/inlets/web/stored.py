@@ -1,9 +1,11 @@
 """Sentences that were stored in English, said in the language of who reads them now.
 
-A verdict keeps why it fell as a sentence, in the events as well as in exports and in the API. Pages know the sentences
-by their form: what stands between the words of one is a value of it, which may be such a sentence itself.
+A verdict keeps why it fell as a sentence, in the events as well as in exports and in the API; so does each line of "who
+changed what". Pages know the sentences by their form: what stands between the words of one is a value of it, which may
+be such a sentence itself.
 
-Promises that a sentence of no known form is said as the catalogue has it, else as it was stored.
+Promises that a sentence of no known form is said as the catalogue has it, else as it was stored; and that what somebody
+typed into a change is said as typed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from unsealed.model.texts import ENGLISH, Texts, later
+from unsealed.store.audit import What
 
 # What each value looks like; any other is some text. The first form that fits is taken: the closer ones stand first.
 SHAPES = {
@@ -28,6 +31,9 @@ SHAPES = {
     "size": r"[\d,]+ kB",
     "most": r"[\d,]+ kB",
     "level": r"off|counts|full|[a-z]+",
+    "former": r"[a-z]+",
+    "role": r"[a-z]+",
+    "tls": r"none|starttls|implicit",
     "where": (
         r"in (?:the settings file of this installation|your settings|this message)|for everybody here|at this link"
         r"|by the template .+|for (?:mail|links) to \S+"
@@ -195,6 +201,67 @@ FORMS = (
     later("the country of an address"),
     later("region and city of an address"),
 )
+# What is told of each kind of change; of kinds that are missing here, it is a name that somebody gave.
+CHANGES: Mapping[str, tuple[str, ...]] = {
+    What.CORRECTED: (later("you: %(what)s"), later("a machine: %(what)s"), later("them: %(what)s")),
+    What.UNDONE: (
+        later("no longer you: %(what)s"),
+        later("no longer a machine: %(what)s"),
+        later("no longer them: %(what)s"),
+    ),
+    What.TRACKING: (
+        later("for everybody: %(limits)s"),
+        later("in your settings: %(limits)s"),
+        later("for letters made from “%(name)s”: %(limits)s"),
+    ),
+    What.GIVEN: (
+        later("app password"),
+        later("app password %(label)s"),
+        later("API token"),
+        later("API token %(label)s"),
+    ),
+    What.SIGNED_OUT: (later("all"), later("all but one"), later("%(browser)s on %(system)s"), later("A browser")),
+    What.SIGN_IN: (later("with a one-time link"), later("on the settings page")),
+    What.MAILBOX_ADDED: (later("%(name)s at %(address)s"),),
+    What.MAILBOX_REMOVED: (later("%(name)s at %(address)s"),),
+    What.SENDING: (
+        later("own mail: the usual way"),
+        later("own mail: by %(address)s port %(port)s, %(tls)s"),
+        later("own mail: by %(address)s port %(port)s, %(tls)s as %(name)s"),
+        later("mail of everybody: the usual way"),
+        later("mail of everybody: by %(address)s port %(port)s, %(tls)s"),
+        later("mail of everybody: by %(address)s port %(port)s, %(tls)s as %(name)s"),
+    ),
+    What.INVITED: (later("%(address)s as %(role)s"),),
+    What.ROLE: (
+        later("%(address)s from %(former)s to %(role)s"),
+        later("%(address)s from %(former)s to %(role)s, by %(who)s"),
+    ),
+    What.REMOVED: (later("%(address)s, by %(who)s"),),
+    What.REPORTS: (
+        later("figures of all people together: forbidden"),
+        later("figures of all people together: allowed as sums"),
+        later("figures of all people together: allowed by person"),
+    ),
+    "limits": (  # one of those in a change of tracking
+        later("confirmed as it was"),
+        later("opens by default %(former)s -> %(level)s"),
+        later("links by default %(former)s -> %(level)s"),
+        later("opens at most %(former)s -> %(level)s"),
+        later("links at most %(former)s -> %(level)s"),
+        later("users may change opens yes"),
+        later("users may change opens no"),
+        later("users may change links yes"),
+        later("users may change links no"),
+        later("refuse mail that asks for more yes"),
+        later("refuse mail that asks for more no"),
+        later("opens of mail to %(address)s: %(level)s"),
+        later("links of mail to %(address)s: %(level)s"),
+        later("opens and links of mail to %(address)s: %(level)s"),
+        later("links to %(address)s are left alone"),
+        later("%(address)s is no longer excluded"),
+    ),
+}
 _VALUE = re.compile(r"%\((\w+)\)s")
 
 
@@ -205,12 +272,13 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 _PATTERNS = tuple((form, _pattern(form)) for form in FORMS)
+_PATTERNS_OF = {kind: tuple((form, _pattern(form)) for form in forms) for kind, forms in CHANGES.items()}
 
 
 @lru_cache(maxsize=4096)
-def read(words: str) -> tuple[str, Mapping[str, str]] | None:
-    """The form of a stored sentence and its values; None when it has no known form."""
-    for form, pattern in _PATTERNS:
+def read(words: str, kind: str = "") -> tuple[str, Mapping[str, str]] | None:
+    """The form of a stored sentence and its values; None when it has no known form. kind: of a change."""
+    for form, pattern in _PATTERNS_OF.get(kind, ()) if kind else _PATTERNS:
         if found := pattern.fullmatch(words):
             return form, found.groupdict()
     return None
@@ -224,6 +292,45 @@ def reread(words: str, texts: Texts) -> str:
         return texts.one(words)
     form, values = found
     return texts.say(form, **{name: _value(name, value, texts) for name, value in values.items()})
+
+
+def change(kind: str, words: str, texts: Texts) -> str:
+    """What is told of a change, in a language. kind: one of `store.audit.What`."""
+    if texts is ENGLISH or (found := read(words, kind)) is None:
+        return words
+    form, values = found
+    return texts.say(form, **{name: _detail(name, value, texts) for name, value in values.items()})
+
+
+def _detail(name: str, value: str, texts: Texts) -> str:
+    match name:
+        case "what":
+            return reread(value, texts)
+        case "limits":
+            return ", ".join(change("limits", each, texts) for each in value.split(", "))
+        case "level" | "role" | "former" | "tls":
+            return _words(texts).get(value, value)
+        case "browser":
+            return texts.say("A browser") if value == "A browser" else value
+        case _:
+            return value
+
+
+def _words(texts: Texts) -> Mapping[str, str]:
+    return {
+        "owner": texts.say("Owner"),
+        "admin": texts.say("Administrator"),
+        "member": texts.say("Member"),
+        "unsaid": texts.within("tracking", "unsaid"),
+        "off": texts.within("tracking", "off"),
+        "anonymous": texts.say("anonymous"),
+        "pseudonymous": texts.say("pseudonymous"),
+        "identified": texts.say("identified"),
+        "full": texts.within("tracking", "full"),
+        "none": texts.within("encryption", "none"),
+        "starttls": "STARTTLS",
+        "implicit": texts.within("encryption", "TLS"),
+    }
 
 
 def _value(name: str, value: str, texts: Texts) -> str:

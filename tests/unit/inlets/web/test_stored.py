@@ -13,8 +13,9 @@ from unsealed.app.languages import languages
 from unsealed.core.judge import judge
 from unsealed.core.network import BUILT_IN
 from unsealed.core.scene import Context, SeenHit
-from unsealed.inlets.web.stored import FORMS, read, reread
+from unsealed.inlets.web.stored import CHANGES, FORMS, change, read, reread
 from unsealed.model.texts import ENGLISH
+from unsealed.store.audit import What
 
 GERMAN = languages().known["de"]
 PLACES = [each for name, each in vars(hits).items() if name.isupper() and isinstance(each, tuple)]
@@ -55,6 +56,40 @@ def test_stored_words_are_said_in_the_language_of_who_reads(words: str, expected
     assert words == reread(words, ENGLISH)
 
 
+@pytest.mark.parametrize(
+    ("what", "words", "expected"),
+    [
+        (What.CORRECTED, "you: Firefox on Linux, this event only", "Sie: Firefox unter Linux, nur dieses Ereignis"),
+        (
+            What.TRACKING,
+            "for letters made from “Quote”: opens by default unsaid -> off, links at most full -> identified",
+            "für Nachrichten aus „Quote“: Öffnungen sonst nicht gesagt -> aus, Links höchstens voll -> mit Namen",
+        ),
+        (
+            What.TRACKING,
+            "in your settings: opens and links of mail to x.example: off",
+            "in Ihren Einstellungen: Öffnungen und Links von E-Mails an x.example: aus",
+        ),
+        (
+            What.SENDING,
+            "own mail: by mx.example port 25, none as ann",
+            "eigene E-Mails: über mx.example, Port 25, ohne Verschlüsselung, als ann",
+        ),
+        (What.SIGNED_OUT, "A browser on Linux", "Ein Browser unter Linux"),
+        (
+            What.ROLE,
+            "rob@x.example from member to admin, by ann@x.example",
+            "rob@x.example, bisher Mitglied, jetzt Administrator, durch ann@x.example",
+        ),
+        (What.GIVEN, "API token all but one", "API-Token all but one"),
+        (What.REVOKED, "a browser", "a browser"),  # the name that somebody gave it
+    ],
+)
+def test_what_is_told_of_a_change_is_said_in_the_language_of_who_reads(what: What, words: str, expected: str) -> None:
+    assert expected == change(what, words, GERMAN)
+    assert words == change(what, words, ENGLISH)
+
+
 @given(st.text())
 def test_what_has_no_known_form_is_said_as_it_was_stored(words: str) -> None:
     assert read(words) is not None or words == reread(words, GERMAN)
@@ -70,9 +105,10 @@ def test_each_form_knows_itself_and_has_words_of_its_own() -> None:
     samples = {"number": "7", "day": "2 Mar 2026", "seconds": "1.2 s", "after": "7 s after delivery", "system": "Linux"}
     samples |= {"port": "25", "size": "300 kB", "most": "256 kB"}
     samples |= {"address": "x.example", "level": "counts", "where": "in this message"}
-    for form in FORMS:
+    samples |= {"former": "off", "role": "admin", "tls": "none"}
+    for kind, form in [(kind, form) for kind, forms in {"": FORMS, **CHANGES}.items() for form in forms]:
         values = {name: samples.get(name, "X") for name in re.findall(r"%\((\w+)\)s", form)}
-        found = read(form % values)
+        found = read(form % values, kind)
         assert re.search(r"[a-z]{2}|s$", re.sub(r"%\(\w+\)s", "", form)), form
         assert found is not None
         assert form % values == found[0] % found[1], form
