@@ -6,7 +6,7 @@ filters (`tag`, `template`, `domain`), by what recipients are put together (`by`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TypeVar
@@ -15,9 +15,8 @@ from sqlalchemy import Connection
 
 from unsealed.core import report as judge
 from unsealed.core.report import Delays, Heat, Pair
-from unsealed.core.spreadsheet import Value
 from unsealed.model.errors import BadInput
-from unsealed.model.message import UserId, from_public_id, public_id
+from unsealed.model.message import UserId, from_public_id
 from unsealed.model.report import Act, Asked, By, Figures, Group, LinkGroup, Part, Programs
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.store import mailboxes, reports, templates
@@ -174,68 +173,3 @@ def _compared(
         return []
     everything = Asked(since=now - REMEMBERED, until=now, tag=asked.tag, template=asked.template, domain=asked.domain)
     return judge.compare(reports.arms(connection, user, everything, largest, act, window=judge.WINDOW))
-
-
-# --- the same as lines of a file --------------------------------------------------------------------------------------
-
-
-COLUMNS = ("section", "name", "count", "of", "rate", "low", "high", "note")
-
-
-def lines(report: Report) -> Iterator[tuple[Value, ...]]:
-    """Everything that the page shows, one figure in a line, in the order of `COLUMNS`."""
-    counts, wanted = report.figures.counts, report.wanted
-    yield "period", "first day", wanted.first.isoformat(), None, None, None, None, ""
-    yield "period", "last day", wanted.last.isoformat(), None, None, None, None, ""
-    for name in ("tag", "domain"):
-        if said := getattr(wanted.asked, name):
-            yield "filter", name, said, None, None, None, None, ""
-    if wanted.asked.template is not None:
-        yield "filter", "template", public_id(wanted.asked.template), None, None, None, None, ""
-    yield "figures", "messages", report.figures.messages, None, None, None, None, _cut(report)
-    for act in Act:
-        yield _rated("figures", act.value, counts.part(act), "")
-    yield _rated("figures", "bounced", report.bounced, "")
-    for name, number in (
-        ("machines alone", counts.machine),
-        ("no signal", counts.silent),
-        ("anonymous, in no figure", counts.anonymous),
-        ("links followed by machines alone", counts.machine_clicks),
-    ):
-        yield "left out", name, number, counts.tracked, None, None, None, ""
-    yield "left out", "automatic replies", report.figures.automatic, None, None, None, None, ""
-    if report.delays is not None:
-        yield "first open", "a quarter within seconds", report.delays.quarter_s, None, None, None, None, ""
-        yield "first open", "half within seconds", report.delays.median_s, None, None, None, None, ""
-        for end, people in report.delays.bins:
-            name = f"under {end} seconds" if end else "later"
-            yield "first open", name, people, report.delays.people, None, None, None, ""
-    for day, row in enumerate(report.heat.cells):
-        for hour, seen in enumerate(row):
-            yield "hours", f"{DAYS[day]} {hour:02}", seen, report.heat.total, None, None, None, ""
-    for program in report.programs.items:
-        name = f"{program.client}, {program.device.value}, {program.finding.value}"
-        yield "programs", name, program.readings, report.programs.readings, None, None, None, ""
-    for group in report.groups:
-        for act in Act:
-            yield _rated(report.wanted.by.value, group.name, group.counts.part(act), act.value)
-    for pair in report.pairs:
-        says = "stands clear of" if pair.wins else "no winner yet against"
-        yield "comparison", f"{pair.first} {says} {pair.second}", pair.a.of, pair.a.whole, None, None, None, ""
-    for link in report.links:
-        yield _rated("link", link.destination, link.people, link.text)
-
-
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-def _rated(section: str, name: str, part: Part, note: str) -> tuple[Value, ...]:
-    rate = judge.rate(part)
-    if rate is None:
-        return section, name, part.of, part.whole, None, None, None, note or "not enough yet"
-    return section, name, part.of, part.whole, round(rate.value, 4), round(rate.low, 4), round(rate.high, 4), note
-
-
-def _cut(report: Report) -> str:
-    cut_at = report.figures.cut_at
-    return "" if cut_at is None else f"the newest only, since {cut_at:%Y-%m-%d}"

@@ -1,6 +1,7 @@
 """The heads of the columns in the files that a report is downloaded as, in the language of who downloads it.
 
-Values stay as the API writes them: a file of one language can be compared with that of another.
+What stands below stays as the API writes it, so that files of two languages can be compared; the figures file alone names
+its figures in the language as well (`figures`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from unsealed.model.texts import Texts
 
 
 def heads(columns: Sequence[str], texts: Texts) -> tuple[str, ...]:
-    """What stands above columns of `store.reports` and of `inlets.report.lines`."""
+    """What stands above columns of `store.reports` and of `inlets.web.figures`."""
     within = texts.within
     known = {
         "address": within("column", "address"),

@@ -27,7 +27,7 @@ from unsealed.core.report import Pair, Rate
 from unsealed.core.spreadsheet import BOM, Value, line
 from unsealed.inlets import report as reporting
 from unsealed.inlets.report import NAMES, Report, Wanted
-from unsealed.inlets.web import evidence, moments, words
+from unsealed.inlets.web import evidence, figures, moments, words
 from unsealed.inlets.web.columns import heads
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
@@ -203,7 +203,7 @@ async def figures_file(request: Request) -> Response:
     times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
     report = await asked(request, lambda store: reporting.make(store, user, wanted, times.now, times.zone))
-    return _file(wanted, "figures", heads(reporting.COLUMNS, times.texts), reporting.lines(report))
+    return _file(wanted, "figures", heads(figures.COLUMNS, times.texts), figures.lines(report, times.texts))
 
 
 Rows = Callable[[Engine, UserId, Asked], Iterator[tuple[Any, ...]]]
