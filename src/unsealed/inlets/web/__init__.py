@@ -38,7 +38,7 @@ from unsealed.inlets.web import (
     thread,
     tracking,
 )
-from unsealed.inlets.web.page import static_file
+from unsealed.inlets.web.files import static_file
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.inlets.web.trouble import HANDLERS, refuse
 

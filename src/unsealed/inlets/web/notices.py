@@ -27,7 +27,8 @@ from unsealed.flow import notify
 from unsealed.inlets.presence import user_agent
 from unsealed.inlets.web import cards, stored
 from unsealed.inlets.web.cards import Cards
-from unsealed.inlets.web.page import STATIC, ZONE_LETTERS, language, render, sentences, static
+from unsealed.inlets.web.files import STATIC, sentences, static
+from unsealed.inlets.web.page import ZONE_LETTERS, language, render
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId, from_public_id
