@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.patience import serving
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.notice import Channel, Device, DeviceId, Words
@@ -115,14 +116,9 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    made.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with serving(server) as (_, made.port):
+        yield made
 
 
 SAID = Words(title="Ines opened it", body="Lunch on Friday\n14:32, certain", tag="c1", path="/message/1")
@@ -223,10 +219,7 @@ async def test_an_address_that_is_not_allowed_any_more_is_never_asked() -> None:
 
 
 async def test_without_the_extra_nothing_is_told_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: str) -> object:
-        raise ImportError
-
-    monkeypatch.setattr("unsealed.outlets.chat.importlib.import_module", missing)
+    monkeypatch.setitem(sys.modules, "apprise", None)
     bell = Chat()
     with pytest.raises(DeliveryFailed, match="extra") as caught:
         await bell.ring(DEVICE, WORDS)

@@ -34,15 +34,49 @@ def test_the_first_start_prints_a_link_and_ready_smtp_settings(installation: Any
     installation.stop()
 
 
-def test_every_role_that_is_killed_comes_back(installation: Any, until: Callable[..., Any]) -> None:
+def test_every_role_that_is_killed_comes_back_and_has_nothing_to_load(
+    installation: Any, until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # each import of each process is a line of its output
     installation.start()
-    before = until(lambda: len(found := children(installation.process.pid)) == 6 and found, "six roles")
+    installation.welcome()
+    started = installation.output.read_text()
+    before = children(installation.process.pid)
+    assert 6 == len(before) == started.count("role.ready")
 
     for pid in before:
         os.kill(pid, signal.SIGKILL)
 
-    until(lambda: len(set(children(installation.process.pid)) - set(before)) == len(before), "as many new roles")
-    until(lambda: installation.healthy(installation.web) and installation.healthy(installation.track), "health")
+    said = until(lambda: (text := installation.output.read_text()).count("role.ready") == 12 and text, "six new roles")
+    assert "import time:" in started
+    assert "import time:" not in said.removeprefix(started)
+    assert not set(before) & set(children(installation.process.pid))
+    assert installation.healthy(installation.web)
+    assert installation.healthy(installation.track)
+    installation.stop()
+
+
+def test_the_parent_has_one_thread_and_nothing_open_but_what_it_holds_for_its_roles(installation: Any) -> None:
+    installation.start()
+    installation.welcome()
+    proc = Path(f"/proc/{installation.process.pid}")
+
+    opened = [link.readlink().name.partition(":")[0] for link in (proc / "fd").iterdir()]
+
+    assert 1 == len(list((proc / "task").iterdir()))
+    assert 4 == opened.count("socket")  # of pages, pixels and links, mail programs, and the sandbox
+    assert {"socket", "pipe", "serve.lock", "null", installation.output.name} == set(opened)
+    installation.stop()
+
+
+def test_what_roles_have_loaded_is_in_memory_once(installation: Any) -> None:
+    installation.start()
+    installation.welcome()
+    for pid in children(installation.process.pid):
+        found = re.findall(r"^(\w+):\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        kilobytes = {name: int(value) for name, value in found}
+
+        assert kilobytes["Private_Dirty"] < kilobytes["Rss"] / 2
     installation.stop()
 
 

@@ -1,9 +1,10 @@
 """Runs the roles as processes of one parent, and starts again what dies.
 
 The parent opens every listening socket and keeps it: while a role is restarted, connections wait in the socket's queue
-instead of being refused. Each role is forked from the parent, so it shares the parent's memory and inherits the
-sockets. A role never outlives its parent: everything it acknowledged is on disk, so it is killed at once, and a new
-parent finds the ports free. The parent itself does no work that could fail: no threads, no database, no requests.
+instead of being refused. Each role is forked from the parent: it inherits the sockets and shares what the parent has
+loaded, so one that is started again has nothing to load. A role never outlives its parent: everything it acknowledged
+is on disk, so it is killed at once, and a new parent finds the ports free. The parent itself does no work that could
+fail: no threads, no database, no requests.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -53,9 +54,13 @@ class _Running:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts roles, waits until they are ready, restarts the dead, stops all."""
+    """Starts roles, waits until they are ready, restarts the dead, stops all.
 
-    roles: tuple[Role, ...]
+    `roles` may load what they need while it is gone through, which must start no thread: each role is started as soon
+    as it comes, with what is loaded by then; one that is started again, with all.
+    """
+
+    roles: Iterable[Role]
     _running: dict[int, _Running] = field(default_factory=dict)
     _due: list[tuple[float, Role, float]] = field(default_factory=list)  # when, what, pause before the next try
     _stopping: bool = False
@@ -104,6 +109,7 @@ class Supervisor:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # looking through it for garbage would write to all of it, and what is written to is not shared
         pid = os.fork()
         if pid == 0:
             os.close(ready)

@@ -14,6 +14,7 @@ import asyncio
 import importlib
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from unsealed.model.errors import DeliveryFailed
@@ -61,12 +62,8 @@ def service(address: str, *, trusted: bool) -> str:
 
 
 def available() -> bool:
-    """Whether the extra `channels` is installed."""
-    try:
-        importlib.import_module("apprise")
-    except ImportError:
-        return False
-    return True
+    """Whether the extra `channels` is installed. Costs no import of it, which takes 0.15 s."""
+    return find_spec("apprise") is not None
 
 
 class Chat:

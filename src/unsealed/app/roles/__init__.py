@@ -1,4 +1,4 @@
-"""The six processes of `unsealed serve`; each module loads only what its process needs, after the fork.
+"""The six processes of `unsealed serve`. Their parent loads these modules, which starts nothing: no thread, no socket.
 
     collect   pixels and links -> journal                       knows no database
     judge     journal -> hits -> events, counts, live feed      the only reader of the journal
@@ -9,7 +9,3 @@
 
 Each `run` takes the settings, the sockets that listen and a function to call once it is ready, and works until SIGTERM.
 """
-
-from __future__ import annotations
-
-NAMES = ("collect", "judge", "hot", "mail", "observe", "web")

@@ -8,7 +8,6 @@ from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready, until_sigterm
 from unsealed.app.wire import now, places
-from unsealed.core.agent import read_agent
 from unsealed.flow.judging import Judge
 from unsealed.store.engine import connect
 from unsealed.store.news import News
@@ -21,7 +20,6 @@ HOT_IDLE_S = 0.2  # between two looks whether a message became hot, when nobody 
 def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
     stop = until_sigterm()
-    read_agent("Mozilla/5.0 (X11; Linux)")
     engine, known = connect(settings.store_url), places(settings)
     sockets.bells.ring_for(engine)
     judge = Judge(engine, clock=now, locate=known.look_up)

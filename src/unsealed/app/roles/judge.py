@@ -12,7 +12,6 @@ from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready, until_sigterm
 from unsealed.app.wire import LiveKeys, now, places
-from unsealed.core.agent import read_agent
 from unsealed.flow import rejudge
 from unsealed.flow.ingest import Ingest
 from unsealed.model.policy import Level
@@ -38,7 +37,6 @@ JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its 
 def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
     stop = until_sigterm()
-    read_agent("Mozilla/5.0 (X11; Linux)")  # its tables take 0.2 s to load: not while the first reader's event waits
     engine, known = connect(settings.store_url), places(settings)
     sockets.bells.ring_for(engine)
     ingest = Ingest(

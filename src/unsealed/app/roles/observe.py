@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from time import sleep
-from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Engine
@@ -13,11 +12,9 @@ from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready, until_sigterm
 from unsealed.app.wire import LiveKeys, now, trust_for_people
+from unsealed.inlets import imap
 from unsealed.store import mailboxes
 from unsealed.store.engine import connect, reading
-
-if TYPE_CHECKING:
-    from unsealed.inlets.imap import Watches
 
 log = structlog.get_logger()
 
@@ -29,13 +26,13 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     stop = until_sigterm()
     engine = connect(settings.store_url)
     sockets.bells.ring_for(engine)
-    watches: Watches | None = None
+    watches: imap.Watches | None = None
     ready()
     while not stop():
         try:
             with reading(engine) as connection:
                 kept = mailboxes.every(connection)
-            if kept and watches is None:  # what it needs is loaded only where there is something to watch
+            if kept and watches is None:  # who vouches for servers is looked up only where there are some
                 watches = _watches(settings, engine)
             if watches is not None:
                 watches.see_to(kept)
@@ -46,9 +43,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         watches.end()
 
 
-def _watches(settings: Settings, engine: Engine) -> Watches:
-    from unsealed.inlets import imap
-
+def _watches(settings: Settings, engine: Engine) -> imap.Watches:
     house = imap.House(
         engine=engine,
         keys=LiveKeys(settings.data),

@@ -23,6 +23,7 @@ from unsealed.app.sockets import BACKLOG, Sockets
 from unsealed.app.supervise import Ready
 from unsealed.app.wire import LiveKeys, now, places, push_key, trust_for_people
 from unsealed.core.network import BUILT_IN
+from unsealed.inlets import imap
 from unsealed.inlets.web import build
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.errors import DeliveryFailed
@@ -103,8 +104,6 @@ def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
         )
 
     def enter_mailbox(mailbox: Mailbox, inside: bool) -> Entered:
-        from unsealed.inlets import imap  # nobody else here needs it
-
         return imap.try_out(mailbox, inside=inside, trust=trust or ssl.create_default_context())
 
     def locate(address: str) -> Located:
