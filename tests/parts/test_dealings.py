@@ -110,7 +110,11 @@ def test_a_time_line_holds_all_that_passed_with_one_contact_and_nothing_of_other
         assert other.rows == ()
 
 
-def test_pages_of_a_time_line_meet_without_gap_or_repeat(henk: Mail, engine: Engine) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, dealings.COPIES_AT_ONCE])
+def test_pages_of_a_time_line_meet_without_gap_or_repeat(
+    henk: Mail, engine: Engine, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dealings, "COPIES_AT_ONCE", at_once)
     with reading(engine) as connection:
         letters = dealings.letters(connection, MARA, "henk@quay.example")
         found: list[tuple[Dealing, str]] = []
@@ -140,7 +144,7 @@ def test_below_the_level_of_names_nobody_is_told_what_a_contact_did(henk: Mail, 
     with reading(engine) as connection:
         letters = dealings.letters(connection, MARA, "henk@quay.example")
 
-        assert letters.ids == []
+        assert letters.seen == []
         assert [each for each, _ in passed(connection, "henk@quay.example")] == [
             Dealing.BOUNCED,
             Dealing.SENT,

@@ -6,7 +6,7 @@ older ones. Shows nothing of messages whose level keeps readers apart from their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from unsealed.model.contact import Dealing, Dealt, LastLetter
-from unsealed.model.event import HitKind
-from unsealed.model.message import CopyId, Delivery, UserId, public_id
+from unsealed.model.event import HitId, HitKind
+from unsealed.model.message import Delivery, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, Page
 from unsealed.store import judged, views
@@ -24,9 +24,10 @@ from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_
 from unsealed.store.many_rows import among
 from unsealed.store.schema import copies, messages, replies
 
-LETTERS = 500
+LETTERS = 200
 UNSENT = 100  # of those that never left: bounced at once, or waiting
 READINGS = 500
+COPIES_AT_ONCE = 100  # whose events are looked at
 
 _ANSWERS = {Kind.REPLY: Dealing.REPLIED, Kind.AUTOMATIC: Dealing.AUTOMATIC}
 
@@ -35,20 +36,21 @@ _ANSWERS = {Kind.REPLY: Dealing.REPLIED, Kind.AUTOMATIC: Dealing.AUTOMATIC}
 class Letters:
     """The newest copies to one mailbox."""
 
-    rows: tuple[Any, ...]  # of `copies`: id, message_id, delivery, reply, sent_at, ended_at, by_name
+    rows: tuple[Any, ...]  # of `copies`: id, message_id, delivery, reply, sent_at, ended_at, first_at, last_at, by_name
     more: bool  # there are older ones
 
     @property
-    def ids(self) -> list[CopyId]:
-        """Of which may be shown what their reader did."""
-        return [CopyId(row.id) for row in self.rows if row.by_name]
+    def seen(self) -> list[Any]:
+        """Those with which people did something that may be shown; the one with the latest sign of them first."""
+        found = [row for row in self.rows if row.by_name and row.last_at is not None]
+        return sorted(found, key=lambda row: row.last_at, reverse=True)
 
 
 def letters(connection: Connection, user: UserId, mailbox: str) -> Letters:
     """The newest letters to a mailbox (in lower case)."""
     c = copies.c
     query = select(
-        *(c.id, c.message_id, c.delivery, c.reply, c.sent_at, c.ended_at),
+        *(c.id, c.message_id, c.delivery, c.reply, c.sent_at, c.ended_at, c.first_at, c.last_at),
         (c.opens_level.in_(BY_NAME) & c.clicks_level.in_(BY_NAME)).label("by_name"),
     ).where(c.user_id == user, c.mailbox == mailbox)
     left = query.where(c.sent_at.is_not(None)).order_by(c.sent_at.desc()).limit(LETTERS + 1)
@@ -66,8 +68,8 @@ def time_line(
         BadInput: unknown cursor.
     """
     most = min(bounded(limit), PAGE_LIMIT - 1)
-    acts = judged.acts(connection, user, of.ids, after=after, limit=most + 1)
-    lines = [_Line(each.at, int(each.id, 16), int(each.message, 16), _act(each), event=each) for each in acts.items]
+    acts = _acts(connection, user, of, after, most + 1)
+    lines = [_Line(each.at, int(each.id, 16), int(each.message, 16), _act(each), event=each) for each in acts]
     lines += _answers(connection, of, after, most + 1)
     place = place_of(after) if after else None
     lines += [line for line in _letters(of) if place is None or (line.at, line.number) < place]
@@ -92,7 +94,7 @@ def time_line(
 
 def readings(connection: Connection, of: Letters) -> list[datetime]:
     """When the contact began to read, as far as we believe it; the newest READINGS."""
-    return judged.reading_times(connection, of.ids, READINGS)
+    return judged.reading_times(connection, [row.id for row in of.seen], READINGS)
 
 
 def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str]) -> Mapping[str, LastLetter]:
@@ -131,6 +133,19 @@ class _Line:
 
 def _act(event: EventRow) -> Dealing:
     return Dealing.OPENED if event.kind is HitKind.OPEN else Dealing.CLICKED
+
+
+def _acts(connection: Connection, user: UserId, of: Letters, after: str | None, limit: int) -> Collection[EventRow]:
+    """The newest that people did, of the copies with the latest signs, until no other can have a newer one."""
+    until = place_of(after)[0] if after else None
+    copies = [row for row in of.seen if until is None or row.first_at <= until]
+    found: list[tuple[datetime, HitId]] = []
+    looked = 0
+    while looked < len(copies) and (len(found) < limit or copies[looked].last_at >= found[-1][0]):
+        some = [row.id for row in copies[looked : looked + COPIES_AT_ONCE]]
+        found = sorted([*found, *judged.acts(connection, some, after=after, limit=limit)], reverse=True)[:limit]
+        looked += COPIES_AT_ONCE
+    return judged.by_id(connection, user, [hit for _, hit in found]).values()
 
 
 def _letters(of: Letters) -> Iterator[_Line]:
