@@ -10,10 +10,9 @@ import shutil
 import socket
 import socketserver
 import ssl
-import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 from sqlalchemy import text
+from tests.patience import serving
 
 from unsealed.app import check
 from unsealed.app.check import Finding, State, run, show
@@ -59,19 +59,7 @@ def about(what: str, findings: list[Finding]) -> Finding:
     return found
 
 
-@contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield int(server.server_address[1])  # type: ignore[index]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def healthz(port: int, status: int, said: object) -> http.server.HTTPServer:
+def healthz(status: int, said: object) -> http.server.HTTPServer:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/healthz" else 404)
@@ -81,7 +69,7 @@ def healthz(port: int, status: int, said: object) -> http.server.HTTPServer:
         def log_message(self, *_: Any) -> None:
             pass
 
-    return http.server.HTTPServer(("127.0.0.1", port), Answer)
+    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
 
 
 def smtp(*, banner: str = "220 sink ESMTP", sign_in: str = "235 2.7.0 ok", tls: ssl.SSLContext | None = None) -> Any:
@@ -102,7 +90,9 @@ def smtp(*, banner: str = "220 sink ESMTP", sign_in: str = "235 2.7.0 ok", tls: 
     class Server(socketserver.ThreadingTCPServer):
         def get_request(self) -> tuple[Any, Any]:
             connection, peer = super().get_request()
-            return (tls.wrap_socket(connection, server_side=True) if tls else connection), peer
+            if tls:
+                connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            return connection, peer
 
     return Server(("127.0.0.1", 0), Dialogue)
 
@@ -274,9 +264,9 @@ def test_a_port_that_another_program_holds_is_found(
 
 def test_ports_that_this_installation_holds_are_well(configure: Configure, clock: FrozenClock) -> None:
     with (
-        serving(healthz(0, 200, {"status": "ok"})) as web,
-        serving(healthz(0, 200, {"ok": True, "role": "collect", "reasons": [], "misses": 0, "hits": 3})) as track,
-        serving(smtp(banner="220 localhost Unsealed")) as submission,
+        serving(healthz(200, {"status": "ok"})) as (_, web),
+        serving(healthz(200, {"ok": True, "role": "collect", "reasons": [], "misses": 0, "hits": 3})) as (_, track),
+        serving(smtp(banner="220 localhost Unsealed")) as (_, submission),
     ):
         doors = {"web": web, "track": track, "smtp": submission}
         findings = run(
@@ -411,8 +401,8 @@ def test_pages_without_tls_are_found(configure: Configure) -> None:
 )
 def test_a_proxy_that_leads_elsewhere_is_found(said: object, state: State, configure: Configure) -> None:
     with (
-        serving(healthz(0, 200, {"ok": True, "role": "collect"})) as track,
-        serving(healthz(0, 200, said)) as proxy,
+        serving(healthz(200, {"ok": True, "role": "collect"})) as (_, track),
+        serving(healthz(200, said)) as (_, proxy),
     ):
         settings = configure(**{"track.listen": f"127.0.0.1:{track}", "track.url": f"http://127.0.0.1:{proxy}"})
         (found,) = check.tracking_answers(settings)
@@ -423,7 +413,7 @@ def test_a_proxy_that_leads_elsewhere_is_found(said: object, state: State, confi
 def test_a_tracking_address_behind_which_nothing_answers_is_found(
     configure: Configure, free_port: Callable[[], int]
 ) -> None:
-    with serving(healthz(0, 200, {"ok": True, "role": "collect"})) as track:
+    with serving(healthz(200, {"ok": True, "role": "collect"})) as (_, track):
         settings = configure(**{"track.listen": f"127.0.0.1:{track}", "track.url": f"http://127.0.0.1:{free_port()}"})
         (found,) = check.tracking_answers(settings)
 
@@ -444,7 +434,7 @@ def test_a_tracking_address_behind_which_nothing_answers_is_found(
 def test_a_collector_that_is_not_well_is_found(
     status: int, said: dict[str, object], state: State, configure: Configure
 ) -> None:
-    with serving(healthz(0, status, {"role": "collect", **said})) as track:
+    with serving(healthz(status, {"role": "collect", **said})) as (_, track):
         (found,) = check.collector(configure(**{"track.listen": f"127.0.0.1:{track}"}))
 
     assert state is found.state
@@ -454,7 +444,7 @@ def test_a_collector_that_is_not_well_is_found(
 def test_a_collector_on_another_port_is_found_through_the_data_folder(configure: Configure) -> None:
     settings = configure()
     settings.data.mkdir()
-    server = healthz(0, 503, {"role": "collect", "ok": False, "reasons": ["the journal cannot be written"]})
+    server = healthz(503, {"role": "collect", "ok": False, "reasons": ["the journal cannot be written"]})
     with closing(socket.socket(socket.AF_UNIX)) as private:
         private.bind(str(settings.data / COLLECTOR_SOCKET))
         private.listen()
@@ -471,7 +461,7 @@ def test_a_collector_on_another_port_is_found_through_the_data_folder(configure:
 
 
 def test_an_upstream_that_takes_us_is_well(configure: Configure, clock: FrozenClock) -> None:
-    with serving(smtp()) as port:
+    with serving(smtp()) as (_, port):
         (found,) = check.upstream(configure(upstream=f"smtp://ines:secret@127.0.0.1:{port}"), clock)
 
     assert (State.OK, "answers, signed in") == (found.state, found.words)
@@ -480,7 +470,7 @@ def test_an_upstream_that_takes_us_is_well(configure: Configure, clock: FrozenCl
 def test_an_upstream_that_does_not_let_us_in_is_found_without_showing_the_password(
     configure: Configure, clock: FrozenClock
 ) -> None:
-    with serving(smtp(sign_in="535 5.7.8 no")) as port:
+    with serving(smtp(sign_in="535 5.7.8 no")) as (_, port):
         (found,) = check.upstream(configure(upstream=f"smtp://ines:canary@127.0.0.1:{port}"), clock)
 
     assert State.FAIL is found.state
@@ -489,7 +479,7 @@ def test_an_upstream_that_does_not_let_us_in_is_found_without_showing_the_passwo
 
 
 def test_an_upstream_without_tls_is_found_when_tls_is_asked_for(configure: Configure, clock: FrozenClock) -> None:
-    with serving(smtp()) as port:
+    with serving(smtp()) as (_, port):
         (found,) = check.upstream(configure(upstream=f"smtp://127.0.0.1:{port}?tls=starttls"), clock)
 
     assert State.FAIL is found.state
@@ -512,7 +502,7 @@ def test_the_certificate_of_the_upstream_is_verified(
     authority.issue_cert("127.0.0.1").configure_cert(context)
     ((trusted and authority) or trustme.CA()).cert_pem.write_to_path(tmp_path / "ca.pem")
 
-    with serving(smtp(tls=context)) as port:
+    with serving(smtp(tls=context)) as (_, port):
         settings = configure(upstream=f"smtp://127.0.0.1:{port}?tls=implicit", **{"upstream.ca": tmp_path / "ca.pem"})
         (found,) = check.upstream(settings, clock)
 
@@ -532,7 +522,7 @@ def test_an_upstream_in_clear_on_another_machine_is_found(
     configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "is_local", lambda _: False)
-    with closing(socket.create_server(("127.0.0.1", 0))), serving(smtp()) as port:
+    with closing(socket.create_server(("127.0.0.1", 0))), serving(smtp()) as (_, port):
         findings = list(check.upstream(configure(upstream=f"smtp://127.0.0.1:{port}?tls=none"), clock))
 
     assert [("upstream", State.WARN)] == bad(findings)

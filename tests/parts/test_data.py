@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.mmdb import flat, mmdb, nested
 from tests.parts.test_places import known
+from tests.patience import serving
 from typer.testing import CliRunner, Result
 
 from unsealed.app import data
@@ -76,12 +76,8 @@ def published() -> Iterator[tuple[str, dict[str, bytes | Answer]]]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Publisher)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/latest", files
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server) as (_, port):
+        yield f"http://127.0.0.1:{port}/latest", files
 
 
 def rows(folder: Path) -> dict[str, DataFileRow]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
+from tests.patience import PATIENCE_S, running
 
 from unsealed.model.errors import BadInput, Unavailable
 from unsealed.store import engine as stores
 from unsealed.store import migrate as migration
 from unsealed.store import schema
 from unsealed.store.migrate import NEWEST, migrate, revision
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, "-m", "tests.parts.test_migrate"]
 
 
 def shape(engine: Engine) -> dict[str, Any]:
@@ -118,9 +123,9 @@ def test_a_store_that_does_not_answer_is_a_temporary_fault(tmp_path: Path) -> No
 
 
 def test_processes_that_start_together_all_find_the_store_current(blank_url: str) -> None:
-    processes = [subprocess.Popen([sys.executable, __file__, blank_url]) for _ in range(4)]
-
-    assert [0, 0, 0, 0] == [process.wait(60) for process in processes]
+    with ExitStack() as started:
+        processes = [started.enter_context(running([*PROGRAM, blank_url], cwd=ROOT)) for _ in range(4)]
+        assert [0, 0, 0, 0] == [process.wait() for process in processes]
     engine = stores.connect(blank_url)
     with stores.reading(engine) as connection:
         assert NEWEST == revision(connection)
@@ -129,7 +134,7 @@ def test_processes_that_start_together_all_find_the_store_current(blank_url: str
 
 @pytest.mark.parametrize("table", ["cursors", "jobs", "users", "sandbox"])
 def test_killed_half_way_the_store_is_as_it_was_and_the_next_run_completes(blank_url: str, table: str) -> None:
-    process = subprocess.run([sys.executable, __file__, blank_url, table], timeout=60)
+    process = subprocess.run([*PROGRAM, blank_url, table], cwd=ROOT, timeout=PATIENCE_S)
 
     assert -signal.SIGKILL == process.returncode
     engine = stores.connect(blank_url)

@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 from typing import IO
 
 import pytest
+from tests.patience import PATIENCE_S, running
 
 SCRIPT = """
 import gc, os, signal, sys
@@ -41,8 +43,8 @@ sys.exit(Supervisor((role,)).run(lambda: say("announced")))
 """
 
 
-def start(which: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def start(which: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(
         [sys.executable, "-c", SCRIPT, which],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -61,8 +63,8 @@ def line(stream: IO[str] | None, beginning: str) -> str:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process is dead (a zombie is) within a minute."""
-    deadline = monotonic() + 60
+    """Whether a process is dead (a zombie is), or dies soon."""
+    deadline = monotonic() + PATIENCE_S
     stat = Path(f"/proc/{pid}/stat")
     while monotonic() < deadline:
         try:
@@ -84,7 +86,7 @@ def test_a_role_that_is_killed_is_started_again() -> None:
 
         assert first != second
         parent.terminate()
-        assert 0 == parent.wait(60)
+        assert 0 == parent.wait()
         assert gone(second)
 
 
@@ -100,7 +102,7 @@ def test_a_role_that_is_killed_again_and_again_never_stays_away_for_long() -> No
                 if len(pauses) == 6:
                     break
         parent.terminate()
-        parent.communicate(timeout=60)
+        parent.communicate()
 
     assert [0.05, 0.1, 0.2, 0.4, 0.4, 0.4] == pauses
 
@@ -114,7 +116,7 @@ def test_a_role_that_is_killed_before_it_was_ready_is_started_again() -> None:
 
         line(parent.stdout, "announced")
         parent.terminate()
-        assert 0 == parent.wait(60)
+        assert 0 == parent.wait()
 
 
 def test_no_role_outlives_a_parent_that_is_killed() -> None:
@@ -123,14 +125,14 @@ def test_no_role_outlives_a_parent_that_is_killed() -> None:
         line(parent.stdout, "announced")
 
         parent.kill()
-        parent.wait(60)
+        parent.wait()
 
         assert gone(role)
 
 
 def test_a_role_that_cannot_start_ends_everything_with_an_error() -> None:
     with start("broken") as parent:
-        assert 1 == parent.wait(60)
+        assert 1 == parent.wait()
 
 
 def test_a_role_that_is_ready_does_not_look_for_garbage_in_the_program_itself() -> None:

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 from sqlalchemy import create_engine
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets import api
 from unsealed.inlets.api import activity, contacts, messages, sending, tracking
@@ -24,7 +25,11 @@ REFERENCE = ROOT / "docs" / "reference"
 
 def test_the_pages_made_from_the_code_are_what_the_code_says() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE_S,
     )
 
     assert (0, "") == (done.returncode, done.stderr)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "unsealed"
@@ -22,7 +23,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|Users|root|work|tmp/boot)/")
 
 def tracked(*patterns: str) -> list[Path]:
     """Files of the repository; of a source archive without git, all files."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--", *patterns], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-z", "--", *patterns], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     if listed.returncode:
         return [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
+from tests.patience import serving
 
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.inlets.web import looks, sandbox
@@ -25,8 +25,6 @@ BASE = "http://127.0.0.1:8026"
 
 class Collector(ThreadingMixIn, UnixStreamServer):
     """Stands in for the collector: notes what it is asked for."""
-
-    daemon_threads = True
 
     def __init__(self, path: Path) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
@@ -52,12 +50,8 @@ class Asked(BaseHTTPRequestHandler):
 @pytest.fixture
 def collector(around: Surroundings) -> Iterator[Collector]:
     server = Collector(around.collector_socket)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def tracked(around: Surroundings, copy: CopyId) -> tuple[bytes, str, list[str]]:

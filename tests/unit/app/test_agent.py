@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+from tests.patience import PATIENCE_S, running
 from typer.testing import CliRunner
 
 from unsealed.app.cli import cli
@@ -65,7 +66,7 @@ def test_only_the_agreed_words_are_used() -> None:
 
 
 def test_who_asks_line_by_line_is_answered_line_by_line() -> None:
-    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with running(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for agent, kind in ((b"curl/8.9.1\n", "crawler"), (b"\n", "unknown"), (b"Mozilla/5.0\n", "prefetch")):
@@ -79,7 +80,7 @@ def test_who_asks_line_by_line_is_answered_line_by_line() -> None:
 
 def test_a_long_input_is_answered_to_the_end() -> None:
     given = b"".join(b"python-requests/2.%d\n" % number for number in range(30_000)) + b"x" * 300_000 + b"\nwget\n"
-    done = subprocess.run(COMMAND, input=given, capture_output=True, check=True)
+    done = subprocess.run(COMMAND, input=given, capture_output=True, check=True, timeout=PATIENCE_S)
     lines = done.stdout.splitlines()
 
     assert 30_002 == len(lines)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_S
 from typer.testing import CliRunner, Result
 
 from unsealed.app.cli import cli
@@ -253,6 +254,7 @@ def test_a_real_process_answers() -> None:
         input=STORIES.read_bytes(),
         capture_output=True,
         check=True,
+        timeout=PATIENCE_S,
     )
 
     assert judged(STORIES.read_bytes()) == done.stdout.decode().splitlines()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import Environment, nodes
+from tests.patience import PATIENCE_S
 
 from unsealed.app.languages import languages
 from unsealed.model.texts import ENGLISH
@@ -35,7 +36,11 @@ spec.loader.exec_module(texts)
 
 def test_every_sentence_stands_in_every_catalogue_and_is_translated() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "texts.py"), "--check"], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, str(ROOT / "docs" / "texts.py"), "--check"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE_S,
     )
 
     assert (0, "") == (done.returncode, done.stderr)
