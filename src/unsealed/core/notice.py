@@ -272,11 +272,7 @@ def on_what(agent: Agent, texts: Texts = ENGLISH) -> str:
     return agent.client or device
 
 
-_HIDDEN_BY = {
-    NetworkClass.GOOGLE_PROXY: later("place hidden by Gmail"),
-    NetworkClass.APPLE_RELAY: later("place hidden by Apple"),
-    NetworkClass.YAHOO_PROXY: later("place hidden by Yahoo"),
-}
+_HIDERS = {NetworkClass.GOOGLE_PROXY: "Gmail", NetworkClass.APPLE_RELAY: "Apple", NetworkClass.YAHOO_PROXY: "Yahoo"}
 
 
 def from_where(told: Told, texts: Texts = ENGLISH) -> str:
@@ -286,7 +282,10 @@ def from_where(told: Told, texts: Texts = ENGLISH) -> str:
     if told.place.state is PlaceState.KNOWN:
         where = ", ".join(part for part in (told.place.city or told.place.region, told.place.country) if part)
         return texts.say("approximately %(where)s", where=where)
-    return texts.say(_HIDDEN_BY[told.network]) if told.network in _HIDDEN_BY else ""
+    hider = _HIDERS.get(told.network, "")
+    if hider and told.agent is not None and hider in told.agent.client:
+        return texts.say("place hidden")  # by whom, was said with the device
+    return texts.say("place hidden by %(who)s", who=hider) if hider else ""
 
 
 def sure(told: Told, texts: Texts = ENGLISH) -> str:

@@ -39,7 +39,7 @@ async def test_the_history_shows_readings_and_folds_machines_away(mara: Any, mai
         "3 loads in 2 min",
         "1 h 53 min without a signal",
         "Ines Marchetti clicked Depot plan",
-        "Gmail, device hidden · place hidden by Gmail",
+        "Gmail, device hidden · place hidden",
         "You looked at the copy of Ines Marchetti",
         "Sent to all three",
     ):

@@ -279,7 +279,7 @@ def test_a_guess_is_a_maybe() -> None:
 def test_a_proxy_hides_device_and_place_and_the_notice_says_so() -> None:
     told = replace(TOLD, agent=GMAIL, network=NetworkClass.GOOGLE_PROXY, place=Place(state=PlaceState.PROXY))
 
-    assert words(told).endswith("12:00, through Gmail, device hidden, place hidden by Gmail, certain")
+    assert words(told).endswith("12:00, through Gmail, device hidden, place hidden, certain")
 
 
 def test_a_shared_copy_is_someones() -> None:

@@ -1,7 +1,7 @@
 """The heads of the columns in the files that a report is downloaded as, in the language of who downloads it.
 
-What stands below stays as the API writes it, so that files of two languages can be compared; the figures file alone names
-its figures in the language as well (`figures`).
+What stands below stays as the API writes it, so that files of two languages can be compared; the file of figures alone
+names what it counts in the language of who reads (`figures`).
 """
 
 from __future__ import annotations

@@ -53,11 +53,7 @@ def _chip(event: EventRow) -> Chip:
         case Finding.HUMAN_OPEN | Finding.HUMAN_CLICK:
             return Chip(later("person"))
         case Finding.PROXIED_OPEN:
-            if event.network == NetworkClass.GOOGLE_PROXY or "gmail" in event.client.lower():
-                return Chip(later("through Gmail"))
-            return Chip(
-                later("through Yahoo") if event.network == NetworkClass.YAHOO_PROXY else later("through another proxy")
-            )
+            return Chip(later("through a proxy"))  # whose, the program beside it says
         case Finding.MACHINE_PREFETCH:
             apple = event.network == NetworkClass.APPLE_RELAY or any(each.code == "APPLE_MPP" for each in event.reasons)
             return Chip(later("Apple privacy") if apple else later("prefetched"), "apart")
@@ -179,14 +175,18 @@ def place(event: EventRow, texts: Texts) -> str:
         return there(event.place, texts)
     if hidden := HIDDEN.get(event.network):
         return texts.say(hidden)
-    proxied = event.place.state == PlaceState.PROXY and event.network != NetworkClass.HOSTING
-    if hider := HIDERS.get(event.network) or (event.operator if proxied else ""):
+    if hider := _hider(event):
         return texts.say("place hidden by %(who)s", who=hider)
     if event.network == NetworkClass.HOSTING:
         if event.operator:
             return texts.say("a rented machine at %(who)s", who=event.operator)
         return texts.say("a rented machine")
-    return texts.say("place hidden by a proxy") if proxied else ""
+    return texts.say("place hidden by a proxy") if event.place.state == PlaceState.PROXY else ""
+
+
+def _hider(event: EventRow) -> str:
+    proxied = event.place.state == PlaceState.PROXY and event.network != NetworkClass.HOSTING
+    return HIDERS.get(event.network) or (event.operator if proxied else "")
 
 
 def there(place: Place, texts: Texts) -> str:
@@ -223,8 +223,14 @@ def network(event: EventRow, texts: Texts) -> str:
 
 
 def where_from(event: EventRow, texts: Texts) -> str:
-    """What stands behind the device in a line: of a machine whose network it was, of all others the place."""
-    return network(event, texts) if event.finding.machine else place(event, texts)
+    """What stands behind the device in a line: of a machine whose network it was, of all others the place. Who hides
+    the place is not named again where the device says it: "Gmail, device hidden", "place hidden"."""
+    if event.finding.machine:
+        return network(event, texts)
+    hider = "" if event.place.state == PlaceState.KNOWN else _hider(event)
+    if hider and hider in NAMED.get(event.client, event.client):
+        return texts.say("place hidden")
+    return place(event, texts)
 
 
 def from_where(event: EventRow, texts: Texts) -> str:

@@ -178,7 +178,8 @@ def copy_standing(copy: CopyRow | SandboxRow, times: Times, *, shares: bool = Fa
         if signals.opens:
             said.append(_times_opened(signals.opens, texts))
         aged = copy.replied_at if isinstance(copy, CopyRow) else None
-        beside = texts.say("replied %(ago)s", ago=AGO) if aged else ""
+        if aged and (signals.opens or signals.clicks):  # else it would be taken for when they opened it
+            beside = texts.say("answer %(ago)s", ago=AGO)
     elif signals.opens or signals.clicks:
         beside, aged = texts.say(LAST, ago=AGO), signals.last_at
     else:

@@ -16,8 +16,8 @@ from unsealed.model.texts import ENGLISH
     ("change", "expected"),
     [
         ({}, Chip("person")),
-        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.GOOGLE_PROXY}, Chip("through Gmail")),
-        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.WEBMAIL_PROXY}, Chip("through another proxy")),
+        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.GOOGLE_PROXY}, Chip("through a proxy")),
+        ({"finding": Finding.PROXIED_OPEN, "network": NetworkClass.WEBMAIL_PROXY}, Chip("through a proxy")),
         ({"finding": Finding.MACHINE_PREFETCH, "network": NetworkClass.APPLE_RELAY}, Chip("Apple privacy", "apart")),
         ({"finding": Finding.MACHINE_PREFETCH}, Chip("prefetched", "apart")),
         ({"finding": Finding.SCANNER}, Chip("scanner", "apart")),
@@ -65,6 +65,8 @@ def test_no_place_is_said_behind_a_proxy() -> None:
 
     assert evidence.device(hidden, ENGLISH) == "Gmail, device hidden"
     assert evidence.place(hidden, ENGLISH) == "place hidden by Gmail"
+    assert evidence.where_from(hidden, ENGLISH) == "place hidden"  # Gmail stands before it
+    assert evidence.where_from(replace(hidden, client="Firefox"), ENGLISH) == "place hidden by Gmail"
     assert evidence.device_symbol(hidden) == "devices"
 
 

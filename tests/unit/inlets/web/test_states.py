@@ -160,4 +160,9 @@ def test_a_recipient_who_answered_says_when() -> None:
     copy = replace(COPY, facts=replace(FACTS, replies=1), replied_at=before(hours=1))
     shown = states.copy_standing(copy, SAID)
 
-    assert ("Replied", "replied %(ago)s", before(hours=1)) == (shown.said, shown.beside, shown.aged)
+    assert ("Replied", "", before(hours=1)) == (shown.said, shown.beside, shown.aged)
+
+    seen = replace(copy, signals=Signals(opens=2, clicks=1))
+    shown = states.copy_standing(seen, SAID)
+
+    assert ("Replied, opened twice, clicked 1", "answer %(ago)s") == (shown.said, shown.beside)
