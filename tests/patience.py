@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from socketserver import BaseServer, ThreadingMixIn
 from typing import Any
 
 PATIENCE_S = 120.0  # for a machine that does much else: only what never happens takes so long
+_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
-def running(command: list[Any], **settings: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A process that is killed when the test fails, and after PATIENCE_S: whoever reads what it says, or waits for its
-    end, comes to an end as well."""
-    process: subprocess.Popen[Any] = subprocess.Popen(command, **settings)
-    timer = threading.Timer(PATIENCE_S, process.kill)
+def running(command: list[Any], *, patience_s: float = PATIENCE_S, **settings: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process that is killed with all its children when the test fails, or has taken too long: whoever reads what
+    they say, or waits for its end, comes to an end as well."""
+    process: subprocess.Popen[Any] = subprocess.Popen(command, start_new_session=True, **settings)
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(patience_s, kill)
     timer.daemon = True
     timer.start()
     try:
@@ -25,10 +36,31 @@ def running(command: list[Any], **settings: Any) -> Iterator[subprocess.Popen[An
             try:
                 yield process
             except BaseException:
-                process.kill()
+                kill()
                 raise
     finally:
         timer.cancel()
+
+
+@contextmanager
+def forked(body: Callable[..., object], *given: object) -> Iterator[BaseProcess]:
+    """A process that begins with all that is here, and lives no longer than the block.
+
+    Nor than this process: it holds the pipe through which a worker of pytest reports, and as long as anybody does,
+    nobody learns that the worker is gone.
+    """
+
+    def live() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        body(*given)
+
+    process = multiprocessing.get_context("fork").Process(target=live)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join(PATIENCE_S)
 
 
 @contextmanager

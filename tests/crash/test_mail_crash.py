@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from unsealed.store import engine as stores
 from unsealed.store import people, proofs, schema
@@ -35,7 +36,6 @@ from unsealed.store.people import Role
 pytestmark = pytest.mark.crash
 
 ROUNDS = max(1, int(os.environ.get("UNSEALED_TEST_ROUNDS", "20")) // 20)
-DEADLINE_S = 120.0
 RECIPIENTS = ("bob@x.example", "eve@x.example")
 
 SUBMISSION_STEPS = [
@@ -66,7 +66,13 @@ class NextHop:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # so that a large message gets stuck
         self.port: int = self._socket.getsockname()[1]
+        self._dialogues: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def wait(self) -> None:
+        """Until all that a dead process said was heard: nothing of it is taken for what the next one says."""
+        while self._dialogues:
+            self._dialogues.pop().join(PATIENCE_S)
 
     def close(self) -> None:
         with suppress(OSError):
@@ -77,7 +83,8 @@ class NextHop:
         with suppress(OSError):
             while True:
                 connection, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                self._dialogues.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
+                self._dialogues[-1].start()
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection, connection.makefile("rb") as lines:
@@ -133,24 +140,24 @@ class MailProcess:
             stdout=subprocess.DEVNULL,
         )
         os.close(tell)
-        readable, _, _ = select.select([ready], [], [], DEADLINE_S)
+        readable, _, _ = select.select([ready], [], [], PATIENCE_S)
         came = os.read(ready, 1) if readable else b""
         os.close(ready)
         assert came == b"r", "the mail side did not start"
 
     def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
         if self.process is not None:
-            self.process.kill()
-            self.process.wait(DEADLINE_S)
-
-    def restart(self) -> None:
-        self.kill()
-        self.start()
+            kill(self.process)
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """kill -9, and wait until it is gone."""
+    process.kill()
+    process.wait(PATIENCE_S)
 
 
 class Room:
@@ -175,6 +182,11 @@ class Room:
         self.mail.socket.close()
         self.hop.close()
 
+    def restart(self) -> None:
+        self.mail.kill()
+        self.hop.wait()
+        self.mail.start()
+
     def submit(self, name: str, hook: Callable[[str], None] = lambda step: None, *, padding: int = 0) -> bool:
         """Hand in a message, with so many lines of plain text; whether it was acknowledged."""
         secret = base64.b64encode(f"\0ann@example.org\0{self.password}".encode()).decode()
@@ -184,7 +196,7 @@ class Room:
             f'<html><body><p>{name} <a href="https://example.com/{name}">here</a></p></body></html>\r\n'
         ).encode() + (b"x" * 70 + b"\r\n") * padding
         acknowledged = False
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.mail.port), 10) as connection:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.mail.port), PATIENCE_S) as connection:
             lines = connection.makefile("rb")
 
             def reply() -> str:
@@ -218,12 +230,12 @@ class Room:
 
     def settled(self) -> bool:
         """Whether no job is left to do."""
-        with closing(sqlite3.connect(self.data / "unsealed.db", timeout=10)) as connection:
+        with closing(sqlite3.connect(self.data / "unsealed.db", timeout=PATIENCE_S)) as connection:
             left: int = connection.execute("SELECT count(*) FROM jobs WHERE state != 'done'").fetchone()[0]
             return left == 0
 
     def wait(self) -> None:
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + PATIENCE_S
         while not self.settled():
             assert time.monotonic() < until, "mail is left in the queue"
             time.sleep(0.02)
@@ -248,13 +260,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 def killer(room: Room, step: str) -> Callable[[str], None]:
     """A hook that kills the mail process once, when the dialogue is at `step` (and some milliseconds later)."""
     name, _, delay = step.partition("+")
-    left = [None]
+    process = room.mail.process
+    assert process is not None
 
     def hook(at: str) -> None:
-        if at == name and left:
-            left.clear()
+        if at == name:  # killing it again, when two dialogues come to that, does no harm
             time.sleep(int(delay.removesuffix("ms") or 0) / 1000 if delay else 0)
-            room.mail.kill()
+            kill(process)
 
     return hook
 
@@ -264,9 +276,11 @@ def killer(room: Room, step: str) -> Callable[[str], None]:
 def test_killed_within_a_submission_nothing_is_lost(room: Room, step: str, number: int) -> None:
     name = f"in-{step}-{number}".replace("+", "-")
     acknowledged = room.submit(name, killer(room, step))
-    room.mail.restart()
+    room.restart()
     handed_in = 1
+    until = time.monotonic() + PATIENCE_S
     while not acknowledged:
+        assert time.monotonic() < until, "it is not taken"
         acknowledged = room.submit(name)
         handed_in += 1
     room.wait()
@@ -284,16 +298,16 @@ def test_killed_within_a_submission_nothing_is_lost(room: Room, step: str, numbe
 def test_killed_within_a_hand_over_nothing_is_lost(room: Room, step: str, number: int) -> None:
     name = f"out-{step}-{number}".replace("+", "-")
     if step in ("connect", "EHLO"):
-        room.mail.restart()  # else a connection that is kept is used
+        room.restart()  # else a connection that is kept is used
     room.hop.hook = killer(room, step)
     # 20 MB do not fit into the buffers on the way, so that the end of data is still in the process.
     assert room.submit(name, padding=280_000 if step == "half" else 0) or not room.mail.running
-    until = time.monotonic() + DEADLINE_S
+    until = time.monotonic() + PATIENCE_S
     while room.mail.running:
         assert time.monotonic() < until, f"nobody came to {step}"
         time.sleep(0.005)
     room.hop.hook = lambda step: None
-    room.mail.restart()
+    room.restart()
     room.wait()
 
     arrived = room.copies(name)

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from time import monotonic
 
 import pytest
+from tests.patience import PATIENCE_S, forked
 
 from unsealed.app.bells import Bells
 from unsealed.store.news import News
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -23,12 +21,9 @@ def bells() -> Iterator[Bells]:
 async def test_who_listens_is_called_for_what_another_process_rang(bells: Bells) -> None:
     called = asyncio.Event()
     bells.listen(News.FEED, called.set)
-    if (child := os.fork()) == 0:
-        bells.ring(News.FEED)
-        os._exit(0)
-    await asyncio.to_thread(os.waitpid, child, 0)
 
-    await asyncio.wait_for(called.wait(), PATIENCE_S)
+    with forked(bells.ring, News.FEED):
+        await asyncio.wait_for(called.wait(), PATIENCE_S)
     asyncio.get_running_loop().remove_reader(bells._ends[News.FEED][0])
 
 

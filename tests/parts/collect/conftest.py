@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE_S, forked
 
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.inlets.collect import run
@@ -33,12 +34,11 @@ GIF = (
 )
 URL = "https://www.example.org/bread?q=ü b"
 LOCATION = "https://www.example.org/bread?q=%C3%BC%20b"
-DEADLINE_S = 60.0
 
 
 def until(true: Callable[[], bool]) -> bool:
     """Ask again until it is so, or the deadline is over."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if true():
             return True
@@ -64,7 +64,7 @@ class Collector:
         return f"/c/{seal_click(self.ring, 1, CopyId(copy), Level.FULL, 0, url)}"
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
             answer = connection.getresponse()
@@ -80,7 +80,7 @@ class Collector:
 
     def connect(self) -> socket.socket:
         """A connection; closed with the test at the latest."""
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         self.opened.append(sock)
         return sock
 
@@ -129,6 +129,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start collectors; they end with the test."""
     started: list[Collector] = []
     held: list[socket.socket] = []
+    living = contextlib.ExitStack()
 
     def begin(*, files: int = 0, trusted: tuple[str, ...] = (), https: bool = False, **limits: float) -> Collector:
         public = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -150,22 +151,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
             limits=replace(Limits(), **limits),  # type: ignore[arg-type]
         )
         ready, tell = multiprocessing.Pipe()
-        # Fork, as the parent of the roles does: the sockets are inherited.
-        process = multiprocessing.get_context("fork").Process(target=_live, args=(settings, tell, files))
-        process.start()
+        # As the parent of the roles does: the sockets are inherited.
+        process = living.enter_context(forked(_live, settings, tell, files))
         collector = Collector(
             port=public.getsockname()[1], private=place, journal=settings.journal, ring=ring, process=process
         )
         started.append(collector)
-        assert ready.poll(DEADLINE_S)
+        assert ready.poll(PATIENCE_S)
         return collector
 
-    yield begin
-    for each in started:
-        each.process.kill()
-        each.process.join()
-        held.extend(each.opened)
-    for sock in held:
+    with living:
+        yield begin
+    for sock in (*held, *(each for collector in started for each in collector.opened)):
         sock.close()
 
 

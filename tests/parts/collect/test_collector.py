@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.parts.collect.conftest import DEADLINE_S, GIF, LOCATION, Collector, Start, gone, now, receive, until
+from tests.parts.collect.conftest import GIF, LOCATION, Collector, Start, gone, now, receive, until
+from tests.patience import PATIENCE_S, forked
 
 from unsealed.core.token import open_device, seal_device
 from unsealed.inlets.collect import run
@@ -268,7 +268,7 @@ def test_a_trusted_proxy_tells_the_address_also_in_several_lines(start: Start) -
 def test_the_private_socket_is_believed(collector: Collector) -> None:
     for header in (b"", b"X-Forwarded-For: 66.249.84.1\r\n"):
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(DEADLINE_S)
+            sock.settimeout(PATIENCE_S)
             sock.connect(str(collector.private))
             sock.sendall(b"GET %b HTTP/1.0\r\n%b\r\n" % (collector.pixel().encode(), header))
             assert receive(sock).endswith(GIF)
@@ -284,7 +284,7 @@ def test_sigterm_answers_what_was_asked_and_ends(collector: Collector) -> None:
         sock.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % collector.pixel().encode())
         assert GIF in sock.recv(65536)
         os.kill(collector.process.pid or 0, signal.SIGTERM)
-        collector.process.join(DEADLINE_S)
+        collector.process.join(PATIENCE_S)
         assert collector.process.exitcode == 0
         assert gone(sock)
         assert collector.private.exists()  # its path belongs to whoever opened the socket
@@ -294,9 +294,8 @@ def test_sigterm_answers_what_was_asked_and_ends(collector: Collector) -> None:
 
 def test_a_second_collector_on_the_same_journal_does_not_start(collector: Collector, tmp_path: Path) -> None:
     settings = CollectSettings(sockets=(), journal=collector.journal, collector="main", keys=collector.ring, clock=now)
-    process = multiprocessing.get_context("fork").Process(target=run, args=(settings,))
-    process.start()
-    process.join(DEADLINE_S)
+    with forked(run, settings) as second:
+        second.join(PATIENCE_S)
 
-    assert process.exitcode not in (0, None)
+        assert second.exitcode not in (0, None)
     assert collector.ask(collector.pixel())[0] == 200

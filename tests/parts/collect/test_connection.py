@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import time
 from collections import Counter
 
 import pytest
-from tests.parts.collect.conftest import DEADLINE_S, GIF, Collector, Start, gone, receive, until
+from tests.parts.collect.conftest import GIF, Collector, Start, gone, receive, until
+from tests.patience import PATIENCE_S
+
+from unsealed.inlets.collect.settings import Limits
 
 # HTTP
 
@@ -164,36 +166,44 @@ def test_a_flood_of_headers_ends_early(collector: Collector) -> None:
     assert collector.ask(collector.pixel())[0] == 200
 
 
-def test_half_open_connections_are_closed_and_do_not_slow_good_ones(start: Start) -> None:
-    collector = start(head_s=2.0)
+def half_open(collector: Collector) -> list[socket.socket]:
+    """Connections of which some say nothing, and some begin to ask."""
     silent = [collector.connect() for _ in range(1500)]
     for number, sock in enumerate(silent):
         if number % 3:
             sock.sendall(b"GET /o/x.gif HTTP/1.1\r\nHost: x\r\nA: "[: 10 + number % 30])
+    return silent
+
+
+def test_half_open_connections_keep_good_ones_from_nothing(start: Start) -> None:
+    collector = start(head_s=PATIENCE_S)
+    silent = half_open(collector)
+
+    assert [200] * 20 == [collector.ask(collector.pixel())[0] for _ in range(20)]
+    assert len(silent) + 1 == collector.health()["connections"]
+
+
+def test_half_open_connections_are_closed_and_a_byte_now_and_then_does_not_help(start: Start) -> None:
+    collector = start(head_s=2.0)
+    silent = half_open(collector)
     dripping = silent[1]
-    slowest_s = 0.0
 
     def all_gone() -> bool:
-        nonlocal slowest_s
-        began = time.perf_counter()
-        assert collector.ask(collector.pixel())[0] == 200
-        slowest_s = max(slowest_s, time.perf_counter() - began)
         with contextlib.suppress(OSError):
-            dripping.sendall(b"x")  # a byte now and then does not help
-        return collector.health()["connections"] == 1
+            dripping.sendall(b"x")
+        with contextlib.suppress(ConnectionError):  # we were too slow as well
+            return collector.health()["connections"] == 1
+        return False
 
     assert until(all_gone)
     assert all(gone(sock) for sock in silent if sock is not dripping)
-    assert slowest_s < 1.0  # on a busy machine; usually 2 ms
 
 
-def test_with_the_limits_of_every_day_they_are_gone_after_thirty_seconds(collector: Collector) -> None:
-    silent = [collector.connect() for _ in range(1500)]
-    for sock in silent[::2]:
-        sock.sendall(b"GET /o/x.gif HTTP/1.1\r\n")
-    began = time.monotonic()
+def test_with_the_limits_of_every_day_they_are_closed_within_half_a_minute(collector: Collector) -> None:
+    assert Limits().head_s < 30
+    silent = half_open(collector)
+
     assert until(lambda: collector.health()["connections"] == 1)
-    assert time.monotonic() - began < 30
     assert all(gone(sock) for sock in silent)
 
 
@@ -210,7 +220,7 @@ def test_a_client_that_does_not_read_its_answers_is_closed(start: Start) -> None
     request = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(DEADLINE_S)
+        sock.settimeout(PATIENCE_S)
         sock.connect(("127.0.0.1", collector.port))
         sock.setblocking(False)
 
@@ -228,7 +238,7 @@ def test_a_client_that_does_not_read_its_answers_is_closed(start: Start) -> None
 
 
 def test_when_there_are_too_many_the_oldest_silent_one_makes_room(start: Start) -> None:
-    collector = start(connections=20)
+    collector = start(connections=20, head_s=PATIENCE_S)
     silent = [collector.connect() for _ in range(40)]
 
     assert collector.ask(collector.pixel())[0] == 200
@@ -246,7 +256,7 @@ def test_one_address_cannot_take_all_connections(start: Start) -> None:
         assert until(lambda: gone(one_more))
 
     with socket.socket() as elsewhere:
-        elsewhere.settimeout(DEADLINE_S)
+        elsewhere.settimeout(PATIENCE_S)
         elsewhere.bind(("127.0.0.2", 0))
         elsewhere.connect(("127.0.0.1", collector.port))
         elsewhere.sendall(b"GET /robots.txt HTTP/1.0\r\n\r\n")

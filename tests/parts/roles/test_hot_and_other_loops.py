@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.patience import PATIENCE_S, forked
 
 from unsealed.app.bells import Bells
 from unsealed.app.config import load
@@ -22,17 +23,10 @@ def test_a_role_ends_by_itself_when_it_is_told_to(role: str, tmp_path: Path) -> 
     ready, tell = multiprocessing.Pipe()
     bells = Bells()
 
-    process = multiprocessing.get_context("fork").Process(
-        target=run, args=(settings, SimpleNamespace(bells=bells), lambda: tell.send("ready")), name=role
-    )
-    process.start()
-    try:
-        assert ready.poll(20)
+    with forked(run, settings, SimpleNamespace(bells=bells), lambda: tell.send("ready")) as process:
+        assert ready.poll(PATIENCE_S)
         process.terminate()
-        process.join(60)
-    finally:
-        process.kill()
-        process.join()
-        bells.close()
+        process.join(PATIENCE_S)
 
-    assert 0 == process.exitcode
+        assert 0 == process.exitcode
+    bells.close()
