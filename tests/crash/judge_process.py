@@ -1,7 +1,7 @@
-"""A judge as a process of its own that dies: judge_process.py STORE-URL JOURNAL STATEMENTS.
+"""A judge that dies: judge_process.py STORE-URL JOURNAL; each number on standard input is one life (`lives`).
 
-Ships, judges and judges history again, in small portions, until nothing is left (exit status 0), or until it has come
-to that many statements or commits: then it kills itself with -9, before the one or after the other.
+Ships, judges and judges history again, in small portions, until nothing is left, or until it has come to that many
+statements or commits: then it kills itself with -9, before the one or after the other.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import event
+from tests.crash.lives import lives
 from tests.parts.house import KEYS
 
 from unsealed.flow import judging, rejudge
@@ -26,7 +28,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def main(url: str, journal: Path, statements: int) -> None:
+def live(url: str, journal: Path, statements: int) -> None:
     corrections.MESSAGES_LOOKED_AT = 3
     judging.HISTORY_AT_ONCE = 10
     judging.HOT_HITS = 8
@@ -45,5 +47,5 @@ def main(url: str, journal: Path, statements: int) -> None:
 
 
 if __name__ == "__main__":
-    address, folder, count = sys.argv[1:]
-    main(address, Path(folder), int(count))
+    address, folder = sys.argv[1:]
+    lives(partial(live, address, Path(folder)))

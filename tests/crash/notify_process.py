@@ -1,8 +1,9 @@
-"""Judge and notifier as one process that dies: notify_process.py STORE-URL JOURNAL CHAT-LOG STEPS.
+"""Judge and notifier as one process that dies: notify_process.py STORE-URL JOURNAL CHAT-LOG; each number on standard
+input is one life (`lives`).
 
-Ships and judges what the journal holds, decides on notices and rings, until nothing is left (exit status 0), or until
-it has come to that many statements, commits, and beginnings or ends of a ring: then it kills itself with -9. Push
-messages go where the store says; what a chat service would show is a line in CHAT-LOG.
+Ships and judges what the journal holds, decides on notices and rings, until nothing is left, or until it has come to
+that many statements, commits, and beginnings or ends of a ring: then it kills itself with -9. Push messages go where
+the store says; what a chat service would show is a line in CHAT-LOG.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import event
+from tests.crash.lives import lives
 from tests.parts.house import KEYS, NOON
 
 from unsealed.flow.ingest import Ingest
@@ -47,7 +49,7 @@ class Mortal:
         await self._bell.close()
 
 
-async def main(url: str, journal: Path, log: Path, steps: int) -> None:
+async def live(url: str, journal: Path, log: Path, steps: int) -> None:
     engine = stores.connect(url)
     counted = itertools.count(1)
 
@@ -74,5 +76,5 @@ async def main(url: str, journal: Path, log: Path, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    address, folder, shown, count = sys.argv[1:]
-    asyncio.run(main(address, Path(folder), Path(shown), int(count)))
+    address, folder, shown = sys.argv[1:]
+    lives(lambda steps: asyncio.run(live(address, Path(folder), Path(shown), steps)))

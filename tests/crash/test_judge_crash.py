@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from tests.crash.lives import program
 from tests.parts.house import CLOUD, CURL, FIREFOX, HOME, NOON, SENDER, House, a_hit, judge_from_scratch, snapshot
 
 from unsealed.flow import rejudge
@@ -25,7 +23,6 @@ from unsealed.store import corrections, counts, schema
 pytestmark = pytest.mark.crash
 
 ROUNDS = max(1, int(os.environ.get("UNSEALED_TEST_ROUNDS", "20")) // 20)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -50,9 +47,10 @@ def test_a_judge_that_is_killed_anywhere_ends_where_one_that_lives_would(
     house.write(*hits[50:])
 
     deaths = 0
-    while live(store_url, house.folder, chance.randint(1, 120)) == -signal.SIGKILL:
-        deaths += 1
-        assert deaths < 500, "it gets nowhere"
+    with program("tests.crash.judge_process", store_url, house.folder) as killed:
+        while killed(chance.randint(1, 120)):
+            deaths += 1
+            assert deaths < 500, "it gets nowhere"
 
     assert deaths
     in_the_end = [snapshot(house, [copy]) for copy in copies]
@@ -66,11 +64,3 @@ def test_a_judge_that_is_killed_anywhere_ends_where_one_that_lives_would(
         row = corrections.rejudging(connection, id)
         assert row is not None
         assert (7, True) == (row.messages, row.changed > 0)
-
-
-def live(url: str, journal: Path, statements: int) -> int:
-    """One life of the judge; how it ended."""
-    program = [sys.executable, "-m", "tests.crash.judge_process", url, str(journal), str(statements)]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode

@@ -11,9 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -21,8 +18,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.crash.lives import program
 from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 from tests.parts.push_service import PushService, b64
+from tests.patience import PATIENCE_S
 
 from unsealed.flow import notify, rejudge
 from unsealed.model.event import Answer
@@ -32,7 +31,6 @@ from unsealed.store import notices, schema
 pytestmark = pytest.mark.crash
 
 ROUNDS = max(1, int(os.environ.get("UNSEALED_TEST_ROUNDS", "20")) // 20)
-ROOT = Path(__file__).resolve().parents[2]
 READERS = 4
 DEATHS = 8  # then it may live
 INTERRUPTED = "it was interrupted, and perhaps arrived"
@@ -43,14 +41,14 @@ def push() -> Iterator[PushService]:
     """A push service in a thread of its own."""
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)  # who dies while it speaks is no news here
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     service = PushService()
-    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(60)
+    asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(PATIENCE_S)
     yield service
-    asyncio.run_coroutine_threadsafe(service.__aexit__(), loop).result(60)
+    asyncio.run_coroutine_threadsafe(service.__aexit__(), loop).result(PATIENCE_S)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join()
+    thread.join(PATIENCE_S)
     loop.close()
 
 
@@ -113,13 +111,10 @@ def test_wherever_it_dies_nobody_is_told_twice_and_nothing_is_lost(
 
 def killed_until_done(store_url: str, journal: Path, log: Path, chance: random.Random) -> int:
     """Run it until nothing is left; how often it died."""
-    for deaths in range(DEATHS + 1):
-        steps = chance.randint(1, 120) if deaths < DEATHS else 10**9
-        program = [sys.executable, "-m", "tests.crash.notify_process", store_url, str(journal), str(log), str(steps)]
-        done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-        if done.returncode == 0:
-            return deaths
-        assert -signal.SIGKILL == done.returncode, done.stderr
+    with program("tests.crash.notify_process", store_url, journal, log) as killed:
+        for deaths in range(DEATHS + 1):
+            if not killed(chance.randint(1, 120) if deaths < DEATHS else 10**9):
+                return deaths
     pytest.fail("it died by itself")
 
 
