@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, update
 
-from unsealed.inlets.web import message
+from unsealed.inlets.web import message, paste, template
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import proofs, schema
 from unsealed.store.feed import Change, add_feed
@@ -323,3 +323,56 @@ def test_the_icons_are_drawn(visit: Callable[..., Page]) -> None:
     drawn = page.evaluate("[...document.querySelectorAll('.row .mark svg')].every((each) => each.getBBox().width > 5)")
 
     assert drawn
+
+
+def test_on_a_phone_the_pages_of_the_settings_fold_into_one_list(visit: Callable[..., Page], mail: Mail) -> None:
+    page = visit("/settings/devices", size="phone")
+    parts = page.get_by_role("navigation", name="Settings")
+    assert parts.get_by_role("link").count() == 0  # neither the tabs nor the list, before it is opened
+
+    here = parts.locator("summary")
+    assert here.inner_text() == "Your devices"
+    here.focus()
+    page.keyboard.press("Enter")
+    links = parts.get_by_role("link")
+    links.first.wait_for()
+    assert links.count() == 11
+    assert parts.locator("[aria-current=page]:visible").all_inner_texts() == ["Your devices"]
+    page.keyboard.press("Escape")
+    links.first.wait_for(state="hidden")
+    assert here.evaluate("each => each === document.activeElement")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/settings/access")
+    page.set_viewport_size({"width": 1280, "height": 860})
+    assert parts.get_by_role("link").count() == 11  # the tabs
+    assert not here.is_visible()
+
+
+@pytest.mark.parametrize(("path", "holds"), [("/paste", paste), ("/templates/new", template)])
+def test_what_a_form_is_too_small_for_is_said_in_the_page_and_stays_there(
+    visit: Callable[..., Page], mail: Mail, monkeypatch: pytest.MonkeyPatch, path: str, holds: Any
+) -> None:
+    monkeypatch.setattr(holds, "LARGE_BYTES_MAX", 20 * 1024)
+    page = visit(path)
+    html, form = page.locator("textarea[name=html]"), page.locator("form[data-most]")
+    too_much = "ä" * 10_000  # fewer letters than the form may have bytes, but each is sent as six
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    for name in form.locator("[name=name], [name=to]").all():
+        name.fill("ines@x.example")
+
+    html.fill(too_much)
+    form.locator("button.primary").click()
+
+    assert "20 kB is the most that this form takes" in html.evaluate("each => each.validationMessage")
+    assert html.evaluate("each => each === document.activeElement")
+    assert html.input_value() == too_much
+    assert "POST" not in asked
+
+    html.fill("<p>Hello</p>")
+    form.locator("button.primary").click()
+
+    page.get_by_role("heading", name="ines@x.example" if holds is template else "Tracked HTML", exact=True).wait_for()
