@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -65,14 +65,17 @@ def templates(texts: Texts) -> Environment:
 def _prose(texts: Texts) -> dict[str, Callable[..., Markup]]:
     """What {% trans %} calls: its sentences hold markup, its values are escaped."""
 
+    def filled(sentence: str, values: dict[str, object]) -> Markup:
+        return Markup(sentence % {name: escape(value) for name, value in values.items()})  # noqa: S704 - ours
+
     def gettext(sentence: str, **values: object) -> Markup:
-        return Markup(texts.one(sentence)) % values  # noqa: S704 - written by us
+        return filled(texts.one(sentence), values)
 
     def ngettext(one: str, more: str, number: int, **values: object) -> Markup:
-        return Markup(texts.several(one, more, number)) % {"num": number, **values}  # noqa: S704 - written by us
+        return filled(texts.several(one, more, number), {"num": number, **values})
 
     def pgettext(context: str, sentence: str, **values: object) -> Markup:
-        return Markup(texts.within_context(context, sentence)) % values  # noqa: S704 - written by us
+        return filled(texts.within_context(context, sentence), values)
 
     return {"gettext": gettext, "ngettext": ngettext, "pgettext": pgettext}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -32,22 +33,25 @@ class Where:
     @classmethod
     def of(cls, request: Request) -> Where:
         given = request.query_params
-        known = {each.name: given[each.name] for each in fields(cls) if each.name != "path" and each.name in given}
-        return cls(request.scope["path"], **known)
+        return cls(request.scope["path"], **{name: given[name] for name in DEFAULTS if name in given})
 
     def to(self, **changes: str) -> str:
         """The address after these changes."""
-        changed = replace(self, **changes)
-        query = changed.query()
-        return f"{changed.path}?{query}" if query else changed.path
+        if not changes.keys() <= DEFAULTS.keys():
+            raise TypeError(f"no such part of an address: {sorted(changes)}")
+        query = urlencode(self._values(changes))
+        return f"{self.path}?{query}" if query else self.path
 
     def query(self) -> str:
-        return urlencode(self.kept())
+        return urlencode(self._values({}))
 
     def kept(self, *without: str) -> list[tuple[str, str]]:
         """Names and values that differ from the default, without some: for the hidden fields of a form."""
-        return [
-            (each.name, getattr(self, each.name))
-            for each in fields(self)
-            if each.name not in ("path", *without) and getattr(self, each.name) != each.default
-        ]
+        return self._values({name: DEFAULTS[name] for name in without})
+
+    def _values(self, changes: Mapping[str, str]) -> list[tuple[str, str]]:
+        values = [(name, changes[name] if name in changes else getattr(self, name)) for name in DEFAULTS]
+        return [(name, value) for name, value in values if value != DEFAULTS[name]]
+
+
+DEFAULTS: Mapping[str, str] = {each.name: str(each.default) for each in fields(Where) if each.name != "path"}
