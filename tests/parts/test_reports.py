@@ -46,7 +46,7 @@ def ask(engine: Engine, made: dict[str, TemplateId]) -> Any:
 
 
 def test_every_part_is_of_its_whole_and_tracked_recipients_fall_into_four_kinds(ask: Any, asked: Asked) -> None:
-    found = ask(reports.figures, MARA, asked)
+    found = ask(reports.look, MARA, asked).figures
     counts = found.counts
 
     assert (240, 240, 5) == (found.messages, counts.recipients, counts.bounced)
@@ -68,7 +68,7 @@ def _replied_unseen(ask: Any, asked: Asked) -> int:
 def test_filters_divide_what_there_is(ask: Any, asked: Asked, made: dict[str, TemplateId]) -> None:
     def sent(**narrowed: Any) -> int:
         within = Asked(since=asked.since, until=asked.until, **narrowed)
-        found: int = ask(reports.figures, MARA, within).counts.recipients
+        found: int = ask(reports.look, MARA, within).figures.counts.recipients
         return found
 
     assert [120, 120] == [sent(template=each) for each in made.values()]
@@ -83,11 +83,11 @@ def test_the_period_is_when_letters_were_submitted(ask: Any, asked: Asked) -> No
     middle = asked.since + timedelta(days=15)
     halves = (Asked(since=asked.since, until=middle), Asked(since=middle, until=asked.until))
 
-    assert 240 == sum(ask(reports.figures, MARA, half).messages for half in halves)
+    assert 240 == sum(ask(reports.look, MARA, half).figures.messages for half in halves)
 
 
 def test_templates_are_ranked_by_what_they_brought(ask: Any, asked: Asked) -> None:
-    found = ask(reports.groups, MARA, asked, By.TEMPLATE, Act.REPLIED)
+    found = ask(reports.look, MARA, asked, By.TEMPLATE).groups(Act.REPLIED)
 
     assert [(LONG, 1), (SHORT, 1)] == [(group.name, group.version) for group in found]
     assert 235 == sum(group.counts.part(Act.REPLIED).whole for group in found)
@@ -103,14 +103,14 @@ def test_versions_and_templates_of_one_name_are_told_apart(
             update(schema.messages).where(m.tag == "spring", m.user_id == MARA).values(template_version=2)
         )
         connection.execute(update(schema.templates).values(name="Proposal"))
-    found = [group.name for group in ask(reports.groups, MARA, asked, By.TEMPLATE, Act.REPLIED)]
+    found = [group.name for group in ask(reports.look, MARA, asked, By.TEMPLATE).groups(Act.REPLIED)]
 
     assert 4 == len(set(found)) == len(found)
     assert all(name.startswith("Proposal, ") and ", version " in name for name in found)
 
 
 def test_subjects_are_put_together_as_they_stand(ask: Any, asked: Asked) -> None:
-    found = ask(reports.groups, MARA, asked, By.SUBJECT, Act.OPENED)
+    found = ask(reports.look, MARA, asked, By.SUBJECT).groups(Act.OPENED)
 
     assert {f"{name} {number}" for name in (LONG, SHORT) for number in range(3)} == {each.name for each in found}
     assert [40] * 6 == [each.counts.recipients for each in found]
@@ -120,7 +120,7 @@ def test_subjects_are_put_together_as_they_stand(ask: Any, asked: Asked) -> None
 def test_a_comparison_counts_everybody_once_and_only_when_their_time_is_over(
     ask: Any, asked: Asked, act: Act, engine: Engine
 ) -> None:
-    groups = ask(reports.groups, MARA, asked, By.TEMPLATE, act)
+    groups = ask(reports.look, MARA, asked, By.TEMPLATE).groups(act)
     arms = ask(reports.arms, MARA, asked, groups, act, window=timedelta(days=3))
     wide = ask(reports.arms, MARA, asked, groups, act, window=timedelta(days=10_000))
 
@@ -133,7 +133,7 @@ def test_a_comparison_counts_everybody_once_and_only_when_their_time_is_over(
 
 
 def test_the_better_template_of_many_letters_is_found(ask: Any, asked: Asked) -> None:
-    groups = ask(reports.groups, MARA, asked, By.TEMPLATE, Act.REPLIED)
+    groups = ask(reports.look, MARA, asked, By.TEMPLATE).groups(Act.REPLIED)
     (pair,) = judge.compare(ask(reports.arms, MARA, asked, groups, Act.REPLIED, window=judge.WINDOW))
 
     assert (LONG, True) == (pair.first, pair.wins)
@@ -155,24 +155,24 @@ def test_programs_say_how_many_a_proxy_hides(ask: Any, asked: Asked) -> None:
 
 
 def test_anonymous_recipients_are_in_no_figure_about_signals(ask: Any, asked: Asked, engine: Engine) -> None:
-    before = ask(reports.figures, MARA, asked).counts
+    before = ask(reports.look, MARA, asked).figures.counts
     with engine.begin() as connection:
         levels = {"opens_level": Level.ANONYMOUS, "clicks_level": Level.ANONYMOUS}
         connection.execute(update(schema.copies).where(schema.copies.c.domain == "company1.example").values(levels))
-    after = ask(reports.figures, MARA, asked)
+    after = ask(reports.look, MARA, asked).figures
 
     assert before.recipients == after.counts.recipients
     assert (before.tracked, 58) == (after.counts.tracked + after.counts.anonymous, after.counts.anonymous)
     narrowed = Asked(since=asked.since, until=asked.until, domain="company1.example")
-    alone = ask(reports.figures, MARA, narrowed)
+    alone = ask(reports.look, MARA, narrowed).figures
     assert (0, 0, 0, {}) == (alone.counts.opened, alone.counts.clicked, alone.counts.silent, alone.quarters)
     assert () == ask(reports.programs, MARA, narrowed).items
     assert [] == ask(reports.link_groups, MARA, narrowed)
 
 
 def test_another_persons_report_is_empty(ask: Any, asked: Asked) -> None:
-    assert 0 == ask(reports.figures, OTHER, asked).messages
-    assert [] == ask(reports.groups, OTHER, asked, By.SUBJECT, Act.OPENED)
+    assert 0 == ask(reports.look, OTHER, asked).figures.messages
+    assert [] == ask(reports.look, OTHER, asked, By.SUBJECT).groups(Act.OPENED)
     assert [] == ask(reports.link_groups, OTHER, asked)
     assert () == ask(reports.programs, OTHER, asked).items
     assert [] == ask(reports.tags, OTHER)
@@ -182,7 +182,7 @@ def test_more_letters_than_are_looked_at_are_said_to_be_cut(
     ask: Any, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "MESSAGES", 100)
-    found = ask(reports.figures, MARA, asked)
+    found = ask(reports.look, MARA, asked).figures
 
     assert 100 == found.messages
     assert found.cut_at is not None
@@ -285,9 +285,8 @@ def test_no_question_walks_through_a_table(
     try:
         with reading(engine) as connection:
             for each in (asked, narrowed):
-                reports.figures(connection, MARA, each)
                 for by in (By.TEMPLATE, By.SUBJECT):
-                    groups = reports.groups(connection, MARA, each, by, Act.REPLIED)
+                    groups = reports.look(connection, MARA, each, by).groups(Act.REPLIED)
                     for act in Act:
                         reports.arms(connection, MARA, each, groups, act, window=judge.WINDOW)
                 reports.link_groups(connection, MARA, each)
@@ -331,5 +330,5 @@ def _plain(value: Any) -> Any:
 def test_a_part_needs_no_one(ask: Any, now: datetime) -> None:
     nothing = Asked(since=now + timedelta(days=400), until=now + timedelta(days=401))
 
-    assert Part(0, 0) == ask(reports.figures, MARA, nothing).counts.part(Act.OPENED)
+    assert Part(0, 0) == ask(reports.look, MARA, nothing).figures.counts.part(Act.OPENED)
     assert [] == ask(reports.arms, MARA, nothing, [], Act.OPENED, window=judge.WINDOW)

@@ -17,10 +17,11 @@ What it cannot know: letters go to different people, and a difference may be the
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from unsealed.model.report import Arm, Counts, Part, Week
 
@@ -202,10 +203,8 @@ def delays(seconds: Sequence[int]) -> Delays | None:
     people = len(seconds)
     if people < LEAST:
         return None
-    counted = [0] * (len(BINS_S) + 1)
-    for each in seconds:
-        counted[next((place for place, end in enumerate(BINS_S) if each < end), len(BINS_S))] += 1
-    bins = tuple(zip((*BINS_S, 0), counted, strict=True))
+    ends = [0, *(bisect_left(seconds, end) for end in BINS_S), people]
+    bins = tuple(zip((*BINS_S, 0), (later - end for end, later in pairwise(ends)), strict=True))
     return Delays(people, seconds[(people - 1) // 4], seconds[(people - 1) // 2], bins)
 
 

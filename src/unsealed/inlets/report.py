@@ -136,7 +136,8 @@ class Report:
 
 def make(connection: Connection, user: UserId, wanted: Wanted, now: datetime, zone: tzinfo) -> Report:
     """Everything that a report shows."""
-    figures = reports.figures(connection, user, wanted.asked)
+    looked = reports.look(connection, user, wanted.asked, wanted.by)
+    figures = looked.figures
     known = mailboxes.of(connection, user) is not None or figures.counts.replied > 0
     act = wanted.act or (Act.REPLIED if known else Act.OPENED)
     groups: Sequence[Group] = ()
@@ -145,8 +146,7 @@ def make(connection: Connection, user: UserId, wanted: Wanted, now: datetime, zo
     if wanted.by is By.LINK:
         links = reports.link_groups(connection, user, wanted.asked)
     else:
-        found = reports.groups(connection, user, wanted.asked, wanted.by, act)
-        groups = sorted(found, key=lambda group: judge.rate(group.counts.part(act)) is None)
+        groups = sorted(looked.groups(act), key=lambda group: judge.rate(group.counts.part(act)) is None)
         pairs = _compared(connection, user, wanted.asked, groups, act, now)
     return Report(
         wanted=wanted,

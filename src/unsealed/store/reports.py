@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from heapq import nsmallest
+from operator import add
 from typing import Any
 
 from sqlalchemy import (
@@ -27,6 +30,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    null,
     or_,
     select,
     true,
@@ -81,6 +85,7 @@ ACTS = 5_000  # readings, or clicks, looked at for programs and links; the newes
 GROUPS = 20
 TAGS = 50
 QUARTER = timedelta(minutes=15)
+PORTION = 2_000  # rows held at once
 
 _c, _m, _e = copies.c, messages.c, events.c
 _ARRIVED = _c.delivery.in_((Delivery.SENT, Delivery.DELIVERED))
@@ -90,70 +95,89 @@ _PEOPLE = _c.address != ""  # not the copy that several recipients share
 _FIELDS = [each.name for each in fields(Counts)]
 
 
-def figures(connection: Connection, user: UserId, asked: Asked) -> Figures:
-    """Everything that is counted over all recipients."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look at the recipients of a report found."""
+
+    figures: Figures
+    largest: tuple[Group, ...]  # of those by which they were put together
+
+    def groups(self, act: Act) -> list[Group]:
+        """The largest groups, the highest share of an act first."""
+        return sorted(self.largest, key=lambda group: -_share(group.counts.part(act)))
+
+
+def look(connection: Connection, user: UserId, asked: Asked, by: By = By.LINK) -> Looked:
+    """Everything that is counted over all recipients; also by template and version, or by subject, the GROUPS largest.
+
+    by: what recipients are put together by; of links, `link_groups` knows.
+    """
     chosen = _chosen(user, asked)
     oldest = type_coerce(func.min(chosen.c.received_at), Moment)
     number, cut_at = connection.execute(select(func.count(), oldest).select_from(chosen)).one()
     among, wanted = _recipients(chosen, asked)
-    row = connection.execute(select(*_sums(chosen)).select_from(among).where(wanted)).one()
-    quarters: dict[int, int] = {}
-    delays: list[int] = []
     first, sent = (type_coerce(column, BigInteger) for column in (_c.first_at, _c.sent_at))
-    acted = and_(_has_pixel(chosen), _c.first_at.is_not(None), _c.sent_at.is_not(None))
-    seen = select(first, sent).select_from(among).where(wanted, acted)
-    for at, left in connection.execute(seen):
-        quarter = at // (QUARTER // MICROSECOND)
-        quarters[quarter] = quarters.get(quarter, 0) + 1
-        delays.append(max(0, at - left) // 1_000_000)
-    return Figures(
+    key = {
+        By.TEMPLATE: (chosen.c.template_id, chosen.c.template_version),
+        By.SUBJECT: (chosen.c.subject, null()),
+    }.get(by, (null(), null()))
+    facts: Any = (*key, _bits(chosen), first, sent)
+    rows = connection.execute(select(*facts).select_from(among).where(wanted))
+    alike: Counter[tuple[Any, Any, int]] = Counter()
+    quarters: Counter[int] = Counter()
+    delays: list[int] = []
+    for portion in rows.partitions(PORTION):
+        for name, version, bits, at, left in portion:
+            alike[name, version, bits] += 1
+            if bits & _WITH_PIXEL and at is not None and left is not None:
+                quarters[at // (QUARTER // MICROSECOND)] += 1
+                delays.append(max(0, at - left) // 1_000_000)
+    figures = Figures(
         messages=number,
-        counts=_counts(row),
+        counts=_counted((bits, times) for (_, _, bits), times in alike.items()),
         cut_at=cut_at if number == MESSAGES else None,
         automatic=_automatic(connection, user, asked),
         quarters=quarters,
         delays_s=tuple(sorted(delays)),
     )
+    return Looked(figures, tuple(_largest(connection, alike)))
 
 
-def groups(connection: Connection, user: UserId, asked: Asked, by: By, act: Act) -> list[Group]:
-    """Recipients by template and version, or by subject: the GROUPS largest, the highest share of an act first.
-
-    by: TEMPLATE or SUBJECT.
-    """
-    chosen = _chosen(user, asked)
-    among, wanted = _recipients(chosen, asked)
-    if by is By.TEMPLATE:
-        wanted = and_(wanted, chosen.c.template_id.is_not(None))
-    key = (chosen.c.template_id, chosen.c.template_version) if by is By.TEMPLATE else (chosen.c.subject,)
-    sums = _sums(chosen)
-    rows = connection.execute(
-        select(*key, *sums).select_from(among).where(wanted).group_by(*key).order_by(sums[0].desc(), *key).limit(GROUPS)
-    ).all()
-    if by is By.SUBJECT:
-        found = [Group(name=row[0], counts=_counts(row[1:])) for row in rows]
-    else:
-        names = _names(connection, [(row[0], row[1]) for row in rows])
-        found = [
-            Group(name=name, template=TemplateId(row[0]), version=row[1] or 0, counts=_counts(row[2:]))
-            for name, row in zip(names, rows, strict=True)
-        ]
-    return sorted(found, key=lambda group: -_share(group.counts.part(act)))
+def _largest(connection: Connection, alike: Mapping[tuple[Any, Any, int], int]) -> Iterator[Group]:
+    """Groups of recipients, by their number: those who have a name, which is a subject or the id of a template."""
+    sizes: Counter[tuple[Any, Any]] = Counter()
+    for (name, version, bits), number in alike.items():
+        if name is not None:
+            sizes[name, version] += number if bits & _RECIPIENTS else 0
+    keys = nsmallest(GROUPS, sizes, key=lambda key: (-sizes[key], key[0], key[1] or 0))
+    parts: dict[tuple[Any, Any], list[tuple[int, int]]] = {key: [] for key in keys}
+    for (name, version, bits), number in alike.items():
+        if (name, version) in parts:
+            parts[name, version].append((bits, number))
+    names = _names(connection, [key for key in keys if isinstance(key[0], int)])
+    for key in keys:
+        counts = _counted(parts[key])
+        if isinstance(key[0], str):
+            yield Group(name=key[0], counts=counts)
+        else:
+            yield Group(name=names[key], template=TemplateId(key[0]), version=key[1] or 0, counts=counts)
 
 
-def _names(connection: Connection, used: Sequence[tuple[int, int | None]]) -> list[str]:
+def _names(connection: Connection, used: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int | None], str]:
     """What versions of templates are called, each differently: the version is named where there are several, the id
     where two templates have one name."""
     t = templates.c
+    if not used:
+        return {}
     ids = {id for id, _ in used}
     names = {row.id: row.name for row in connection.execute(select(t.id, t.name).where(t.id.in_(ids)))}
     shared = {name for name, number in Counter(names.values()).items() if number > 1}
     versions = Counter(id for id, _ in used)
-    return [
-        (f"{names[id]}, {public_id(id)[:4]}" if names[id] in shared else names[id])
+    return {
+        (id, version): (f"{names[id]}, {public_id(id)[:4]}" if names[id] in shared else names[id])
         + (f", version {version}" if versions[id] > 1 else "")
         for id, version in used
-    ]
+    }
 
 
 def _share(part: Part) -> float:
@@ -165,9 +189,9 @@ def link_groups(connection: Connection, user: UserId, asked: Asked) -> list[Link
     clicks = _acts(user, asked, HitKind.CLICK)
     rows = connection.execute(
         select(links.c.destination, func.max(links.c.text), clicks.c.copy_id, func.count())
-        .select_from(_of_recipients(clicks))
+        .select_from(_with_copies(clicks, asked))
         .join(links, and_(links.c.message_id == clicks.c.message_id, links.c.position == clicks.c.link))
-        .where(_c.clicks_level > Level.ANONYMOUS, *_narrowed(asked))
+        .where(_PEOPLE, _c.clicks_level > Level.ANONYMOUS, *_narrowed(asked))
         .group_by(links.c.destination, clicks.c.copy_id)
     ).all()
     whole = len({row[2] for row in rows})
@@ -187,19 +211,20 @@ def programs(connection: Connection, user: UserId, asked: Asked) -> Programs:
     readings = _acts(user, asked, HitKind.OPEN)
     c = readings.c
     key = (c.client, c.client_kind, c.device, c.finding)
+    told = func.sum(case((and_(_PEOPLE, _c.opens_level > Level.ANONYMOUS, *_narrowed(asked)), 1), else_=0))
     rows = connection.execute(
-        select(*key, func.count())
-        .select_from(_of_recipients(readings))
-        .where(_c.opens_level > Level.ANONYMOUS, *_narrowed(asked))
+        select(*key, told, func.count())
+        .select_from(_with_copies(readings, asked))
         .group_by(*key)
-        .order_by(func.count().desc(), *key)
+        .order_by(told.desc(), *key)
     ).all()
-    looked_at = connection.execute(select(func.count()).select_from(readings)).scalar_one()
     items = tuple(
         Program(client=row[0], kind=ClientKind(row[1]), device=Device(row[2]), finding=Finding(row[3]), readings=row[4])
         for row in rows
+        if row[4]
     )
-    return Programs(readings=sum(each.readings for each in items), whole=looked_at < ACTS, items=items)
+    whole = sum(row[5] for row in rows) < ACTS
+    return Programs(readings=sum(each.readings for each in items), whole=whole, items=items)
 
 
 def arms(
@@ -434,8 +459,10 @@ def _acts(user: UserId, asked: Asked, kind: HitKind) -> Subquery:
     return select(*columns).where(within, by_people).order_by(_e.at.desc(), _e.hit_id.desc()).limit(ACTS).subquery()
 
 
-def _of_recipients(acts: Subquery) -> Any:
-    return acts.join(copies, and_(_c.id == acts.c.copy_id, _PEOPLE)).join(messages, _m.id == acts.c.message_id)
+def _with_copies(acts: Subquery, asked: Asked) -> Any:
+    """Acts beside the copies that they were done with, and beside the messages where these are asked for."""
+    found = acts.outerjoin(copies, _c.id == acts.c.copy_id)
+    return found.outerjoin(messages, _m.id == acts.c.message_id) if asked.tag or asked.template is not None else found
 
 
 def _narrowed(asked: Asked) -> list[ColumnElement[bool]]:
@@ -463,33 +490,54 @@ def _has_links(chosen: Subquery) -> ColumnElement[bool]:
     return and_(_ARRIVED, _c.tracked, chosen.c.clicks_level > Level.ANONYMOUS, _c.clicks_level > Level.ANONYMOUS)
 
 
+def _facts(chosen: Subquery) -> list[ColumnElement[bool]]:
+    """What a recipient must be to be counted in each field of Counts, in their order."""
+    pixel, linked = _has_pixel(chosen), _has_links(chosen)
+    # A value, not "exists": PostgreSQL would read all counts of links once to answer that for each recipient.
+    of_it = link_counts.c.copy_id == _c.id, link_counts.c.machine > 0
+    followed = select(link_counts.c.copy_id).where(*of_it).limit(1).scalar_subquery().is_not(None)
+    return [
+        or_(_ARRIVED, _BOUNCED),
+        _BOUNCED,
+        or_(pixel, linked),
+        pixel,
+        linked,
+        and_(_c.opens > 0, pixel),
+        and_(_c.clicks > 0, linked),
+        and_(_c.replies > 0, _ARRIVED),
+        and_(_c.machine > 0, _SILENT, or_(pixel, linked)),
+        and_(_c.machine > 0, _c.clicks == 0, linked, followed),
+        and_(_c.machine == 0, _SILENT, or_(pixel, linked)),
+        and_(_c.machine == 0, _SILENT, linked, ~pixel),
+        and_(_c.tracked, _ARRIVED, ~or_(pixel, linked)),
+    ]
+
+
+_RECIPIENTS, _WITH_PIXEL = (1 << _FIELDS.index(name) for name in ("recipients", "with_pixel"))
+
+
+def _bits(chosen: Subquery) -> ColumnElement[int]:
+    """The same of one recipient, as a number: a bit for each field, that of the first field is 1."""
+    return reduce(add, (case((fact, 1 << place), else_=0) for place, fact in enumerate(_facts(chosen))))
+
+
 def _sums(chosen: Subquery) -> list[ColumnElement[int]]:
     """The fields of Counts, in their order."""
-
-    def number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
-
-    pixel, linked = _has_pixel(chosen), _has_links(chosen)
-    followed = exists().where(link_counts.c.copy_id == _c.id, link_counts.c.machine > 0)
-    return [
-        number(or_(_ARRIVED, _BOUNCED)),
-        number(_BOUNCED),
-        number(or_(pixel, linked)),
-        number(pixel),
-        number(linked),
-        number(_c.opens > 0, pixel),
-        number(_c.clicks > 0, linked),
-        number(_c.replies > 0, _ARRIVED),
-        number(_c.machine > 0, _SILENT, or_(pixel, linked)),
-        number(_c.machine > 0, _c.clicks == 0, linked, followed),
-        number(_c.machine == 0, _SILENT, or_(pixel, linked)),
-        number(_c.machine == 0, _SILENT, linked, ~pixel),
-        number(_c.tracked, _ARRIVED, ~or_(pixel, linked)),
-    ]
+    return [func.coalesce(func.sum(case((fact, 1), else_=0)), 0) for fact in _facts(chosen)]
 
 
 def _counts(row: Sequence[int]) -> Counts:
     return Counts(**dict(zip(_FIELDS, row, strict=True)))
+
+
+def _counted(bits: Iterable[tuple[int, int]]) -> Counts:
+    """bits: those of recipients, and how many have them."""
+    sums = [0] * len(_FIELDS)
+    for those, number in bits:
+        for place in range(len(sums)):
+            if those >> place & 1:
+                sums[place] += number
+    return _counts(sums)
 
 
 def _automatic(connection: Connection, user: UserId, asked: Asked) -> int:
