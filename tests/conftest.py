@@ -376,13 +376,25 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if SHARED.is_dir():
-        return
-    # "[NOTSET]" is how pytest names a test whose parameters, files of that folder, are an empty set.
-    left_out = [item for item in items if "shared" in getattr(item, "fixturenames", ()) or "[NOTSET]" in item.name]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    if not SHARED.is_dir():
+        # "[NOTSET]" is how pytest names a test whose parameters, files of that folder, are an empty set.
+        lacking = [item for item in items if "shared" in getattr(item, "fixturenames", ()) or "[NOTSET]" in item.name]
+        if lacking:
+            config.hook.pytest_deselected(items=lacking)
+            items[:] = [item for item in items if item not in lacking]
+    items[:] = longest_first(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def longest_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Walks and crashes before all others, so that the end of a run waits for none of them. Each worker is given one
+    stretch of the list, so each stretch begins with its share."""
+    long: list[pytest.Item] = []
+    rest: list[pytest.Item] = []
+    for item in items:
+        (long if {"walk", "crash"} & {mark.name for mark in item.iter_markers()} else rest).append(item)
+    share = -(-len(rest) // workers)
+    stretches = [[*long[each::workers], *rest[each * share : (each + 1) * share]] for each in range(workers)]
+    return [item for stretch in stretches for item in stretch]
 
 
 @pytest.hookimpl(wrapper=True)
