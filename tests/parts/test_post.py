@@ -121,7 +121,6 @@ async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to
             await post(f"https://localhost:{port}/", {}, b"x", private=True)
     finally:
         server.close()
-        await server.wait_closed()
     assert heads[0].startswith(f"POST /a?b=c HTTP/1.1\r\nHost: localhost:{port}\r\n")
 
 

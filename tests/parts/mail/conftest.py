@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trustme
 from sqlalchemy import Engine, select
+from tests.patience import PATIENCE_S
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow.deliver import Delivery
@@ -30,7 +31,6 @@ from unsealed.store import people, proofs, sandbox, schema
 from unsealed.store.people import Role
 from unsealed.store.writer import Writer
 
-PATIENCE_S = 60.0
 ANN = "ann@example.org"
 HTML = (
     b"From: Ann <ann@example.org>\r\nTo: Bob <bob@x.example>\r\nSubject: hi\r\nMessage-ID: <1@example.org>\r\n"
@@ -154,7 +154,8 @@ async def deliver(
     yield start
     for stop, task in running:
         stop.set()
-        await task
+        async with asyncio.timeout(PATIENCE_S):
+            await task
 
 
 @pytest.fixture
@@ -184,7 +185,8 @@ class Client:
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
-        await self.writer.drain()
+        async with asyncio.timeout(PATIENCE_S):
+            await self.writer.drain()
 
     async def say(self, line: str) -> str:
         await self.send(line.encode() + b"\r\n")
@@ -214,8 +216,9 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        with suppress(OSError, ssl.SSLError):
-            await self.writer.wait_closed()
+        with suppress(OSError, ssl.SSLError):  # TimeoutError among them
+            async with asyncio.timeout(PATIENCE_S):
+                await self.writer.wait_closed()
 
 
 def plain(account: str, password: str) -> str:
@@ -342,8 +345,7 @@ class Upstream:
         for writer in list(self._open):
             writer.transport.abort()
         self._stopped.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), 2)
+        await asyncio.wait_for(self._idle.wait(), PATIENCE_S)
 
     def hang_up_all(self) -> None:
         for writer in list(self._open):

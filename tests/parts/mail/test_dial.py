@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from unsealed.model.errors import Refused
 from unsealed.outlets.dial import dial
@@ -36,7 +37,7 @@ class Resolver:
 
 async def test_a_socket_is_connected(listening: Callable[[], socket.socket]) -> None:
     server = listening()
-    made = await dial("localhost", server.getsockname()[1], inside=True, timeout_s=60)
+    made = await dial("localhost", server.getsockname()[1], inside=True, timeout_s=PATIENCE_S)
 
     assert made.getpeername() == server.getsockname()
     made.close()
@@ -45,7 +46,7 @@ async def test_a_socket_is_connected(listening: Callable[[], socket.socket]) -> 
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> None:
     with pytest.raises((Refused, OSError)) as caught:
-        await dial(host, 25, inside=False, timeout_s=60)
+        await dial(host, 25, inside=False, timeout_s=PATIENCE_S)
 
     # A spelling that this system's resolver does not know is as good as refused.
     assert isinstance(caught.value, Refused | socket.gaierror)
@@ -54,7 +55,7 @@ async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> Non
 async def test_one_inner_address_among_others_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     resolver = Resolver(monkeypatch, [("192.0.2.1", 25), ("10.0.0.1", 25)])
     with pytest.raises(Refused, match="private network"):
-        await dial("mx.example", 25, inside=False, timeout_s=60)
+        await dial("mx.example", 25, inside=False, timeout_s=PATIENCE_S)
 
     assert resolver.asked == 1
 
@@ -66,7 +67,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(
     port = server.getsockname()[1]
     resolver = Resolver(monkeypatch, [("127.0.0.1", port)], [("10.0.0.1", port)])
     monkeypatch.setattr("unsealed.outlets.dial.is_public", lambda address: address == "127.0.0.1")
-    made = await dial("flips.example", port, inside=False, timeout_s=60)
+    made = await dial("flips.example", port, inside=False, timeout_s=PATIENCE_S)
 
     assert made.getpeername() == ("127.0.0.1", port)
     assert resolver.asked == 1  # what it would answer next does not matter
@@ -78,7 +79,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(
 ) -> None:
     port = listening().getsockname()[1]
     Resolver(monkeypatch, [("127.0.0.1", free_port()), ("127.0.0.1", port)])
-    made = await dial("two.example", 25, inside=True, timeout_s=60)
+    made = await dial("two.example", 25, inside=True, timeout_s=PATIENCE_S)
 
     assert made.getpeername()[1] == port
     made.close()
@@ -86,13 +87,13 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(
 
 async def test_nobody_there_is_said_as_it_is(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConnectionRefusedError):
-        await dial("127.0.0.1", free_port(), inside=True, timeout_s=60)
+        await dial("127.0.0.1", free_port(), inside=True, timeout_s=PATIENCE_S)
     Resolver(monkeypatch, [])
     with pytest.raises(socket.gaierror):
-        await dial("empty.example", 25, inside=True, timeout_s=60)
+        await dial("empty.example", 25, inside=True, timeout_s=PATIENCE_S)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
 async def test_a_name_that_cannot_be_looked_up_is_not_known(host: str) -> None:
     with pytest.raises(socket.gaierror):
-        await dial(host, 25, inside=True, timeout_s=60)
+        await dial(host, 25, inside=True, timeout_s=PATIENCE_S)

@@ -11,6 +11,7 @@ import pytest
 import trustme
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_S
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.message import CopyId, MessageId
@@ -35,7 +36,7 @@ def outlet(clock: Callable[[], datetime]) -> Outlet:
 
     def make(port: int, **settings: Any) -> SmtpOutlet:
         upstream = Upstream(host="localhost", port=port, tls=settings.pop("tls", Tls.NONE), **settings.pop("who", {}))
-        return SmtpOutlet(upstream, clock=clock, host="mail.example.org", **{"timeout_s": 10.0, **settings})
+        return SmtpOutlet(upstream, clock=clock, host="mail.example.org", **{"timeout_s": PATIENCE_S, **settings})
 
     return make
 
@@ -218,7 +219,7 @@ async def test_every_answer_is_understood(
     hop = upstream()
     hop.script = script
     silent = any("hang" in answers for answers in script.values())
-    ours = outlet(await hop.start(), timeout_s=0.5 if silent else 60)
+    ours = outlet(await hop.start(), timeout_s=0.5 if silent else PATIENCE_S)
 
     error = await refused(ours)
     await ours.close()
@@ -228,8 +229,14 @@ async def test_every_answer_is_understood(
 
 async def test_a_hang_after_the_end_of_data_is_cut_off(upstream: Any, outlet: Outlet) -> None:
     hop = upstream()
-    hop.script = {"END": ["hang"]}
-    error = await refused(outlet(await hop.start(), timeout_s=1))
+    ours = outlet(await hop.start())
+
+    def lose_patience(*_: object) -> str:
+        ours._timeout_s = 0.1
+        return "usual"
+
+    hop.script = {"DATA": [lose_patience], "END": ["hang"]}
+    error = await refused(ours)
 
     assert (error.temporary, error.status) == (True, "4.4.2")
     assert "end of data" in str(error)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 from tests.conftest import NOON
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets.submit import Limits
 from unsealed.model.errors import BadInput
@@ -471,7 +472,8 @@ async def test_connections_are_bounded_in_all_and_by_address(desk: Desk, eventua
     first, _ = await open_desk.client(), await open_desk.client()
     reader, writer = await asyncio.open_connection("127.0.0.1", open_desk.port)
 
-    assert await reader.read() == b"421 4.7.0 Too many connections; try again later\r\n"
+    said = await asyncio.wait_for(reader.read(), PATIENCE_S)
+    assert said == b"421 4.7.0 Too many connections; try again later\r\n"
     writer.close()
     await first.say("QUIT")
     await first.at_end()
@@ -686,9 +688,10 @@ async def test_swaks_hands_in_a_message(desk: Desk, ann: Any, rows: Rows, progra
     command = [
         program("swaks"), "--server", "127.0.0.1", "--port", str(open_desk.port), "--tls", "--auth", "LOGIN",
         "--auth-user", ann.email, "--auth-password", ann.password, "--from", ann.email,
-        "--to", "bob@x.example,eve@x.example", "--header", "Subject: from swaks", "--body", "hello", "--timeout", "20",
+        "--to", "bob@x.example,eve@x.example", "--header", "Subject: from swaks", "--body", "hello",
+        "--timeout", str(int(PATIENCE_S)),
     ]  # fmt: skip
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S)
 
     assert done.returncode == 0, done.stdout
     assert "queued as" in done.stdout
@@ -704,7 +707,7 @@ async def test_msmtp_hands_in_a_message(desk: Desk, ann: Any, rows: Rows, progra
         "--file=/dev/null",
     ]  # fmt: skip
     mail = b"From: ann@example.org\nTo: bob@x.example\nBcc: eve@x.example\nSubject: from msmtp\n\nhello\n.\nbye\n"
-    done = await asyncio.to_thread(subprocess.run, command, input=mail, capture_output=True, timeout=60)
+    done = await asyncio.to_thread(subprocess.run, command, input=mail, capture_output=True, timeout=PATIENCE_S)
 
     assert done.returncode == 0, done.stderr
     assert rows(schema.originals)[0]["raw"].endswith(b"\r\n\r\nhello\r\n.\r\nbye\r\n")

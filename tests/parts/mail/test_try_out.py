@@ -14,6 +14,7 @@ import pytest
 import trustme
 from tests.parts.mail.test_oauth import GOOD, Endpoint
 from tests.parts.mail.test_oauth import endpoint as endpoint
+from tests.patience import PATIENCE_S
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.model.message import CopyId, MessageId
@@ -37,7 +38,9 @@ Try = Callable[..., Awaitable[Attempt]]
 def attempt(clock: Callable[[], datetime]) -> Try:
     """`await attempt(port, ...)` tries a next hop on this machine out."""
 
-    async def run(port: int, context: ssl.SSLContext | None = None, timeout_s: float = 10, **of: Any) -> Attempt:
+    async def run(
+        port: int, context: ssl.SSLContext | None = None, timeout_s: float = PATIENCE_S, **of: Any
+    ) -> Attempt:
         given: dict[str, Any] = {"host": "localhost", "port": port, "tls": Tls.NONE} | of
         upstream = Upstream(**given)
         return await try_out(
@@ -255,7 +258,7 @@ async def test_a_token_that_is_refused_is_not_shown_again(
     assert "535 5.7.8" in done.words
 
     way = Upstream(host="localhost", port=port, tls=Tls.NONE, user="ann@example.org", oauth=oauth)
-    outlet = SmtpOutlet(way, clock=clock, timeout_s=10)
+    outlet = SmtpOutlet(way, clock=clock, timeout_s=PATIENCE_S)
     with pytest.raises(DeliveryFailed) as caught:
         await outlet.deliver(PARCEL)
     assert caught.value.temporary

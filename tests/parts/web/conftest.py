@@ -17,6 +17,7 @@ from granian.server.embed import Server
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from tests.keys import OneKey
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets import web
 from unsealed.inlets.guard import cookie_name
@@ -70,9 +71,9 @@ class Served:
         self._app = app
         self._port = port
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE_S)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -85,7 +86,7 @@ class Served:
             log_enabled=False,
         )
         serving = asyncio.create_task(self._server.serve())
-        for _ in range(500):
+        while True:  # whoever started us does not wait for ever
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self._port)
             except OSError:
@@ -99,7 +100,7 @@ class Served:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._app.state.live.close)
         self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
 
 
 @pytest.fixture

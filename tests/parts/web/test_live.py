@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete
 from starlette.applications import Starlette
+from tests.patience import PATIENCE_S
 
 from unsealed.flow import notify
 from unsealed.inlets.web.live import STREAMS_PER_USER, Kept, Live, together
@@ -27,7 +28,6 @@ MARA = UserId(1)
 KEES = UserId(2)
 SEEDED = UserId(0x5E9D_0000_0000_0001)
 NOW = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
-PATIENCE_S = 60.0
 
 
 class Listener:

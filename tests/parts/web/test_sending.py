@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 from starlette.applications import Starlette
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets import web
 from unsealed.inlets.web.sending import TRIES, TRIES_WITHIN
@@ -173,7 +174,7 @@ async def test_tests_are_not_a_tool_to_look_around_with(
     clock.advance(TRIES_WITHIN)  # type: ignore[attr-defined]
     hop.go.clear()
     first = asyncio.create_task(mara.post(f"{HERE}/test", {"whose": "own"}))
-    await hop.begun.wait()
+    await asyncio.wait_for(hop.begun.wait(), PATIENCE_S)
     second = await mara.post(f"{HERE}/test", {"whose": "own"})
     hop.go.set()
 

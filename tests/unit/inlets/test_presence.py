@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 from threading import Event
 
-import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
+from tests.patience import PATIENCE_S
 
 from unsealed.inlets import presence
 from unsealed.inlets.presence import noted, user_agent
@@ -35,18 +35,17 @@ async def test_a_store_in_trouble_keeps_nobody_back() -> None:
     assert await noted("session", lambda: None)  # the next one is let in again
 
 
-async def test_nobody_waits_behind_the_note_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "PATIENCE_S", 60)
+async def test_nobody_waits_behind_the_note_of_another() -> None:
     begun, free = Event(), Event()
     looked: list[str] = []
 
     def hang() -> None:
         begun.set()
-        free.wait(60)
+        free.wait(PATIENCE_S)
 
     first = asyncio.create_task(noted("session", hang))
     try:
-        await asyncio.to_thread(begun.wait, 60)
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
         assert not await noted("session", lambda: looked.append("row"))
     finally:
         free.set()
