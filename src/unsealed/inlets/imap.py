@@ -53,6 +53,7 @@ IDLE_S = 300.0  # then the other folders are looked at; servers and routers forg
 FIRST_IDLE_S = 10.0  # what comes while we fetch is announced then, and not again
 POLL_S = 60.0  # between two looks where there is no IDLE
 BELL_S = 2.0  # how soon a watch hears that it is to stop
+END_S = 1.0  # how long all of them are waited for; what they do may be cut off anywhere
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 900.0  # before the next try; doubles
 STEADY_AFTER_S = 120.0  # a connection that lasted this long is missed soon
 BATCH = 50  # heads of one command and one transaction
@@ -279,8 +280,9 @@ class Watches:
         """End all, and wait a moment for them."""
         for each in self._running.values():
             each.end()
+        until = monotonic() + END_S
         for each in self._running.values():
-            each.join(1.0)
+            each.join(max(until - monotonic(), 0.0))
 
 
 class Watch(threading.Thread):
