@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, or_, select
 
 from unsealed.model.event import (
     COUNTED,
@@ -54,7 +54,7 @@ def of_message(
     Raises:
         BadInput: unknown cursor.
     """
-    query = _events().where(events.c.message_id == message_id, messages.c.user_id == user)
+    query = _EVENTS.where(events.c.message_id == message_id, messages.c.user_id == user)
     if kind is not None:
         query = query.where(events.c.kind == kind)
     if copy is not None:
@@ -98,34 +98,41 @@ def one(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
 def by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventRow]:
     """These judged requests; those of others are left out."""
     # The user is compared here, so that no database walks through all of the user's messages to find these.
-    found = connection.execute(_events().where(events.c.hit_id.in_(list(wanted)))).all()
+    found = connection.execute(_BY_ID, {"ids": list(wanted)}).all()
     made = _event_rows(connection, [row for row in found if row.user_id == user])
     return {HitId(int(each.id, 16)): each for each in made}
 
 
-def _events() -> Select[Any]:
-    return (
-        select(
-            events,
-            copies.c.address,
-            copies.c.name,
-            messages.c.opens_level,
-            messages.c.clicks_level,
-            links.c.text,
-            links.c.destination,
-            links.c.trap,
-            hits.c.method,
-            hits.c.user_agent,
-            hits.c.accept_language,
-            hits.c.referer_host,
-            hits.c.level,
-        )
-        .join(messages, messages.c.id == events.c.message_id)
-        .join(copies, copies.c.id == events.c.copy_id)
-        .outerjoin(links, and_(links.c.message_id == events.c.message_id, links.c.position == events.c.link))
-        .outerjoin(hits, hits.c.id == events.c.hit_id)
-        .order_by(events.c.at.desc(), events.c.hit_id.desc())
+# Put together once, because that cost as much as asking.
+_EVENTS: Select[Any] = (
+    select(
+        events,
+        copies.c.address,
+        copies.c.name,
+        messages.c.opens_level,
+        messages.c.clicks_level,
+        links.c.text,
+        links.c.destination,
+        links.c.trap,
+        hits.c.method,
+        hits.c.user_agent,
+        hits.c.accept_language,
+        hits.c.referer_host,
+        hits.c.level,
     )
+    .join(messages, messages.c.id == events.c.message_id)
+    .join(copies, copies.c.id == events.c.copy_id)
+    .outerjoin(links, and_(links.c.message_id == events.c.message_id, links.c.position == events.c.link))
+    .outerjoin(hits, hits.c.id == events.c.hit_id)
+    .order_by(events.c.at.desc(), events.c.hit_id.desc())
+)
+_BY_ID = _EVENTS.where(events.c.hit_id.in_(bindparam("ids", expanding=True)))
+_BEFORE = (
+    select(revisions.c.hit_id, revisions.c.before, rejudgings.c.words)
+    .join(rejudgings, rejudgings.c.id == revisions.c.rejudging_id)
+    .where(revisions.c.hit_id.in_(bindparam("ids", expanding=True)), revisions.c.before != revisions.c.after)
+    .order_by(revisions.c.rejudging_id)
+)
 
 
 def _event_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[EventRow, ...]:
@@ -137,13 +144,7 @@ def _before(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
     """What these were called before they were last judged again, where that changed it."""
     if not ids:
         return {}
-    query = (
-        select(revisions.c.hit_id, revisions.c.before, rejudgings.c.words)
-        .join(rejudgings, rejudgings.c.id == revisions.c.rejudging_id)
-        .where(revisions.c.hit_id.in_(ids), revisions.c.before != revisions.c.after)
-        .order_by(revisions.c.rejudging_id)
-    )
-    rows: Sequence[Any] = connection.execute(query).all()
+    rows: Sequence[Any] = connection.execute(_BEFORE, {"ids": ids}).all()
     return {row.hit_id: row for row in rows}
 
 
@@ -188,14 +189,13 @@ def _place(row: Row[Any]) -> Place:
     return Place(state=PlaceState(row.place), country=row.country, region=row.region, city=row.city)
 
 
-def _newest(message_id: int) -> Any:
-    some = select(events).where(events.c.message_id == message_id)
+def _newest() -> Any:
+    some = select(events).where(events.c.message_id == bindparam("message"))
     return some.order_by(events.c.at.desc(), events.c.hit_id.desc()).limit(NEWEST).subquery().c
 
 
-def sightings(connection: Connection, message_id: int) -> list[Sighting]:
-    """What the counted events of a message came from, grouped by copy, program, network and place, first seen first."""
-    newest = _newest(message_id)
+def _sightings() -> Select[Any]:
+    newest = _newest()
     same = (newest.copy_id, newest.client, newest.client_kind, newest.device, newest.system)
     there = (newest.network, newest.operator, newest.place, newest.country, newest.region, newest.city)
     first_at = func.min(newest.at).label("first_at")
@@ -207,7 +207,26 @@ def sightings(connection: Connection, message_id: int) -> list[Sighting]:
         func.sum(case((newest.first_of_reading, 1), else_=0)).label("readings"),
         func.sum(case((newest.kind == HitKind.CLICK, 1), else_=0)).label("clicks"),
     ]
-    query: Select[Any] = select(*columns).where(newest.finding.in_(COUNTED)).group_by(*same, *there).order_by(first_at)
+    return select(*columns).where(newest.finding.in_(COUNTED)).group_by(*same, *there).order_by(first_at)
+
+
+def _pasted() -> Select[Any]:
+    newest = _newest()
+    first_at = func.min(newest.at).label("first_at")
+    return (
+        select(newest.copy_id, newest.client, first_at)
+        .where(newest.kind == HitKind.CLICK, newest.client_kind == ClientKind.LINK_PREVIEW)
+        .group_by(newest.copy_id, newest.client)
+        .order_by(first_at)
+        .limit(PAGE_LIMIT)
+    )
+
+
+_SIGHTINGS, _PASTED = _sightings(), _pasted()
+
+
+def sightings(connection: Connection, message_id: int) -> list[Sighting]:
+    """What the counted events of a message came from, grouped by copy, program, network and place, first seen first."""
     return [
         Sighting(
             copy=CopyId(row.copy_id),
@@ -223,23 +242,15 @@ def sightings(connection: Connection, message_id: int) -> list[Sighting]:
             readings=int(row.readings),
             clicks=int(row.clicks),
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_SIGHTINGS, {"message": message_id})
     ]
 
 
 def pasted(connection: Connection, message_id: int) -> list[Pasted]:
     """Into which chat programs links of a message were pasted, as far as their previews tell, first seen first."""
-    newest = _newest(message_id)
-    first_at = func.min(newest.at).label("first_at")
-    query: Select[Any] = (
-        select(newest.copy_id, newest.client, first_at)
-        .where(newest.kind == HitKind.CLICK, newest.client_kind == ClientKind.LINK_PREVIEW)
-        .group_by(newest.copy_id, newest.client)
-        .order_by(first_at)
-    )
     return [
         Pasted(copy=CopyId(row.copy_id), client=row.client, at=row.first_at)
-        for row in connection.execute(query.limit(PAGE_LIMIT))
+        for row in connection.execute(_PASTED, {"message": message_id})
     ]
 
 

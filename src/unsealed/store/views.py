@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     case,
     func,
     select,
@@ -60,12 +61,15 @@ NAMED = 3  # recipients named in a list
 
 # The copy that all recipients share has no address: it counts for signals, and not among those that are delivered.
 _OWN = copies.c.address != ""
+# What each page asks is put together once: that cost as much as asking.
+_IDS: Any = bindparam("ids", expanding=True)
+_MESSAGE: Any = bindparam("message")
 
 
 def rows(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, MessageRow]:
     """These messages as `sent` lists them, by public id; those of others are left out."""
     # By their ids alone: a database without statistics would go through all messages of the user instead.
-    found = connection.execute(select(messages).where(messages.c.id.in_(list(ids)))).all()
+    found = connection.execute(_MESSAGES, {"ids": list(ids)}).all()
     return {row.id: row for row in message_rows(connection, [row for row in found if row.user_id == user])}
 
 
@@ -74,20 +78,15 @@ def message_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[Mes
     ids = [row.id for row in found]
     if not ids:
         return ()
-    sums = {row.message_id: row for row in connection.execute(_sums(ids))}
+    sums = {row.message_id: row for row in connection.execute(_SUMS, {"ids": ids})}
     named: dict[int, list[str]] = {}
-    first = (
-        select(copies.c.message_id, copies.c.name, copies.c.address)
-        .where(copies.c.message_id.in_(ids), copies.c.position < NAMED, _OWN)
-        .order_by(copies.c.message_id, copies.c.position)
-    )
-    for row in connection.execute(first):
+    for row in connection.execute(_NAMED, {"ids": ids}):
         named.setdefault(row.message_id, []).append(row.name or row.address)
-    clicks = _last_clicks(connection, link_counts.c.message_id, ids)
+    clicks = _last_clicks(connection, _CLICKED_MESSAGES, ids)
     return tuple(_message_row(row, sums[row.id], named.get(row.id, []), clicks.get(row.id)) for row in found)
 
 
-def _sums(ids: Sequence[int]) -> Select[Any]:
+def _sums() -> Select[Any]:
     """Facts of each message, summed over its copies."""
 
     def number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
@@ -110,9 +109,18 @@ def _sums(ids: Sequence[int]) -> Select[Any]:
             func.max(copies.c.confidence).label("confidence"),
             func.min(copies.c.replied_at).label("replied_at"),
         )
-        .where(copies.c.message_id.in_(ids))
+        .where(copies.c.message_id.in_(_IDS))
         .group_by(copies.c.message_id)
     )
+
+
+_MESSAGES = select(messages).where(messages.c.id.in_(_IDS))
+_SUMS = _sums()
+_NAMED = (
+    select(copies.c.message_id, copies.c.name, copies.c.address)
+    .where(copies.c.message_id.in_(_IDS), copies.c.position < NAMED, _OWN)
+    .order_by(copies.c.message_id, copies.c.position)
+)
 
 
 def _message_row(row: Row[Any], sums: Row[Any], named: list[str], last_click: LastClick | None) -> MessageRow:
@@ -165,7 +173,7 @@ def signals_of(row: Row[Any], confidence: float | None) -> Signals:
     )
 
 
-def _last_clicks(connection: Connection, of: ColumnElement[int], ids: Sequence[int]) -> dict[int, LastClick]:
+def _clicked(of: ColumnElement[int]) -> Select[Any]:
     """The newest click by a person, by message or by copy."""
     ranked = (
         select(
@@ -175,22 +183,27 @@ def _last_clicks(connection: Connection, of: ColumnElement[int], ids: Sequence[i
             link_counts.c.last_at,
             func.row_number().over(partition_by=of, order_by=link_counts.c.last_at.desc()).label("rank"),
         )
-        .where(of.in_(ids), link_counts.c.clicks > 0)
+        .where(of.in_(_IDS), link_counts.c.clicks > 0)
         .subquery()
     )
-    query = (
+    return (
         select(ranked.c.owner, ranked.c.last_at, links.c.text, links.c.destination)
         .join(links, and_(links.c.message_id == ranked.c.message_id, links.c.position == ranked.c.position))
         .where(ranked.c.rank == 1, ranked.c.last_at.is_not(None))
     )
-    return {row.owner: LastClick(text=row.text or row.destination, at=row.last_at) for row in connection.execute(query)}
+
+
+_CLICKED_MESSAGES, _CLICKED_COPIES = _clicked(link_counts.c.message_id), _clicked(link_counts.c.copy_id)
+
+
+def _last_clicks(connection: Connection, clicked: Select[Any], ids: Sequence[int]) -> dict[int, LastClick]:
+    found = connection.execute(clicked, {"ids": ids})
+    return {row.owner: LastClick(text=row.text or row.destination, at=row.last_at) for row in found}
 
 
 def message(connection: Connection, user: UserId, message_id: int, now: datetime) -> MessageView | None:
     """The message with all its recipients and links; None when there is none of this user."""
-    found = connection.execute(
-        select(messages).where(messages.c.id == message_id, messages.c.user_id == user)
-    ).one_or_none()
+    found = connection.execute(_MINE, {"message": message_id, "user": user}).one_or_none()
     if found is None:
         return None
     survey = json.loads(found.survey)
@@ -217,20 +230,26 @@ def message(connection: Connection, user: UserId, message_id: int, now: datetime
     )
 
 
+_MINE = select(messages).where(messages.c.id == _MESSAGE, messages.c.user_id == bindparam("user"))
+
+
 def copies_by_id(connection: Connection, user: UserId, ids: Iterable[int]) -> dict[str, CopyRow]:
     """These copies, by public id; those of others are left out."""
-    found = connection.execute(select(copies).where(copies.c.id.in_(list(ids)))).all()
+    found = connection.execute(_COPIES, {"ids": list(ids)}).all()
     return {row.id: row for row in _copy_rows(connection, [row for row in found if row.user_id == user])}
 
 
 def _copies_of(connection: Connection, message_id: int) -> tuple[CopyRow, ...]:
-    query = select(copies).where(copies.c.message_id == message_id).order_by(copies.c.position)
-    return _copy_rows(connection, connection.execute(query).all())
+    return _copy_rows(connection, connection.execute(_COPIES_OF, {"message": message_id}).all())
+
+
+_COPIES = select(copies).where(copies.c.id.in_(_IDS))
+_COPIES_OF = select(copies).where(copies.c.message_id == _MESSAGE).order_by(copies.c.position)
 
 
 def _copy_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyRow, ...]:
     clicked = [row.id for row in found if row.clicks]
-    clicks = _last_clicks(connection, link_counts.c.copy_id, clicked) if clicked else {}
+    clicks = _last_clicks(connection, _CLICKED_COPIES, clicked) if clicked else {}
     return tuple(
         CopyRow(
             id=public_id(row.id),
@@ -272,21 +291,34 @@ def links_of(connection: Connection, user: UserId, message_id: int) -> tuple[Lin
 
 
 def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
-    counts: dict[int, Any] = {
-        row.position: row
-        for row in connection.execute(
-            select(
-                link_counts.c.position,
-                func.sum(link_counts.c.clicks).label("people"),
-                func.sum(link_counts.c.machine).label("machine"),
-                func.min(link_counts.c.first_at).label("first_at"),
-                func.max(link_counts.c.last_at).label("last_at"),
-                func.sum(case((link_counts.c.clicks > 0, 1), else_=0)).label("by_count"),
-            )
-            .where(link_counts.c.message_id == message_id)
-            .group_by(link_counts.c.position)
+    of = {"message": message_id}
+    counts: dict[int, Any] = {row.position: row for row in connection.execute(_LINK_SUMS, of)}
+    by: dict[int, list[Follower]] = {}
+    for row in connection.execute(_FOLLOWERS, of):
+        by.setdefault(row.position, []).append(
+            Follower(name=row.name or row.address, clicks=row.clicks, first_at=row.first_at, last_at=row.last_at)
         )
-    }
+    found = connection.execute(_LINKS, of)
+    return tuple(_link_row(row, counts.get(row.position), by.get(row.position, [])) for row in found)
+
+
+_LINKS = select(links).where(links.c.message_id == _MESSAGE, links.c.trap.is_(False)).order_by(links.c.position)
+_LINK_SUMS = (
+    select(
+        link_counts.c.position,
+        func.sum(link_counts.c.clicks).label("people"),
+        func.sum(link_counts.c.machine).label("machine"),
+        func.min(link_counts.c.first_at).label("first_at"),
+        func.max(link_counts.c.last_at).label("last_at"),
+        func.sum(case((link_counts.c.clicks > 0, 1), else_=0)).label("by_count"),
+    )
+    .where(link_counts.c.message_id == _MESSAGE)
+    .group_by(link_counts.c.position)
+)
+
+
+def _followers() -> Select[Any]:
+    """The latest who followed each link."""
     ranked = (
         select(
             link_counts.c.position,
@@ -298,23 +330,18 @@ def _link_rows(connection: Connection, message_id: int) -> tuple[LinkRow, ...]:
             .over(partition_by=link_counts.c.position, order_by=link_counts.c.last_at.desc())
             .label("rank"),
         )
-        .where(link_counts.c.message_id == message_id, link_counts.c.clicks > 0)
+        .where(link_counts.c.message_id == _MESSAGE, link_counts.c.clicks > 0)
         .subquery()
     )
-    by: dict[int, list[Follower]] = {}
-    latest = (
+    return (
         select(ranked, copies.c.name, copies.c.address)
         .join(copies, copies.c.id == ranked.c.copy_id)
         .where(ranked.c.rank <= NAMED)
         .order_by(ranked.c.position, ranked.c.rank)
     )
-    for row in connection.execute(latest):
-        by.setdefault(row.position, []).append(
-            Follower(name=row.name or row.address, clicks=row.clicks, first_at=row.first_at, last_at=row.last_at)
-        )
-    shown = select(links).where(links.c.message_id == message_id, links.c.trap.is_(False))
-    found = connection.execute(shown.order_by(links.c.position))
-    return tuple(_link_row(row, counts.get(row.position), by.get(row.position, [])) for row in found)
+
+
+_FOLLOWERS = _followers()
 
 
 def _link_row(row: Row[Any], counts: Row[Any] | None, by: list[Follower]) -> LinkRow:
