@@ -92,7 +92,15 @@ def refuse(
         title=title,
         words=stored.reread(words or WORDS.get(status, ""), texts),
         number=number,
+        framed=_framed(request, status),
     )
+
+
+def _framed(request: Request, status: int) -> bool:
+    """Whether the rail stands beside it: for who is signed in, outside of the small window of a letter. Never where the
+    trouble is ours: the frame may be what is broken, and its live stream would ask a store that is away."""
+    signed_in = getattr(request.state, "person", None) is not None
+    return signed_in and status < 500 and request.headers.get("sec-fetch-dest") != "iframe"
 
 
 def asks_for_json(request: Request) -> bool:
