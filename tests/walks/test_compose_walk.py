@@ -496,3 +496,71 @@ def test_without_the_editor_letters_are_plain_text(installation: Any, desk: Page
     desk.reload()
     desk.get_by_label("Letter, plain text").wait_for()
     assert "All the same." == desk.get_by_label("Letter, plain text").input_value()
+
+
+LOADED = """() => performance.getEntriesByType("resource").map((each) => new URL(each.name).pathname)
+  .filter((path) => path.startsWith("/static/"))"""
+HERE = """() => {
+  const chosen = getSelection();
+  return [document.activeElement.id, chosen.anchorNode.textContent, chosen.anchorOffset];
+}"""
+
+
+def packed(installation: Any, path: str) -> int:
+    """Bytes of a file as browsers get it."""
+    with closing(HTTPConnection("127.0.0.1", installation.web, timeout=30)) as connection:
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        return len(connection.getresponse().read())
+
+
+def test_a_letter_is_begun_before_its_editor_is_there(
+    installation: Any, desk: Page, web: str, until: Callable[..., Any]
+) -> None:
+    installation.add(SENDER, PASSWORD)
+    installation.start()
+    sign_in(desk, web)
+    held: list[Any] = []
+    desk.route("**/editor.js", lambda route: held.append(route))
+    with desk.expect_request("**/editor.js"):  # nobody has to turn to the letter
+        desk.goto(f"{web}/compose")
+    begun = desk.get_by_label("Letter", exact=True)
+    desk.get_by_label("Subject").fill("Begun")
+    begun.click()
+    desk.keyboard.type("Good morning <b>,")
+    desk.keyboard.press("Enter")
+    desk.keyboard.press("Enter")
+    desk.keyboard.type("two  spaces ")
+    saved(desk)
+    assert 30_000 < sum(packed(installation, path) for path in set(desk.evaluate(LOADED))) < 60_000
+    assert desk.locator("[data-tools][inert]").is_visible()  # nothing is pressed in vain
+    for _ in range(len("spaces ")):
+        desk.keyboard.press("ArrowLeft")
+    until(lambda: desk.evaluate("true") and held, "the page asks for the editor")
+    held[0].continue_()
+    desk.locator("#letter").wait_for()
+    assert ["letter", "two  spaces ", len("two  ")] == desk.evaluate(HERE)
+    desk.keyboard.type("and ")
+    expected = ["Good morning <b>,", "", "two  and spaces "]
+    assert expected == desk.locator("#letter p").evaluate_all("(all) => all.map((each) => each.textContent)")
+    assert 0 == begun.locator("textarea").count()
+    saved(desk)
+
+    # What is there already is shown, and not written over before it can be written on.
+    desk.reload()
+    begun.wait_for()
+    assert "Good morning <b>,\n\ntwo  and spaces" == begun.input_value()
+    assert not begun.is_editable()
+    until(lambda: desk.evaluate("true") and len(held) == 2, "the editor again")
+    held[1].continue_()
+    desk.locator("#letter", has_text="and spaces").wait_for()
+    assert desk.locator("[data-tools]:not([inert])").is_visible()
+
+    # It never comes: what was typed stays, as plain text.
+    desk.goto(f"{web}/compose")
+    begun.fill("All the same.")
+    until(lambda: desk.evaluate("true") and len(held) == 3, "the editor once more")
+    held[2].abort()
+    plain = desk.get_by_label("Letter, plain text")
+    plain.wait_for()
+    assert "All the same." == plain.input_value()
+    saved(desk)

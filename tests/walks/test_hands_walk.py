@@ -68,7 +68,7 @@ def test_what_is_pressed_twice_is_done_once(post: Post) -> None:
 
     # The fields of a letter take nothing before everything is there that keeps it.
     held: list[Route] = []
-    page.route("**/letter.js", lambda route: held.append(route), times=1)
+    page.route("**/people.js", lambda route: held.append(route), times=1)
     page.goto(f"{post.web}/compose", wait_until="commit")
     post.until(lambda: page.evaluate("1") and held, "the page asks for its scripts")
     assert not page.get_by_label("Subject").is_editable()

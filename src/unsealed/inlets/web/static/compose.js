@@ -7,11 +7,11 @@ const { released } = globalThis.hand;
 const root = document.querySelector("[data-compose]");
 const start = JSON.parse(root.dataset.compose);
 const { People } = await import(root.dataset.peopleModule);
-const { Letter } = await import(root.dataset.letterModule);
 
 const PAUSE_MS = 700; // without a key before the server is told
 const KEPT_ALIVE_MAX = 20000; // characters that a browser sends also when the page is left meanwhile: 64 kB at most
 const PATIENCE_MS = 2000; // for the server, when a link is followed
+const UNSEEN_MS = 2000; // after which a page that nobody looks at gets its editor
 const RETRY_MS = [2000, 4000, 8000, 15000, 30000];
 
 const $ = (what, within = document) => within.querySelector(what);
@@ -88,14 +88,25 @@ for (const button of all("[data-show]")) button.addEventListener("click", () => 
 const plainText = $("[data-plain]");
 const plainSwitch = $("[data-plain-switch]");
 let content = start.content; // the parts that no field shows: answers, mode, quote, template, signature, opens, clicks
-let letter = null;
-
-const kit = root.dataset.editor ? await import(root.dataset.editor).catch(() => null) : null;
-if (kit) {
-  letter = new Letter(kit, {
-    place: $("[data-letter]"), tools: $("[data-tools]"), swatches: $("[data-swatches]"), content: content.html,
-    changed: () => changed(), files: (files) => files.forEach((file) => upload(file, file.type.startsWith("image/"))), askLink: () => askLink(),
-  });
+let letter = null; // the editor, once it is there
+// The editor is three times as large as all else together, so it comes when the page stands there, or when somebody turns
+// to the letter. Until then a letter is begun in a plain field; one that holds something already is shown in it.
+let instead = root.dataset.editor ? make("textarea", { class: "letter", "aria-label": say("Letter"), placeholder: say("Write here"), autocomplete: "off" }) : null;
+/** The letter of the plain field: a paragraph for each line, as Enter makes one in the editor. */
+const begun = () => (instead.value ? instead.value.split("\n").map((line) => `<p>${escaped(line)}</p>`).join("") : "");
+/** The words of a letter, without parsing it: the policy of our pages lets no parser meet its styles. */
+const wordsOf = (html) => {
+  const field = make("textarea");
+  field.innerHTML = html.replace(/<(?:br|\/(?:p|h\d|li|tr|div))\b[^>]*>/gi, "\n").replace(/<[^>]*>/g, "");
+  return field.value.trim();
+};
+const showInstead = (html) => {
+  instead.value = wordsOf(html);
+  instead.readOnly = Boolean(html);
+};
+if (instead) {
+  $("[data-letter]").append(instead);
+  $("[data-tools]").inert = plainSwitch.disabled = true;
 }
 
 const collect = () => ({
@@ -104,7 +115,7 @@ const collect = () => ({
   ...Object.fromEntries(Object.entries(people).map(([name, each]) => [name, each.value])),
   subject: field("subject").value,
   plain: plainSwitch.checked,
-  html: letter && !plainSwitch.checked ? letter.html : content.html,
+  html: plainSwitch.checked ? content.html : letter ? letter.html : instead && !instead.readOnly ? begun() : content.html,
   text: plainSwitch.checked ? plainText.value : "",
 });
 const fill = (given) => {
@@ -116,7 +127,8 @@ const fill = (given) => {
   }
   field("subject").value = given.subject;
   plainSwitch.checked = given.plain;
-  if (letter && letter.html !== given.html) letter.html = given.html;
+  if (instead) showInstead(given.html);
+  else if (letter && letter.html !== given.html) letter.html = given.html;
   plainText.value = given.text;
   looks();
 };
@@ -157,7 +169,7 @@ form.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey) { event.preventDefault(); send(); }
   else if (event.target === field("subject")) { event.preventDefault(); toLetter(); }
 });
-const toLetter = () => (plainSwitch.checked || !letter ? plainText.focus() : letter.focus("start"));
+const toLetter = () => (plainSwitch.checked || !(letter || instead) ? plainText.focus() : letter ? letter.focus("start") : instead.focus());
 
 // ---------------------------------------------------------------- keeping
 
@@ -353,8 +365,11 @@ const judge = (said) => {
   $("[data-will-clicks]").textContent = clicks ? SEEN.clicks[verdict.clicks] || say("Each recipient and link: as allowed.") : controls.clicks.why || say("Not in this letter.");
   $("[data-will-count]").textContent = links.length ? say("%(tracked)s of %(all)s tracked", { tracked, all: tracked + left }) : "";
   $("[data-no-links]").hidden = Boolean(links.length);
-  draw(links);
-  letter?.judge(links.filter((each) => each.where === "body").map((each) => each.tracked));
+  showLinks();
+};
+const showLinks = () => {
+  draw(verdict.links);
+  letter?.judge(verdict.links.filter((each) => each.where === "body").map((each) => each.tracked));
 };
 const PLACES = { signature: say("In your signature."), quote: say("In the message below.") };
 let drawn = ""; // the links that the list shows, as JSON
@@ -732,28 +747,62 @@ document.addEventListener("keydown", (event) => { if (!leaving.hidden && event.k
 
 // ---------------------------------------------------------------- begin
 
+const withoutEditor = () => {
+  plainSwitch.checked = true;
+  plainSwitch.disabled = true;
+  plainText.value ||= wordsOf(content.html);
+  looks();
+  if ($("[data-note]").hidden) note(say("The editor is not installed, so letters are plain text here. Run “make install”, which fetches it, and start Unsealed again."));
+};
 fill(start.content);
 kept = JSON.stringify(collect());
 for (const each of [...Object.values(people).map(({ input }) => input), field("subject")]) each.readOnly = false;
-if (!letter) {
-  plainSwitch.checked = true;
-  plainSwitch.disabled = true;
-  plainText.value ||= new DOMParser().parseFromString(content.html, "text/html").body.textContent;
-  looks();
-  note(say("The editor is not installed, so letters are plain text here. Run “make install”, which fetches it, and start Unsealed again."));
-
-}
+if (!instead) withoutEditor();
 for (const file of start.attachments) if (!file.inline) files.append(listed(file));
 const room = matchMedia("(width >= 80rem)"); // beside the letter; elsewhere the list takes its place
 room.addEventListener("change", () => openLinks(room.matches));
 openLinks(room.matches);
 if (start.check) judge(start.check); else check();
-looksKept();
 offer();
-if (!id && content.template && letter) {
-  const each = content.template;
-  unnamed = { each, html: letter.html, subject: field("subject").value };
-  if (people.to.first) named();
-}
 if (form.contains(document.activeElement)) { /* somebody was quicker */ }
 else if (!people.to.value) field("to").focus(); else if (!field("subject").value) field("subject").focus(); else toLetter();
+
+// ---------------------------------------------------------------- the editor
+
+/** Resolves when the editor is wanted: the page is there, or somebody has turned to the letter. */
+const wanted = () => new Promise((done) => {
+  instead.addEventListener("focus", done);
+  requestAnimationFrame(() => setTimeout(() => (globalThis.requestIdleCallback ? requestIdleCallback(done, { timeout: UNSEEN_MS }) : done())));
+  setTimeout(done, UNSEEN_MS);
+});
+/** Put the editor in the place of the plain field, with what was typed there, and where it was being typed. */
+const arrive = async () => {
+  let composing = null; // a word that an input method puts together stays whole
+  instead.addEventListener("compositionstart", () => { composing = new Promise((done) => { instead.addEventListener("compositionend", () => setTimeout(done), { once: true }); }); });
+  if (document.activeElement !== instead) await wanted();
+  const [kit, { Letter }] = await Promise.all([import(root.dataset.editor), import(root.dataset.letterModule)]).catch(() => [null, {}]);
+  await composing;
+  const focused = document.activeElement === instead;
+  const typed = instead.readOnly ? "" : instead.value;
+  if (kit) {
+    letter = new Letter(kit, {
+      place: $("[data-letter]"), tools: $("[data-tools]"), swatches: $("[data-swatches]"), content: content.html, typed, chosen: [instead.selectionStart, instead.selectionEnd],
+      changed: () => changed(), files: (files) => files.forEach((file) => upload(file, file.type.startsWith("image/"))), askLink: () => askLink(),
+    });
+  } else content = { ...content, html: collect().html };
+  instead.remove();
+  instead = null;
+  $("[data-tools]").inert = plainSwitch.disabled = false;
+  if (!letter) withoutEditor();
+  if (!letter && typed) changed();
+  if (focused) { if (letter) letter.focus(); else plainText.focus(); }
+  if (!letter) return;
+  drawn = ""; // its links can be switched now
+  showLinks();
+  if ($("[data-note]").hidden) looksKept();
+  if (!start.id && start.content.template && content.template === start.content.template) {
+    unnamed = { each: content.template, html: start.content.html, subject: start.content.subject };
+    if (people.to.first) named();
+  }
+};
+if (instead) arrive();

@@ -153,14 +153,23 @@ const extensions = (kit, letter) => {
   ];
 };
 
+/** Lines that were typed before the editor was there: each is a paragraph, spaces stay as they are. */
+const begun = (typed) => ({
+  type: "doc",
+  content: typed.split("\n").map((line) => ({ type: "paragraph", ...(line ? { content: [{ type: "text", text: line }] } : {}) })),
+});
+/** Where the nth letter of it stands in the editor: each paragraph has an end and a beginning. */
+const placeIn = (typed, n) => n + typed.slice(0, n).split("\n").length;
+
 export class Letter {
   tracked = []; // what the server said of each link, in the order of the letter
   #kit;
   #source; // the letter that was put in, and what the editor made of it
   #places = []; // where something will be put, in the order in which they were chosen
 
-  /** kit: the editor's module; changed: after every change; files: takes what is pasted or dropped; askLink: Ctrl+K. */
-  constructor(kit, { place, tools, swatches, changed, files, askLink, content }) {
+  /** kit: the editor's module; content: the letter, or typed: words that a letter was begun with, and what of them is
+   *  chosen; changed: after every change; files: takes what is pasted or dropped; askLink: Ctrl+K. */
+  constructor(kit, { place, tools, swatches, changed, files, askLink, content, typed, chosen }) {
     Object.assign(this, { tools, swatches, askLink });
     this.#kit = kit;
     const dropped = (list) => { const taken = [...(list || [])]; if (taken.length) files(taken); return taken.length > 0; };
@@ -168,7 +177,7 @@ export class Letter {
       element: place,
       injectCSS: false, // the policy of our pages allows no style from scripts
       extensions: extensions(kit, this),
-      content: unstyled(content),
+      content: typed ? begun(typed) : unstyled(content),
       editorProps: {
         attributes: { class: "letter", id: "letter", role: "textbox", "aria-multiline": "true", "aria-label": say("Letter"), "aria-describedby": "html-says" },
         transformPastedHTML: unstyled,
@@ -183,7 +192,8 @@ export class Letter {
         this.#paper(place);
       },
     });
-    this.#source = { html: content, doc: this.editor.state.doc };
+    this.#source = { html: typed ? this.editor.getHTML() : content, doc: this.editor.state.doc };
+    if (typed) this.editor.commands.setTextSelection({ from: placeIn(typed, chosen[0]), to: placeIn(typed, chosen[1]) });
     this.#bar();
     this.#show();
     this.#paper(place);
