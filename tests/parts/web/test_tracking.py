@@ -342,21 +342,49 @@ async def test_a_member_speaks_for_nobody_else(api: Any, engine: Engine) -> None
         b"[]",
         b'{"yours": 1}',
         b'{"opens": "off"}',
-        b'{"yours": {"opens": "most"}}',
-        b'{"yours": {"opens": "anonymous"}}',
-        b'{"yours": {"excluded": [{"kind": "user", "name": "a.example", "opens": "off"}]}}',
-        b'{"yours": {"excluded": [{"kind": "recipient", "name": "a.example", "opens": "off"}]}}',
-        b'{"yours": {"excluded": [{"kind": "recipient", "name": "a@b.example"}]}}',
-        b'{"yours": {"excluded": [{"kind": "destination", "name": "a.example", "clicks": "full"}]}}',
         b"[" * 100_000,
-        *(json.dumps({"yours": {"excluded": [{"kind": "destination", "name": name}]}}).encode() for name in HOSTILE),
     ],
     ids=lambda body: ascii(body[:60]),
 )
-async def test_what_cannot_be_used_is_said(api: Any, engine: Engine, body: bytes) -> None:
+async def test_what_cannot_be_read_is_400(api: Any, engine: Engine, body: bytes) -> None:
     status, answer = await api(raw=body)
 
     assert (status, bool(answer["error"]["message"])) == (400, True)
+    assert said(engine)[0] == Place(limit=Rule(scope=Scope.USER))
+    assert names(engine) == []
+
+
+ADDRESS, DOMAIN, LINKS = (
+    {"kind": kind, "name": "a.example"} for kind in ("recipient", "recipient_domain", "destination")
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"yours": {"opens": "most"}}, "yours.opens"),
+        ({"yours": {"clicks": "anonymous"}}, "yours.clicks"),
+        ({"everybody": {"opens": "most"}}, "everybody.opens"),
+        ({"everybody": {"clicks_at_most": ""}}, "everybody.clicks_at_most"),
+        (
+            {"yours": {"excluded": [LINKS, {"kind": "user", "name": "a.example", "opens": "off"}]}},
+            "yours.excluded[1].kind",
+        ),
+        ({"yours": {"excluded": [ADDRESS | {"opens": "off"}]}}, "yours.excluded[0].name"),
+        ({"everybody": {"excluded": [DOMAIN | {"opens": "most"}]}}, "everybody.excluded[0].opens"),
+        ({"yours": {"excluded": [ADDRESS | {"name": "a@b.example"}]}}, "yours.excluded[0]"),
+        ({"yours": {"excluded": [LINKS | {"clicks": "full"}]}}, "yours.excluded[0]"),
+        *(({"yours": {"excluded": [LINKS | {"name": name}]}}, "yours.excluded[0].name") for name in HOSTILE),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+async def test_a_value_that_cannot_be_kept_is_422_by_field_and_changes_nothing(
+    api: Any, engine: Engine, body: object, field: str
+) -> None:
+    status, answer = await api(body)
+
+    assert (422, [field]) == (status, [*answer["error"]["fields"]])
+    assert all(words.endswith(".") for words in answer["error"]["fields"].values())
     assert said(engine)[0] == Place(limit=Rule(scope=Scope.USER))
     assert names(engine) == []
 

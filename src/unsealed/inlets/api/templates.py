@@ -27,10 +27,10 @@ from starlette.routing import Route
 from unsealed.flow import templates
 from unsealed.flow.request import Faulty
 from unsealed.inlets.api.door import Door, Question
-from unsealed.inlets.api.tracking import OFFERED, word_of
+from unsealed.inlets.api.tracking import level_of, word_of
 from unsealed.model.errors import sentence
 from unsealed.model.message import from_public_id, public_id
-from unsealed.model.policy import Level, Place, Rule, Scope
+from unsealed.model.policy import Place, Rule, Scope
 from unsealed.model.template import TemplateId, TemplateRow
 from unsealed.store import policies
 from unsealed.store import templates as shelf
@@ -227,10 +227,10 @@ def _kept(question: Question, row: TemplateRow, said: Said, left_out: tuple[str,
         limit = Rule(
             scope=Scope.TEMPLATE,
             name=public_id(row.id),
-            opens=_level("tracking.opens_at_most", asked.opens_at_most),
-            clicks=_level("tracking.clicks_at_most", asked.clicks_at_most),
+            opens=level_of("tracking.opens_at_most", asked.opens_at_most),
+            clicks=level_of("tracking.clicks_at_most", asked.clicks_at_most),
         )
-        opens, clicks = _level("tracking.opens", asked.opens), _level("tracking.clicks", asked.clicks)
+        opens, clicks = level_of("tracking.opens", asked.opens), level_of("tracking.clicks", asked.clicks)
         place = Place(limit=limit, opens=opens, clicks=clicks)
         templates.keep_tracking(connection, user, row, place, question.switches, now)
     kept = shelf.find(connection, row.user, row.id)  # an administrator may have taken it from themselves
@@ -247,11 +247,3 @@ def _head(row: TemplateRow) -> dict[str, Any]:
         "owner": row.owner,
         "changed": row.changed_at,
     }
-
-
-def _level(where: str, written: str | None) -> Level | None:
-    if written is None:
-        return None
-    if written not in OFFERED:
-        raise Faulty({where: f"It is {', '.join(OFFERED)} or null, not {written[:40]!r}."})
-    return OFFERED[written]

@@ -3,7 +3,8 @@
     GET /api/v1/tracking   what holds for your mail, what you said, and what is said for everybody
     PUT /api/v1/tracking   say something else: what is not named stays as it is
 
-Asking for more than is allowed is answered 422 with the rule that forbids it, and changes nothing.
+Asking for more than is allowed is answered 422 with the rule that forbids it, and a value that cannot be kept 422 by
+field; either changes nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from starlette.routing import Route
 
 from unsealed.core.policy import limited
 from unsealed.flow import policy
+from unsealed.flow.request import Faulty
 from unsealed.inlets.api.door import Door, Question
-from unsealed.model.errors import BadInput
+from unsealed.model.errors import BadInput, sentence
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level, Place, Rule, Scope
 from unsealed.model.view import PolicyRow
+from unsealed.store.policies import EXCLUDED
 
 OFFERED = {level.name.lower(): level for level in (Level.OFF, Level.IDENTIFIED, Level.FULL)}
 BODY_BYTES_MAX = 256 * 1024
@@ -121,7 +124,7 @@ def _change(question: Question, said: Said) -> Tracking:
     found = policy.overview(connection, user, switches)
     if said.everybody is not None:
         asked = said.everybody
-        place = _place(asked, found.everybody)
+        place = _place("everybody", asked, found.everybody)
         limit = Rule(
             scope=Scope.ACCOUNT,
             opens=_level("everybody.opens_at_most", asked.opens_at_most, place.limit.opens),
@@ -136,7 +139,7 @@ def _change(question: Question, said: Said) -> Tracking:
         policy.keep(connection, user, place, switches, now)
         _list(connection, user, asked.excluded, found.excluded_for_everybody, everybody=True, now=now)
     if said.yours is not None:
-        place = _place(said.yours, found.yours)
+        place = _place("yours", said.yours, found.yours)
         if place != found.yours:
             policy.keep(connection, user, place, switches, now)
         _list(connection, user, said.yours.excluded, found.excluded, everybody=False, now=now)
@@ -154,51 +157,63 @@ def _list(
 ) -> None:
     if wanted is msgspec.UNSET:
         return
-    kept = set()
-    for number, each in enumerate(wanted):
-        where = f"excluded[{number}]"
-        try:
-            kept.add((each.kind, _exclude(connection, user, each, everybody=everybody, now=now)))
-        except BadInput as error:
-            raise BadInput(f"{where}: {error}") from None
+    side = "everybody" if everybody else "yours"
+    kept = {
+        (each.kind, _exclude(f"{side}.excluded[{number}]", connection, user, each, everybody=everybody, now=now))
+        for number, each in enumerate(wanted)
+    }
     for row in there:
         if (row.scope.value, row.name) not in kept:
             policy.include(connection, user, row.scope, row.name, everybody=everybody, now=now)
 
 
-def _exclude(connection: Connection, user: UserId, each: Excluded, *, everybody: bool, now: datetime) -> str:
-    opens, clicks = _level("opens", each.opens, None), _level("clicks", each.clicks, None)
+def _exclude(
+    where: str, connection: Connection, user: UserId, each: Excluded, *, everybody: bool, now: datetime
+) -> str:
+    opens, clicks = level_of(f"{where}.opens", each.opens), level_of(f"{where}.clicks", each.clicks)
+    if each.kind not in EXCLUDED:
+        raise Faulty({f"{where}.kind": "It is recipient, recipient_domain or destination."})
     if each.kind == Scope.DESTINATION:
         if opens is not None or clicks not in (None, Level.OFF):
-            raise BadInput("of a destination only clicks can be off")
-        return policy.exclude_destination(connection, user, each.name, everybody=everybody, now=now)
-    if each.kind not in (Scope.RECIPIENT, Scope.RECIPIENT_DOMAIN):
-        raise BadInput("kind is recipient, recipient_domain or destination")
-    if (each.kind == Scope.RECIPIENT) != ("@" in each.name):
-        raise BadInput("name is an address for kind recipient, and a domain for kind recipient_domain")
-    if opens is None and clicks is None:
-        raise BadInput("say opens, clicks or both")
-    return policy.exclude_recipient(
-        connection, user, each.name, opens=opens, clicks=clicks, everybody=everybody, now=now
-    )
+            raise Faulty({where: "Of a destination only clicks can be off."})
+    elif (each.kind == Scope.RECIPIENT) != ("@" in each.name):
+        words = "It is an address for kind recipient, and a domain for kind recipient_domain."
+        raise Faulty({f"{where}.name": words})
+    elif opens is None and clicks is None:
+        raise Faulty({where: "Say opens, clicks or both."})
+    try:
+        if each.kind == Scope.DESTINATION:
+            return policy.exclude_destination(connection, user, each.name, everybody=everybody, now=now)
+        return policy.exclude_recipient(
+            connection, user, each.name, opens=opens, clicks=clicks, everybody=everybody, now=now
+        )
+    except BadInput as error:
+        raise Faulty({f"{where}.name": sentence(error)}) from None
 
 
-def _place(asked: YoursSaid, there: Place) -> Place:
+def _place(side: str, asked: YoursSaid, there: Place) -> Place:
     return replace(
         there,
-        opens=_level("opens", asked.opens, there.opens),
-        clicks=_level("clicks", asked.clicks, there.clicks),
+        opens=_level(f"{side}.opens", asked.opens, there.opens),
+        clicks=_level(f"{side}.clicks", asked.clicks, there.clicks),
         strict=_flag(asked.strict, there.strict),
     )
 
 
 def _level(where: str, written: str | msgspec.UnsetType | None, there: Level | None) -> Level | None:
-    if isinstance(written, msgspec.UnsetType):
-        return there
+    return there if isinstance(written, msgspec.UnsetType) else level_of(where, written)
+
+
+def level_of(where: str, written: str | None) -> Level | None:
+    """The level that is written; None where nothing is said.
+
+    Raises:
+        Faulty: it is none that is offered; names the field.
+    """
     if written is None:
         return None
     if written not in OFFERED:
-        raise BadInput(f"{where} is {', '.join(OFFERED)} or null, not {written[:40]!r}")
+        raise Faulty({where: f"It is {', '.join(OFFERED)} or null, not {written[:40]!r}."})
     return OFFERED[written]
 
 
