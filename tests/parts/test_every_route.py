@@ -265,14 +265,15 @@ async def test_hostile_values_never_break_an_answer(
 
     for path in paths(app, "GET"):
         looked_for.clear()
-        for each in (ids[0], ids[-1]):
-            await it.get(filled(path, each), **token)
+        for there in dict.fromkeys(filled(path, each) for each in (ids[0], ids[-1])):
+            await tried(there)
         names = sorted(looked_for)
         for value in values:
+            if "{" in path:
+                await tried(filled(path, value[:200]))
             query = "&".join(f"{name}={quote(value)}" for name in sorted({*names, *usual}))
-            there = [filled(path, value[:200]), f"{filled(path, ids[-1])}?{query}", f"{filled(path, ids[0])}?{query}"]
-            for each in dict.fromkeys(there):
-                answer = await tried(each)
+            for there in dict.fromkeys(f"{filled(path, each)}?{query}" for each in (ids[-1], ids[0])):
+                answer = await tried(there)
             if value in ALONE and answer.status != 200:  # a first parameter that is refused hides the others
                 for name in names:
                     await tried(f"{filled(path, ids[0])}?{name}={quote(value)}")
