@@ -37,15 +37,28 @@ def slow(ready):
         ready()
     signal.pause()
 
+def told_to_end_at_once():
+    os.fork = fork
+    told, tell = os.pipe()
+    if pid := fork():
+        os.kill(pid, signal.SIGTERM)
+        os.write(tell, b"t")
+    else:
+        os.read(told, 1)
+    return pid
+
+fork = os.fork
+if sys.argv[2:]:
+    os.fork = told_to_end_at_once
 bodies = {"steady": steady, "broken": broken, "slow": slow}
 role = Role(name=sys.argv[1], body=bodies[sys.argv[1]])
 sys.exit(Supervisor((role,)).run(lambda: say("announced")))
 """
 
 
-def start(which: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def start(which: str, *how: str) -> AbstractContextManager[subprocess.Popen[str]]:
     return running(
-        [sys.executable, "-c", SCRIPT, which],
+        [sys.executable, "-c", SCRIPT, which, *how],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -116,6 +129,17 @@ def test_a_role_that_is_killed_before_it_was_ready_is_started_again() -> None:
 
         line(parent.stdout, "announced")
         parent.terminate()
+        assert 0 == parent.wait()
+
+
+def test_a_role_that_is_told_to_end_before_it_has_begun_ends() -> None:
+    with start("steady", "told to end at once") as parent:
+        assert parent.stdout is not None
+        said = [next(parent.stdout) for _ in range(2)]
+        parent.terminate()
+
+        assert "role.died" in said[0]
+        assert said[1].startswith("steady")
         assert 0 == parent.wait()
 
 

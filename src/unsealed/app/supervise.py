@@ -33,6 +33,7 @@ STEADY_AFTER_S = 30.0  # a role that lived this long starts with the first pause
 STOP_PATIENCE_S = 10.0  # after SIGTERM; then SIGKILL, which loses nothing that was acknowledged
 
 _PR_SET_PDEATHSIG = 1
+_HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Supervisor:
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in _HEARD:
             signal.signal(number, self._on_signal)
         announced = False
         status = 0
@@ -110,10 +111,12 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         gc.freeze()  # looking through it for garbage would write to all of it, and what is written to is not shared
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)  # or the role would take for ours what is meant for it
         pid = os.fork()
         if pid == 0:
             os.close(ready)
             _live(role, parent, tell)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
         os.close(tell)
         self._running[pid] = _Running(role=role, pid=pid, ready=ready, since=monotonic(), pause_s=pause_s)
 
@@ -181,6 +184,7 @@ def _live(role: Role, parent: int, tell: int) -> None:
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to stop
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
         if sys.platform == "linux":
             ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked to be told
