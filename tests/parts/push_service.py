@@ -66,6 +66,7 @@ class PushService:
     """Takes what is posted, answers as told, and checks who posted it."""
 
     answers: list[int] = field(default_factory=list)  # statuses of the next answers; then 201
+    retry_after: str = ""  # said with each of them that is no 2xx
     pushed: list[Pushed] = field(default_factory=list)
     browser: Browser = field(default_factory=Browser)
     port: int = 0
@@ -89,6 +90,8 @@ class PushService:
         status = self.answers.pop(0) if self.answers else 201
         self.pushed.append(Pushed(head[0].split(" ")[1], headers, body))
         more = "Location: http://127.0.0.1:9/\r\n" if status in (301, 302, 307) else ""
+        if self.retry_after and status >= 300:
+            more += f"Retry-After: {self.retry_after}\r\n"
         writer.write(f"HTTP/1.1 {status} X\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()

@@ -332,6 +332,34 @@ async def test_a_device_that_is_away_is_tried_later_with_the_same_notice(it: Not
     assert device.told_at is not None
 
 
+async def test_who_says_when_to_come_again_is_asked_then_and_not_before(it: Notices) -> None:
+    [copy] = it.house.message()
+    it.device()
+    waits = (timedelta(minutes=20), timedelta(0))  # longer than ours would be, and not at all
+    it.push.answers = [DeliveryFailed("429", temporary=True, wait=wait) for wait in waits]
+    it.happen(copy, 3600)
+    rung = []
+    for gap in (timedelta(0), timedelta(minutes=19), timedelta(minutes=1), timedelta(seconds=1), timedelta(seconds=14)):
+        it.now += gap
+        await it.step()
+        rung.append(len(it.push.rung))
+
+    assert [1, 1, 2, 2, 3] == rung
+
+
+async def test_who_asks_us_to_wait_until_it_is_history_is_not_asked_again(it: Notices) -> None:
+    [copy] = it.house.message()
+    it.device()
+    it.push.answers = [DeliveryFailed("429", temporary=True, wait=timedelta(hours=wait)) for wait in (6, 12)]
+    it.happen(copy, 3600)
+    for _ in range(3):
+        await it.step()
+        it.now += timedelta(hours=6)
+
+    assert 2 == len(it.push.rung)
+    assert [("done", 2)] == it.jobs()
+
+
 async def test_a_refusal_for_good_is_shown_beside_the_device(it: Notices) -> None:
     [copy] = it.house.message()
     it.device()

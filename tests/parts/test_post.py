@@ -12,7 +12,7 @@ from tests.parts.push_service import PushService
 
 from unsealed.model.errors import DeliveryFailed
 from unsealed.outlets import post as posting
-from unsealed.outlets.post import checked, post
+from unsealed.outlets.post import Answer, checked, post
 
 INSIDE = [
     "127.0.0.1",
@@ -97,7 +97,7 @@ async def test_an_address_that_nobody_answers_at_does_not_hide_the_next(monkeypa
     async with PushService() as service:
         monkeypatch.setattr(asyncio.get_running_loop().__class__, "getaddrinfo", answer)
 
-        assert 201 == await post(service.endpoint.replace("127.0.0.1", "push.example"), {}, b"x", private=True)
+        assert Answer(201) == await post(service.endpoint.replace("127.0.0.1", "push.example"), {}, b"x", private=True)
 
 
 async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to_the_address() -> None:
@@ -116,7 +116,8 @@ async def test_the_certificate_is_asked_for_by_name_while_the_connection_goes_to
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served)
     port = server.sockets[0].getsockname()[1]
     try:
-        assert 201 == await post(f"https://localhost:{port}/a?b=c", {"TTL": "1"}, b"x", private=True, tls=trusted)
+        answer = await post(f"https://localhost:{port}/a?b=c", {"TTL": "1"}, b"x", private=True, tls=trusted)
+        assert Answer(201, retry_after="7") == answer
         with pytest.raises(DeliveryFailed, match="certificate"):
             await post(f"https://localhost:{port}/", {}, b"x", private=True)
     finally:
@@ -139,5 +140,5 @@ async def test_who_does_not_answer_is_asked_again_later(
 
 async def test_a_redirect_is_an_answer_and_no_way() -> None:
     async with PushService(answers=[307]) as service:
-        assert 307 == await post(service.endpoint, {}, b"x", private=True)
+        assert Answer(307) == await post(service.endpoint, {}, b"x", private=True)
         assert 1 == len(service.pushed)

@@ -8,11 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import NOON
 from tests.parts.push_service import Browser, PushService, b64, unb64
 
 from unsealed.model.errors import DeliveryFailed, Gone
 from unsealed.model.notice import Channel, Device, DeviceId, Words
-from unsealed.outlets.webpush import KEPT_S, WebPush, base64url, encrypt, new_key, unbase64
+from unsealed.outlets.webpush import KEPT_S, WebPush, asked_wait, base64url, encrypt, new_key, unbase64
 
 ORIGIN = "https://unsealed.example.org"
 WORDS = Words(title="Ines opened it", body="The offer\n12:00, “ümlaut”", tag="c1", path="/message/1", message="1")
@@ -151,6 +152,44 @@ async def test_other_answers_are_tried_again_or_not(
     assert temporary is caught.value.temporary
     assert not isinstance(caught.value, Gone)
     assert 1 == len(service.pushed)  # no redirect is followed
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("", None),
+        ("120", timedelta(minutes=2)),
+        ("0", timedelta(0)),
+        ("9" * 5000, timedelta(hours=12)),
+        ("Sat, 21 Nov 2026 12:10:00 GMT", timedelta(minutes=10)),
+        ("Sat, 21 Nov 2026 12:10:00 -0000", timedelta(minutes=10)),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", timedelta(0)),
+        ("Sat, 21 Nov 2099 11:00:00 GMT", timedelta(hours=12)),
+        ("-5", None),
+        ("1.5", None),
+        ("²", None),
+        ("soon", None),
+        ("Sat, 99 Nov 2026 99:00:00 GMT", None),
+    ],
+)
+def test_a_service_says_in_seconds_or_by_a_date_when_to_come_again(said: str, wait: timedelta | None) -> None:
+    assert wait == asked_wait(said, NOON)
+
+
+@given(st.text(alphabet="0123456789 -+:,.SatNovGMTZ²\t", max_size=40))
+def test_no_time_that_a_service_names_is_in_the_past_or_too_far_away(said: str) -> None:
+    wait = asked_wait(said, NOON)
+
+    assert wait is None or timedelta(0) <= wait <= timedelta(hours=12)
+
+
+async def test_a_service_that_is_busy_is_believed_when_it_says_until_when(clock: Callable[[], datetime]) -> None:
+    bell, _ = a_bell(clock)
+    async with PushService(answers=[429], retry_after="90") as service:
+        with pytest.raises(DeliveryFailed) as caught:
+            await bell.ring(a_device(service), WORDS)
+
+    assert timedelta(seconds=90) == caught.value.wait
 
 
 async def test_a_key_that_is_none_is_a_refusal_for_good(clock: Callable[[], datetime]) -> None:

@@ -418,7 +418,8 @@ class Notifier:
 
     async def _failed(self, job: Job, telling: devices.Telling, error: DeliveryFailed) -> None:
         now = self._clock()
-        again_at = now + min(AGAIN * 2 ** min(job.attempts - 1, 10), AGAIN_MOST)
+        ours = min(AGAIN * 2 ** min(job.attempts - 1, 10), AGAIN_MOST)
+        again_at = now + (ours if error.wait is None else max(error.wait, AGAIN))  # who knows when, says when
         if not error.temporary or again_at - job.first_at > rules.LATE or telling.notice.act is Act.TESTED:
             await self._end(job, telling, str(error))
             return

@@ -20,6 +20,7 @@ it can be said in their language; the log, the programs and the API get it in En
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from unsealed.model.texts import ENGLISH, Phrase, Texts
 
@@ -80,11 +81,14 @@ class DiskFull(Unavailable):
 class DeliveryFailed(UnsealedError):
     """The next hop did not take the copy."""
 
-    def __init__(self, message: str = "", *, temporary: bool, code: int = 0, status: str = "") -> None:
+    def __init__(
+        self, message: str = "", *, temporary: bool, code: int = 0, status: str = "", wait: timedelta | None = None
+    ) -> None:
         super().__init__(message)
         self.temporary = temporary
         self.code = code  # SMTP reply code, 0 when there was none (no connection, time-out)
         self.status = status  # RFC 3463 enhanced status such as "5.1.1", "" when unknown
+        self.wait = wait  # how long we were asked to wait; None: nothing was said
 
 
 class Gone(DeliveryFailed):

@@ -12,6 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from unsealed.model.errors import DeliveryFailed
@@ -22,6 +23,14 @@ ANSWER_BYTES = 64 * 1024
 TIMEOUT_S = 20.0
 ADDRESSES = 4  # of one name that are tried at most
 _HEAD_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered, whatever it is."""
+
+    status: int
+    retry_after: str = ""  # the header of that name, as it was written
 
 
 def checked(url: str, *, private: bool = False) -> SplitResult:
@@ -46,8 +55,8 @@ def checked(url: str, *, private: bool = False) -> SplitResult:
 
 async def post(
     url: str, headers: Mapping[str, str], body: bytes, *, private: bool = False, tls: ssl.SSLContext | None = None
-) -> int:
-    """Ask once; the status of the answer, whatever it is.
+) -> Answer:
+    """Ask once.
 
     headers: ours, without line ends in them.
 
@@ -107,13 +116,14 @@ def _request(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> byt
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head.partition(b"\r\n")[0].partition(b" ")[2][:3])  # RFC 9112 §4: HTTP-version SP status-code
+async def _answer(reader: asyncio.StreamReader) -> Answer:
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    status = int(first.partition(" ")[2][:3])  # RFC 9112 §4: HTTP-version SP status-code
     rest = ANSWER_BYTES
     while rest > 0 and (chunk := await reader.read(min(rest, 8192))):  # so that the other side can end in peace
         rest -= len(chunk)
-    return status
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Answer(status, headers.get("retry-after", ""))
 
 
 def _never(words: str) -> DeliveryFailed:

@@ -17,7 +17,8 @@ import hmac
 import json
 import os
 import struct
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,7 +31,7 @@ from unsealed.model.errors import DeliveryFailed, Gone
 from unsealed.model.notice import Device, Words
 from unsealed.model.ports import Clock
 from unsealed.model.texts import later
-from unsealed.outlets.post import post
+from unsealed.outlets.post import Answer, post
 
 KEPT_S = 12 * 3600  # how long the push service tries to reach the browser: then it is history, not news
 TOKEN_LIFE = timedelta(hours=12)  # RFC 8292 §2: no more than 24 hours
@@ -72,7 +73,7 @@ class WebPush:
             "Topic": base64url(hashlib.sha256(words.tag.encode()).digest())[:32],
             "Urgency": "low" if words.again else "high",
         }
-        _check(await post(device.address, headers, body, private=self._private))
+        _check(await post(device.address, headers, body, private=self._private), self._clock())
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -95,12 +96,31 @@ class WebPush:
         ).encode()
 
 
-def _check(status: int) -> None:
+def _check(answer: Answer, now: datetime) -> None:
+    status = answer.status
     if status in (404, 410):  # RFC 8030 §7.3: the subscription has ended
         raise Gone(later("the browser no longer takes notices"))
     if 200 <= status < 300:
         return
-    raise DeliveryFailed(f"the push service answered {status}", temporary=status in (408, 429) or status >= 500)
+    raise DeliveryFailed(
+        f"the push service answered {status}",
+        temporary=status in (408, 429) or status >= 500,
+        wait=asked_wait(answer.retry_after, now),
+    )
+
+
+def asked_wait(retry_after: str, now: datetime) -> timedelta | None:
+    """How long a service asks to be left alone, in seconds or until a date (RFC 9110 §10.2.3); at most as long as a
+    notice is news. None: it does not say, or cannot be understood."""
+    if retry_after.isascii() and retry_after.isdigit():
+        seconds = float(retry_after[:10])
+    else:
+        try:
+            until = parsedate_to_datetime(retry_after)
+        except (ValueError, OverflowError):
+            return None
+        seconds = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+    return timedelta(seconds=min(max(seconds, 0.0), KEPT_S))
 
 
 def new_key() -> tuple[str, str]:
