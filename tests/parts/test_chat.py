@@ -21,7 +21,7 @@ from unsealed.model.notice import Channel, Device, DeviceId, Words
 from unsealed.outlets import chat
 from unsealed.outlets.chat import Chat, service
 
-WORDS = Words(title="Ines opened it", body="", tag="c1", path="/message/1")
+WORDS = Words(title="Ines opened it", body="", tag="c1", path="/message/1", link="/message/1")
 DEVICE = Device(id=DeviceId(1), channel=Channel.CHAT, name="Team", address="tgram://123456789:abcdefg_hij/12315544/")
 
 
@@ -121,7 +121,9 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
         yield made
 
 
-SAID = Words(title="Ines opened it", body="Lunch on Friday\n14:32, certain", tag="c1", path="/message/1")
+SAID = Words(
+    title="Ines opened it", body="Lunch on Friday\n14:32, certain", tag="c1", path="/message/1", link="/message/1"
+)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own plug-ins
@@ -202,6 +204,29 @@ async def test_what_has_no_more_words_than_its_title_is_said_once() -> None:
     await Chat(notify).ring(DEVICE, WORDS)
 
     assert [(DEVICE.address, "", "Ines opened it")] == got
+
+
+@pytest.mark.parametrize(
+    ("words", "origin", "title", "body"),
+    [
+        (SAID, "https://unsealed.example", SAID.title, f"{SAID.body}\nhttps://unsealed.example/message/1"),
+        (WORDS, "https://unsealed.example", WORDS.title, "https://unsealed.example/message/1"),
+        (SAID, "", SAID.title, SAID.body),
+        (replace(SAID, link=""), "https://unsealed.example", SAID.title, SAID.body),
+    ],
+)
+async def test_a_notice_leads_to_its_page_where_that_can_be_reached(
+    words: Words, origin: str, title: str, body: str
+) -> None:
+    got: list[tuple[str, str]] = []
+
+    def notify(_: str, *said: str) -> bool:
+        got.append((said[0], said[1]))
+        return True
+
+    await Chat(notify, origin=origin).ring(DEVICE, words)
+
+    assert [(title, body)] == got
 
 
 async def test_a_service_that_does_not_take_it_is_tried_again() -> None:

@@ -188,12 +188,14 @@ def say(
     path = f"/message/{public_id(message)}" if message is not None else "/settings/notifications"
     public = public_id(message) if message is not None else ""
     if told.act is Act.TESTED:
-        return Words(title=texts.say("A test"), body=texts.say("Notices arrive here."), tag=tag, path=path, again=again)
+        here = texts.say("Notices arrive here.")
+        return Words(title=texts.say("A test"), body=here, tag=tag, path=path, link=path, again=again)
     title, body = _title(told, detail, texts), _body(told, texts) if detail is Detail.ALL else ""
     if told.gone:
         body = texts.say("Not a reader after all: %(what)s", what=title)
         title = texts.say("Taken back")
-    return Words(title=title, body=body, tag=tag, path=path, message=public, again=again or told.gone)
+    link = "/activity" if detail is Detail.NOTHING else path  # one that names the message would tell which are the same
+    return Words(title=title, body=body, tag=tag, path=path, link=link, message=public, again=again or told.gone)
 
 
 def _title(told: Told, detail: Detail, texts: Texts) -> str:

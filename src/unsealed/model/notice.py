@@ -184,6 +184,7 @@ class Words:
     body: str
     tag: str  # a later notice with the same tag takes its place
     path: str  # page that it leads to
+    link: str = ""  # page that may be named where others see it: it tells no more than the words do
     message: str = ""  # public id, for "mute"; "" when there is none
     again: bool = False  # takes the place of one that rang before: no second ring
     page: bool = False  # open pages show it as well

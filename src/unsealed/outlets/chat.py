@@ -69,8 +69,10 @@ def available() -> bool:
 class Chat:
     """Where notices for chat and other services go."""
 
-    def __init__(self, notify: Notify | None = None) -> None:
+    def __init__(self, notify: Notify | None = None, *, origin: str = "") -> None:
+        """origin: base of the pages, where people reach them from elsewhere; "": a notice holds no link."""
         self._notify = notify or _by_apprise
+        self._origin = origin
 
     async def ring(self, device: Device, words: Words) -> None:
         """Hand over one notice.
@@ -81,8 +83,10 @@ class Chat:
         named = service(device.address, trusted=device.trusted)
         if not named:
             raise DeliveryFailed(later("this kind of address is not allowed"), temporary=False)
+        link = self._origin + words.link if self._origin and words.link else ""
+        body = "\n".join(filter(None, (words.body, link)))
         try:
-            title, body = (words.title, words.body) if words.body else ("", words.title)  # services refuse no text
+            title, body = (words.title, body) if body else ("", words.title)  # services refuse no text
             taken = await asyncio.to_thread(self._notify, device.address, title, body)
         except ImportError:
             raise DeliveryFailed(later("the extra “channels” is not installed"), temporary=False) from None

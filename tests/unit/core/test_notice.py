@@ -296,6 +296,14 @@ def test_a_locked_screen_shows_no_more_than_allowed(act: Act) -> None:
     assert "Ines" in words(told, Detail.WHO)
 
 
+@pytest.mark.parametrize("detail", Detail)
+def test_the_page_that_others_see_names_the_message_only_where_the_words_say_who(detail: Detail) -> None:
+    said = say(TOLD, message=MessageId(7), tag="n1", detail=detail)
+
+    assert "/message/0000000000000007" == said.path
+    assert ("/activity" if detail is Detail.NOTHING else said.path) == said.link
+
+
 def test_what_was_taken_back_says_so_and_does_not_ring_again() -> None:
     said = say(replace(TOLD, gone=True), message=MessageId(1), tag="n1")
 

@@ -126,4 +126,4 @@ def _bells(settings: Settings, engine: Engine, keys: LiveKeys) -> dict[Channel, 
     """Where notices for devices go."""
     _, private = push_key(engine, keys)
     push = WebPush(private, origin=settings.web_url, clock=now, private=settings.people.private_hosts)
-    return {Channel.PUSH: push, Channel.CHAT: Chat()}
+    return {Channel.PUSH: push, Channel.CHAT: Chat(origin=settings.web.url)}
