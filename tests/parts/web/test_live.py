@@ -9,14 +9,16 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import Engine, delete
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from tests.patience import PATIENCE_S
 
 from unsealed.flow import notify
+from unsealed.inlets.web import live as module
 from unsealed.inlets.web.live import STREAMS_PER_USER, Kept, Live, together
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.texts import ENGLISH, Texts
@@ -222,6 +224,43 @@ async def test_a_server_that_stops_ends_its_streams(engine: Engine, listen: Call
     with pytest.raises(StopAsyncIteration):
         await it.next()
     assert not live.has_room(MARA)
+
+
+@pytest.mark.parametrize("fault", [ValueError("a bug"), OperationalError("SELECT", {}, Exception("away"))])
+async def test_a_server_that_stops_ends_a_stream_that_waits_for_the_store(
+    engine: Engine, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    live, asked = Live(engine), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def away() -> NoReturn:
+        loop.call_soon_threadsafe(asked.set)
+        raise fault
+
+    monkeypatch.setattr(live, "_ends", away)
+    waiting = asyncio.create_task(listen(live).next())
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
+
+    live.close()
+
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
+@pytest.mark.parametrize("fault", [ValueError("a bug"), OperationalError("SELECT", {}, Exception("away"))])
+async def test_no_fault_ends_the_poller(
+    engine: Engine, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(module, "REST_S", 0.0)
+    live, failing = Live(engine), [fault]
+    ends = live._ends
+    monkeypatch.setattr(live, "_ends", lambda: fail(failing.pop()) if failing else ends())
+
+    assert "ready" == (await listen(live).next())[0]
+
+
+def fail(fault: Exception) -> NoReturn:
+    raise fault
 
 
 async def test_one_user_cannot_take_all_streams(engine: Engine, listen: Callable[..., Listener]) -> None:

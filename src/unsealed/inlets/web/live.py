@@ -93,6 +93,7 @@ class Live:
     def close(self) -> None:
         """End all streams: the server is about to stop, and waits for them. Browsers come back by themselves."""
         self._closed = True
+        self._started.set()
         for bell in self._bells:
             bell.set()
 
@@ -118,6 +119,8 @@ class Live:
         ends_at = loop.time() + self._life_s
         try:
             await self._polling()
+            if self._closed:
+                return
             if after is None:
                 after = self._last
             begun = self._last
@@ -146,7 +149,8 @@ class Live:
                 self._poller = None
 
     async def _polling(self) -> None:
-        if self._poller is None or self._poller.done():
+        """Wait until the feed is being read, or all is over."""
+        if self._poller is None and not self._closed:
             self._started = asyncio.Event()
             self._poller = asyncio.create_task(self._poll(), name="feed poller")
         await self._started.wait()
@@ -164,6 +168,10 @@ class Live:
                 found, last = await self._ask(partial(self._behind, self._last, listening))
             except SQLAlchemyError as error:
                 log.warning("feed.unread", error=type(error).__name__)
+                await asyncio.sleep(REST_S)
+                continue
+            except Exception:  # who listens would wait for a poller that is gone
+                log.exception("feed.unknown_error")
                 await asyncio.sleep(REST_S)
                 continue
             if last < self._last:  # the table was emptied and counts anew
