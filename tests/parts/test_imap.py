@@ -279,7 +279,7 @@ def test_a_refused_password_is_said_and_not_tried_again(watched: Watched) -> Non
 
     assert not watch.is_alive()
     assert [watch] == list(watched.watches._running.values())
-    assert 1 == watched.server.log().count("auth failed")
+    watched.until(lambda: watched.server.log().count("auth failed") == 1)
 
 
 def test_a_mailbox_that_was_disconnected_is_read_no_more(watched: Watched) -> None:
