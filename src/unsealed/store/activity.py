@@ -10,7 +10,7 @@ Promises rows of the asking user only. Writes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
@@ -21,9 +21,11 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     and_,
+    bindparam,
     func,
     literal_column,
     or_,
@@ -62,6 +64,7 @@ FOLLOWED_FOR = timedelta(days=60)  # what is older is history
 
 _MACHINE = events.c.finding.in_(MACHINE)
 _OF_A_READING = COUNTED | {Finding.DUPLICATE}
+_IDS: Any = bindparam("ids", expanding=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +143,23 @@ def _in_order(key: Key) -> tuple[datetime, int, int]:
 
 
 def _keys(connection: Connection, user: UserId, number: int, after: str | None, limit: int) -> list[Key]:
-    of = STREAMS[number]
-    columns: list[ColumnElement[Any]] = [of.at.label("at"), of.number.label("number")]
-    query: Select[Any] = select(*columns, of.message.label("message"), of.copy.label("copy"))
-    query = query.where(of.user == user, of.where).order_by(of.at.desc(), of.number.desc())
-    found = connection.execute(_behind(query, of, number, after).limit(limit))
+    query = _behind(_STREAMED[number], STREAMS[number], number, after)
+    found = connection.execute(query, {"user": user, "most": limit})
     return [
         Key(at=row.at, stream=number, number=row.number, message=row.message, copy=row.copy)
         for row in found
         if row.at is not None
     ]
+
+
+def _streamed(of: Stream) -> Select[Any]:
+    columns: list[ColumnElement[Any]] = [of.at.label("at"), of.number.label("number")]
+    query: Select[Any] = select(*columns, of.message.label("message"), of.copy.label("copy"))
+    query = query.where(of.user == bindparam("user"), of.where).order_by(of.at.desc(), of.number.desc())
+    return query.limit(bindparam("most", type_=Integer))
+
+
+_STREAMED = [_streamed(each) for each in STREAMS]
 
 
 def _behind(query: Select[Any], of: Stream, number: int, after: str | None) -> Select[Any]:
@@ -215,21 +225,27 @@ class Concerned:
     contact: str  # address in lower case; "" when it cannot be told whose copy it is
 
 
+_LETTERS = select(
+    *(messages.c[each] for each in ("id", "user_id", "thread", "received_at", "subject", "recipient_count"))
+).where(messages.c.id.in_(_IDS))
+_PEOPLE = select(*(copies.c[each] for each in ("id", "user_id", "mailbox", "address", "name", "raw", "reply"))).where(
+    copies.c.id.in_(_IDS)
+)
+
+
+def _copies_of(found: Sequence[Key]) -> list[int]:
+    return list({key.copy for key in found if key.copy is not None})
+
+
 def concerned(connection: Connection, user: UserId, found: Sequence[Key]) -> dict[Key, Concerned]:
     """Whose letter and conversation each of these is about."""
-    m, c = messages.c, copies.c
     of = {
         row.id: row
-        for row in connection.execute(
-            select(m.id, m.user_id, m.thread, m.received_at).where(m.id.in_({key.message for key in found}))
-        )
+        for row in connection.execute(_LETTERS, {"ids": list({key.message for key in found})})
         if row.user_id == user  # compared here: a database might rather walk through all of the user's messages
     }
     boxes: dict[int, str] = {
-        row.id: row.mailbox or row.address.lower()
-        for row in connection.execute(
-            select(c.id, c.mailbox, c.address).where(c.id.in_({key.copy for key in found if key.copy is not None}))
-        )
+        row.id: row.mailbox or row.address.lower() for row in connection.execute(_PEOPLE, {"ids": _copies_of(found)})
     }
     return {
         key: Concerned(
@@ -253,41 +269,39 @@ class Before:
 def before(connection: Connection, found: Sequence[Key], within: timedelta) -> dict[Key, Before]:
     """Of each open and click. Each is two looks into the index of its copy."""
     made: dict[Key, Before] = {}
-    this, other = events.c, events.alias()
-    for what, act in (
-        (What.OPEN, other.c.first_of_reading.is_(True)),
-        (What.CLICK, other.c.finding == Finding.HUMAN_CLICK.value),
-    ):
+    for what, query in _BEFORE.items():
         keys = {key.number: key for key in found if key.what is what}
-        same = and_(other.c.copy_id == this.copy_id, other.c.kind == this.kind, act)
-        earlier = or_(other.c.at < this.at, and_(other.c.at == this.at, other.c.hit_id < this.hit_id))
-        last = select(other.c.at).where(same, other.c.at <= this.at, earlier).order_by(other.c.at.desc()).limit(1)
-        begin = type_coerce(this.at, BigInteger) - within // MICROSECOND
-        lately = select(func.count()).where(same, other.c.at > begin, other.c.at <= this.at)
-        query = select(this.hit_id, last.scalar_subquery(), lately.scalar_subquery()).where(this.hit_id.in_(keys))
-        made |= {keys[hit]: Before(at, number) for hit, at, number in connection.execute(query)} if keys else {}
+        given = {"ids": list(keys), "within": within // MICROSECOND}
+        made |= {keys[hit]: Before(at, number) for hit, at, number in connection.execute(query, given)} if keys else {}
     return made
+
+
+def _before(act: Callable[[Any], ColumnElement[bool]]) -> Select[Any]:
+    this, other = events.c, events.alias()
+    same = and_(other.c.copy_id == this.copy_id, other.c.kind == this.kind, act(other.c))
+    earlier = or_(other.c.at < this.at, and_(other.c.at == this.at, other.c.hit_id < this.hit_id))
+    last = select(other.c.at).where(same, other.c.at <= this.at, earlier).order_by(other.c.at.desc()).limit(1)
+    begin = type_coerce(this.at, BigInteger) - bindparam("within", type_=BigInteger)
+    lately = select(func.count()).where(same, other.c.at > begin, other.c.at <= this.at)
+    return select(this.hit_id, last.scalar_subquery(), lately.scalar_subquery()).where(this.hit_id.in_(_IDS))
+
+
+_BEFORE = {
+    What.OPEN: _before(lambda other: other.first_of_reading.is_(True)),
+    What.CLICK: _before(lambda other: other.finding == Finding.HUMAN_CLICK.value),
+}
 
 
 def told(connection: Connection, user: UserId, lines: Sequence[Sequence[Key]]) -> list[Happening]:
     """These lines with all that is shown of them. What went away meanwhile is left out."""
     first = [line[0] for line in lines]
-    m, c = messages.c, copies.c
     letters: dict[int, Any] = {
         row.id: row
-        for row in connection.execute(
-            select(m.id, m.user_id, m.subject, m.recipient_count).where(m.id.in_({key.message for key in first}))
-        )
+        for row in connection.execute(_LETTERS, {"ids": list({key.message for key in first})})
         if row.user_id == user
     }
     people: dict[int, Any] = {
-        row.id: row
-        for row in connection.execute(
-            select(c.id, c.user_id, c.address, c.name, c.raw, c.reply).where(
-                c.id.in_({key.copy for key in first if key.copy is not None})
-            )
-        )
-        if row.user_id == user
+        row.id: row for row in connection.execute(_PEOPLE, {"ids": _copies_of(first)}) if row.user_id == user
     }
     known = judged.by_id(connection, user, [HitId(key.number) for key in first if _is_event(key)])
     answers = _answers(connection, [key for key in first if key.what in (What.REPLY, What.AUTOMATIC)])
@@ -356,19 +370,20 @@ def _answers(connection: Connection, found: Sequence[Key]) -> dict[int, Any]:
     return {row.id: row for row in connection.execute(query)} if found else {}
 
 
+_LOADS = (
+    select(events.c.copy_id, events.c.hit_id, events.c.at, events.c.first_of_reading)
+    .where(events.c.copy_id.in_(_IDS), events.c.kind == HitKind.OPEN.value, events.c.finding.in_(_OF_A_READING))
+    .order_by(events.c.at, events.c.hit_id)
+)
+
+
 def _readings(connection: Connection, few: Sequence[int], found: Sequence[Key]) -> dict[int, _Reading]:
     """By the hit that began it: which reading of its copy each is, and how often the picture was loaded in it."""
-    e = events.c
-    wanted = {key.copy for key in found if key.what is What.OPEN} & set(few)
-    query = (
-        select(e.copy_id, e.hit_id, e.at, e.first_of_reading)
-        .where(e.copy_id.in_(wanted), e.kind == HitKind.OPEN.value, e.finding.in_(_OF_A_READING))
-        .order_by(e.at, e.hit_id)
-    )
+    wanted = list({key.copy for key in found if key.what is What.OPEN} & set(few))
     latest: dict[int, _Reading] = {}
     numbers: defaultdict[int, int] = defaultdict(int)
     made: dict[int, _Reading] = {}
-    for row in connection.execute(query) if wanted else ():
+    for row in connection.execute(_LOADS, {"ids": wanted}) if wanted else ():
         if row.first_of_reading:
             numbers[row.copy_id] += 1
             made[row.hit_id] = latest[row.copy_id] = _Reading(numbers[row.copy_id], 1, row.at)
@@ -387,19 +402,11 @@ def opened(connection: Connection, user: UserId, *, after: str | None = None, li
     Raises:
         BadInput: this is not a cursor.
     """
-    m, e = messages.c, events.c
-    query = select(m.id, m.last_at).where(m.user_id == user, OPENED).order_by(m.last_at.desc(), m.id.desc())
-    found = connection.execute(behind(query, m.last_at, m.id, after).limit(bounded(limit) + 1)).all()
+    query = behind(_OPENED, messages.c.last_at, messages.c.id, after)
+    found = connection.execute(query, {"user": user, "most": bounded(limit) + 1}).all()
     page = found[: bounded(limit)]
-    latest = (
-        select(e.hit_id)
-        .where(e.message_id == m.id, e.finding.in_(COUNTED))
-        .order_by(e.at.desc(), e.hit_id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     ids = [row.id for row in page]
-    last = {row[0]: row[1] for row in connection.execute(select(m.id, latest).where(m.id.in_(ids)))} if ids else {}
+    last = {row[0]: row[1] for row in connection.execute(_LATEST, {"ids": ids})} if ids else {}
     known = judged.by_id(connection, user, [HitId(hit) for hit in last.values() if hit is not None])
     rows = views.rows(connection, user, ids)
     return Page(
@@ -410,6 +417,22 @@ def opened(connection: Connection, user: UserId, *, after: str | None = None, li
         ),
         next=cursor_of(page[-1].last_at, page[-1].id) if len(found) > len(page) else None,
     )
+
+
+_OPENED = (
+    select(messages.c.id, messages.c.last_at)
+    .where(messages.c.user_id == bindparam("user"), OPENED)
+    .order_by(messages.c.last_at.desc(), messages.c.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+_LATEST = select(
+    messages.c.id,
+    select(events.c.hit_id)
+    .where(events.c.message_id == messages.c.id, events.c.finding.in_(COUNTED))
+    .order_by(events.c.at.desc(), events.c.hit_id.desc())
+    .limit(1)
+    .scalar_subquery(),
+).where(messages.c.id.in_(_IDS))
 
 
 def silent(

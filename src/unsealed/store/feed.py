@@ -71,11 +71,14 @@ def after(connection: Connection, id: int, *, user: UserId | None = None, limit:
 
 def ends(connection: Connection) -> tuple[int, int]:
     """The smallest and the largest id that the feed still holds; (0, 0) when it is empty."""
-    # Two questions: SQLite finds one end at once, but walks through the whole table for both.
-    id = schema.feed.c.id
-    both = select(func.min(id)).scalar_subquery(), select(func.max(id)).scalar_subquery()
-    first, last = connection.execute(select(*both)).one()
+    first, last = connection.execute(_ENDS).one()
     return first or 0, last or 0
+
+
+# Two questions: SQLite finds one end at once, but walks through the whole table for both.
+_ENDS = select(
+    select(func.min(schema.feed.c.id)).scalar_subquery(), select(func.max(schema.feed.c.id)).scalar_subquery()
+)
 
 
 def trim(connection: Connection, before: datetime) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import IntFlag
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, literal_column, or_, select
 
 from unsealed.model.event import ClientKind, Finding
 from unsealed.model.message import Recipient, UserId
@@ -78,31 +79,41 @@ def facts_of_mailbox(
     connection: Connection, user: UserId, mailbox: str, now: datetime, limit: int = OF_A_PERSON
 ) -> SignalFacts:
     """What came back from the user's newest copies to this address (in lower case)."""
-    return _facts(connection, user, copies.c.mailbox == mailbox, now, limit)
+    return _facts(connection, _OF_MAILBOX, user, mailbox, now, limit)
 
 
 def facts_of_domain(
     connection: Connection, user: UserId, domain: str, now: datetime, limit: int = OF_A_COMPANY
 ) -> SignalFacts:
     """What came back from the user's newest copies to all addresses of this domain (in lower case)."""
-    return _facts(connection, user, copies.c.domain == domain, now, limit)
+    return _facts(connection, _OF_DOMAIN, user, domain, now, limit)
 
 
-def _facts(connection: Connection, user: UserId, whose: ColumnElement[bool], now: datetime, limit: int) -> SignalFacts:
+def _newest(whose: ColumnElement[str]) -> Select[Any]:
     c = copies.c
     none: ColumnElement[int] = literal_column("0")
     newest = (
         select(c.carries, c.came, (c.replies > none).label("answered"))
-        .where(c.user_id == user, whose, c.carries > none, c.sent_at.is_not(None))
-        .where(or_(c.came > none, c.sent_at <= now - TIME_TO_ANSWER))
+        .where(c.user_id == bindparam("user"), whose == bindparam("whose"), c.carries > none, c.sent_at.is_not(None))
+        .where(or_(c.came > none, c.sent_at <= bindparam("until")))
         .order_by(c.sent_at.desc())
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .subquery()
     )
     alike = newest.c.carries, newest.c.came, newest.c.answered
+    return select(*alike, func.count()).group_by(*alike)
+
+
+_OF_MAILBOX, _OF_DOMAIN = _newest(copies.c.mailbox), _newest(copies.c.domain)
+
+
+def _facts(
+    connection: Connection, newest: Select[Any], user: UserId, whose: str, now: datetime, limit: int
+) -> SignalFacts:
+    given = {"user": user, "whose": whose, "until": now - TIME_TO_ANSWER, "most": limit}
     found = [
         (Carries(carries), Came(came), bool(answered), number)
-        for carries, came, answered, number in connection.execute(select(*alike, func.count()).group_by(*alike))
+        for carries, came, answered, number in connection.execute(newest, given)
     ]
 
     def those(

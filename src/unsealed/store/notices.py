@@ -412,15 +412,11 @@ class Spoken:
 
 def spoken(connection: Connection, user: UserId, ids: Sequence[int]) -> dict[str, Spoken]:
     """These messages of the user, by public id."""
-    m = messages.c
     # By their ids alone: a database without statistics would go through all messages of the user instead.
-    asked = connection.execute(select(m.id, m.thread, m.received_at, m.user_id).where(m.id.in_(list(ids))))
+    asked = connection.execute(_SPOKEN, {"ids": list(ids)})
     found = [row for row in asked if row.user_id == user]
     boxes: defaultdict[int, list[str]] = defaultdict(list)
-    query = select(copies.c.message_id, copies.c.mailbox).where(
-        copies.c.message_id.in_([row.id for row in found]), copies.c.position < 20, copies.c.mailbox != ""
-    )
-    for row in connection.execute(query.order_by(copies.c.position)):
+    for row in connection.execute(_SPOKEN_TO, {"ids": [row.id for row in found]}):
         boxes[row.message_id].append(row.mailbox)
     return {
         public_id(row.id): Spoken(
@@ -428,6 +424,17 @@ def spoken(connection: Connection, user: UserId, ids: Sequence[int]) -> dict[str
         )
         for row in found
     }
+
+
+_IDS: Any = bindparam("ids", expanding=True)
+_SPOKEN = select(messages.c.id, messages.c.thread, messages.c.received_at, messages.c.user_id).where(
+    messages.c.id.in_(_IDS)
+)
+_SPOKEN_TO = (
+    select(copies.c.message_id, copies.c.mailbox)
+    .where(copies.c.message_id.in_(_IDS), copies.c.position < 20, copies.c.mailbox != "")
+    .order_by(copies.c.position)
+)
 
 
 # --- what a user wants ------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def of_template(connection: Connection, template: str) -> Place:
 
 def chosen(connection: Connection) -> bool:
     """Whether somebody chose what is tracked by default here."""
-    return connection.execute(_where(EVERYBODY, Scope.ACCOUNT)).first() is not None
+    return connection.execute(_CHOSEN).first() is not None
 
 
 def keep(connection: Connection, owner: UserId, place: Place, *, by: UserId, now: datetime) -> bool:
@@ -175,6 +175,9 @@ def include(connection: Connection, owner: UserId, scope: Scope, name: str, *, b
 def _where(owner: UserId, scope: Scope, name: str = "") -> Select[Any]:
     c = policies.c
     return select(policies).where(c.owner == owner, c.scope == scope.value, c.name == name)
+
+
+_CHOSEN = _where(EVERYBODY, Scope.ACCOUNT)
 
 
 def _scope_of(owner: UserId) -> Scope:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from unsealed.model.message import UserId
 from unsealed.store.engine import insert
@@ -25,8 +25,7 @@ BROWSER_LANGUAGE = "browser_language"  # what the browser asked for at the last 
 
 def get(connection: Connection, user: UserId, key: str, default: Value) -> Value:
     """What the user said, or `default`, of whose kind every value under this key is."""
-    query = select(preferences.c.value).where(preferences.c.user_id == user, preferences.c.key == key)
-    found = connection.execute(query).scalar_one_or_none()
+    found = connection.execute(_VALUE, {"user": user, "key": key}).scalar_one_or_none()
     if found is None:
         return default
     try:
@@ -34,6 +33,11 @@ def get(connection: Connection, user: UserId, key: str, default: Value) -> Value
     except ValueError:
         return default
     return value if type(value) is type(default) else default
+
+
+_VALUE = select(preferences.c.value).where(
+    preferences.c.user_id == bindparam("user"), preferences.c.key == bindparam("key")
+)
 
 
 def put(connection: Connection, user: UserId, key: str, value: Value) -> None:

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
 from unsealed.model.message import UserId
 from unsealed.store import own
@@ -50,6 +50,13 @@ _SESSION_COLUMNS = (
     sessions.c.seen_at,
     sessions.c.expires_at,
     users,
+)
+
+
+_LIVE = (  # asked for each page
+    select(*_SESSION_COLUMNS)
+    .join(users, users.c.id == sessions.c.user_id)
+    .where(sessions.c.hash == bindparam("hash"), sessions.c.expires_at > bindparam("now"), users.c.removed_at.is_(None))
 )
 
 
@@ -216,12 +223,7 @@ def new_session(connection: Connection, user: UserId, address: str, user_agent: 
 
 def session(connection: Connection, cookie: str, now: datetime) -> Session | None:
     """The live session behind a cookie. Reads only; see `session_is_stale` and `note_session`."""
-    wanted = (
-        select(*_SESSION_COLUMNS)
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.hash == _sha256(cookie), sessions.c.expires_at > now, users.c.removed_at.is_(None))
-    )
-    row = connection.execute(wanted).mappings().first()
+    row = connection.execute(_LIVE, {"hash": _sha256(cookie), "now": now}).mappings().first()
     return None if row is None else _session(row)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, delete, func, or_, select, update
 
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reminder import Reminder, State, Unless
@@ -70,9 +70,7 @@ def listed(
     connection: Connection, user: UserId, states: Collection[State] = (State.DUE, State.WAITING)
 ) -> list[Reminder]:
     """The user's reminders, the first due first, SHOWN at most; of what waits, the ones whose time comes next."""
-    r = reminders.c
-    query = _with_facts().where(r.user_id == user, r.state.in_([each.value for each in states]))
-    found = connection.execute(query.order_by(r.due_at, r.id).limit(SHOWN)).all()
+    found = connection.execute(_LISTED, {"user": user, "states": [each.value for each in states]}).all()
     rows = views.rows(connection, user, {row.message_id for row in found})
     return [
         Reminder(
@@ -164,3 +162,11 @@ def _with_facts() -> Select[Any]:
         .join(messages, m.id == r.message_id)
         .outerjoin(copies, c.id == r.copy_id)
     )
+
+
+_LISTED = (
+    _with_facts()
+    .where(reminders.c.user_id == bindparam("user"), reminders.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(reminders.c.due_at, reminders.c.id)
+    .limit(SHOWN)
+)

@@ -5,7 +5,7 @@ Promises rows of the asking user only, the newest SHOWN letters and answers, fou
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Integer, and_, bindparam, func, select
 
 from unsealed.model.message import UserId, public_id
 from unsealed.model.reply import Kind
@@ -41,13 +41,20 @@ def size(connection: Connection, user: UserId, number: int) -> tuple[str, int]:
     of = _of(connection, user, number)
     if of is None:
         return "", 0
-    some = select(messages.c.id).where(messages.c.user_id == user, messages.c.thread == of).limit(SHOWN)
-    return public_id(of), connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return public_id(of), connection.execute(_SIZE, {"user": user, "of": of, "most": SHOWN}).scalar_one()
+
+
+_SIZE = select(func.count()).select_from(
+    select(messages.c.id)
+    .where(messages.c.user_id == bindparam("user"), messages.c.thread == bindparam("of"))
+    .limit(bindparam("most", type_=Integer))
+    .subquery()
+)
+_OF = select(messages.c.thread, messages.c.user_id).where(messages.c.id == bindparam("number"))
 
 
 def _of(connection: Connection, user: UserId, number: int) -> int | None:
-    query = select(messages.c.thread, messages.c.user_id).where(messages.c.id == number)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_OF, {"number": number}).one_or_none()
     if row is not None:
         return row.thread if row.user_id == user else None
     # The letter that began it may be gone; its name stays.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
 from unsealed.model.message import UserId
 from unsealed.model.upstream import Auth, Tls
@@ -53,9 +53,15 @@ def route(connection: Connection, user: UserId) -> Kept | None:
 
 def host(connection: Connection, user: UserId) -> str | None:
     """The host of `route`, and nothing else of it: asked for each page."""
-    c = upstreams.c
-    query = select(c.host).where(c.owner.in_((user, EVERYBODY))).order_by(c.owner.desc()).limit(1)
-    return connection.execute(query).scalar()
+    return connection.execute(_HOST, {"user": user}).scalar()
+
+
+_HOST = (
+    select(upstreams.c.host)
+    .where(upstreams.c.owner.in_((bindparam("user"), EVERYBODY)))
+    .order_by(upstreams.c.owner.desc())
+    .limit(1)
+)
 
 
 def put(connection: Connection, kept: Kept, *, by: UserId) -> None:
