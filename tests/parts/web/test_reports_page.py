@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, delete, update
 from tests.parts import many_letters
 from tests.parts.many_letters import LONG, SHORT
 from tests.parts.web.read import text
@@ -77,6 +77,20 @@ async def test_few_letters_get_no_figures_but_how_many_are_missing(mara: Any, ma
     assert "Sent last 7 days: 0." in text(answer.text)
     assert "Clear the filters" in answer.text
     assert '<dl class="figures">' not in answer.text
+
+
+async def test_with_nothing_sent_there_is_what_will_appear_and_the_one_thing_to_do(
+    mara: Any, mail: Any, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(schema.sandbox))
+        connection.execute(delete(schema.messages))
+    body = (await mara.get("/reports?period=7")).text
+
+    assert "How many people opened, clicked and replied stands here" in text(body)
+    assert 'href="/compose">Write a letter</a>' in body
+    assert "All people together" in body  # what others sent is seen there
+    assert [] == [each for each in ("Last 30 days", "this year", "CSV", "Any domain") if each in body]
 
 
 async def test_every_state_has_an_address_and_filters_stay_when_the_period_changes(mara: Any, made: Any) -> None:

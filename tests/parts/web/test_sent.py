@@ -74,14 +74,19 @@ async def test_a_filter_that_nothing_matches_says_so_and_leads_out(mara: Any) ->
     assert "Nothing matches this filter 25 messages are outside it. Clear the filter" in text(body)
 
 
-async def test_an_empty_list_tells_how_to_set_up_the_mail_program(mara: Any, mail: Mail, engine: Engine) -> None:
+@pytest.mark.parametrize("query", ["", "?state=opened&q=depots", "?sort=opened"])
+async def test_an_empty_list_tells_how_to_set_up_the_mail_program_and_nothing_else(
+    mara: Any, mail: Mail, engine: Engine, query: str
+) -> None:
     with engine.begin() as connection:
         connection.execute(delete(schema.sandbox))
         connection.execute(delete(schema.messages))
 
-    said = text((await mara.get("/sent")).text)
+    body = (await mara.get(f"/sent{query}")).text
+    said = text(body)
 
     assert "Nothing sent yet" in said
+    assert [] == [each for each in ("Any state", "Last signal first", "matches", 'type="search"') if each in body]
     for word in ("mail.tidewater.example", "2525", "STARTTLS", "mara@tidewater.example", "Make an app password"):
         assert word in said
 

@@ -35,7 +35,7 @@ from unsealed.model.event import Device, Finding
 from unsealed.model.message import UserId, public_id
 from unsealed.model.report import Act, Asked, By, Counts, Group, Part, Programs, Team, Week
 from unsealed.model.texts import Texts, later
-from unsealed.store import reports
+from unsealed.store import reports, sent
 from unsealed.store.people import Role
 
 PERIODS = {
@@ -94,15 +94,18 @@ async def page(request: Request) -> Response:
     times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
 
-    def look(store: Connection) -> tuple[Report, Team]:
-        return reporting.make(store, user, wanted, times.now, times.zone), reports.team(store)
+    def look(store: Connection) -> tuple[Report, Team, bool]:
+        report = reporting.make(store, user, wanted, times.now, times.zone)
+        anything = report.enough or bool(sent.listed(store, user, limit=1, now=times.now).items)
+        return report, reports.team(store), anything
 
-    report, team = await asked(request, look)
+    report, team, anything = await asked(request, look)
     where, texts = Address(request.query_params), times.texts
     return render(
         request,
         "reports.html",
         report=report,
+        anything=anything,
         seen_by_person=team is Team.PEOPLE,
         where=where,
         judge=judge,
