@@ -184,11 +184,13 @@ def _locked(database: str | None, name: str) -> Iterator[bool]:
     try:
         deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
         locked = False
-        while not locked and monotonic() < deadline:
+        while not locked:  # it is tried once at least, however long we stood still ourselves
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 locked = True
             except BlockingIOError:
+                if monotonic() >= deadline:
+                    break
                 sleep(_LOOK_S)
         yield locked
     finally:

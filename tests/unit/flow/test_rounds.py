@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.patience import PATIENCE_S
+
 from unsealed.flow.rounds import rounds
 
 
@@ -18,7 +20,7 @@ async def walk(*found: int | Exception, every_s: float = 0.0) -> list[str]:
             raise now
         return now
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await rounds("test", work, stop, every_s=every_s, worked=lambda: happened.append("worked"))
     return happened
 
@@ -39,7 +41,7 @@ async def test_a_pause_ends_when_the_process_is_to_stop() -> None:
         return 0
 
     walking = asyncio.create_task(rounds("test", work, stop, every_s=3600))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await looked.wait()
         stop.set()
         await walking
@@ -54,7 +56,7 @@ async def test_who_is_called_looks_at_once_also_when_that_was_meanwhile() -> Non
         return 0
 
     walking = asyncio.create_task(rounds("test", work, stop, every_s=3600, called=called))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await twice.wait()
         called.set()
         await walking
@@ -71,7 +73,7 @@ async def test_a_fault_is_not_tried_again_and_again_for_being_called() -> None:
         raise OSError("away")
 
     walking = asyncio.create_task(rounds("test", work, stop, every_s=3600, called=called))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await called.wait()
         for _ in range(50):
             await asyncio.sleep(0)

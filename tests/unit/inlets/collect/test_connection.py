@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from unsealed.core.token import seal_click, seal_pixel
 from unsealed.inlets.collect.collector import Collector
@@ -66,11 +67,12 @@ async def test_a_client_that_does_not_wait_for_its_answers_is_not_read_from_unti
         connection.data_received(b"".join(packet))
     assert connection.waiting == 64
 
-    while len(wire.sent) < 300:
-        await asyncio.sleep(0)
-        if asked and wire.read:
-            packet, asked = asked[:at_once], asked[at_once:]
-            connection.data_received(b"".join(packet))
+    async with asyncio.timeout(PATIENCE_S):
+        while len(wire.sent) < 300:
+            await asyncio.sleep(0)
+            if asked and wire.read:
+                packet, asked = asked[:at_once], asked[at_once:]
+                connection.data_received(b"".join(packet))
     answered = [b"200 OK" in wire.sent[0]] + [
         f"\r\nLocation: {link}\r\n".encode() in answer for link, answer in zip(links[1:], wire.sent[1:], strict=True)
     ]
