@@ -73,7 +73,7 @@ _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;width:1
 _TRAP = '<a href="{}" style="display:none" aria-hidden="true" tabindex="-1"></a>'
 _TRAP_END = _TRAP.partition("{}")[2].removesuffix("</a>")
 _ANCHOR_END = re.compile(r"</[aA](?=[\t\n\f\r />])")
-_ANY = CopyId(0)  # tokens of all copies have the same size
+_ANY = "A" * packed_size(b"")  # the tokens of all pixels have the same size
 _REMEMBERED = 32  # plans, for the copies of one message are made shortly after it was surveyed, and one after another
 _REMEMBERED_BYTES = 100_000
 _ENDS = 500
@@ -225,7 +225,6 @@ class _Work:
     view: charset.View
     page: html.Page | None = None  # None: plain text
     spots: list[_Spot] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)  # where a line may be broken
     quotes: list[tuple[int, int]] | None = None  # quoted parts, once they were asked for
 
 
@@ -326,27 +325,35 @@ class _Planner:
             claims = own_token(self.tracking.base_url, "/o/", source, self.tracking.keys)
             if claims is not None and claims.link is None:
                 work.spots.append(_Spot(work.view.offset(picture.start), work.view.offset(picture.end), b""))
+        anchors: list[html.Anchor] = []
         for anchor in page.anchors:
-            if anchor.href is None:
-                continue
-            if anchor.closed == anchor.end and self._is_own_trap(work, anchor, anchor.href):
+            if anchor.closed == anchor.end and self._is_own_trap(work, anchor):
                 end = anchor.end + len("</a>")
                 work.spots.append(_Spot(work.view.offset(anchor.start), work.view.offset(end), b""))
-                continue
-            self._anchor(work, anchor, anchor.href)
+            elif anchor.href_start >= 0:
+                anchors.append(anchor)
+        # Step by step for all of them, not link after link: what a step needs is then at hand.
+        decided = [self._decision(work, anchor) for anchor in anchors]
+        packed = [
+            b"" if reason else _packed(position, destination)
+            for position, (reason, destination, _) in enumerate(decided, len(self.links))
+        ]
+        for anchor, (reason, destination, shown), said in zip(anchors, decided, packed, strict=True):
+            self._anchor(work, anchor, reason, destination, shown, said)
         work.spots.sort(key=_PLACE)
 
-    def _is_own_trap(self, work: _Work, anchor: html.Anchor, href: html.Value) -> bool:
+    def _is_own_trap(self, work: _Work, anchor: html.Anchor) -> bool:
         """Whether an empty link is the hidden one of an older message of this installation."""
         text = work.view.text
         if not text.endswith(_TRAP_END, anchor.start, anchor.end):
             return False
-        destination = html.strip_url(html.unescape_attribute(text[href.start : href.end]))
+        destination = html.strip_url(html.unescape_attribute(text[anchor.href_start : anchor.href_end]))
         return own_token(self.tracking.base_url, "/c/", destination, self.tracking.keys) is not None
 
-    def _anchor(self, work: _Work, anchor: html.Anchor, href: html.Value) -> None:
-        seen, (start, end, quote) = work.view, href
-        value = seen.read(seen.source[start:end])
+    def _decision(self, work: _Work, anchor: html.Anchor) -> tuple[str, str, str]:
+        """Why the link is left alone, "" when it is to be tracked; where it leads; what it shows."""
+        seen = work.view
+        value = seen.read(seen.source[anchor.href_start : anchor.href_end])
         # A browser reads NUL as U+FFFD, never as an end.
         destination = html.strip_url(html.unescape_attribute(value).replace("\0", "\ufffd"))
         shown = plain(seen.read(html.link_text(seen.text, anchor, seen.source)))
@@ -356,16 +363,21 @@ class _Planner:
             reason, destination = "unwrapped", self.rules.unwrapped(destination) or destination
         elif reason in ("not-web", "placeholder"):
             destination = value
-        span = seen.offset(start), seen.offset(end)
-        if self._decided(work, reason, destination, span, LinkPart.HTML, shown):
-            if anchor.before is not None:
-                work.places.append(seen.offset(anchor.before))
-            if anchor.behind is not None:
-                work.places.append(seen.offset(anchor.behind))
+        return reason, destination, shown
+
+    def _anchor(
+        self, work: _Work, anchor: html.Anchor, reason: str, destination: str, shown: str, packed: bytes
+    ) -> None:
+        """List a link of HTML, and change it as was decided."""
+        seen = work.view
+        start, end = seen.offset(anchor.href_start), seen.offset(anchor.href_end)
+        position = self._listed(LinkPart.HTML, start, destination, shown, reason, packed)
+        if packed:
+            work.spots.append(self._tracked(work, start, end, position, packed))
         elif reason == "unwrapped":
-            written = seen.encode(html.escape_attribute(destination, quote))
-            work.spots.append(_Spot(*span, written))
-        elif reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, start, end)):
+            written = seen.encode(html.escape_attribute(destination, anchor.quote))
+            work.spots.append(_Spot(start, end, written))
+        elif reason == "opt-out" and (mark := NO_TRACK_MARK.match(seen.text, anchor.href_start, anchor.href_end)):
             # Postal's spelling is the scheme of no browser: without its mark the link would be dead.
             work.spots.append(_Spot(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
 
@@ -396,31 +408,29 @@ class _Planner:
                 offset += len(letters[behind:start].encode(codec))
                 behind = start
                 start, end = offset, offset + len(written.encode(codec))
-            span = work.view.offset(start), work.view.offset(end)
-            if reason == "unwrapped":
-                work.spots.append(_Spot(*span, work.view.encode(destination)))
-            self._decided(work, reason, destination, span, LinkPart.TEXT, "")
+            start, end = work.view.offset(start), work.view.offset(end)
+            packed = b"" if reason else _packed(len(self.links), destination)
+            position = self._listed(LinkPart.TEXT, start, destination, "", reason, packed)
+            if packed:
+                work.spots.append(self._tracked(work, start, end, position, packed))
+            elif reason == "unwrapped":
+                work.spots.append(_Spot(start, end, work.view.encode(destination)))
 
-    def _decided(
-        self, work: _Work, reason: str, destination: str, span: tuple[int, int], part: LinkPart, shown: str
-    ) -> bool:
-        """List the link, and add the change when it is to be tracked; whether it is."""
+    def _listed(self, part: LinkPart, offset: int, destination: str, shown: str, reason: str, packed: bytes) -> int:
+        """List a link; returns its position. packed: what its tokens say, nothing when it is left alone."""
         position = len(self.links)
         if position >= html.LINKS:
             raise Untouchable("too-many-links")
-        if not reason:
-            try:
-                packed = pack_click(position, destination)
-            except BadInput:
-                reason = "too-long"
-            else:
-                size = self.click_size + packed_size(packed)
-                work.spots.append(_Spot(*span, bytes(size * work.view.unit), position, packed))
+        if not (packed or reason):
+            reason = "too-long"
         elif reason == "placeholder":
             self.warnings.append("placeholder")
-        tracked = not reason
-        self.links.append(Link(position, span[0], part, destination, shown, tracked, reason))
-        return tracked
+        self.links.append(Link(position, offset, part, destination, shown, not reason, reason))
+        return position
+
+    def _tracked(self, work: _Work, start: int, end: int, position: int, packed: bytes) -> _Spot:
+        size = self.click_size + packed_size(packed)
+        return _Spot(start, end, bytes(size * work.view.unit), position, packed)
 
     def _pixel(self, work: _Work, page: html.Page) -> tuple[str, int]:
         """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
@@ -440,7 +450,6 @@ class _Planner:
             spot = _Spot(offset, offset, pixel + link, position, packed, pixel=True)
         work.spots.append(spot)
         work.spots.sort(key=_PLACE)
-        work.places.append(offset)
         return place, offset
 
     def _trap(self, page: html.Page, text: str, at: int, offset: int) -> tuple[int, bytes] | None:
@@ -457,10 +466,10 @@ class _Planner:
             if first is None or len(self.links) >= html.LINKS:
                 return None
             position = len(self.links)
-            try:
-                self.trap = position, pack_click(position, first.destination)
-            except BadInput:
+            packed = _packed(position, first.destination)
+            if not packed:
                 return None  # a larger number, and just too long
+            self.trap = position, packed
             self.links.append(
                 Link(
                     position=position,
@@ -474,13 +483,16 @@ class _Planner:
         return self.trap
 
     def _pixel_bytes(self, seen: charset.View) -> bytes:
-        return seen.encode(_PIXEL.format(_pixel_url(self.tracking, self.switches, _ANY)))
+        """As long as the pixel of every copy."""
+        return seen.encode(_PIXEL.format(f"{self.tracking.base_url}/o/{_ANY}.gif"))
 
     def _fit(self, work: _Work) -> None:
         """Keep the lines of a 7bit, 8bit or binary body within 998 octets: break them inside tags, or give up links."""
         if not isinstance(work.body, transfer.Verbatim):
             return
-        places = sorted(set(work.places))
+        if not work.body.crowded(work.spots):
+            return
+        places = _breakable(work)
         while True:
             chosen, hopeless = work.body.breaks(work.spots, places)
             lost = {number for number in hopeless if work.spots[number].link >= 0}
@@ -496,9 +508,8 @@ class _Planner:
                 elif spot.pixel:  # without its hidden link
                     kept.append(_Spot(spot.start, spot.end, self._pixel_bytes(work.view), pixel=True))
             work.spots = kept
-        if chosen:
-            work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
-            work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
+        work.spots += [_Spot(place, place, work.body.newline) for place in chosen]
+        work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
 
 
 def _plan(raw: bytes, switches: Switches, tracking: Tracking) -> _Plan:
@@ -595,6 +606,14 @@ def _sealed(work: _Work, switches: Switches, tracking: Tracking, copy: CopyId) -
     return changes
 
 
+def _packed(position: int, destination: str) -> bytes:
+    """What the tokens of a link say; b"" when that is too long."""
+    try:
+        return pack_click(position, destination)
+    except BadInput:
+        return b""
+
+
 def _digest(raw: bytes, work: _Work, changes: Sequence[transfer.Change]) -> list[Edit]:
     """Content-MD5 of a changed part, computed again (RFC 1864: over the decoded body, text with CRLF)."""
     edits: list[Edit] = []
@@ -618,6 +637,17 @@ def _is_quoted(work: _Work, at: int) -> bool:
         work.quotes = html.quoted_ranges(work.view.text)
     behind = bisect_right(work.quotes, (at, len(work.view.text)))
     return behind > 0 and at < work.quotes[behind - 1][1]
+
+
+def _breakable(work: _Work) -> list[int]:
+    """Where a line end does no harm: before the pixel, and beside the addresses of the links that are tracked."""
+    offset = work.view.offset
+    places = {spot.start for spot in work.spots if spot.pixel}
+    tracked = {spot.start for spot in work.spots if spot.link >= 0}
+    for anchor in work.page.anchors if work.page else ():
+        if offset(anchor.href_start) in tracked:
+            places.update(offset(place) for place in (anchor.before, anchor.behind) if place >= 0)
+    return sorted(places)
 
 
 def _grown(work: _Work) -> int:

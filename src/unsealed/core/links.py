@@ -188,9 +188,9 @@ class Rules:
     def at_home(self, destination: str) -> bool:
         """Whether it points at the tracking host."""
         size = len(self.base_url)
-        if destination[:size].lower() != self.base_url.lower():
+        if destination[size : size + 1] not in ("", "/", "?", "#"):  # most others end here
             return False
-        return destination[size : size + 1] in ("", "/", "?", "#")
+        return destination[:size].lower() == self.base_url.lower()
 
     def _is_other_site(self, shown: str) -> bool:
         return _site(shown) != _site(host_of(self.base_url))

@@ -32,6 +32,7 @@ RECEIVED = 30  # more hops than this are a loop; a loop must not grow at each ro
 _SPACE = " \t\r\n"
 _FIELD = re.compile(rb"([!-9;-~]++):([^\n]*+\n?(?:[ \t][^\n]*+\n?)*+)")
 _CR_DASHES = re.compile(rb"\r--")
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*+\r?(?=\n|\Z)")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _PARAMETER = re.compile(r';[ \t]*+([^=;\s"]++)[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"?|[^;\s]*+)')
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"?')
@@ -233,20 +234,25 @@ def _children(
         raise Untouchable("broken-structure")
     if len(boundaries) >= LEVELS:
         raise Untouchable("too-deep")
-    delimiter = re.compile(rb"\n--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*+\r?(?=\n|\Z)")
     default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     children: list[Part] = []
     opened = -1
     inside = (*boundaries, boundary)
-    for found in delimiter.finditer(raw, max(body - 1, 0), end):
+    delimiter = b"\n--" + boundary.encode("latin-1")
+    at = max(body - 1, 0)
+    while (at := raw.find(delimiter, at, end)) >= 0:
+        found = _DELIMITER_END.match(raw, at + len(delimiter), end)
+        if found is None:  # a longer word
+            at += 1
+            continue
         if opened >= 0:
-            close = found.start()
-            close -= raw[close - 1 : close] == b"\r"
+            close = at - (raw[at - 1 : at] == b"\r")
             children.append(_part(raw, opened, max(close, opened), default, inside, counted))
         if found[1]:
             opened = -1
             break
-        opened = min(found.end() + 1, end)
+        at = found.end()
+        opened = min(at + 1, end)
     if opened >= 0:
         children.append(_part(raw, opened, end, default, inside, counted))
     if not children:

@@ -20,10 +20,10 @@ from unsealed.model.message import Edit
 
 LINE_OCTETS = 998  # RFC 5322 §2.1.1, without the line end
 _QP_LINE = 76  # RFC 2045 §6.7 (5), the "=" of a soft break included
-_QP_STRIDE = 1024
 _QP_FAR = 200
 _QP_NEAR = 16
-_SOFT = re.compile(rb"=(?:\r?\n|\Z)")
+_QP_STRETCH = 4096
+_SOFT = re.compile(rb"(?:=\r?\n)*+(?:=\Z)?+")
 _STRAY = re.compile(rb"=(?!3D|\r\n|[0-9A-Fa-f]{2}|\n|\Z)")  # the most frequent ones first
 _UNSAFE = re.compile(rb"[^ -<>-~]")
 _SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("="))
@@ -35,6 +35,15 @@ class Change(NamedTuple):
     start: int
     end: int
     new: bytes
+
+
+class Crowded(NamedTuple):
+    """A line that would become too long."""
+
+    begin: int
+    end: int
+    stop: int  # its line feed
+    members: range  # indexes of its changes
 
 
 class Span(Protocol):
@@ -94,18 +103,13 @@ class Verbatim:
         for start, end, new in changes:
             if not new and self.decoded.startswith(b"--", end) and self.decoded[:start][-1:] in (b"\n", b""):
                 new = b" "  # what follows must not become a delimiter line
-            edits.append(Edit(offset=self.start + start, removed=self.decoded[start:end], inserted=new))
+            edits.append(Edit(self.start + start, self.decoded[start:end], new))
         return edits
 
-    def breaks(self, changes: Sequence[Span], places: Sequence[int]) -> tuple[list[int], set[int]]:
-        """Where line ends have to be added so that no line grows beyond 998 octets.
-
-        places: decoded offsets, in order, at which a break is harmless. Lines that were longer before stay as they
-        are. Returns the chosen places, and the indexes of changes that fit on no line.
-        """
+    def crowded(self, changes: Sequence[Span]) -> list[Crowded]:
+        """The lines that changes make longer than 998 octets. Lines that were longer before stay as they are."""
         decoded = self.decoded
-        chosen: list[int] = []
-        hopeless: set[int] = set()
+        found: list[Crowded] = []
         first = 0
         while first < len(changes):
             begin = decoded.rfind(b"\n", 0, changes[first].start) + 1
@@ -116,15 +120,27 @@ class Verbatim:
                 if 0 <= stop < start:
                     break
                 if end > stop:
-                    found = decoded.find(b"\n", end)
-                    stop = found if found >= 0 else len(decoded)
+                    at = decoded.find(b"\n", end)
+                    stop = at if at >= 0 else len(decoded)
                 grown += len(change.new) - (end - start)
                 behind += 1
             width = stop - begin - decoded.endswith(b"\r", begin, stop)
             if width <= LINE_OCTETS < width + grown:
-                inside = places[bisect_right(places, begin) : bisect_left(places, stop)]
-                self._fill(begin, begin + width, changes, range(first, behind), inside, chosen, hopeless)
+                found.append(Crowded(begin, begin + width, stop, range(first, behind)))
             first = behind
+        return found
+
+    def breaks(self, changes: Sequence[Span], places: Sequence[int]) -> tuple[list[int], set[int]]:
+        """Where line ends have to be added so that no line grows beyond 998 octets.
+
+        places: decoded offsets, in order, at which a break is harmless. Returns the chosen places, and the indexes of
+        changes that fit on no line.
+        """
+        chosen: list[int] = []
+        hopeless: set[int] = set()
+        for begin, end, stop, members in self.crowded(changes):
+            inside = places[bisect_right(places, begin) : bisect_left(places, stop)]
+            self._fill(begin, end, changes, members, inside, chosen, hopeless)
         return chosen, hopeless
 
     def _fill(
@@ -155,7 +171,7 @@ class Verbatim:
 
 
 class QuotedPrintable:
-    """RFC 2045 §6.7. Keeps a table of places, encoded and decoded, so that an offset is found without decoding again,
+    """RFC 2045 §6.7. An offset is found by decoding what stands before it, stretch by stretch and once for all copies,
     in a time that does not depend on the length of lines."""
 
     def __init__(self, raw: bytes, start: int, end: int) -> None:
@@ -166,21 +182,11 @@ class QuotedPrintable:
         self.decoded = binascii.a2b_qp(encoded)
         self.newline = line_end(encoded if b"\n" in encoded else raw[:start])
         self._spans: dict[tuple[int, int], tuple[int, int]] = {}
-        self._encoded_at, self._decoded_at = [0], [0]
-        at = decoded = 0
-        while at + _QP_STRIDE < len(encoded):
-            behind = at + _QP_STRIDE
-            inside = encoded.rfind(b"=", behind - 2, behind)  # never step into an escape
-            behind = inside if inside >= 0 else behind
-            decoded += self._size(at, behind)
-            at = behind
-            self._encoded_at.append(at)
-            self._decoded_at.append(decoded)
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes; no line grows beyond 76 octets."""
         encoded, soft = self.encoded, b"=" + self.newline
-        spans = [self._span(start, end) for start, end, _ in changes]
+        spans = self._places(changes)
         edits: list[Edit] = []
         behind, column = -_QP_FAR, 0  # encoded end of the change before, output column there
         for number, (begin, end) in enumerate(spans):
@@ -208,38 +214,42 @@ class QuotedPrintable:
                 pieces.append(b"=2D")  # never begin a line with what might be read as a delimiter
                 end += 1
                 column = 3
-            edits.append(Edit(offset=self.start + begin, removed=encoded[begin:end], inserted=b"".join(pieces)))
+            edits.append(Edit(self.start + begin, encoded[begin:end], b"".join(pieces)))
             behind = end
         return edits
 
-    def _span(self, start: int, end: int) -> tuple[int, int]:
-        """Where decoded bytes lie in the encoded ones. Remembered: changes stand at the same places in every copy."""
-        found = self._spans.get((start, end))
-        if found is None:
+    def _places(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
+        """Where the decoded bytes of each change lie in the encoded ones. Remembered: changes stand at the same places
+        in every copy."""
+        found = self._spans
+        at = decoded = 0  # a place that is known: encoded, decoded
+        for start, end, _ in changes:
+            if (start, end) in found:
+                continue
             first = min(start, max(end - 1, 0))
-            row = bisect_right(self._decoded_at, first) - 1
-            begin = self._on(self._encoded_at[row], first - self._decoded_at[row])
+            at, decoded = self._on(at, first - decoded), first
             # It ends before a soft break, never behind one.
-            last = self._on(begin, end - 1 - first)
+            last = self._on(at, end - 1 - first)
             behind = last + (3 if self.encoded.startswith(b"=", last) else 1) if end else 0
-            found = self._spans[start, end] = (behind if start == end else begin, behind)
-        return found
+            found[start, end] = (behind if start == end else at, behind)
+        return [found[start, end] for start, end, _ in changes]
 
     def _on(self, at: int, left: int) -> int:
         """Where the byte begins that is so many decoded bytes behind `at`: behind a soft break, never before one."""
         encoded = self.encoded
         while (escape := encoded.find(b"=", at, at + left + 1)) >= 0:
-            if left > _QP_NEAR:  # many escapes are counted faster than walked over
-                behind = at + left
+            if left > _QP_NEAR:  # many escapes are decoded faster than walked over
+                behind = at + min(left, _QP_STRETCH)
                 inside = encoded.rfind(b"=", behind - 2, behind)
                 behind = inside if inside >= 0 else behind
-                left -= self._size(at, behind)
-                at = behind
+                size = len(binascii.a2b_qp(encoded[at:behind]))
+                left -= size
+                at = behind if size else self._behind_soft(at)  # a run of soft breaks alone may be long
                 continue
             left -= escape - at
-            soft = _SOFT.match(encoded, escape)
-            if soft:
-                at = soft.end()
+            behind = self._behind_soft(escape)
+            if behind > escape:
+                at = behind
             elif left:
                 at = escape + 3
                 left -= 1
@@ -247,10 +257,10 @@ class QuotedPrintable:
                 return escape
         return at + left
 
-    def _size(self, start: int, end: int) -> int:
-        """How many bytes a stretch decodes to that ends inside no escape: "=XX" and "=\n" lose two, "=\r\n" three."""
-        encoded = self.encoded
-        return end - start - 2 * encoded.count(b"=", start, end) - encoded.count(b"=\r\n", start, end)
+    def _behind_soft(self, at: int) -> int:
+        """Where the soft line breaks end that begin there; the same place when there is none."""
+        found = _SOFT.match(self.encoded, at)
+        return found.end() if found else at
 
 
 def _escape(found: re.Match[bytes]) -> bytes:

@@ -133,6 +133,9 @@ def test_links_are_found_as_a_browser_finds_them(text: str, expected: list[str])
         ("<!--[if mso]><a href=x>", []),
         ("<!-- [if mso]><a href=x>-->", []),
         ("<!--[if mso]><b title=href></b>-->", []),
+        ("<!--[if mso]><td>--><a href=x><![endif]-->", ["x"]),
+        ("<!--[if mso]><td title='<a href=x>'></td><![endif]-->", []),
+        ("<!--[if mso]></td><!-- <a href=x><![endif]-->", ["x"]),
     ],
 )
 def test_links_in_conditional_comments_are_found(text: str, expected: list[str]) -> None:
@@ -415,7 +418,16 @@ TAGS = [
         "<!--",
         "-->",
     ),
-    *("<!--[if mso]>", "<![endif]-->", "--!>", "<!-->", "<!-- -->", "<!--[if mso]><td h='-'><![endif]-->", "\f"),
+    *(
+        "<!--[if mso]>",
+        "<!--[if mso]></td>",
+        "<![endif]-->",
+        "--!>",
+        "<!-->",
+        "<!-- -->",
+        "<!--[if mso]><td h='-'><![endif]-->",
+        "\f",
+    ),
 ]
 
 

@@ -162,6 +162,14 @@ def test_a_line_is_broken_where_it_may_be() -> None:
     assert body.breaks([Change(600, 601, b"Z" * 90), Change(904, 905, b"Z" * 2000)], [500]) == ([], {1})
 
 
+def test_lines_that_changes_make_too_long_are_named() -> None:
+    body = Verbatim(b"x" * 900 + b"\r\n" + b"y" * 900, 0, 1802)
+    changes = [Change(0, 1, b"Z" * 90), Change(1000, 1001, b"Z" * 90), Change(1100, 1101, b"Z" * 90)]
+
+    assert body.crowded(changes) == [(902, 1802, 1802, range(1, 3))]
+    assert body.crowded(changes[:2]) == []
+
+
 def test_a_change_at_the_end_of_a_line_counts_for_that_line() -> None:
     for end in b"", b"\r\nB":
         body = body_of(b"A" * 900 + end, 0, 900 + len(end), "7bit")
