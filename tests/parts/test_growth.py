@@ -41,6 +41,7 @@ BOUNDS: tuple[tuple[Any, str, int], ...] = (
     (sent, "FEW_IN_SEARCH", 10),
     (sent, "WALKED", 400),
     (sent, "WALKED_FIRST", 20),
+    (sent, "PROBED", 10),
     (sent, "LOOKED_UP", 50),
     (search, "FEW", 10),
     (search, "MANY", 20),

@@ -53,8 +53,10 @@ COUNT_UP_TO = 2_000
 FEW = 2_000  # messages in a state that are looked up and put in order; of more, the list is walked down
 FEW_IN_SEARCH = 5_000  # as walking finds less
 WALKED = 10_000  # letters that are looked at one by one for a page
-WALKED_FIRST = 2_000  # of a search, before hits are looked up
-LOOKED_UP = 5_000  # hits
+WALKED_FIRST = 2_000  # of a search, before hits are looked up,
+PROBED = 200  # if the first so many let expect that a page fills
+PORTION = 200  # of few, whose words are looked at together
+LOOKED_UP = 3_000  # hits
 
 
 FILTERS = (
@@ -269,15 +271,34 @@ class _Asked:
 
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
         found = _found(self._words)
-        if self._narrow.few is not None:  # without the user, for the reason given in `Sought.count`
-            few = among(self._connection, messages.c.id, self._narrow.few)
-            return self._rows(few, *self._mine[1:], *found, *self._conditions), None
+        if self._narrow.few is not None:
+            return self._of_few(self._narrow.few, found), None
         if not self._conditions and not found:
             return self._rows(*self._mine), None
-        rows, end = self._walk(*found, most=WALKED if self._words is None else WALKED_FIRST)
-        if self._words is None or end is None or len(rows) == self._wanted:
+        if self._words is None:
+            return self._walk(most=WALKED)
+        rows, end = self._walk(*found, most=PROBED)
+        if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
+            rows, end = self._walk(*found, most=WALKED_FIRST)
+        if end is None or len(rows) == self._wanted:
             return rows, end
         return self._by_weeks(self._words)
+
+    def _of_few(self, few: Sequence[int], found: Sequence[ColumnElement[bool]]) -> list[Row[Any]]:
+        # Without the user, for the reason given in `Sought.count`.
+        asked = among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions
+        if not found:
+            return self._rows(*asked)
+        # Words cost the most, so they are asked of the first in order, until the page is full.
+        order = self._query.with_only_columns(messages.c.id).limit(None).where(*asked)
+        ids = self._connection.execute(order).scalars().all()
+        rows: list[Row[Any]] = []
+        for start in range(0, len(ids), PORTION):
+            some = among(self._connection, messages.c.id, ids[start : start + PORTION])
+            rows += self._rows(some, *found)
+            if len(rows) >= self._wanted:
+                break
+        return rows[: self._wanted]
 
     def _rows(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
         return list(self._connection.execute(self._query.where(*conditions)))
