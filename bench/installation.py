@@ -19,7 +19,7 @@ from bench.messages import SENDER
 from bench.ports import free_port
 
 _COMMAND = (sys.executable, "-m", "unsealed.app")
-_START_PATIENCE_S = 30.0
+_START_PATIENCE_S = 120.0
 PASSWORD = "correct horse battery"  # of SENDER, for the pages
 
 
@@ -86,7 +86,7 @@ def running(
             raise
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 def api_token(installation: Installation) -> str:

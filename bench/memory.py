@@ -16,7 +16,7 @@ import uvloop
 from bench.hits import fire, pixel_path
 from bench.installation import Installation, running
 from bench.messages import letter
-from bench.sandbox import copies, kept
+from bench.sandbox import copies, wait_for
 from bench.sender import load, send
 from bench.table import Table, number
 
@@ -44,8 +44,7 @@ def seeded(installation: Installation) -> list[bytes]:
     """Paths of the pixels of a hundred messages."""
     mails = [letter(2_000, number=n) for n in range(_SEEDED)]
     send(installation.smtp, mails, connections=2, login=installation.login)
-    while kept(installation) < _SEEDED:
-        sleep(0.05)
+    wait_for(installation, _SEEDED)
     return [pixel_path(raw) for _, raw in copies(installation)]
 
 

@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -139,8 +140,8 @@ def memory(megabytes: tuple[int, ...]) -> Table:
     for size in megabytes:
         for kind in ("a newsletter of that size", "a newsletter with an attachment"):
             # A fresh process: one that has done something holds free memory that the message could use unseen.
-            with multiprocessing.get_context("spawn").Pool(1) as child:
-                grown, length = child.apply(_peak, (kind, size * 1_000_000))
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
+                grown, length = child.submit(_peak, kind, size * 1_000_000).result()
             table.add(f"{size} MB, {kind}", number(grown / 1e6), number(grown / length))
     return table
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from time import monotonic, sleep
 
 from bench.installation import Installation
+
+_PATIENCE_S = 600.0  # mail comes by the thousand
 
 
 def copies(installation: Installation) -> list[tuple[int, bytes]]:
@@ -18,6 +21,15 @@ def kept(installation: Installation) -> int:
     """How many copies lie there."""
     with closing(_store(installation)) as store:
         return int(store.execute("SELECT count(*) FROM sandbox").fetchone()[0])
+
+
+def wait_for(installation: Installation, count: int) -> None:
+    """Wait until so many copies lie there."""
+    deadline = monotonic() + _PATIENCE_S
+    while kept(installation) < count:
+        if monotonic() > deadline:
+            raise TimeoutError(f"{kept(installation)} of {count} copies came")
+        sleep(0.05)
 
 
 def _store(installation: Installation) -> sqlite3.Connection:
