@@ -188,6 +188,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """URL of a fresh, empty SQLite store: `store_url` of tests whose questions to the store are asked on both databases
+    elsewhere."""
+    path = tmp_path / "unsealed.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[URL]:
     """A PostgreSQL server for this pytest process: the URL of its maintenance database."""
@@ -300,12 +309,10 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store_url(database: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a fresh, empty store at the newest schema: for tests that start processes. Others ask for `engine`."""
     if database == "sqlite":
-        path = tmp_path / "unsealed.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
+        yield request.getfixturevalue("sqlite_url")
     else:
         yield request.getfixturevalue("postgres_stores").lend()
 

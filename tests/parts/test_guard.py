@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from unsealed.inlets import form, guard, presence
 from unsealed.inlets.guard import Guard
 from unsealed.inlets.presence import client_address
 from unsealed.model.message import UserId
-from unsealed.store import people, proofs
+from unsealed.store import proofs
 from unsealed.store.schema import sessions
 
 HTTP = "http://127.0.0.1:8025"
@@ -29,16 +27,9 @@ HTTPS = "https://mail.example.org"
 
 
 @pytest.fixture
-def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+def store_url(sqlite_url: str) -> str:
     """SQLite alone: the questions to the store are tested on both databases in test_people.py."""
-    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
-    return f"sqlite:///{tmp_path / 'unsealed.db'}"
-
-
-@pytest.fixture
-def ines(engine: Engine, now: datetime) -> UserId:
-    with engine.begin() as connection:
-        return people.add_user(connection, "ines@example.org", "owner", now)
+    return sqlite_url
 
 
 @pytest.fixture

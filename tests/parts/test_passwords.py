@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +15,9 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+def store_url(sqlite_url: str) -> str:
     """SQLite alone: the questions to the store are tested on both databases in test_people.py."""
-    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
-    return f"sqlite:///{tmp_path / 'unsealed.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

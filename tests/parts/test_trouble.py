@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -35,10 +34,9 @@ ERRORS: dict[str, Exception] = {
 
 
 @pytest.fixture
-def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+def store_url(sqlite_url: str) -> str:
     """SQLite alone: nothing here asks the store."""
-    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
-    return f"sqlite:///{tmp_path / 'unsealed.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +26,9 @@ Eventually = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 @pytest.fixture
-def store_url(sqlite_template: Path, tmp_path: Path) -> str:
+def store_url(sqlite_url: str) -> str:
     """The dialogue is the same on both stores; what it leaves behind is tested on both in test_send."""
-    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
-    return f"sqlite:///{tmp_path / 'unsealed.db'}"
+    return sqlite_url
 
 
 async def signed_in(desk: Any, ann: Any) -> Any:

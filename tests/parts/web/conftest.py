@@ -4,7 +4,6 @@ databases in test_views.py."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -30,9 +29,8 @@ MARA = UserId(0x5E9D_0000_0000_0001)
 
 
 @pytest.fixture
-def store_url(sqlite_template: Path, tmp_path: Path) -> str:
-    shutil.copyfile(sqlite_template, tmp_path / "unsealed.db")
-    return f"sqlite:///{tmp_path / 'unsealed.db'}"
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @pytest.fixture
