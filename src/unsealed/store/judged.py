@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, case, func, or_, select
 
 from unsealed.model.event import (
     COUNTED,
@@ -54,18 +55,24 @@ def of_message(
     Raises:
         BadInput: unknown cursor.
     """
-    query = _EVENTS.where(events.c.message_id == message_id, messages.c.user_id == user)
-    if kind is not None:
-        query = query.where(events.c.kind == kind)
-    if copy is not None:
-        query = query.where(events.c.copy_id == copy)
-    if machine is not None:
-        query = query.where(events.c.finding.in_(MACHINE) if machine else events.c.finding.not_in(MACHINE))
-    query = behind(query, events.c.at, events.c.hit_id, after)
-    found = connection.execute(query.limit(bounded(limit) + 1)).all()
+    query = behind(_of_message(kind, copy is not None, machine), events.c.at, events.c.hit_id, after)
+    asked = {"message": message_id, "user": user, "most": bounded(limit) + 1}
+    found = connection.execute(query, asked if copy is None else {**asked, "copy": copy}).all()
     page = found[: bounded(limit)]
     cursor = cursor_of(page[-1].at, page[-1].hit_id) if len(found) > len(page) else None
     return Page(items=_event_rows(connection, page), next=cursor)
+
+
+@cache
+def _of_message(kind: HitKind | None, of_one_copy: bool, machine: bool | None) -> Select[Any]:
+    query = _EVENTS.where(events.c.message_id == bindparam("message"), messages.c.user_id == bindparam("user"))
+    if kind is not None:
+        query = query.where(events.c.kind == kind)
+    if of_one_copy:
+        query = query.where(events.c.copy_id == bindparam("copy"))
+    if machine is not None:
+        query = query.where(events.c.finding.in_(MACHINE) if machine else events.c.finding.not_in(MACHINE))
+    return query.limit(bindparam("most", type_=Integer))
 
 
 def acts(

@@ -374,14 +374,13 @@ def silence(
     contacts: Iterable[str] = (),
 ) -> Silence:
     """What of this a user has silenced, with what stands above it all."""
-    s = silences.c
-    wanted = or_(
-        s.scope.in_((Scope.REALTIME, Scope.ALL)),
-        and_(s.scope == Scope.MESSAGE, s.of.in_([str(each) for each in messages])),
-        and_(s.scope == Scope.THREAD, s.of.in_([str(each) for each in threads])),
-        and_(s.scope == Scope.CONTACT, s.of.in_(list(contacts))),
-    )
-    found = connection.execute(select(s.scope, s.of, s.silent, s.at).where(s.user_id == user, wanted)).all()
+    asked = {
+        "user": user,
+        "messages": [str(each) for each in messages],
+        "threads": [str(each) for each in threads],
+        "contacts": list(contacts),
+    }
+    found = connection.execute(_SILENCES, asked).all()
     of = {scope: {row.of: row for row in found if row.scope == scope} for scope in Scope}
     everything = of[Scope.ALL].get("")
     return Silence(
@@ -391,6 +390,21 @@ def silence(
         threads={int(key): row.at for key, row in of[Scope.THREAD].items()},
         contacts={key: row.at for key, row in of[Scope.CONTACT].items()},
     )
+
+
+def _silences() -> Select[Any]:
+    s = silences.c
+    wanted = or_(
+        s.scope.in_((Scope.REALTIME, Scope.ALL)),
+        *(
+            and_(s.scope == scope, s.of.in_(bindparam(name, expanding=True)))
+            for scope, name in ((Scope.MESSAGE, "messages"), (Scope.THREAD, "threads"), (Scope.CONTACT, "contacts"))
+        ),
+    )
+    return select(s.scope, s.of, s.silent, s.at).where(s.user_id == bindparam("user"), wanted)
+
+
+_SILENCES = _silences()
 
 
 def silenced_contacts(connection: Connection, user: UserId, limit: int = 100) -> list[str]:

@@ -6,7 +6,7 @@ proxy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from unsealed.inlets.copies import BELIEVED
@@ -43,7 +43,7 @@ class Chip:
 def chip(event: EventRow, texts: Texts) -> Chip:
     """The chip of an event."""
     made = _chip(event)
-    return replace(made, words=texts.say(made.words))
+    return Chip(texts.say(made.words), made.look)
 
 
 def _chip(event: EventRow) -> Chip:

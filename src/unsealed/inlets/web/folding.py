@@ -7,6 +7,7 @@ escapes what comes of it, also where that is markup. Here a call is a call, mark
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jinja2 import Environment, nodes
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 
 # Globals whose answer follows from their arguments and the language alone. No template uses the names for else.
 FOLDED = frozenset({"gettext", "glyph", "icon", "pgettext", "say", "static", "within"})
+_CHANGED = re.compile("[&<>'\"]").search  # what `escape` changes
 
 
 class _Folder(NodeTransformer):
@@ -62,4 +64,6 @@ class FoldingEnvironment(Environment):
     @staticmethod
     def escaped(value: object) -> str:
         """Text that may stand in a page."""
-        return value if type(value) is Markup else escape(value)
+        if type(value) is Markup or (type(value) is str and _CHANGED(value) is None):
+            return value
+        return escape(value)

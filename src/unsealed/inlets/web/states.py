@@ -6,7 +6,7 @@ Never overstates: "no signal" is not "unread", a machine's loading shows arrival
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from unsealed.core.reading import copy_state
@@ -105,7 +105,7 @@ def sureness(confidence: float, texts: Texts) -> str:
 def mark_of(state: CopyState, texts: Texts) -> Mark:
     """The mark of a state of which nothing is counted."""
     found = MARKS[state]
-    return replace(found, hint=texts.say(found.hint)) if found.hint else found
+    return Mark(kind=found.kind, symbol=found.symbol, hint=texts.say(found.hint)) if found.hint else found
 
 
 def mark(state: CopyState, signals: Signals, texts: Texts) -> Mark:
