@@ -17,6 +17,7 @@ from tests.conftest import NOON
 from unsealed.model.message import UserId
 from unsealed.store import counts, schema, sent
 from unsealed.store.engine import connect, reading, sqlite_url
+from unsealed.store.migrate import migrate
 
 
 def made(folder: Path, *, seed: int = 1) -> Path:
@@ -55,6 +56,32 @@ def test_it_has_every_index_of_the_product(tmp_path: Path) -> None:
 
     for index in indexes:
         assert (index.dialect_options["sqlite"]["where"] is not None) == (" WHERE " in held[str(index.name)])
+
+
+def test_its_indexes_were_made_in_the_order_of_the_product(tmp_path: Path) -> None:
+    """Of two that serve alike SQLite takes the last one."""
+
+    def names(data: Path, table: str) -> list[str]:
+        order = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> '' AND tbl_name = ? ORDER BY rowid"
+        with closing(sqlite3.connect(data / "unsealed.db")) as db:
+            return [name for (name,) in db.execute(order, (table,))]
+
+    grown = tmp_path / "grown"
+    grown.mkdir()
+    engine = connect(sqlite_url(grown))
+    migrate(engine)
+    engine.dispose()
+    filled = made(tmp_path / "data")
+    for table in ("messages", "copies", "events", "replies"):
+        assert names(grown, table) == names(filled, table) != []
+
+
+def test_the_sender_wrote_the_message_with_a_hundredth_of_all_events(tmp_path: Path) -> None:
+    for seed in range(3):
+        with closing(sqlite3.connect(made(tmp_path / str(seed), seed=seed) / "unsealed.db")) as db:
+            asked = db.execute("SELECT user_id, raw FROM messages WHERE subject LIKE '% 150'").fetchall()
+
+        assert [(1, 30)] == asked
 
 
 def test_the_same_seed_gives_the_same_store(tmp_path: Path) -> None:

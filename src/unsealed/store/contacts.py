@@ -7,12 +7,27 @@ was noted.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Row, bindparam, case, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    bindparam,
+    case,
+    delete,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from unsealed.model.contact import Contact, ContactRow, LastLetter
 from unsealed.model.errors import BadInput
@@ -22,10 +37,12 @@ from unsealed.store import people
 from unsealed.store.dealings import last_letters
 from unsealed.store.engine import insert
 from unsealed.store.keyset import bounded
-from unsealed.store.schema import EPOCH, MICROSECOND, contacts
+from unsealed.store.many_rows import ManyRows
+from unsealed.store.schema import EPOCH, MICROSECOND, contact_words, contacts
 from unsealed.store.search import begin_in, typed_words, words_kept
 
 SUGGESTED = 8
+FEW = 1_000  # contacts that are put in order; of more, the list is walked down until a page is full
 
 
 def met(connection: Connection, user: UserId, recipients: Sequence[Recipient], now: datetime) -> None:
@@ -47,6 +64,10 @@ def met(connection: Connection, user: UserId, recipients: Sequence[Recipient], n
     if rows:
         # In the order of their names: who writes to the same people at the same time waits instead of deadlocking.
         connection.execute(_upsert(connection.dialect), [rows[name] for name in sorted(rows)])
+        told: list[tuple[object, ...]] = [
+            (user, word, mailbox) for mailbox in sorted(rows) for word in str(rows[mailbox]["words"]).split()
+        ]
+        _ADD_WORDS.run(connection, told)
 
 
 def unmet(connection: Connection, user: UserId, recipients: Sequence[str]) -> None:
@@ -58,6 +79,11 @@ def unmet(connection: Connection, user: UserId, recipients: Sequence[str]) -> No
         connection.execute(less.values(messages=contacts.c.messages - 1), rows)
         nothing = contacts.c.messages == 0, contacts.c.notes == "", contacts.c.records == "{}"
         connection.execute(delete(contacts).where(*mine, *nothing), rows)
+        w, names = contact_words.c, [row["who"] for row in rows]
+        left = select(contacts.c.mailbox).where(contacts.c.user_id == user, contacts.c.mailbox.in_(names))
+        gone = sorted(set(names) - set(connection.execute(left).scalars()))
+        if gone:
+            connection.execute(delete(contact_words).where(w.user_id == user, w.mailbox.in_(gone)))
 
 
 @lru_cache(maxsize=4)  # needed for every message: to put it together takes five times as long as to run it
@@ -74,6 +100,11 @@ def _upsert(dialect: Dialect) -> Any:
             "words": case((new.name != "", new.words), else_=contacts.c.words),
         },
     )
+
+
+_ADD_WORDS = ManyRows(
+    lambda dialect: insert(contact_words, dialect).on_conflict_do_nothing(), ("user_id", "word", "mailbox")
+)
 
 
 def find(connection: Connection, user: UserId, address: str) -> Recipient | None:
@@ -93,12 +124,11 @@ def suggest(connection: Connection, user: UserId, typed: str, limit: int = SUGGE
         name.istartswith(wanted, autoescape=True),
         name.icontains(f" {wanted}", autoescape=True),
     )
-    rows = connection.execute(
-        select(contacts.c.address, name)
-        .where(contacts.c.user_id == user, matches if wanted else contacts.c.mailbox != "")
-        .order_by(contacts.c.last_at.desc(), contacts.c.mailbox)
-        .limit(limit)
-    )
+    few, last_at = _with_words(connection, user, typed_words(wanted) or [])
+    query = select(contacts.c.address, name).where(contacts.c.user_id == user, *few)
+    if wanted:
+        query = query.where(matches)
+    rows = connection.execute(query.order_by(last_at.desc(), contacts.c.mailbox).limit(limit))
     return [Recipient(address=row.address, name=row.name) for row in rows]
 
 
@@ -111,13 +141,15 @@ def listed(
         BadInput: unknown cursor.
     """
     c = contacts.c
-    query = select(contacts).where(c.user_id == user)
-    if (words := typed_words(search)) is not None:
+    words = typed_words(search)
+    few, last_at = _with_words(connection, user, words or [])
+    query = select(contacts).where(c.user_id == user, *few)
+    if words is not None:
         query = query.where(begin_in(c.words, words))
     if after:
         at, mailbox = _place(after)
         query = query.where(c.last_at <= at, or_(c.last_at < at, c.mailbox < mailbox))
-    query = query.order_by(c.last_at.desc(), c.mailbox.desc()).limit(bounded(limit) + 1)
+    query = query.order_by(last_at.desc(), c.mailbox.desc()).limit(bounded(limit) + 1)
     found = connection.execute(query).all()
     shown = found[: bounded(limit)]
     last = last_letters(connection, user, [row.mailbox for row in shown])
@@ -125,6 +157,23 @@ def listed(
         items=tuple(_row(row, last.get(row.mailbox)) for row in shown),
         next=_cursor(shown[-1].last_at, shown[-1].mailbox) if len(found) > len(shown) else None,
     )
+
+
+def _with_words(
+    connection: Connection, user: UserId, words: Sequence[str]
+) -> tuple[list[ColumnElement[bool]], ColumnElement[Any]]:
+    """That a contact is one of those that have a word that begins like the longest of these that only FEW have; and
+    the last letter, by which these are put in order.
+
+    Asks nothing when each word is common: then the list, walked in its order, is soon full.
+    """
+    w, last_at = contact_words.c, contacts.c.last_at
+    for word in sorted(words, key=len, reverse=True):
+        having = select(w.mailbox).where(w.user_id == user, w.word >= word, w.word < word + chr(sys.maxunicode))
+        if connection.execute(having.limit(1).offset(FEW)).first() is None:
+            # Not the column itself, as SQLite would walk down its index and ask each contact.
+            return [contacts.c.mailbox.in_(having)], type_coerce(last_at, BigInteger) + literal_column("0")
+    return [], last_at
 
 
 def contact(connection: Connection, user: UserId, address: str) -> Contact | None:

@@ -589,6 +589,15 @@ contacts = Table(  # who a user wrote to; kept by the transactions that accept m
 )
 Index("ix_contacts_user_last", contacts.c.user_id, contacts.c.last_at)
 
+contact_words = Table(  # by which contacts are looked up; those of a former name may be among them
+    "contact_words",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
+    Column("mailbox", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 drafts = Table(  # messages being written
     "drafts",
     metadata,
