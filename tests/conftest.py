@@ -36,7 +36,7 @@ from unsealed.store import schema
 from unsealed.store.migrate import migrate
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
     from tests.mailbox_server import MailboxServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -154,12 +154,19 @@ def chromium_process(program: Callable[[str], str]) -> Iterator[tuple[Browser, a
     with slow_proxy() as port, sync_playwright() as playwright:
         proxy = [f"--proxy-server=127.0.0.1:{port}", "--proxy-bypass-list=<-loopback>"] if port else []
         arguments = ["--no-sandbox", "--disable-gpu", *QUIET, *proxy]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=path, args=arguments, timeout=PATIENCE_S * 1000)
+        browser.new_context = partial(patient_context, browser.new_context)  # type: ignore[method-assign]
         loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
         yield browser, loop
         asyncio._set_running_loop(loop)
         browser.close()
+
+
+def patient_context(make: Callable[..., BrowserContext], **settings: Any) -> BrowserContext:
+    context = make(**settings)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    return context
 
 
 @pytest.fixture

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 COMMAND = [sys.executable, "-m", "unsealed.app"]
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0"
-PATIENCE_S = 120  # for a machine that does much else: only what never happens takes so long
 
 
 def until(question: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
@@ -135,7 +135,7 @@ class Installation:
         """Kill -9 the parent; its roles go with it."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         self.process = None
 
     def get(self, port: int, path: str, *, method: str = "GET", **headers: str) -> Answer:
@@ -175,7 +175,9 @@ class Sink:
         return "250 2.0.0 Ok: kept by the sink"
 
     def start(self) -> None:
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
+        self.controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, ready_timeout=PATIENCE_S
+        )
         self.controller.start()
 
     def stop(self) -> None:
@@ -231,19 +233,18 @@ def installation(
     yield made
     if made.process is not None and made.process.poll() is None:
         os.kill(made.process.pid, signal.SIGKILL)
-        made.process.wait(30)
+        made.process.wait(PATIENCE_S)
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A page of a headless Chromium. It must end without an error in the page or in its console."""
     troubles: list[str] = []
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    page.context.set_default_timeout(PATIENCE_S * 1000)
+    page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
     yield page
-    page.close()
+    page.context.close()
     assert [] == troubles
 
 

@@ -23,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tests.patience import PATIENCE_S
+
 UPGRADE = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 
@@ -191,7 +193,7 @@ class Firefox:
         self._number = 0
 
     def connect(self, until: Callable[..., Any]) -> None:
-        self._socket = until(self._dial, "Firefox listens", 60)
+        self._socket = until(self._dial, "Firefox listens")
         self._stream = self._socket.makefile("rb")
         self._read()  # its greeting
         self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": False}})
@@ -200,13 +202,13 @@ class Firefox:
     def _dial(self) -> socket.socket | None:
         assert self._process.poll() is None, "Firefox ended"
         with suppress(OSError):
-            return socket.create_connection(("127.0.0.1", self._port), 60)
+            return socket.create_connection(("127.0.0.1", self._port), PATIENCE_S)
         return None
 
     def close(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
         self._output.close()
         for each in ("_stream", "_socket"):
             if hasattr(self, each):

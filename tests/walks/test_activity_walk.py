@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -126,7 +127,7 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
         page.get_by_role("button", name="Set").click()
     page.goto(f"{web}/opened?state=reminders")
     page.get_by_text("Unless answered").wait_for()
-    with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=30)) as store, store:
+    with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=PATIENCE_S)) as store, store:
         store.execute("UPDATE reminders SET due_at = 1")
 
     until(lambda: "Due: no answer" in page.request.get(page.url).text(), "the reminder is due")

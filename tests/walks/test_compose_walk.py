@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.walks.conftest import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -51,7 +51,6 @@ def desk(page: Page) -> Iterator[Page]:
     assert page.context.browser is not None
     broken: list[str] = []
     context = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE_S * 1000)
     context.on("weberror", lambda error: broken.append(str(error.error)))
     yield context.new_page()
     context.close()
@@ -285,7 +284,7 @@ def test_what_is_off_for_everybody_cannot_be_switched_on(
     installation.start()
 
     def say(method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
-        with closing(HTTPConnection("127.0.0.1", installation.web, timeout=30)) as connection:
+        with closing(HTTPConnection("127.0.0.1", installation.web, timeout=PATIENCE_S)) as connection:
             connection.request(method, path, json.dumps(body), {"Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
@@ -508,7 +507,7 @@ HERE = """() => {
 
 def packed(installation: Any, path: str) -> int:
     """Bytes of a file as browsers get it."""
-    with closing(HTTPConnection("127.0.0.1", installation.web, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", installation.web, timeout=PATIENCE_S)) as connection:
         connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
         return len(connection.getresponse().read())
 

@@ -49,5 +49,5 @@ def test_a_city_database_tells_the_place_of_what_was_opened_before(
     database.write_bytes(CITIES)
     installation.command("data", "add", str(database))
 
-    until(lambda: asked(places) == [("human_click", "DE", "Land Berlin", "Berlin")], "the same click, from Berlin", 60)
+    until(lambda: asked(places) == [("human_click", "DE", "Land Berlin", "Berlin")], "the same click, from Berlin")
     installation.stop()

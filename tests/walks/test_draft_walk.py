@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from tests.patience import PATIENCE_S
 
 SENDER = "mara@tidewater.example"
 LETTER = {
@@ -35,7 +36,7 @@ class Browser:
     csrf: str = ""
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         given = {"origin": f"http://127.0.0.1:{self.port}", "accept": "text/html", **headers}
         if self.cookies:
             given["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -124,7 +125,7 @@ def test_what_is_written_survives_and_leaves_when_it_should(
     id = installation.command("send", *given, "--track", "opens")
     until(lambda: arrived(id), "delivery of what the command line sent")
     assert ("full", "off") == (message(id)["tracking"]["opens"], message(id)["tracking"]["clicks"])
-    connection = http.client.HTTPConnection("127.0.0.1", installation.web, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", installation.web, timeout=PATIENCE_S)
     connection.request("POST", "/api/v1/messages", json.dumps(LETTER).encode(), {"authorization": f"Bearer {token}"})
     answer = connection.getresponse()
     id = json.loads(answer.read())["id"]

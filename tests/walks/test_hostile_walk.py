@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 from tests.mailbox_server import PASSWORD as MAILBOX_PASSWORD
 from tests.mailbox_server import MailboxServer
+from tests.patience import PATIENCE_S
 from tests.walks.places import crawl, places
 from tests.walks.test_reply_walk import _watched
 
@@ -316,7 +317,7 @@ def told(installation: Any, desk: Desk, readers: dict[str, str]) -> None:
 
 
 def load(installation: Any, path: str) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", installation.track, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", installation.track, timeout=PATIENCE_S)) as connection:
         headers = {
             "User-Agent": TEXTS["agent"],
             "Accept-Language": f"en;{MARKUP}",
@@ -354,7 +355,7 @@ def halved(installation: Any, desk: Desk, token: str) -> None:
     for query in ("%ED%A0%BD", "%00", "%FF", quote(TURNED), LONG[:2000]):
         desk.look(f"{desk.web}/sent?q={query}")
         desk.look(f"{desk.web}/contacts?q={query}")
-    with socket.create_connection(("127.0.0.1", installation.track), timeout=30) as line:
+    with socket.create_connection(("127.0.0.1", installation.track), timeout=PATIENCE_S) as line:
         line.sendall(
             b"GET /nothing HTTP/1.1\r\nHost: x\r\nUser-Agent: \xed\xa0\xbd\xff\x1b[2J\r\nConnection: close\r\n\r\n"
         )

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.walk
 
@@ -19,7 +20,10 @@ def test_connections_that_say_nothing_keep_nobody_from_a_page_and_are_ended(inst
 
     with ExitStack() as held:
         silent, idle = (
-            [held.enter_context(socket.create_connection(("127.0.0.1", installation.web), 60)) for _ in range(EACH)]
+            [
+                held.enter_context(socket.create_connection(("127.0.0.1", installation.web), PATIENCE_S))
+                for _ in range(EACH)
+            ]
             for _ in range(2)
         )
         for connection in idle:

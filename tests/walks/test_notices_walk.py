@@ -31,7 +31,7 @@ def looked(page: Page) -> None:
     with page.expect_response("**/notices/new*"):
         page.evaluate("dispatchEvent(new Event('unsealed:notice')) && null")
     for lock in ("unsealed-notices", "unsealed-told"):
-        page.evaluate(f"navigator.locks.request('{lock}', () => null)")
+        page.wait_for_function("(lock) => navigator.locks.request(lock, () => true)", arg=lock, polling=100)
 
 
 class Post:
@@ -214,7 +214,7 @@ def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post
     page = post.page
     page.context.grant_permissions(["notifications"], origin=post.web)
     page.goto(f"{post.web}/sent")
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("() => navigator.serviceWorker.ready.then(() => true)")
     protocol = page.context.new_cdp_session(page)
     versions: list[dict[str, Any]] = []
     protocol.on("ServiceWorker.workerRegistrationUpdated", lambda told: versions.extend(told["registrations"]))

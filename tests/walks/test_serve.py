@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.walk
 
@@ -87,7 +88,7 @@ def test_a_second_server_on_the_same_folder_says_so_and_stops(installation: Any)
         [sys.executable, "-m", "unsealed.app", "serve", "--data", str(installation.data)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -105,7 +106,7 @@ def test_a_port_that_is_taken_is_named(installation: Any, listening: Callable[[]
         [sys.executable, "-m", "unsealed.app", "serve", "--data", str(installation.data), *doors],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.walk
 
@@ -58,7 +59,7 @@ def test_mail_is_refused_for_now_while_the_store_is_locked_and_hits_are_kept(
 
     message = until(lambda: ask("/messages")["messages"], "the message")[0]["id"]
     until(lambda: ask(f"/messages/{message}")["copies"][0]["state"] == "delivered", "delivery")
-    store = sqlite3.connect(installation.data / "unsealed.db", timeout=30, isolation_level=None)
+    store = sqlite3.connect(installation.data / "unsealed.db", timeout=PATIENCE_S, isolation_level=None)
     raw = store.execute("SELECT raw FROM sandbox").fetchone()[0]
     click = re.search(rb"http://127\.0\.0\.1:\d+(/c/[\w-]+)", raw.replace(b"=\r\n", b""))
     assert click is not None

@@ -17,6 +17,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 SENDER = "mara@tidewater.example"
 TO = ["ines@harbourline.example", "rob@mail.quiet.example", "lotte@fennel.example"]
@@ -54,7 +55,7 @@ def test_each_copy_carries_what_was_allowed_and_nothing_else(
 
     def say(body: dict[str, Any]) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"}
-        with closing(HTTPConnection("127.0.0.1", installation.web, timeout=30)) as connection:
+        with closing(HTTPConnection("127.0.0.1", installation.web, timeout=PATIENCE_S)) as connection:
             connection.request("PUT", "/api/v1/tracking", json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())

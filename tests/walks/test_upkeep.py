@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.walk
 
@@ -50,7 +51,7 @@ def check(installation: Any) -> tuple[int, str]:
         env=os.environ | listen,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     return done.returncode, done.stdout
@@ -123,7 +124,9 @@ def test_history_is_judged_again_beside_a_working_server_and_after_an_update(
         return int(answer.json["messages"][0]["clicks"])
 
     def store(*statements: str) -> list[Any]:
-        with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=30, isolation_level=None)) as database:
+        with closing(
+            sqlite3.connect(installation.data / "unsealed.db", timeout=PATIENCE_S, isolation_level=None)
+        ) as database:
             return [database.execute(statement).fetchall() for statement in statements][-1]
 
     def misjudge() -> None:

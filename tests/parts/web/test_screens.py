@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, update
-from tests.patience import PATIENCE_S
 
 from unsealed.inlets.web import message, paste, template
 from unsealed.model.message import MessageId, UserId, public_id
@@ -95,7 +94,6 @@ def visit(
         )
         context.add_cookies([{"name": "unsealed", "value": cookie, "url": served.url}])
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
         page.goto(served.url + path)
