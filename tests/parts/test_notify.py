@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 from tests.parts.house import CURL, FIREFOX, HOME, KEYS, NOON, SENDER, THUNDERBIRD, House, a_hit
 from tests.parts.push_service import PushService, b64
+from tests.patience import PATIENCE_S
 
 from unsealed.flow import notify, rejudge
 from unsealed.flow.notify import Notifier, decide
@@ -485,8 +486,8 @@ async def test_the_loop_tells_by_itself_and_survives_a_store_that_does_not_answe
     running = asyncio.create_task(notifier.run(stop))
     it.house.write(a_hit(copy, 3600, THUNDERBIRD, HOME))
     await asyncio.to_thread(it.house.take_in)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         await rang.wait()
-    stop.set()
-    await running
+        stop.set()
+        await running
     await writer.close()
