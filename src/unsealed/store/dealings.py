@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 
 from unsealed.model.contact import Dealing, Dealt, LastLetter
 from unsealed.model.event import HitId, HitKind
@@ -100,18 +100,15 @@ def readings(connection: Connection, of: Letters) -> list[datetime]:
 def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str]) -> Mapping[str, LastLetter]:
     """The newest letter that left to each of these mailboxes; of those to whom none did, one that is on its way or
     bounced."""
-    c = copies.c
     newest: dict[str, int] = {}
-    for of_those in (c.sent_at.is_not(None), c.sent_at.is_(None)):
+    for query in (_LEFT, _UNSENT):
         asked = [each for each in mailboxes if each not in newest]
         for mailbox in asked:  # each is one look into the index; a database asked for all at once may walk through it
-            query = select(c.id).where(c.user_id == user, c.mailbox == mailbox, of_those)
-            found = connection.execute(query.order_by(c.sent_at.desc()).limit(1)).scalar_one_or_none()
+            found = connection.execute(query, {"user": user, "mailbox": mailbox}).scalar_one_or_none()
             if found is not None:
                 newest[mailbox] = found
     shown = views.copies_by_id(connection, user, newest.values())
-    query = select(c.id, c.message_id).where(c.id.in_(list(newest.values())))
-    of_copy = {row.id: row.message_id for row in connection.execute(query)}
+    of_copy = {row.id: row.message_id for row in connection.execute(_MESSAGES, {"ids": list(newest.values())})}
     subjects = _subjects(connection, of_copy.values())
     return {
         mailbox: LastLetter(
@@ -119,6 +116,18 @@ def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str])
         )
         for mailbox, copy in newest.items()
     }
+
+
+def _last(of_those: ColumnElement[bool]) -> Select[Any]:
+    c = copies.c
+    query = select(c.id).where(c.user_id == bindparam("user"), c.mailbox == bindparam("mailbox"), of_those)
+    return query.order_by(c.sent_at.desc()).limit(1)
+
+
+_LEFT, _UNSENT = _last(copies.c.sent_at.is_not(None)), _last(copies.c.sent_at.is_(None))
+_IDS: Any = bindparam("ids", expanding=True)
+_MESSAGES = select(copies.c.id, copies.c.message_id).where(copies.c.id.in_(_IDS))
+_SUBJECTS = select(messages.c.id, messages.c.subject).where(messages.c.id.in_(_IDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,5 +178,4 @@ def _answers(connection: Connection, of: Letters, after: str | None, limit: int)
 
 
 def _subjects(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
-    query = select(messages.c.id, messages.c.subject).where(messages.c.id.in_(list(numbers)))
-    return {row.id: row.subject for row in connection.execute(query)}
+    return {row.id: row.subject for row in connection.execute(_SUBJECTS, {"ids": list(numbers)})}
