@@ -29,7 +29,7 @@ from tests.walks.places import crawl, places
 from tests.walks.test_reply_walk import _watched
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery staple"
 INES = "ines@harbourline.example"
@@ -150,6 +150,10 @@ class Desk:
     troubles: list[str] = field(default_factory=list)
     csrf: str = ""
 
+    def refuse(self, dialog: Dialog) -> None:
+        self.troubles.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()  # else the page would wait for an answer, and we without end for the page
+
     def note(self, said: str) -> None:
         """A letter may hold scripts; the frame that it stands in runs none, and the browser says so."""
         if not WALL.match(said):
@@ -204,7 +208,7 @@ def desk(installation: Any, page: Page) -> Iterator[Desk]:
     context.add_init_script(WATCH)
     made = Desk(f"http://127.0.0.1:{installation.web}", context.new_page())
     context.on("weberror", lambda error: made.troubles.append(str(error.error)))
-    context.on("dialog", lambda dialog: made.troubles.append(f"a dialog: {dialog.message}"))
+    context.on("dialog", made.refuse)
     context.on("page", lambda opened: made.troubles.append(f"a window: {opened.url}"))
     context.on("console", lambda said: made.note(said.text) if said.type in ("error", "warning") else None)
     context.on(
