@@ -14,7 +14,7 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -32,6 +32,7 @@ SMALL = (1_000, 10_000)  # messages, events
 # A page with fewer rows is less work in an installation of any size. So what is rare happens more often in the small
 # one, that each list fills its page in both.
 LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.15, bounced=0.25)
+SMALL_SHARES = replace(LIKE_LARGE, both=0.5)
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
 QUESTIONS: tuple[tuple[str, str], ...] = (
@@ -72,6 +73,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Message, opens", "/message/{message}?show=opens"),
     ("Message, clicks", "/message/{message}?show=clicks"),
     ("Message, every request", "/message/{message}?show=raw&lines=all"),
+    ("Message to twenty people", "/message/{many}"),
     ("Message with a hundredth of all events", "/message/{hot}"),
     ("Message with a hundredth, every request", "/message/{hot}?show=raw&lines=all"),
     ("Message, its letter", "/message/{message}/letter"),
@@ -122,38 +124,47 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 class Drawn:
     """What paths name: drawn from the store of one installation."""
 
-    messages: list[tuple[int, int, int, str]]  # id, sent and last signal in microseconds, subject
+    messages: list[tuple[int, int, int, str]]  # to one: id, sent and last signal in microseconds, subject
+    many: int  # to twenty
     hot: int
-    contacts: list[str]  # those with the most letters first
+    busy: str  # the contact with the most letters
+    contacts: list[str]  # of the others those with about as many letters in any installation
 
     @classmethod
     def of(cls, data: Path, rng: random.Random) -> Drawn:
         with closing(sqlite3.connect(data / "unsealed.db")) as db:
             (user,) = db.execute("SELECT id FROM users WHERE email = ?", (SENDER,)).fetchone()
             hot, _ = db.execute("SELECT id, raw FROM messages WHERE user_id = ? ORDER BY raw DESC", (user,)).fetchone()
-            contacts = db.execute(
-                "SELECT mailbox FROM contacts WHERE user_id = ? ORDER BY messages DESC LIMIT 1000", (user,)
-            ).fetchall()
-            mine = "SELECT id, received_at, signal_at, subject FROM messages WHERE user_id = ? AND received_at >= ?"
+            to_twenty = "SELECT id FROM messages WHERE user_id = ? AND recipient_count = 20 AND raw > 0"
+            (many,) = db.execute(f"{to_twenty} ORDER BY received_at DESC", (user,)).fetchone()
+            whom = "SELECT mailbox FROM contacts WHERE user_id = ?"
+            (busy,) = db.execute(f"{whom} ORDER BY messages DESC", (user,)).fetchone()
+            contacts = db.execute(f"{whom} AND messages BETWEEN 20 AND 60 LIMIT 1000", (user,)).fetchall()
+            mine = (
+                "SELECT id, received_at, signal_at, subject FROM messages"
+                " WHERE user_id = ? AND received_at >= ? AND recipient_count = 1"
+            )
             first, last = db.execute("SELECT min(received_at), max(received_at) FROM messages").fetchone()
             found = [
                 db.execute(f"{mine} ORDER BY received_at LIMIT 1", (user, rng.randint(first, last))).fetchone()
                 for _ in range(200)
             ]
-        return cls(messages=[row for row in found if row is not None], hot=hot, contacts=[each for (each,) in contacts])
+        messages = [row for row in found if row is not None]
+        return cls(messages=messages, many=many, hot=hot, busy=busy, contacts=[each for (each,) in contacts] or [busy])
 
     def path(self, template: str, rng: random.Random) -> str:
         """A path with its names filled in."""
         id, sent, signal, subject = rng.choice(self.messages)
         return template.format(
             message=f"{id:016x}",
+            many=f"{self.many:016x}",
             hot=f"{self.hot:016x}",
             sent_cursor=f"{sent:x}.{id:016x}",
             signal_cursor=f"{signal:x}.{id:016x}",
             subject=subject.replace(" ", "+"),
             person=f"person{rng.randrange(6)}@",  # and all whose names begin so: a page full in any installation
             contact=rng.choice(self.contacts),
-            busy=self.contacts[0],
+            busy=self.busy,
         )
 
 
@@ -186,6 +197,13 @@ class Asker:
         return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
+def beside(asked: str) -> str:
+    """The same, with a letter to one beside a list of sent mail, as the first of the list may be to twenty."""
+    if not asked.startswith("/sent") or "detail" in asked:
+        return asked
+    return asked + ("&m={message}" if "?" in asked else "?m={message}")
+
+
 def filled(messages: int, events: int, shares: synthetic.Shares | None = None) -> Callable[[Path], None]:
     now = datetime.now(UTC)
     return lambda data: synthetic.fill(data, messages=messages, events=events, now=now, shares=shares)
@@ -197,6 +215,7 @@ def measured(small: Asker, large: Asker, rounds: int, names: tuple[str, str]) ->
         columns=("", *(f"p95, ms, {name}" for name in names), *(f"worked, ms, {name}" for name in names), "ratio")
     )
     for name, template in QUESTIONS:
+        template = beside(template)
         for asker in (small, large):
             asker.ask(template)
         pairs = [(small.ask(template), large.ask(template)) for _ in range(rounds)]
@@ -229,7 +248,7 @@ def main() -> None:
         f"one user; SQLite, in turns. Aims: p95 under {1e3 * AIM_S:.0f} ms, and at most {AIM_RATIO} times the work;"
         f" reports under {1e3 * AIM_REPORTS_S:.0f} ms.\n"
     )
-    with running(fill=filled(*SMALL, LIKE_LARGE)) as few, running(fill=filled(messages, events)) as many:
+    with running(fill=filled(*SMALL, SMALL_SHARES)) as few, running(fill=filled(messages, events)) as many:
         names = (f"{SMALL[1]:,} events", f"{events:,} events")
         print(measured(Asker(few), Asker(many), rounds, names).markdown())
 

@@ -84,6 +84,7 @@ class Shares:
     machines_alone: float = 0.0  # besides those for which it comes so by chance
     replied: float = 0.03  # of those that were asked for
     bounced: float = 0.01  # of copies that were never asked for
+    both: float = 0.0  # of subjects, that have the two words of a search besides those that have them by chance
 
 
 @dataclass(slots=True)
@@ -275,7 +276,10 @@ def _batches(
             firsts = [each.first_at for each in counts.values() if each.first_at is not None]
             lasts = [each.last_at for each in counts.values() if each.last_at is not None]
             signals = [*lasts, at + _DAY // 2] if replied else lasts
-            subject = f"{' '.join(rng.sample(_WORDS, 3)).capitalize()} {number}"
+            words = rng.sample(_WORDS, 3)
+            if rng.random() < shares.both:
+                words[:2] = "invoice", "survey"
+            subject = f"{' '.join(words).capitalize()} {number}"
             names = ", ".join(f"Person {person}" for _, person in copies[:3])
             rows["messages"].append(
                 (id, user, f"<{id:x}@x.example>", subject, names, len(copies), at, opens,
@@ -301,8 +305,8 @@ def _batches(
             urls = [f"https://shop.example/{position}" for position in range(3)]
             rows["links"] += [(id, position, url) for position, url in enumerate(urls)]
             addressed = (part for row in rows["copies"][-len(copies) :] for part in (row[4], row[3]))
-            words = words_kept(subject, addressed, ((like["links"]["text"], url) for url in urls))
-            rows["texts"].append((id, shelf_of(UserId(user), EPOCH + at * MICROSECOND), words))
+            kept = words_kept(subject, addressed, ((like["links"]["text"], url) for url in urls))
+            rows["texts"].append((id, shelf_of(UserId(user), EPOCH + at * MICROSECOND), kept))
             rows["link_counts"] += [
                 (copy, link, id, each.clicks, each.machine, each.first_at, each.last_at)
                 for (copy, link), each in by_link.items()

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event
 from starlette.applications import Starlette
 
 sys.path.append(str(Path(__file__).parents[2]))  # bench/ is started from the root of the repository
 
 from bench.messages import SENDER
-from bench.size import LIKE_LARGE, QUESTIONS, Drawn
+from bench.size import LIKE_LARGE, QUESTIONS, Drawn, beside
 from bench.synthetic import fill
 from tests.conftest import NOON
 from tests.parts.web.conftest import ORIGIN
@@ -31,7 +31,6 @@ from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.store import activity, people, proofs, search, sent
 from unsealed.store.engine import connect, reading, sqlite_url
 from unsealed.store.keyring import load
-from unsealed.store.schema import copies
 
 STEPS = 100  # of the machine are one tick
 # Bounds that a store of this size would not reach.
@@ -49,7 +48,7 @@ BOUNDS: tuple[tuple[Any, str, int], ...] = (
     (happenings, "LOOKED_AT", 250),
 )
 # Where the numbers of events of one message or of letters of one contact decide, which the other questions leave alone.
-OTHERS = ("{hot}", "{busy}", "/reports")
+OTHERS = ("{hot}", "{many}", "{busy}", "/reports")
 
 
 class Counted:
@@ -62,9 +61,6 @@ class Counted:
         self._ticks, self._rng = 0, random.Random(7)
         self._drawn = Drawn.of(data, self._rng)
         with self.engine.begin() as connection:
-            alone = select(copies.c.message_id).group_by(copies.c.message_id).having(func.count() == 1)
-            to_one = set(connection.scalars(alone))  # what is known of each recipient costs the same again
-            self._drawn.messages[:] = [each for each in self._drawn.messages if each[0] in to_one]
             user = people.user_by_email(connection, SENDER)
             assert user is not None
             cookie, _ = proofs.new_session(connection, user.id, "127.0.0.1", browser.user_agent, NOON)  # type: ignore[attr-defined]
@@ -106,9 +102,7 @@ async def test_no_page_asks_more_of_a_store_four_times_as_large(
     small, large = (Counted(tmp_path / str(number), number, browser) for number in (2_000, 8_000))
     grown = {}
     for name, asked in QUESTIONS:
-        # Beside the list lies a letter that is drawn, as the first one may be to twenty people.
-        beside = "&m={message}" if "?" in asked else "?m={message}"
-        template = asked + beside if asked.startswith("/sent") and "detail" not in asked else asked
+        template = beside(asked)
         if not any(each in template for each in OTHERS):
             few, many = [min([await each.ask(template) for _ in range(3)]) for each in (small, large)]
             if many > 1.3 * few + 150:  # to go through all letters of the user takes 300 more
