@@ -36,7 +36,7 @@ def test_a_report_grows_from_nothing_to_a_rate(installation: Any, page: Page, un
 
     page.keyboard.press("g")
     page.keyboard.press("r")
-    page.get_by_text("Figures start at 20 tracked recipients").wait_for()
+    page.get_by_text("from 20 tracked recipients on").wait_for()
 
     people = [f"person{number}@company{number % 2}.example" for number in range(24)]
     installation.send(SENDER, app_password, SENDER, people, LETTER)
