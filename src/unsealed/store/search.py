@@ -105,18 +105,20 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
 def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Sequence[int] | None:
     """The user's messages among which are all that have words that begin so; None when these are more than FEW.
 
-    They have one of the words, the longest that few messages have: the database would look at all that have the others.
+    They have one of the words, the longest that very few messages have, else few: the database would look at all that
+    have the others.
     """
     if not words:
         return []
-    for word in sorted(words, key=len, reverse=True):
-        ids: list[int] = []
-        for _, portion in _weeks(connection, user, [word], FEW + 1):
-            ids += portion
-            if len(ids) > FEW:
-                break
-        else:
-            return ids
+    ordered = sorted(words, key=len, reverse=True)
+    found = [(_weeks(connection, user, [word], FEW + 1), list[int]()) for word in ordered]
+    for most in (FEW // 10, FEW):
+        for weeks, ids in found:
+            while len(ids) <= most:
+                week = next(weeks, None)
+                if week is None:
+                    return ids
+                ids += week[1]
     return None
 
 
