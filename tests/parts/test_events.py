@@ -10,7 +10,7 @@ from tests.parts.one_copy import COPY, HIT, MESSAGE, NOON, an_event, keep_one_co
 from unsealed.model.event import Finding
 from unsealed.model.hit import Hit, JournalPosition
 from unsealed.model.message import CopyId
-from unsealed.store import events, schema
+from unsealed.store import events, marks, schema
 
 
 @pytest.fixture
@@ -76,3 +76,37 @@ def test_the_messages_of_many_copies_are_found_and_unknown_copies_left_out(store
         wanted = [CopyId(number) for number in range(12_000)]
 
         assert {COPY: MESSAGE} == events.messages_of(connection, [*wanted, COPY])
+
+
+def test_the_last_opening_before_a_mark_is_found_among_those_that_count_and_are_not_long_past(store: Engine) -> None:
+    with store.begin() as connection:
+        put(connection, an_event(1, 60), an_event(2, 120), an_event(3, 130, Finding.SCANNER))
+        put(connection, an_event(4, 140, Finding.HUMAN_CLICK), an_event(5, 300))
+        marks.mark(connection, {MESSAGE: NOON + timedelta(seconds=300)})
+        gap = timedelta(minutes=10)
+        ahead = [timedelta(seconds=seconds) for seconds in (0, 180, 181, 241)]
+        found = [events.last_opens(connection, [COPY], before, gap).get(COPY) for before in ahead]
+
+        assert [NOON + timedelta(seconds=seconds) for seconds in (120, 60, 60)] == found[:3]
+        assert found[3] is None
+        assert {} == events.last_opens(connection, [COPY], ahead[0], timedelta(seconds=179))
+        assert {} == events.last_opens(connection, [], ahead[0], gap)
+
+
+def test_openings_and_clicks_ahead_of_a_mark_are_asked_for_each_in_its_measure(store: Engine) -> None:
+    shipped = [
+        events.Shipped(
+            JournalPosition(collector="c1", segment=1, offset=number),
+            replace(HIT, at=NOON + timedelta(seconds=number)),
+            MESSAGE,
+            COPY,
+            number % 2 or None,
+        )
+        for number in range(10)
+    ]
+    with store.begin() as connection:
+        events.add_hits(connection, shipped)
+        marks.mark(connection, {MESSAGE: NOON + timedelta(seconds=8)})
+        rows = events.hits_since(connection, [MESSAGE], opens=timedelta(seconds=2), clicks=timedelta(seconds=5))
+
+    assert [3, 5, 6, 7, 8, 9] == [(row.at - NOON).seconds for row in rows]

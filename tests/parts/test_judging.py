@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,12 +23,14 @@ from tests.parts.house import (
     snapshot,
 )
 
+from unsealed.core.judge import Back, verdicts_from
 from unsealed.core.network import locate
+from unsealed.core.scene import Scene
 from unsealed.core.token import seal_device
 from unsealed.flow import judging, rejudge
 from unsealed.flow.judging import Judge
 from unsealed.model.errors import Unavailable
-from unsealed.model.event import Answer, Finding, Located, Place, PlaceState
+from unsealed.model.event import Answer, Finding, HitId, Located, Place, PlaceState, Verdict
 from unsealed.model.message import UserId
 from unsealed.model.policy import Level
 from unsealed.store import corrections, counts, marks, own, schema
@@ -271,6 +273,46 @@ def test_a_hot_message_whose_judge_died_is_judged_from_where_it_was(
     assert [0, 1, 0] == [judge.judge(), judge.judge_hot(), judge.judge_hot()]
     assert (2, 0, 6, 0) == house.counts(copy)
     assert 0 == house.rows("marks")
+
+
+@pytest.mark.parametrize("hot_hits", [20, 2_000])
+def test_what_is_judged_of_a_flood_is_what_is_new(house: House, monkeypatch: pytest.MonkeyPatch, hot_hits: int) -> None:
+    monkeypatch.setattr(judging, "HOT_HITS", hot_hits)
+    copies = house.message(copies=2)
+    judged: list[int] = []
+
+    def count(scene: Scene, since: datetime, back: Back) -> dict[HitId, Verdict]:
+        found = verdicts_from(scene, since, back)
+        judged.append(len(found))
+        return found
+
+    monkeypatch.setattr(judging, "verdicts_from", count)
+    for second in range(40):
+        house.write(
+            *(
+                a_hit(copies[number % 2], 100 + second + number / 10, FIREFOX, link=(None, 0, 1)[number % 3])
+                for number in range(10)
+            )
+        )
+        house.take_in()
+
+    assert 40 * 10 <= sum(judged) <= 2 * 40 * 10
+    in_pieces = snapshot(house, copies)
+    judge_from_scratch(house, copies)
+    assert in_pieces == snapshot(house, copies)
+
+
+def test_what_is_judged_again_and_what_is_new_do_not_wait_for_one_another(house: House) -> None:
+    (one,), (other,) = house.message(), house.message()
+    house.write(a_hit(one, 300), a_hit(other, 300))
+    house.take_in()
+    rejudge.correct(house.engine, SENDER, house.hit(0), Answer.ME, NOON)
+    house.write(a_hit(other, 900, THUNDERBIRD, OFFICE))
+    house.ingest.ship()
+
+    assert 2 == house.ingest.judge()
+
+    assert [Finding.SELF_OPEN, Finding.HUMAN_OPEN, Finding.HUMAN_OPEN] == house.findings()
 
 
 def test_a_long_history_is_judged_again_in_portions(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

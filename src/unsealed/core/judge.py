@@ -7,8 +7,8 @@ is one act.
 
 Promises: the same hits, context and rule set give the same verdicts in any order of arrival; a hit is judged by what
 happened within `neighbourhood` of it, never by anything further away, so that a part of a long history can be judged
-alone; HEAD never counts, nor does a hidden link; time since delivery alone never makes a machine. Linear in the number
-of hits, some microseconds for each.
+alone; what is new changes no verdict further back than `changed` says; HEAD never counts, nor does a hidden link; time
+since delivery alone never makes a machine. Linear in the number of hits, some microseconds for each.
 
 Does not know networks or agents by itself: both come with the hit (core.network, core.agent).
 """
@@ -30,7 +30,20 @@ from unsealed.core.behind import (
     WHERE_PEOPLE_ARE,
     says_ahead,
 )
-from unsealed.core.scene import COMPANION_S, TRAP_S, Context, Scene, SeenHit, nearest, seconds
+from unsealed.core.scene import (
+    BURST_S,
+    COMPANION_S,
+    CROSSING_S,
+    FOLLOWED_S,
+    OFFICE_ASKS,
+    RACE_S,
+    TRAP_S,
+    Context,
+    Scene,
+    SeenHit,
+    nearest,
+    seconds,
+)
 from unsealed.model.event import (
     Answer,
     ClientKind,
@@ -69,6 +82,7 @@ class Decision:
 
 Ruling: TypeAlias = Evidence | Decision | None
 Rule: TypeAlias = Callable[[SeenHit, Scene], Ruling]
+Act: TypeAlias = tuple[object, ...]  # actor and resource
 
 
 def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None = None) -> dict[HitId, Verdict]:
@@ -76,29 +90,7 @@ def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None =
 
     hits: hits of one message, in any order; with `since`, at least all from one neighbourhood before it.
     """
-    scene = Scene(hits, context)
-    verdicts: dict[HitId, Verdict] = {}
-    acts: dict[tuple[object, ...], datetime] = {}  # actor and resource -> the last hit that stood for itself
-    from_here = None if since is None else since - timedelta(seconds=REPEAT_S)
-    for hit in scene.hits:
-        if from_here is not None and hit.at < from_here:
-            continue
-        decision, evidence = _decide(hit, scene)
-        if decision.finding.counted:
-            act = (*_actor(hit), hit.copy, hit.link)
-            last = acts.get(act)
-            acts[act] = hit.at
-            if last is not None and (gap := (hit.at - last).total_seconds()) <= REPEAT_S:
-                evidence = (*evidence, Reason(code=decision.code, words=decision.words))
-                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {seconds(gap)}")
-        if since is None or hit.at >= since:
-            verdicts[hit.id] = Verdict(
-                finding=decision.finding,
-                confidence=decision.confidence,
-                reasons=(Reason(code=decision.code, words=decision.words), *evidence),
-                rules=RULES_VERSION,
-            )
-    return verdicts
+    return verdicts_from(Scene(hits, context), since)
 
 
 def neighbourhood(context: Context) -> timedelta:
@@ -109,6 +101,92 @@ def neighbourhood(context: Context) -> timedelta:
     judged by its own neighbours. Hidden links are looked for TRAP_S around.
     """
     return timedelta(seconds=TRAP_S + REPEAT_S + 1 if context.traps else 2 * COMPANION_S + REPEAT_S + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """How long before a time, by what was asked for."""
+
+    opens: timedelta
+    clicks: timedelta
+
+
+NOTHING = Back(opens=timedelta(), clicks=timedelta())
+# What a new hit may change: pictures that it crosses; links that it races with, and what Office asked before it.
+JUST_BEFORE = Back(opens=timedelta(seconds=CROSSING_S), clicks=timedelta(seconds=max(RACE_S, FOLLOWED_S)))
+
+
+def changed(scene: Scene, since: datetime) -> Back | None:
+    """How far back verdicts may be others than they were without the hits from `since` on. None: as far as one
+    neighbourhood, because something in them speaks of what is long past.
+
+    scene: all hits from `needed` on. That is far less than two neighbourhoods, which is what counts where a message is
+    asked for all the time.
+    """
+    if scene.speaks_of_the_past(since):
+        return None
+    return JUST_BEFORE if scene.retells(since) else NOTHING
+
+
+def needed(context: Context) -> Back:
+    """How long before the first new hit its scene must begin, to judge it and what it may change.
+
+    Each of what changes may repeat what came REPEAT_S before it, which is judged by its own neighbours: pictures by
+    pictures CROSSING_S before, and by clicks, COMPANION_S before or of a race within BURST_S; clicks by their race. A
+    hidden link counts for TRAP_S.
+    """
+    opens = JUST_BEFORE.opens.total_seconds() + REPEAT_S
+    clicks = JUST_BEFORE.clicks.total_seconds() + REPEAT_S
+    by_links = max(COMPANION_S, BURST_S + RACE_S)
+    back = max(clicks + TRAP_S, opens + TRAP_S) if context.traps else max(clicks + RACE_S, opens + by_links)
+    return Back(opens=timedelta(seconds=opens + CROSSING_S), clicks=timedelta(seconds=back))
+
+
+def verdicts_from(scene: Scene, since: datetime | None = None, back: Back = NOTHING) -> dict[HitId, Verdict]:
+    """The verdict of each hit from `since` on (of all without it), and of those that lie at most so far back.
+
+    scene: as `judge` and `changed` ask for.
+    """
+    opens_since, clicks_since = (since, since) if since is None else (since - back.opens, since - back.clicks)
+    asked: list[SeenHit] = []
+    before: list[SeenHit] = []  # what the first of them may repeat
+    repeat = timedelta(seconds=REPEAT_S)
+    for hit in scene.hits:
+        begin = opens_since if hit.kind is HitKind.OPEN else clicks_since
+        if begin is None or hit.at >= begin:
+            asked.append(hit)
+        elif hit.at >= begin - repeat:
+            before.append(hit)
+    decided = [(hit, *_decide(hit, scene)) for hit in asked]
+    acts = _last_acts(before, {_act(hit) for hit, decision, _ in decided if decision.finding.counted}, scene)
+    found: dict[HitId, Verdict] = {}
+    for hit, decision, evidence in decided:
+        if decision.finding.counted:
+            act = _act(hit)
+            last = acts.get(act)
+            acts[act] = hit.at
+            if last is not None and (gap := (hit.at - last).total_seconds()) <= REPEAT_S:
+                evidence = (*evidence, Reason(code=decision.code, words=decision.words))
+                decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {seconds(gap)}")
+        found[hit.id] = Verdict(
+            finding=decision.finding,
+            confidence=decision.confidence,
+            reasons=(Reason(code=decision.code, words=decision.words), *evidence),
+            rules=RULES_VERSION,
+        )
+    return found
+
+
+def _last_acts(hits: Sequence[SeenHit], acts: set[Act], scene: Scene) -> dict[Act, datetime]:
+    """When each of the acts, as far as one of the hits stood for it, was last done."""
+    last: dict[Act, datetime] = {}
+    for hit in reversed(hits):
+        if len(last) == len(acts):
+            break
+        act = _act(hit)
+        if act in acts and act not in last and _decide(hit, scene)[0].finding.counted:
+            last[act] = hit.at
+    return last
 
 
 def _decide(hit: SeenHit, scene: Scene) -> tuple[Decision, tuple[Reason, ...]]:
@@ -123,11 +201,11 @@ def _decide(hit: SeenHit, scene: Scene) -> tuple[Decision, tuple[Reason, ...]]:
     raise AssertionError("the last rule decides everything")
 
 
-def _actor(hit: SeenHit) -> tuple[object, ...]:
-    """Who acted: one proxy family, with all its addresses, is one actor."""
+def _act(hit: SeenHit) -> Act:
+    """Who did what: one proxy family, with all its addresses, is one actor."""
     if hit.agent.kind is ClientKind.IMAGE_PROXY or hit.network.kind in MANY_ADDRESSES:
-        return (hit.network.kind, hit.agent.client)
-    return (hit.address, hit.agent.client or hit.user_agent, hit.agent.device)
+        return (hit.network.kind, hit.agent.client, hit.copy, hit.link)
+    return (hit.address, hit.agent.client or hit.user_agent, hit.agent.device, hit.copy, hit.link)
 
 
 def _age_s(hit: SeenHit) -> float | None:
@@ -270,7 +348,7 @@ def crawler_by_name(hit: SeenHit, scene: Scene) -> Ruling:
 
 def office_preflight(hit: SeenHit, scene: Scene) -> Ruling:
     """6: Office programs ask once before they open the browser: part of the same click."""
-    if hit.agent.rule != "prefetch.office":
+    if hit.agent.rule != OFFICE_ASKS:
         return None
     gap = scene.browsed_after(hit)
     if gap is None:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from unsealed.core.behind import (
     COMPANIONS,
@@ -42,6 +43,10 @@ from unsealed.model.message import CopyId
 
 FOLLOWED_S = 5.0  # from the question of an Office program to the browser that it opens
 TRAP_S = 60.0
+OFFICE_ASKS = "prefetch.office"  # the rule of core.agent for its question
+RACES = ((2, 1.0), (3, 3.0))  # so many different links within so many seconds
+RACE_S = 3.0  # the longest of them
+CROSSING_S = 2.0  # between the pixels of several people
 BURST_S = 10.0  # around a burst, what its address asks for
 COMPANION_S = 10.0  # between the requests of one visit of a scanner
 SELF_KEPT = timedelta(days=7)  # how long an address that the sender used is evidence
@@ -104,10 +109,12 @@ class Scene:
         self.context = context
         self.burst: dict[HitId, str] = {}  # members, with the fact in words
         self.crossing: dict[HitId, str] = {}
+        self._told_at: dict[HitId, datetime] = {}  # of the hit that made it known of both
         self._burst_at: dict[tuple[CopyId, str], list[datetime]] = defaultdict(list)
         self._trap_at: dict[str, list[datetime]] = defaultdict(list)
         self._browsed_at: dict[tuple[str, CopyId, int | None], list[datetime]] = defaultdict(list)
         self._scans_at: dict[tuple[CopyId, NetworkClass], list[datetime]] = defaultdict(list)
+        self._followed_by_provider: datetime | None = None  # when a provider's network last followed a link
         self._presences: dict[str, list[Presence]] = defaultdict(list)
         self._said: dict[tuple[str, str], list[Correction]] = defaultdict(list)
         for presence in context.presences:
@@ -185,6 +192,41 @@ class Scene:
         """Seconds until a browser asked for the same link from the same address; None: none did within 5 s."""
         return _until_next(self._browsed_at.get((hit.address, hit.copy, hit.link)), hit.at, FOLLOWED_S)
 
+    def retells(self, since: datetime) -> bool:
+        """Whether hits from `since` on say something new of those just before them: that they belong to a race or to a
+        crossing, or that Office asked ahead of a browser."""
+        if not self.hits or self.hits[0].at >= since:
+            return False
+        just_before = self._from(since - timedelta(seconds=FOLLOWED_S), since)
+        return any(self._told_at.get(hit.id, hit.at) >= since or hit.agent.rule == OFFICE_ASKS for hit in just_before)
+
+    def speaks_of_the_past(self, since: datetime) -> bool:
+        """Whether hits from `since` on may say something of more than `retells` does: of pictures, or of all that an
+        address did.
+
+        Only links speak so far: a hidden one, one that a provider's network follows, or a person after it, and those of
+        a race; but not of one that goes on, because its beginning said the same of the same pictures.
+        """
+        clicks = [hit for hit in self._from(since) if hit.kind is HitKind.CLICK]
+        if not clicks:
+            return False
+        if any(hit.link in self.context.traps for hit in clicks):
+            return True
+        provider = self._followed_by_provider
+        if provider is not None and provider >= since - timedelta(seconds=COMPANION_S):
+            return True
+        goes_on_from = since - timedelta(seconds=BURST_S)
+        new_from = since - timedelta(seconds=RACE_S)
+        raced = {(hit.copy, hit.address) for hit in self._from(new_from) if hit.id in self.burst}
+        return any(
+            bisect_left(times, goes_on_from) == bisect_left(times, new_from)
+            for times in (self._burst_at[racer] for racer in raced)
+        )
+
+    def _from(self, since: datetime, until: datetime | None = None) -> Sequence[SeenHit]:
+        end = None if until is None else bisect_left(self.hits, until, key=_when)
+        return self.hits[bisect_left(self.hits, since, key=_when) : end]
+
     def _gather(self) -> None:
         clicks: dict[tuple[CopyId, str], list[SeenHit]] = defaultdict(list)
         of_networks: dict[tuple[CopyId, NetworkClass], list[SeenHit]] = defaultdict(list)
@@ -209,12 +251,13 @@ class Scene:
             clicks[hit.copy, hit.address].append(hit)
             if network in PROVIDERS:
                 provider_clicks.append(hit)
+                self._followed_by_provider = hit.at
             if network in FOLLOWED_BY_MACHINES:
                 of_networks[hit.copy, network].append(hit)
         self._find_scans(provider_clicks, people_at)
         # Addresses first: which of two races tells of a hit must not depend on where the history begins.
-        self._find_bursts([group for group in (*clicks.values(), *of_networks.values()) if len(group) > 1])
-        self._find_crossings([group for group in opens.values() if len(group) > 1])
+        self._find_bursts(_differing([*clicks.values(), *of_networks.values()], _link_of))
+        self._find_crossings(_differing(opens.values(), _copy_of))
 
     def _find_scans(
         self, clicks: Iterable[SeenHit], people_at: Mapping[tuple[CopyId, int | None], Sequence[datetime]]
@@ -225,19 +268,23 @@ class Scene:
 
     def _find_bursts(self, groups: Iterable[list[SeenHit]]) -> None:
         for group in groups:
-            for links, within_s in ((2, 1.0), (3, 3.0)):
+            for links, within_s in RACES:
                 for race in _races(group, _link_of, links, within_s):
-                    words = f"{race.different} different links within {seconds(race.took_s)} from {race.source}"
-                    self.burst |= {hit.id: words for hit in race.members if hit.id not in self.burst}
+                    if members := [hit.id for hit in race.members if hit.id not in self.burst]:
+                        words = f"{race.different} different links within {seconds(race.took_s)} from {race.source}"
+                        self.burst |= dict.fromkeys(members, words)
+                        self._told_at |= dict.fromkeys(members, race.members[-1].at)
         for hit in self.hits if self.burst else ():
             if hit.id in self.burst:
                 self._burst_at[hit.copy, hit.address].append(hit.at)
 
     def _find_crossings(self, groups: Iterable[list[SeenHit]]) -> None:
         for group in groups:
-            for race in _races(group, _copy_of, 2, 2.0):
+            for race in _races(group, _copy_of, 2, CROSSING_S):
+                members = [hit.id for hit in race.members]
                 words = f"the pixels of {race.different} recipients within {seconds(race.took_s)} from one address"
-                self.crossing |= {hit.id: words for hit in race.members if hit.id not in self.crossing}
+                self.crossing |= dict.fromkeys(members, words)
+                self._told_at |= dict.fromkeys(members, race.members[-1].at)
 
 
 def _one_program(hit: SeenHit) -> tuple[object, ...] | None:
@@ -253,12 +300,15 @@ def _one_program(hit: SeenHit) -> tuple[object, ...] | None:
     return None if kind in MAIL_PROGRAMS else (hit.address, hit.user_agent)
 
 
-@dataclass(frozen=True, slots=True)
-class _Race:
+class _Race(NamedTuple):
     members: list[SeenHit]  # those that belong to no earlier race
     different: int
     took_s: float
     source: str
+
+
+def _differing(groups: Iterable[list[SeenHit]], what: Callable[[SeenHit], object]) -> list[list[SeenHit]]:
+    return [group for group in groups if len(group) > 1 and len(set(map(what, group))) > 1]
 
 
 def _races(hits: list[SeenHit], what: Callable[[SeenHit], object], needed: int, within_s: float) -> Iterator[_Race]:
@@ -268,11 +318,12 @@ def _races(hits: list[SeenHit], what: Callable[[SeenHit], object], needed: int, 
     which keeps long races linear and makes the facts depend on the nearest hits alone.
     """
     seen: dict[object, int] = defaultdict(int)
+    within = timedelta(seconds=within_s)
     first = 0
     told = 0
     for last, hit in enumerate(hits):
         seen[what(hit)] += 1
-        while (hit.at - hits[first].at).total_seconds() >= within_s:
+        while hit.at - hits[first].at >= within:
             left = what(hits[first])
             seen[left] -= 1
             if not seen[left]:
@@ -310,6 +361,10 @@ def seconds(took_s: float) -> str:
 
 def _in_time(hit: SeenHit) -> tuple[datetime, HitId]:
     return hit.at, hit.id
+
+
+def _when(hit: SeenHit) -> datetime:
+    return hit.at
 
 
 def _link_of(hit: SeenHit) -> object:

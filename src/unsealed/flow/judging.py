@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
@@ -23,11 +23,11 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Engine, FromClause
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import judge, neighbourhood
+from unsealed.core.judge import NOTHING, Back, changed, needed, neighbourhood, verdicts_from
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.network import place_behind
 from unsealed.core.reading import READING_GAP, begins_reading
-from unsealed.core.scene import Context, Presence, SeenHit
+from unsealed.core.scene import Context, Presence, Scene, SeenHit
 from unsealed.flow import notify
 from unsealed.model.event import (
     NOWHERE,
@@ -35,7 +35,6 @@ from unsealed.model.event import (
     ClientKind,
     Device,
     Event,
-    HitId,
     HitKind,
     Located,
     Network,
@@ -84,7 +83,7 @@ class Judge:
         with alone(self._engine, "judge") as turn:
             with turn.reading() as connection:
                 hot, work = self._work(connection, limit, until)
-            changes = [] if work is None else work.changes()
+                changes = [] if work is None else work.changes(connection)
             if hot or work is not None:
                 with turn.writing() as connection:
                     if hot:
@@ -111,8 +110,8 @@ class Judge:
             if mark is None:
                 return 0
             with turn.reading() as connection:
-                work = look(connection, [mark], self._locate, among=marks.as_marked(mark.since))
-            changes = work.changes()
+                work = look(connection, [mark], self._locate, among=marks.as_marked(mark.since), new=True)
+                changes = work.changes(connection)
             with turn.writing() as connection:
                 self._write(connection, work, changes)
             return 1
@@ -121,14 +120,14 @@ class Judge:
         """Which messages are hot, and what to judge now with all that is needed for it."""
         found = marks.marked(connection, limit, until=until)
         if found:
-            waiting = _waiting(connection, found)
+            waiting = _waiting(connection, found, True)
             hot = [mark.message for mark in found if waiting.get(mark.message, 0) > HOT_HITS]
             cool = [mark for mark in found if waiting.get(mark.message, 0) <= HOT_HITS]
             fitting = _fitting(cool, waiting, HITS_AT_ONCE)
-            return hot, look(connection, fitting, self._locate) if fitting else None
+            return hot, look(connection, fitting, self._locate, new=True) if fitting else None
         if until is not None or not (found := marks.marked_history(connection, limit)):
             return [], None
-        waiting = _waiting(connection, found)
+        waiting = _waiting(connection, found, False)
         fitting = _fitting(found, waiting, HISTORY_AT_ONCE)
         long = waiting.get(fitting[0].message, 0) > HISTORY_AT_ONCE
         return [], look(connection, fitting, self._locate, portion=HISTORY_AT_ONCE if long else None)
@@ -147,7 +146,7 @@ class Judge:
         elif work.until is None:
             marks.clear(connection, work.marks)
         else:
-            marks.advance(connection, work.marks[0], work.until + work.span)
+            marks.advance(connection, work.marks[0], work.until + work.span.opens)
         add_feed(connection, self._feed(changes, owners, rejudging))
 
     def _feed(
@@ -171,48 +170,65 @@ class Judge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Hits of marked messages, and all that is needed to judge them."""
+    """Hits of marked messages, and what is needed to judge them."""
 
     marks: Sequence[Mark]
+    among: FromClause  # the marks, or what stands in for them
+    new: bool  # what lies ahead of the marks was judged, so that only new hits can change it, and judging again
     owners: dict[MessageId, events.Owner]
     contexts: dict[MessageId, Context]
     devices: dict[UserId, dict[int, str]]
     hits: Sequence[events.AnyRow]
-    before: dict[HitId, events.Judged]
-    opened: dict[CopyId, datetime]
-    span: timedelta
-    apart: bool  # one hot message
+    span: Back  # how far ahead of the marks verdicts may change, of what is not `new`
     until: datetime | None  # hits from then on have neighbours that are not here: they wait for the next portion
     locate: Locate
 
-    def changes(self) -> list[events.Changed]:
+    @property
+    def apart(self) -> bool:
+        """Whether this is one hot message."""
+        return self.among is not all_marks
+
+    def changes(self, connection: Connection) -> list[events.Changed]:
         """The events that are new or not what they were, of each message in the order of time."""
-        begins = {mark.message: mark.since - self.span for mark in self.marks}
-        changes: list[events.Changed] = []
+        marked = {mark.message: mark for mark in self.marks}
+        judged: defaultdict[Back, list[_Judged]] = defaultdict(list)  # by how far ahead of the mark they begin
+        long_past = [mark for mark in self.marks if self.new and mark.rejudging is not None]
         for message, rows in groupby(self.hits, itemgetter(0)):
             owner = self.owners.get(message)
-            if owner is not None:
-                changes.extend(self._of(message, list(rows), owner, begins[message]))
+            if owner is None:
+                continue
+            devices = self.devices.get(owner.user, {})
+            seen = [(_seen(row, devices, self.locate), row.level) for row in rows]
+            scene = Scene([hit for hit, _ in seen], self.contexts[message])
+            mark = marked[message]
+            back = changed(scene, mark.since) if self.new else self.span
+            if back is None:
+                long_past.append(mark)
+                continue
+            verdicts = verdicts_from(scene, mark.since, back)
+            judged[back] += [
+                (owner, message, hit, level, verdicts[hit.id])
+                for hit, level in seen
+                if hit.id in verdicts and (self.until is None or hit.at < self.until)
+            ]
+        changes = [change for back, some in judged.items() for change in self._changed(connection, some, back)]
+        if long_past:
+            changes += look(connection, long_past, self.locate, among=self.among).changes(connection)
         return changes
 
-    def _of(
-        self, message: MessageId, rows: list[events.AnyRow], owner: events.Owner, since: datetime
-    ) -> list[events.Changed]:
-        devices = self.devices.get(owner.user, {})
-        hits = [_seen(row, devices, self.locate) for row in rows]
-        verdicts = judge(hits, self.contexts[message], since=since)
-        opened = self.opened
+    def _changed(self, connection: Connection, judged: Sequence[_Judged], back: Back) -> list[events.Changed]:
+        ids = list(dict.fromkeys(message for _, message, *_ in judged))
+        stood = events.judged_since(connection, ids, max(back.opens, back.clicks), among=self.among)
+        opened_in = {hit.copy for _, _, hit, _, verdict in judged if _opened(hit, verdict)}
+        opened = events.last_opens(connection, opened_in, back.opens, READING_GAP, among=self.among)
         changes = []
-        for hit, row in zip(hits, rows, strict=True):
-            verdict = verdicts.get(hit.id)
-            if verdict is None or (self.until is not None and hit.at >= self.until):
-                continue
+        for owner, message, hit, token_level, verdict in judged:
             first = False
-            if hit.kind is HitKind.OPEN and verdict.finding.counted:
+            if _opened(hit, verdict):
                 first = begins_reading(opened.get(hit.copy), hit.at)
                 opened[hit.copy] = hit.at
             level = owner.opens_level if hit.kind is HitKind.OPEN else owner.clicks_level
-            full = min(level, row.level) >= Level.FULL  # of the message, and of the token in this copy
+            full = min(level, token_level) >= Level.FULL  # of the message, and of the token in this copy
             event = Event(
                 hit=hit.id,
                 message=message,
@@ -226,10 +242,17 @@ class Work:
                 place=hit.place if full else NOWHERE,
                 first_of_reading=first,
             )
-            now, old = events.judged(event), self.before.get(hit.id)
-            if now != old:
-                changes.append(events.Changed(owner.user, event, now, old))
+            now, before = events.judged(event), stood.get(hit.id)
+            if now != before:
+                changes.append(events.Changed(owner.user, event, now, before))
         return changes
+
+
+_Judged: TypeAlias = tuple[events.Owner, MessageId, SeenHit, int, Verdict]  # the number: the level of the token
+
+
+def _opened(hit: SeenHit, verdict: Verdict) -> bool:
+    return hit.kind is HitKind.OPEN and verdict.finding.counted
 
 
 def look(
@@ -238,37 +261,38 @@ def look(
     locate: Locate,
     *,
     among: FromClause = all_marks,
+    new: bool = False,
     portion: int | None = None,
 ) -> Work:
     """All that is needed to judge the marked messages.
 
-    among: the marks, or what stands in for them. portion: of a single message, no more than about so many hits.
+    among: the marks, or what stands in for them. new: they wait for new hits, or else are judged again as well.
+    portion: of a single message, no more than about so many hits.
     """
     ids = [mark.message for mark in marks]
     traps = events.traps(connection, ids)
-    span = _window(traps) / 2
-    # Hits ahead of the mark may have new neighbours, and they in turn are judged by theirs.
-    hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
+    back, span = _reach(traps, new)
+    near = [mark.message for mark in marks if not new or mark.rejudging is None]
+    hits = events.hits_since(connection, near, opens=back.opens, clicks=back.clicks, among=among, limit=portion)
     until = None
     while portion is not None and len(hits) == portion:
-        begin, until = marks[0].since - span, hits[-1].at - span
+        begin, until = marks[0].since - span.opens, hits[-1].at - span.opens
         if sum(begin <= row.at < until for row in hits) >= portion / 4:
             break
         portion, until = 2 * portion, None  # nearly nothing but neighbours: the portion was too small
-        hits = events.hits_since(connection, ids, 2 * span, among=among, limit=portion)
+        hits = events.hits_since(connection, ids, opens=back.opens, clicks=back.clicks, among=among, limit=portion)
     owners = events.owners(connection, ids)
     users = {owner.user for owner in owners.values()}
     devices = own.devices_of(connection, users)
     return Work(
         marks=marks,
+        among=among,
+        new=new,
         owners=owners,
         contexts=_contexts(connection, owners, traps, devices),
         devices=devices,
         hits=hits,
-        before=events.judged_since(connection, ids, span, among=among),
-        opened=events.last_opens(connection, ids, span, READING_GAP, among=among),
         span=span,
-        apart=among is not all_marks,
         until=until,
         locate=locate,
     )
@@ -308,15 +332,24 @@ def _contexts(
     return contexts
 
 
-def _window(traps: dict[MessageId, frozenset[int]]) -> timedelta:
-    """How far ahead of a mark its message must be looked at. Messages are looked at together, so the widest counts."""
-    return 2 * neighbourhood(Context(traps=frozenset().union(*traps.values())))
+def _reach(traps: dict[MessageId, frozenset[int]], new: bool) -> tuple[Back, Back]:
+    """How far ahead of a mark its message must be looked at, and how far verdicts may change. Messages are looked at
+    together, so the widest counts.
+
+    What is judged again may have new neighbours, and they in turn are judged by theirs.
+    """
+    context = Context(traps=frozenset().union(*traps.values()))
+    if new:
+        return needed(context), NOTHING
+    near = neighbourhood(context)
+    return Back(opens=2 * near, clicks=2 * near), Back(opens=near, clicks=near)
 
 
-def _waiting(connection: Connection, marks: Sequence[Mark]) -> dict[MessageId, int]:
-    """How many hits each message must be looked at for."""
+def _waiting(connection: Connection, marks: Sequence[Mark], new: bool) -> dict[MessageId, int]:
+    """About how many hits each message must be looked at for."""
     ids = [mark.message for mark in marks]
-    return events.hits_waiting(connection, ids, _window(events.traps(connection, ids)))
+    back, _ = _reach(events.traps(connection, ids), new)
+    return events.hits_waiting(connection, ids, back.opens)
 
 
 def _fitting(marks: Sequence[Mark], waiting: dict[MessageId, int], room: int) -> list[Mark]:

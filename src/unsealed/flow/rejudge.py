@@ -177,9 +177,9 @@ def rehearse(engine: Engine, since: datetime | None, *, locate: Locate = locate_
                 for message in messages[start : start + REHEARSED_AT_ONCE]
             ]
             with reading(engine) as connection:
-                work = look(connection, asked, locate, among=everything)
+                changes = look(connection, asked, locate, among=everything).changes(connection)
             found.messages += len(asked)
-            for change in work.changes():
+            for change in changes:
                 if change.before is not None and change.before.finding != change.now.finding:
                     found.findings[change.before.finding, change.now.finding] += 1
                     found.by_message[change.event.message] += 1

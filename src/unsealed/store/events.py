@@ -25,6 +25,7 @@ from sqlalchemy import (
     Select,
     and_,
     func,
+    or_,
     select,
     type_coerce,
     update,
@@ -39,7 +40,6 @@ from unsealed.store.engine import insert
 from unsealed.store.many_rows import ManyRows, chunks, stored
 from unsealed.store.schema import (
     MICROSECOND,
-    Moment,
     copies,
     cursors,
     events,
@@ -185,7 +185,7 @@ def bare(connection: Connection, before: datetime, levels: Sequence[Level], *, l
 
 
 def hits_waiting(connection: Connection, ids: Sequence[MessageId], before: timedelta) -> dict[MessageId, int]:
-    """How many hits `hits_since` would give for each marked message."""
+    """How many hits each marked message has from `before` ahead of its mark on."""
     rows = connection.execute(
         select(hits.c.message_id, func.count())
         .select_from(marks)
@@ -286,17 +286,20 @@ def traps(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, f
 def hits_since(
     connection: Connection,
     ids: Sequence[MessageId],
-    before: timedelta,
     *,
+    opens: timedelta,
+    clicks: timedelta,
     among: FromClause = marks,
     limit: int | None = None,
 ) -> Sequence[AnyRow]:
-    """The hits of marked messages from `before` ahead of each mark on, by message and time, each with what is known
-    about the delivery of its copy. Hits of copies that are gone are left out, and those of which nothing is left.
+    """The hits of marked messages by message and time, each with what is known about the delivery of its copy. Hits of
+    copies that are gone are left out, and those of which nothing is left.
 
-    among: the marks, or what stands in for them. limit: no more than so many, the earliest.
+    opens, clicks: from how long ahead of each mark on. among: the marks, or what stands in for them. limit: no more
+    than so many, the earliest.
     """
     h = hits.c
+    wanted = [] if opens == clicks else [or_(h.link.is_not(None), h.at >= _ahead(among, opens))]
     query: Select[*tuple[Any, ...]] = (
         select(
             h.message_id,
@@ -318,10 +321,10 @@ def hits_since(
             copies.c.attempts,
         )
         .select_from(among)
-        .join(hits, and_(h.message_id == among.c.message_id, h.at >= _ahead(among, before)))
+        .join(hits, and_(h.message_id == among.c.message_id, h.at >= _ahead(among, max(opens, clicks))))
         .join(copies, copies.c.id == h.copy_id)
-        .where(among.c.message_id.in_(ids), h.bare.is_(False))
-        .order_by(h.message_id, h.at, h.id)
+        .where(among.c.message_id.in_(ids), h.bare.is_(False), *wanted)
+        .order_by(among.c.message_id, h.at, h.id)
     )
     return connection.execute(query if limit is None else query.limit(limit)).all()
 
@@ -342,29 +345,34 @@ def judged_since(
 
 def last_opens(
     connection: Connection,
-    ids: Sequence[MessageId],
+    wanted: Iterable[CopyId],
     before: timedelta,
     gap: timedelta,
     *,
     among: FromClause = marks,
 ) -> dict[CopyId, datetime]:
-    """The last counted open of each copy that lies at most `gap` ahead of the time at which `judged_since` begins."""
-    e = events.c
-    rows = connection.execute(
-        select(e.copy_id, type_coerce(func.max(e.at), Moment))
-        .select_from(among)
-        .join(
-            events,
-            and_(
-                e.message_id == among.c.message_id,
-                e.at < _ahead(among, before),
-                e.at >= _ahead(among, before + gap),
-            ),
+    """The last counted open of each of these copies of marked messages that lies at most `gap` ahead of the time
+    `before` its mark."""
+    e, c = events.c, copies.c
+    last = (
+        select(e.at)
+        .where(
+            e.copy_id == c.id,
+            e.at < _ahead(among, before),
+            e.at >= _ahead(among, before + gap),
+            e.kind == HitKind.OPEN.value,
+            e.finding.in_(COUNTED),
         )
-        .where(among.c.message_id.in_(ids), e.kind == HitKind.OPEN.value, e.finding.in_(COUNTED))
-        .group_by(e.copy_id)
+        .order_by(e.at.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    return {row[0]: row[1] for row in rows}
+    query = select(c.id, last).select_from(among).join(copies, c.message_id == among.c.message_id)
+    found: dict[CopyId, datetime] = {}
+    for chunk in chunks(sorted(wanted)):
+        rows = connection.execute(query.where(c.id.in_(chunk)))
+        found.update((row[0], row[1]) for row in rows if row[1] is not None)
+    return found
 
 
 def _ahead(among: FromClause, by: timedelta) -> ColumnElement[int]:

@@ -40,8 +40,8 @@ from tests.unit.core.hits import (
 )
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import RULES_VERSION, judge, neighbourhood
-from unsealed.core.scene import Context, Presence, SeenHit
+from unsealed.core.judge import NOTHING, RULES_VERSION, Back, changed, judge, needed, neighbourhood, verdicts_from
+from unsealed.core.scene import Context, Presence, Scene, SeenHit
 from unsealed.model.event import Answer, Correction, Finding, HitId, HitKind, Network, NetworkClass, Verdict
 from unsealed.model.message import CopyId
 
@@ -378,6 +378,26 @@ HITS = st.lists(
     ),
     max_size=30,
 )
+ONE_PROGRAM = st.lists(  # with several copies, near the edges of what the rules look at
+    st.builds(
+        lambda at, link, copy: seen(at, CHROME, HOME, link, copy=copy),
+        st.one_of(st.sampled_from((0, 1.75, 2, 5, 6.75, 7, 8.75, 9, 9.25)), st.integers(0, 84).map(lambda at: at / 4)),
+        st.sampled_from((None, None, None, 0, 1)),
+        st.integers(1, 2),
+    ),
+    max_size=10,
+)
+DENSE = st.lists(
+    st.builds(
+        seen,
+        st.integers(0, 200).map(lambda quarters: quarters / 4),
+        st.sampled_from((CHROME, OUTLOOK, GMAIL, OFFICE_ASKS, "")),
+        st.sampled_from((HOME, OFFICE, GOOGLE, MICROSOFT, CLOUD, OTHER_CLOUD)),
+        st.sampled_from((None, 0, 1, 2)),
+        copy=st.integers(1, 2),
+    ),
+    max_size=30,
+)
 CONTEXTS = st.builds(
     Context,
     presences=st.sampled_from(((), SIGNED_IN.presences)),
@@ -434,6 +454,50 @@ def test_a_new_hit_changes_nothing_beyond_its_neighbourhood(
     changed = [hit for hit in before if old[hit.id] != now[hit.id]]
 
     assert [] == [hit for hit in changed if all(abs(hit.at - other.at) > reach for other in new)]
+
+
+@given(hits=st.one_of(DENSE, ONE_PROGRAM), cut=st.integers(0, 30), late=st.sets(st.integers(0, 30)), context=CONTEXTS)
+def test_what_is_new_changes_what_judging_it_says_and_nothing_else(
+    hits: list[SeenHit], cut: int, late: set[int], context: Context
+) -> None:
+    numbered = number(sorted(hits, key=lambda hit: hit.at))
+    new = [hit for place, hit in enumerate(numbered) if place >= cut and place not in late]
+    if not new:
+        return
+    begin = new[0].at
+    before = judge([hit for hit in numbered if hit not in new], context)
+    back = needed(context)
+
+    scene = Scene([hit for hit in numbered if hit.at >= begin - of(back, hit)], context)
+    reach = changed(scene, begin)
+
+    if reach is None:
+        assert any(hit.kind is HitKind.CLICK and hit.at >= begin for hit in numbered)
+    else:
+        found = verdicts_from(scene, begin, reach)
+        assert judge(numbered, context) == before | found
+        assert {hit.id for hit in numbered if hit.at >= begin - of(reach, hit)} == found.keys()
+
+
+def of(back: Back, hit: SeenHit) -> timedelta:
+    return back.opens if hit.kind is HitKind.OPEN else back.clicks
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        lambda place: seen(900 + place / 10, copy=place % 3),
+        lambda place: seen(900 + place / 10, GMAIL, GOOGLE),
+        lambda place: seen(900 + place / 10, link=0, copy=place % 3),
+        lambda place: seen(900 + place / 10, link=place % 3),
+        lambda place: seen(900 + place / 10, link=(None, 0, 1, 2)[place % 4]),
+    ],
+)
+def test_what_is_asked_for_all_the_time_says_nothing_of_what_is_long_past(flood: Any) -> None:
+    hits = number([flood(place) for place in range(400)])
+    found = [changed(Scene(hits[: place + 1], Context()), hits[place].at) for place in range(300, 400)]
+
+    assert [NOTHING] * 100 == found
 
 
 @given(hits=HITS, context=CONTEXTS)
