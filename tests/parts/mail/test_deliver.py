@@ -42,7 +42,8 @@ class Scripted:
         self.clock = clock
         self.script = {name.replace("_at_", "@") + ".example": answers for name, answers in script.items()}
         self.parcels: list[Parcel] = []
-        self.takes_s = 0.0
+        self.free = asyncio.Event()  # cleared: it holds whatever it is given
+        self.free.set()
         self.at_once = 0
         self.most_at_once = 0
 
@@ -50,7 +51,7 @@ class Scripted:
         self.parcels.append(parcel)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(self.takes_s)
+        await self.free.wait()
         self.at_once -= 1
         if answers := self.script.get(parcel.recipient):
             raise answers.pop(0)
@@ -206,9 +207,11 @@ async def test_several_at_once_and_not_more(
     accept: Any, deliver: Deliver, copies: Any, clock: Any, eventually: Eventually
 ) -> None:
     outlet = Scripted(clock)
-    outlet.takes_s = 0.03
+    outlet.free.clear()
     accept(*(f"r{number}@x.example" for number in range(60)))
     deliver(outlet, concurrency=7)
+    await eventually(lambda: outlet.at_once == 7)
+    outlet.free.set()
     await eventually(lambda: set(states(copies).values()) == {"sent"})
 
     assert outlet.most_at_once == 7
@@ -220,9 +223,11 @@ async def test_of_large_messages_only_a_few_are_in_memory(
 ) -> None:
     monkeypatch.setattr("unsealed.flow.deliver.SMALL_BYTES", 1_000)
     outlet = Scripted(clock)
-    outlet.takes_s = 0.01
+    outlet.free.clear()
     accept(*(f"r{number}@x.example" for number in range(20)), raw=b"From: ann@example.org\r\n\r\n" + b"x\r\n" * 1_000)
     deliver(outlet)
+    await eventually(lambda: outlet.at_once == LARGE_AT_ONCE)
+    outlet.free.set()
     await eventually(lambda: set(states(copies).values()) == {"sent"})
 
     assert outlet.most_at_once == LARGE_AT_ONCE
