@@ -378,26 +378,6 @@ HITS = st.lists(
     ),
     max_size=30,
 )
-ONE_PROGRAM = st.lists(  # with several copies, near the edges of what the rules look at
-    st.builds(
-        lambda at, link, copy: seen(at, CHROME, HOME, link, copy=copy),
-        st.one_of(st.sampled_from((0, 1.75, 2, 5, 6.75, 7, 8.75, 9, 9.25)), st.integers(0, 84).map(lambda at: at / 4)),
-        st.sampled_from((None, None, None, 0, 1)),
-        st.integers(1, 2),
-    ),
-    max_size=10,
-)
-DENSE = st.lists(
-    st.builds(
-        seen,
-        st.integers(0, 200).map(lambda quarters: quarters / 4),
-        st.sampled_from((CHROME, OUTLOOK, GMAIL, OFFICE_ASKS, "")),
-        st.sampled_from((HOME, OFFICE, GOOGLE, MICROSOFT, CLOUD, OTHER_CLOUD)),
-        st.sampled_from((None, 0, 1, 2)),
-        copy=st.integers(1, 2),
-    ),
-    max_size=30,
-)
 CONTEXTS = st.builds(
     Context,
     presences=st.sampled_from(((), SIGNED_IN.presences)),
@@ -456,27 +436,45 @@ def test_a_new_hit_changes_nothing_beyond_its_neighbourhood(
     assert [] == [hit for hit in changed if all(abs(hit.at - other.at) > reach for other in new)]
 
 
-@given(hits=st.one_of(DENSE, ONE_PROGRAM), cut=st.integers(0, 30), late=st.sets(st.integers(0, 30)), context=CONTEXTS)
+@st.composite
+def crowds(draw: st.DrawFn) -> list[SeenHit]:
+    """Hits of few programs in little time, so that most of them have to do with one another; in the order of time."""
+    agents = draw(st.lists(st.sampled_from((CHROME, OUTLOOK, GMAIL, OFFICE_ASKS, "")), min_size=1, max_size=2))
+    places = draw(st.lists(st.sampled_from((HOME, OFFICE, MICROSOFT, CLOUD, OTHER_CLOUD)), min_size=1, max_size=2))
+    links = draw(st.sampled_from(((None,), (0, 1, 2), (None, 0, 1))))
+    quarters = draw(st.sampled_from((16, 48, 96, 160)))
+    hit = st.builds(
+        seen,
+        st.integers(0, quarters).map(lambda at: at / 4),
+        st.sampled_from(agents),
+        st.sampled_from(places),
+        st.sampled_from(links),
+        copy=st.integers(1, 2),
+    )
+    return number(sorted(draw(st.lists(hit, min_size=2, max_size=20)), key=lambda hit: hit.at))
+
+
+@given(numbered=crowds(), cut=st.integers(0, 19), late=st.sets(st.integers(0, 20)), context=CONTEXTS)
 def test_what_is_new_changes_what_judging_it_says_and_nothing_else(
-    hits: list[SeenHit], cut: int, late: set[int], context: Context
+    numbered: list[SeenHit], cut: int, late: set[int], context: Context
 ) -> None:
-    numbered = number(sorted(hits, key=lambda hit: hit.at))
-    new = [hit for place, hit in enumerate(numbered) if place >= cut and place not in late]
+    begin = cut % len(numbered)
+    new = [hit for place, hit in enumerate(numbered) if place >= begin and place not in late]
     if not new:
         return
-    begin = new[0].at
+    since = new[0].at
     before = judge([hit for hit in numbered if hit not in new], context)
     back = needed(context)
 
-    scene = Scene([hit for hit in numbered if hit.at >= begin - of(back, hit)], context)
-    reach = changed(scene, begin)
+    scene = Scene([hit for hit in numbered if hit.at >= since - of(back, hit)], context)
+    reach = changed(scene, since)
 
     if reach is None:
-        assert any(hit.kind is HitKind.CLICK and hit.at >= begin for hit in numbered)
+        assert any(hit.kind is HitKind.CLICK and hit.at >= since for hit in numbered)
     else:
-        found = verdicts_from(scene, begin, reach)
+        found = verdicts_from(scene, since, reach)
         assert judge(numbered, context) == before | found
-        assert {hit.id for hit in numbered if hit.at >= begin - of(reach, hit)} == found.keys()
+        assert {hit.id for hit in numbered if hit.at >= since - of(reach, hit)} == found.keys()
 
 
 def of(back: Back, hit: SeenHit) -> timedelta:
