@@ -101,7 +101,9 @@ class _Narrow:
     more: Sequence[ColumnElement[bool]] = ()  # further conditions
 
     def to(self, few: Sequence[int]) -> _Narrow:
-        """To these messages, which no condition has been asked of yet."""
+        """To those of these messages that are in it; no condition has been asked of them yet."""
+        if self.few is not None:
+            few = list(set(self.few).intersection(few))
         return _Narrow(few, rest=self.rest, more=[*self.where, *self.more])
 
     def asked(self, now: datetime) -> list[ColumnElement[bool]]:
@@ -218,10 +220,10 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
     many_words = False
-    if words is not None and narrow.few is None:
+    if words is not None and (narrow.few is None or len(narrow.few) > PORTION):
         few = few_with_words(connection, user, words)
         if few is None:
-            many_words = True
+            many_words = narrow.few is None
         else:
             narrow, words = narrow.to(few), words if len(words) > 1 else None
     conditions = sum((bool(state), bool(tag), template is not None))
