@@ -37,7 +37,7 @@ _STREAMS = 5
 _LISTENERS = 200  # pages that are open while notices are measured
 _EACH = 20  # of one user: as many as the server allows
 _PATIENCE_S = 60.0
-_TOO_LATE_S = 5.0  # what has not come by then was not seen
+_QUIET_S = 3.0  # what is heard of for the last time may be followed by more
 _MESSAGE = re.compile(rb'"message": ?"([0-9a-f]{16})"')
 
 
@@ -70,8 +70,15 @@ class Browser:
         """Forget everything, and set `complete` once all these messages were heard of."""
         self.heard: dict[bytes, float] = {}  # first
         self.last: dict[bytes, float] = {}
+        self._came = asyncio.Event()
         self.complete = asyncio.Event()
         self._expected = frozenset(messages)
+
+    async def hears_after(self, times: dict[bytes, float]) -> None:
+        """Wait until each of these messages was heard of after its time."""
+        while any(self.last.get(message, 0.0) < at for message, at in times.items()):
+            self._came.clear()
+            await self._came.wait()
 
     async def watch(self, port: int, cookie: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -86,6 +93,7 @@ class Browser:
                 elif line.startswith(b"data:") and b'"notice"' not in line and (found := _MESSAGE.search(line)):
                     if found[1] in self._expected:
                         self.last[found[1]] = perf_counter()
+                        self._came.set()
                         self.heard.setdefault(found[1], self.last[found[1]])
                     if len(self.heard) == len(self._expected):
                         self.complete.set()
@@ -260,14 +268,18 @@ async def spread(installation: Installation, messages: dict[bytes, list[bytes]],
         answered[hits[index][0]] = at
 
     late = await fire(installation.track, [path for _, path in hits], rate=_RATE, answered=note, addresses=readers())
-    await asyncio.sleep(_TOO_LATE_S)
+    with suppress(TimeoutError):  # what was not seen is counted below
+        await asyncio.wait_for(asyncio.gather(*(browser.hears_after(answered) for browser in browsers)), _PATIENCE_S)
+    await asyncio.sleep(_QUIET_S)
     for task in watching:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
     pairs = [(browser.last.get(message, 0.0), at) for browser in browsers for message, at in answered.items()]
     waits = [heard - at for heard, at in pairs if heard >= at]
-    figures = (number(1e3 * wait) for wait in (percentile(waits, 0.5), percentile(waits, 0.99), max(waits)))
+    figures = (
+        number(1e3 * wait) for wait in (percentile(waits, 0.5), percentile(waits, 0.99), max(waits, default=0.0))
+    )
     table.add(f"{len(messages)} messages", f"{len(hits):,}", *figures, str(len(pairs) - len(waits)))
     progress(f"spread: the load was {1e3 * late:.0f} ms late at worst")
     return table
