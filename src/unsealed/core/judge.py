@@ -158,7 +158,9 @@ def verdicts_from(scene: Scene, since: datetime | None = None, back: Back = NOTH
         elif hit.at >= begin - repeat:
             before.append(hit)
     decided = [(hit, *_decide(hit, scene)) for hit in asked]
-    acts = _last_acts(before, {_act(hit) for hit, decision, _ in decided if decision.finding.counted}, scene)
+    acts: dict[Act, datetime] = {}
+    if before:
+        acts = _last_acts(before, {_act(hit) for hit, decision, _ in decided if decision.finding.counted}, scene)
     found: dict[HitId, Verdict] = {}
     for hit, decision, evidence in decided:
         if decision.finding.counted:
