@@ -17,7 +17,7 @@ import asyncio
 import http.client
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from time import perf_counter
 from urllib.parse import urlencode
@@ -246,10 +246,9 @@ async def measure(installation: Installation, messages: dict[bytes, list[bytes]]
     return table
 
 
-async def spread(installation: Installation, messages: dict[bytes, list[bytes]], seconds: float) -> Table:
+async def spread(installation: Installation, messages: dict[bytes, list[bytes]], seconds: float) -> tuple[str, ...]:
     """Ask for all of some messages all the time, pixels and links: how long after the last hit of each of them the
-    pages heard of it for the last time."""
-    table = Table(columns=("500 hits/s spread over", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
+    pages heard of it for the last time. One row of `found_spread`."""
     cookie = session(installation)
     browsers = [Browser() for _ in range(_STREAMS)]
     watching = [asyncio.create_task(browser.watch(installation.web, cookie)) for browser in browsers]
@@ -280,9 +279,8 @@ async def spread(installation: Installation, messages: dict[bytes, list[bytes]],
     figures = (
         number(1e3 * wait) for wait in (percentile(waits, 0.5), percentile(waits, 0.99), max(waits, default=0.0))
     )
-    table.add(f"{len(messages)} messages", f"{len(hits):,}", *figures, str(len(pairs) - len(waits)))
     progress(f"spread: the load was {1e3 * late:.0f} ms late at worst")
-    return table
+    return f"{len(messages)} messages", f"{len(hits):,}", *figures, str(len(pairs) - len(waits))
 
 
 def readers() -> list[str]:
@@ -298,12 +296,15 @@ def found(count: int, warm_s: float) -> Table:
         return uvloop.run(measure(installation, messages, warm_s))
 
 
-def found_spread(count: int, seconds: float) -> Table:
-    """Start an installation, and measure while so many of its messages are asked for all the time."""
-    with running(settings={"UNSEALED_TRACK_TRUSTED_PROXIES": "127.0.0.1"}) as installation:
-        messages = seeded(installation, count)
-        progress("spread")
-        return uvloop.run(spread(installation, messages, seconds))
+def found_spread(counts: Sequence[int], seconds: float) -> Table:
+    """For each count start an installation, and measure while so many of its messages are asked for all the time."""
+    table = Table(columns=("500 hits/s spread over", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
+    for count in counts:
+        with running(settings={"UNSEALED_TRACK_TRUSTED_PROXIES": "127.0.0.1"}) as installation:
+            messages = seeded(installation, count)
+            progress("spread")
+            table.add(*uvloop.run(spread(installation, messages, seconds)))
+    return table
 
 
 def found_notices(count: int, listeners: int) -> Table:
@@ -324,8 +325,7 @@ def main() -> None:
     print(f"round. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
     print(found(count, warm_s).markdown())
     print("\nAnd when each message is asked for all the time, from the last hit of each. Aim: the same.\n")
-    for messages in (5, 20, 100):
-        print(found_spread(messages, 2.0 if quick else 60.0).markdown())
+    print(found_spread((5, 20, 100), 2.0 if quick else 60.0).markdown())
     print(f"\nAnd until {_EACH} pages hold the notice of it. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
     print((found_notices(5, 20) if quick else found_notices(60, _LISTENERS)).markdown())
 
