@@ -157,10 +157,10 @@ def take_apart(connection: Connection) -> Mark | None:
 
 
 def done_apart(connection: Connection, done: Mark) -> None:
-    """A hot message was judged. What came meanwhile is one more message with something to judge, hot or not."""
+    """A hot message was judged. It stays hot when more came meanwhile: who judges the others may not look for a while."""
     m = marks.c
     connection.execute(delete(marks).where(m.message_id == done.message, m.since == FOREVER))
-    connection.execute(update(marks).where(m.message_id == done.message).values(judging=None, hot=False))
+    connection.execute(update(marks).where(m.message_id == done.message).values(judging=None))
 
 
 def as_marked(since: datetime) -> FromClause:
