@@ -157,7 +157,7 @@ def take_apart(connection: Connection) -> Mark | None:
 
 
 def done_apart(connection: Connection, done: Mark) -> None:
-    """A hot message was judged. It stays hot when more came meanwhile: who judges the others may not look for a while."""
+    """A hot message was judged. It stays hot when more came meanwhile, for who judges the others may not look soon."""
     m = marks.c
     connection.execute(delete(marks).where(m.message_id == done.message, m.since == FOREVER))
     connection.execute(update(marks).where(m.message_id == done.message).values(judging=None))
