@@ -17,10 +17,14 @@ from tests.patience import PATIENCE_S, running
 
 SCRIPT = """
 import gc, os, signal, sys
+import structlog
 from unsealed.app.supervise import Role, Supervisor
 
+# In one piece each, also where output is not buffered: both processes write into the same pipe.
+structlog.configure(logger_factory=structlog.WriteLoggerFactory())
+
 def say(words):
-    os.write(1, f"{words}\\n".encode())  # in one piece: the parent writes its log into the same pipe
+    os.write(1, f"{words}\\n".encode())
 
 def steady(ready):
     say(f"steady {os.getpid()}")

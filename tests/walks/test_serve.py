@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,3 +113,28 @@ def test_a_port_that_is_taken_is_named(installation: Any, listening: Callable[[]
 
     assert 2 == done.returncode
     assert f"track.listen: cannot listen on 127.0.0.1:{taken}" in done.stderr
+
+
+def test_a_line_of_the_log_is_written_in_one_piece_whatever_is_buffered(tmp_path: Path) -> None:
+    """Six processes write into the same pipe: two pieces of a line may have a line of another between them."""
+    program = (
+        "import structlog, sys\n"
+        "from unsealed.app.config import load\n"
+        "from unsealed.app.serve import configure_log\n"
+        "configure_log(load({'data': sys.argv[1]}))\n"
+        "structlog.get_logger().info('role.ready')\n"
+    )
+    pieces, log = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # keeps apart what is written apart
+    with pieces, log:
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stderr=log.fileno(),
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        pieces.setblocking(False)
+        line = pieces.recv(65_536).decode()
+
+        assert "role.ready" in line
+        assert line.endswith("\n")

@@ -69,7 +69,8 @@ def configure_log(settings: Settings) -> None:
             *shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is one piece: several processes write here, and print() makes two where output is not buffered.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 
