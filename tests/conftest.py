@@ -164,7 +164,7 @@ def chromium_process(program: Callable[[str], str]) -> Iterator[tuple[Browser, a
 
 
 def patient_context(make: Callable[..., BrowserContext], **settings: Any) -> BrowserContext:
-    context = make(**settings)
+    context = make(**{"locale": "en-GB"} | settings)  # not that of the machine: clocks and dates are written by it
     context.set_default_timeout(PATIENCE_S * 1000)
     return context
 

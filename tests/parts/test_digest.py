@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from email import message_from_string
+from email import message_from_bytes, message_from_string
 from email.policy import default
 from pathlib import Path
 
@@ -150,3 +150,14 @@ def test_the_master_switch_stops_the_letter_as_well(mail: Mail) -> None:
         notices.press(connection, SENDER, Press(scope=Scope.REALTIME, silent=True, at=MORNING))
 
     assert 0 == mail.digests.write()
+
+
+def test_who_counts_hours_to_twelve_reads_them_so(mail: Mail) -> None:
+    with mail.engine.begin() as connection:
+        preferences.put(connection, SENDER, preferences.CLOCK, "12")
+    mail.happen()
+    mail.digests.write()
+
+    [letter] = [message_from_bytes(each.encode(), policy=default).get_content() for each in mail.letters()]
+    assert "until 8:01\u00a0am, " in letter
+    assert "\n    1:00\u00a0pm, " in letter

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tests.keys import NoKeys
 from unsealed.inlets import web
 from unsealed.inlets.web.surroundings import SmtpWords, Surroundings
 from unsealed.model.message import UserId
-from unsealed.store import people, proofs, schema
+from unsealed.store import notices, people, proofs, schema
 from unsealed.store.proofs import CredentialKind
 
 PASSWORD = "correct horse battery staple"
@@ -433,3 +434,24 @@ async def test_no_log_holds_a_secret(
     assert "request.refused" in written
     for canary in (link.removeprefix("/welcome/"), PASSWORD, NEW_PASSWORD, secret, it.cookies["unsealed"], "mara@"):
         assert canary not in written
+
+
+async def test_notices_know_zone_and_clock_of_the_browser_that_signed_in(it: Any, engine: Engine, ines: UserId) -> None:
+    it.cookies["zone"] = "America%2FNew_York~-300~12"
+    await sign_in(it)
+    with engine.connect() as connection:
+        wants = notices.wants(connection, ines)
+        notices.want(connection, ines, replace(wants, zone="Europe/Lisbon"))
+        chosen = notices.wants(connection, ines)
+
+    assert ("America/New_York", True) == (wants.zone, wants.twelve)
+    assert ("Europe/Lisbon", True) == (chosen.zone, chosen.twelve)
+
+
+async def test_what_a_cookie_cannot_say_is_not_kept(it: Any, engine: Engine, ines: UserId) -> None:
+    it.cookies["zone"] = "Nowhere~x~13"
+    await sign_in(it)
+    with engine.connect() as connection:
+        wants = notices.wants(connection, ines)
+
+    assert ("", False) == (wants.zone, wants.twelve)

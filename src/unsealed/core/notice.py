@@ -248,7 +248,7 @@ def _name(told: Told, texts: Texts) -> str:
 
 def _body(told: Told, texts: Texts) -> str:
     first = _cut(told.subject, 120) or texts.say("(no subject)")
-    when = "" if told.at is None else f"{told.at:%H:%M}"
+    when = "" if told.at is None else texts.clock(told.at, twelve=told.twelve)
     how = ", ".join(filter(None, (when, *_seen_on(told, texts), sure(told, texts))))
     return "\n".join(filter(None, [first, how]))
 

@@ -64,7 +64,9 @@ class Digests:
         numbers = ", ".join(_number(act, counted[act], texts) for act in ACTS if counted[act])
         local = now.astimezone(zone_of(wants))
         until = texts.say(
-            "What became of your mail until %(time)s, %(day)s:", time=f"{local:%H:%M}", day=texts.day(local)
+            "What became of your mail until %(time)s, %(day)s:",
+            time=texts.clock(local, twelve=wants.twelve),
+            day=texts.day(local),
         )
         lines = [until, ""]
         for each in found[:LINES]:

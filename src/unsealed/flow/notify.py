@@ -245,6 +245,7 @@ def worded(it: Waiting, wants: Wants, *, detail: Detail, gone: bool = False, tex
         subject=it.subject,
         link=it.link,
         at=it.at.astimezone(zone_of(wants)) if wants.zone else None,
+        twelve=wants.twelve,
         confidence=it.confidence,
         agent=it.agent,
         network=it.network,

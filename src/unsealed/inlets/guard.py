@@ -76,6 +76,7 @@ class Person:
     session: Session = field(repr=False)
     next_hop: str | None = None  # host of the next hop chosen in the pages; None: mail goes the usual way
     language: str = ""  # code of the one that was chosen; "": what the browser asks for
+    clock: str = ""  # "12" or "24", as it was chosen; "": as the browser counts hours
     undecided: bool = False  # this person decides for everybody, and nobody has chosen yet what is tracked
 
 
@@ -153,14 +154,15 @@ class Guard:
     async def _person(self, request: Request, cookie: str, secured: _Secured) -> Person | None:
         now = self._clock()
 
-        def look() -> tuple[Session, bool, str | None, str] | None:
+        def look() -> tuple[Session, bool, str | None, list[str]] | None:
             with reading(self._engine) as connection:
                 session = proofs.session(connection, cookie, now)
                 if session is None:
                     return None
                 chosen = self._chosen or policies.chosen(connection)
                 user = session.user.id
-                return session, chosen, upstreams.host(connection, user), preferences.language(connection, user)
+                said = preferences.words(connection, user, preferences.LANGUAGE, preferences.CLOCK)
+                return session, chosen, upstreams.host(connection, user), said
 
         def note(session: Session) -> None:
             with self._engine.begin() as connection:
@@ -169,7 +171,7 @@ class Guard:
         found = await run_in_threadpool(look)
         if found is None:
             return None
-        session, chosen, next_hop, language = found
+        session, chosen, next_hop, (language, clock) = found
         self._chosen = chosen  # never taken back
         if proofs.session_is_stale(session, now) and await noted("session", lambda: note(session)):
             secured.cookie = session_cookie(self._origin, cookie)
@@ -183,6 +185,7 @@ class Guard:
             undecided=not chosen and user.role is not people.Role.MEMBER,
             next_hop=next_hop,
             language=language,
+            clock=clock,
         )
 
     async def _refuse_change(self, request: Request, person: Person | None) -> Response | None:

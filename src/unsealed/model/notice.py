@@ -129,6 +129,7 @@ class Wants:
     channels: frozenset[Channel] = frozenset({Channel.PAGE, Channel.PUSH, Channel.CHAT})
     quiet: Quiet | None = None
     zone: str = ""  # IANA name: of the quiet hours, the daily letter and the times in notices; "": UTC, and no times
+    twelve: bool = False  # times in notices are told by the clock of twelve hours; kept with the language, not here
     digest_at: time = time(8)
     detail: Detail = Detail.WHO
 
@@ -168,6 +169,7 @@ class Told:
     subject: str
     link: str = ""  # text of the link that was followed, or its address
     at: datetime | None  # in the user's own zone; None when that is not known
+    twelve: bool = False  # it is told by the clock of twelve hours
     confidence: float = 1.0
     agent: Agent | None = None
     network: NetworkClass = NetworkClass.UNKNOWN

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
 
 Forms = Mapping[str, str | Mapping[str, str]]  # by the English sentence; of plurals, by the category of the number
 
@@ -99,6 +99,19 @@ class Texts:
     def weekday(self, day: date, *, short: bool = False) -> str:
         """ "Thursday" or "Thu" """
         return (self.weekdays_short if short else self.weekdays)[day.weekday()]
+
+    def clock(self, at: datetime | time, *, twelve: bool = False, seconds: bool = False) -> str:
+        """ "14:05"; by the clock of twelve hours "2:05 pm" """
+        rest = f":{at:%M:%S}" if seconds else f":{at:%M}"
+        return self._half(at.hour, rest) if twelve else f"{at:%H}{rest}"
+
+    def hour(self, hour: int, *, twelve: bool = False) -> str:
+        """A whole hour, 0 to 24: "14"; by the clock of twelve hours "2 pm" """
+        return self._half(hour % 24, "") if twelve else str(hour)
+
+    def _half(self, hour: int, rest: str) -> str:
+        half = self.within("clock", "pm") if hour >= 12 else self.within("clock", "am")
+        return f"{hour % 12 or 12}{rest}\u00a0{half}"
 
     @property
     def direction(self) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
@@ -455,20 +455,24 @@ _SPOKEN_TO = (
 
 
 def wants(connection: Connection, user: UserId) -> Wants:
-    """What the user wants to be told; what was never said, or cannot be read any more, is as at first."""
+    """What the user wants to be told; what was never said, or cannot be read any more, is as at first. The zone is then
+    that of the browser at the last sign-in."""
     said = preferences.get(connection, user, KEY, dict[str, str]())
-    usual = Wants()
+    zone, chosen, counted = preferences.words(
+        connection, user, preferences.BROWSER_ZONE, preferences.CLOCK, preferences.BROWSER_CLOCK
+    )
+    usual = Wants(zone=said.get("zone", "") or zone, twelve=(chosen or counted) == "12")
     if not said:
         return usual
     try:
         begins, _, ends = said.get("quiet", "").partition("-")
-        return Wants(
+        return replace(
+            usual,
             acts=frozenset(Act(name) for name in said["acts"].split(",") if name),
             readings=Readings(said["readings"]),
             revival_weeks=int(said["revival_weeks"]),
             channels=_channels(said["channels"]),
             quiet=Quiet(begins=time.fromisoformat(begins), ends=time.fromisoformat(ends)) if begins else None,
-            zone=said["zone"],
             digest_at=time.fromisoformat(said["digest_at"]),
             detail=Detail(said["detail"]),
         )

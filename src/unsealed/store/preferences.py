@@ -20,16 +20,22 @@ UNDO_S = "undo_s"  # how many seconds a letter waits in which it can be taken ba
 UNDO_S_DEFAULT = 10
 UNDO_S_MAX = 60
 LANGUAGE = "language"  # code of the language that was chosen; none: as the browser asks
-BROWSER_LANGUAGE = "browser_language"  # what the browser asked for at the last sign-in, for what is written without it
+CLOCK = "clock"  # "12" or "24": how hours are counted, as it was chosen; none: as the browser does
+# What the browser said at the last sign-in, for what is written without it.
+BROWSER_LANGUAGE = "browser_language"
+BROWSER_ZONE = "browser_zone"  # IANA name
+BROWSER_CLOCK = "browser_clock"
 
 
 def get(connection: Connection, user: UserId, key: str, default: Value) -> Value:
     """What the user said, or `default`, of whose kind every value under this key is."""
     found = connection.execute(_VALUE, {"user": user, "key": key}).scalar_one_or_none()
-    if found is None:
-        return default
+    return default if found is None else _read(found, default)
+
+
+def _read(kept: str, default: Value) -> Value:
     try:
-        value = json.loads(found)
+        value = json.loads(kept)
     except ValueError:
         return default
     return value if type(value) is type(default) else default
@@ -58,7 +64,19 @@ def language(connection: Connection, user: UserId) -> str:
     return get(connection, user, LANGUAGE, "")
 
 
+def words(connection: Connection, user: UserId, *keys: str) -> list[str]:
+    """What stands under these keys, all of which hold words; "" where nothing was said."""
+    found = {row.key: _read(row.value, "") for row in connection.execute(_WORDS, {"user": user, "keys": keys})}
+    return [found.get(key, "") for key in keys]
+
+
+_WORDS = select(preferences.c.key, preferences.c.value).where(
+    preferences.c.user_id == bindparam("user"), preferences.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
 def language_of_letters(connection: Connection, user: UserId) -> str:
     """Code of the language for what is written to the user when no browser asks: the chosen one, else that of the
     last sign-in; "" when neither is known."""
-    return language(connection, user) or get(connection, user, BROWSER_LANGUAGE, "")
+    chosen, asked = words(connection, user, LANGUAGE, BROWSER_LANGUAGE)
+    return chosen or asked

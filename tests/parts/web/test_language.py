@@ -114,3 +114,20 @@ async def test_what_happened_is_told_in_german(mara: Any, address: str, expected
 
     for words in expected:
         assert words in said, words
+
+
+async def test_a_clock_that_is_not_there_changes_nothing(mara: Any, engine: Engine) -> None:
+    answer = await mara.post("/settings/language", {"language": "", "clock": "13"})
+    with engine.connect() as connection:
+        kept = preferences.words(connection, MARA, preferences.CLOCK)
+
+    assert (400, [""]) == (answer.status, kept)
+
+
+async def test_the_page_shows_each_clock_with_a_time(mara: Any) -> None:
+    await mara.get("/settings/language")
+    mara.cookies["zone"] = "America/New_York~-300~12"
+    await mara.post("/settings/language", {"language": "", "clock": "24"})
+    page = text((await mara.get("/settings/language")).text)
+
+    assert "As this browser does Now: 2:05 pm 14:05 2:05 pm" in " ".join(page.split())

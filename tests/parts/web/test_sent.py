@@ -187,3 +187,25 @@ async def test_a_page_that_ends_early_says_so_and_leads_on(
 
     assert on is None
     assert public_id(mail["silent"]) in found
+
+
+@pytest.mark.parametrize(
+    ("cookie", "chosen", "expected"),
+    [
+        ("Asia/Tokyo~540~12", "", "8:54 pm"),
+        ("Asia/Tokyo~540~24", "", "20:54"),
+        ("Asia/Tokyo~540~12", "24", "20:54"),
+        ("Asia/Tokyo~540~24", "12", "8:54 pm"),
+        ("Asia/Tokyo~540~noon~12", "", "20:54"),
+    ],
+)
+async def test_hours_are_counted_as_the_browser_does_unless_a_clock_was_chosen(
+    mara: Any, mail: Mail, cookie: str, chosen: str, expected: str
+) -> None:
+    await mara.get("/settings/language")
+    mara.cookies["zone"] = cookie
+    await mara.post("/settings/language", {"language": "", "clock": chosen})
+    page = (await mara.get("/sent")).text
+
+    assert f"sent {expected}" in row(page, mail["waiting"])
+    assert ('data-clock="12"' in page) is expected.endswith("pm")

@@ -272,6 +272,10 @@ def test_a_notice_says_who_what_which_message_when_on_what_and_how_sure() -> Non
     )
 
 
+def test_a_notice_tells_the_time_as_its_reader_counts_hours() -> None:
+    assert "\n12:00\u00a0pm, Thunderbird" in words(replace(TOLD, twelve=True))
+
+
 def test_a_guess_is_a_maybe() -> None:
     assert "Ines Marchetti maybe opened it" == words(replace(TOLD, confidence=0.55), Detail.WHO)
 

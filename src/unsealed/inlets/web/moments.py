@@ -1,4 +1,4 @@
-"""Moments, spans and ages in words, for one reader: in the reader's zone and language. Pure."""
+"""Moments, spans and ages in words, for one reader: in the reader's zone and language, by the reader's clock. Pure."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ JUST_NOW = later("just now")
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Moments in words, for one reader: seen from `now`, in the reader's zone and language."""
+    """Moments in words, for one reader: seen from `now`, in the reader's zone and language, by the reader's clock."""
 
     now: datetime
     zone: tzinfo = UTC
     texts: Texts = ENGLISH
+    twelve: bool = False  # the reader counts hours to twelve: "2:05 pm"
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
 
     def clock(self, at: datetime) -> str:
-        return f"{self.local(at):%H:%M}"
+        return self.texts.clock(self.local(at), twelve=self.twelve)
 
     def second(self, at: datetime) -> str:
-        return f"{self.local(at):%H:%M:%S}"
+        return self.texts.clock(self.local(at), twelve=self.twelve, seconds=True)
+
+    def hour(self, hour: int) -> str:
+        """A whole hour, 0 to 24."""
+        return self.texts.hour(hour, twelve=self.twelve)
+
+    def on_the_hour(self, hour: int) -> str:
+        """ "09:00", or "9 am" """
+        return self.hour(hour) if self.twelve else f"{hour:02}:00"
 
     def days(self, at: datetime) -> int:
         """Midnights between then and now."""
@@ -106,7 +115,7 @@ class Times:
         there, texts = self.local(at), self.texts
         weekday, day = texts.weekday(there, short=True), texts.day(there, short=True, year=True)
         said = texts.say("%(weekday)s %(date)s", weekday=weekday, date=day)
-        return f"{said}, {there:%H:%M:%S} {there:%Z}"
+        return f"{said}, {self.second(at)} {there:%Z}"
 
 
 def lasting(span: timedelta, texts: Texts) -> str:

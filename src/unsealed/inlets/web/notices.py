@@ -15,7 +15,6 @@ import secrets
 from asyncio import sleep
 from collections.abc import Mapping
 from datetime import time, timedelta
-from urllib.parse import unquote
 
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
@@ -28,7 +27,7 @@ from unsealed.inlets.presence import user_agent
 from unsealed.inlets.web import cards, stored
 from unsealed.inlets.web.cards import Cards
 from unsealed.inlets.web.files import STATIC, sentences, static
-from unsealed.inlets.web.page import ZONE_LETTERS, language, render
+from unsealed.inlets.web.page import language, render, told_by_browser
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId, from_public_id
@@ -304,7 +303,7 @@ async def new(request: Request) -> Response:
 async def worker(request: Request) -> Response:
     """`/sw.js`: the service worker, which must lie above all pages; with the files that it keeps for being offline, and
     its words, which no page gives it."""
-    names = ("look.css", "icons.svg", "seal.svg", "texts.js", "offline.js")
+    names = ("look.css", "icons.svg", "seal.svg", "zone.js", "texts.js", "offline.js")
     texts = language(request)
     said = [sentences(texts)] if texts.scripts else []
     told = {
@@ -356,7 +355,7 @@ def _clock(written: str) -> time:
 
 def _zone_name(request: Request) -> str:
     """The reader's zone by name; "" when the browser did not tell it."""
-    name = unquote(request.cookies.get("zone", ""))[:ZONE_LETTERS].partition("~")[0]
+    name, _, _ = told_by_browser(request)
     return name if notify.is_zone(name) else ""
 
 

@@ -106,15 +106,24 @@ def language(request: Request) -> Texts:
 
 
 def said(request: Request) -> moments.Times:
-    """Moments in the words of this reader; live.js tells the browser's zone in a cookie."""
-    zone = _zone(request.cookies.get("zone", ""))
-    return moments.Times(surroundings(request).clock(), zone, language(request))
+    """Moments in the words of this reader: zone.js tells the browser's zone and clock in a cookie."""
+    name, minutes, hours = told_by_browser(request)
+    person = getattr(request.state, "person", None)
+    chosen = person.clock if person is not None else ""
+    twelve = (chosen or hours) == "12"
+    return moments.Times(surroundings(request).clock(), _zone(name, minutes), language(request), twelve)
+
+
+def told_by_browser(request: Request) -> tuple[str, str, str]:
+    """The name of the browser's zone, its minutes from UTC, and "12" or "24" for how it counts hours, out of a cookie
+    such as "Europe/Lisbon~60~24"; anything may stand there, and "" where nothing does."""
+    name, minutes, hours = f"{unquote(request.cookies.get('zone', ''))[:ZONE_LETTERS]}~~".split("~")[:3]
+    return name, minutes, hours
 
 
 @lru_cache(maxsize=600)
-def _zone(told: str) -> tzinfo:
-    """The zone of a cookie such as "Europe/Lisbon~60": by name, or by minutes from UTC where there is no zone data."""
-    name, _, minutes = unquote(told)[:ZONE_LETTERS].partition("~")
+def _zone(name: str, minutes: str) -> tzinfo:
+    """A zone by name, or by minutes from UTC where there is no zone data."""
     try:
         return ZoneInfo(name)
     except (ValueError, KeyError, OSError):

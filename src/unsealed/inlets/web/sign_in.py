@@ -15,12 +15,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from unsealed.flow.notify import is_zone
 from unsealed.inlets.guard import Person, local_path, session_cookie
 from unsealed.inlets.passwords import Passwords
 from unsealed.inlets.presence import client_address, user_agent
 from unsealed.inlets.web import access
 from unsealed.inlets.web.access import done_at
-from unsealed.inlets.web.page import language, render
+from unsealed.inlets.web.language import CLOCKS
+from unsealed.inlets.web.page import language, render, told_by_browser
 from unsealed.inlets.web.surroundings import Surroundings, asked, changed, person
 from unsealed.model.errors import BadInput, Refused, Unavailable, sentence
 from unsealed.model.message import UserId
@@ -183,6 +185,11 @@ class _Pages:
         now = self._around.clock()
         asked = self._around.languages.of("", request.headers.get("accept-language", ""))
         preferences.put(connection, user, preferences.BROWSER_LANGUAGE, asked.code)
+        zone, _, hours = told_by_browser(request)
+        if is_zone(zone):
+            preferences.put(connection, user, preferences.BROWSER_ZONE, zone)
+        if hours in CLOCKS:
+            preferences.put(connection, user, preferences.BROWSER_CLOCK, hours)
         cookie, _ = proofs.new_session(connection, user, client_address(request), user_agent(request), now)
         return cookie
 

@@ -66,3 +66,17 @@ def test_a_span_is_said_in_its_two_largest_units() -> None:
     spans = (timedelta(seconds=8), timedelta(minutes=2), timedelta(hours=1, minutes=53), timedelta(days=2, hours=3))
 
     assert [moments.lasting(each, ENGLISH) for each in spans] == ["8 s", "2 min", "1 h 53 min", "2 d 3 h"]
+
+
+def test_who_counts_hours_to_twelve_reads_them_so_everywhere() -> None:
+    said = Times(NOW, twelve=True)
+
+    assert "2:21\u00a0pm" == said.clock(NOW)
+    assert "2:21:00\u00a0pm" == said.second(NOW)
+    assert "Wed 2:21\u00a0pm" == said.when(before(days=1))
+    assert "today, 12 March, 2:21\u00a0pm" == said.full(NOW)
+    assert "Thu 12 Mar 2026, 2:21:00\u00a0pm UTC" == said.exact(NOW)
+    assert ["12\u00a0am", "11\u00a0am", "12\u00a0pm", "11\u00a0pm", "12\u00a0am"] == [
+        said.hour(hour) for hour in (0, 11, 12, 23, 24)
+    ]
+    assert ["0", "24", "09:00"] == [SAID.hour(0), SAID.hour(24), SAID.on_the_hour(9)]

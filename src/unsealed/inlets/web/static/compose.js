@@ -2,7 +2,7 @@
 // after a short pause; what only the browser has is offered when the page is opened again. What will be tracked is
 // asked of the server, which decides by the letter as it stands; nothing is guessed here.
 
-const { say, plural } = globalThis.texts;
+const { say, plural, locale, hour12 } = globalThis.texts;
 const { released } = globalThis.hand;
 const root = document.querySelector("[data-compose]");
 const start = JSON.parse(root.dataset.compose);
@@ -18,7 +18,7 @@ const $ = (what, within = document) => within.querySelector(what);
 const all = (what, within = document) => [...within.querySelectorAll(what)];
 const form = $("form", root);
 const field = (name) => document.getElementById(name);
-const clock = (at = new Date()) => at.toLocaleTimeString(document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+const clock = (at = new Date()) => at.toLocaleTimeString(locale, { hour: hour12 ? "numeric" : "2-digit", minute: "2-digit", hour12 });
 const make = (tag, attributes = {}, ...inside) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -2,21 +2,14 @@
 // No framework. Asks the server for rendered parts and puts them where the old ones stood.
 "use strict";
 (() => {
-  const { say, plural } = globalThis.texts;
+  const { say, plural, locale } = globalThis.texts;
   const { holds, leaving, released } = globalThis.hand;
   const $ = (what, within = document) => within.querySelector(what);
   const all = (what, within = document) => [...within.querySelectorAll(what)];
   const wide = matchMedia("(width >= 60rem)");
   const keep = (store, name, value) => { try { if (value !== undefined) store.setItem(name, value); return store.getItem(name); } catch { return null; } };
 
-  // The server words times in the reader's zone; it learns the zone from a cookie.
-  const zone = `${Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC"}~${-new Date().getTimezoneOffset()}`;
-  const known = (document.cookie.match(/(?:^|; )zone=([^;]*)/) || [])[1];
-  if (known !== encodeURIComponent(zone)) {
-    const https = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${https}`;
-    if ((known || zone !== "UTC~0") && !keep(sessionStorage, "zone-told") && !leaving()) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
-  }
+  if (globalThis.wordedElsewhere && !keep(sessionStorage, "zone-told") && !leaving()) { keep(sessionStorage, "zone-told", "yes"); location.reload(); }
 
   const reload = () => { // never under the hands of who writes, and not instead of where somebody is going
     if ($("[data-compose]")) return;
@@ -33,7 +26,7 @@
     const days = midnights(at, now);
     if (days === 0 || passed < DAY / 2) return say("%(number)s h ago", { number: Math.floor(passed / 3600000) });
     if (days === 1) return say("yesterday");
-    if (days < 7) return new Date(at).toLocaleDateString(document.documentElement.lang, { weekday: "long" });
+    if (days < 7) return new Date(at).toLocaleDateString(locale, { weekday: "long" });
     return null; // a date does not age
   };
   const age = (within = document) => {

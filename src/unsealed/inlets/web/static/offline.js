@@ -1,7 +1,7 @@
 // The offline page: the last notices that this browser was told, with their age. Nothing is asked of anybody.
 "use strict";
 (async () => {
-  const { say, plural } = globalThis.texts;
+  const { say, plural, locale, hour12 } = globalThis.texts;
   const kept = await (await caches.open("unsealed-told")).match("/notices/last").catch(() => null);
   const told = kept ? await kept.json() : [];
   if (!told.length) return;
@@ -14,8 +14,7 @@
     title.textContent = each.title;
     const body = document.createElement("span");
     body.className = "quiet small";
-    const when = new Date(each.at).toLocaleString(document.documentElement.lang, {
- dateStyle: "medium", timeStyle: "short" });
+    const when = new Date(each.at).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short", hour12 });
     body.textContent = [...each.body.split("\n").filter(Boolean), when].join(", ");
     words.append(title, document.createElement("br"), body);
     line.append(words);

@@ -3,8 +3,11 @@
 "use strict";
 globalThis.texts = (() => {
   const sentences = globalThis.sentences || {};
-  const rules = new Intl.PluralRules(document.documentElement.lang);
-  const numbers = new Intl.NumberFormat(document.documentElement.lang);
+  const { lang, dataset } = document.documentElement;
+  const locale = lang === "en" ? "en-GB" : lang; // the day before the month, as the server writes it
+  const hour12 = dataset.clock === "12";
+  const rules = new Intl.PluralRules(lang);
+  const numbers = new Intl.NumberFormat(lang);
   const filled = (sentence, values) => sentence.replace(/%(?:\((\w+)\)s|%)/g, (all, name) => name ? values[name] : "%");
   // say("Saved %(when)s", { when })
   const say = (sentence, values = {}) => filled(sentences[sentence] ?? sentence, values);
@@ -14,5 +17,5 @@ globalThis.texts = (() => {
     const found = sentences[one] ? sentences[one][form] ?? sentences[one].other : number === 1 ? one : more;
     return filled(found, { number: numbers.format(number), ...values });
   };
-  return { say, plural };
+  return { say, plural, locale, hour12 };
 })();
