@@ -66,6 +66,14 @@ service stats {{
 }}
 {more}
 """
+TOKENS = """
+auth_mechanisms = plain xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/tokens.conf
+}}
+"""
 
 
 @dataclass
@@ -77,6 +85,7 @@ class MailboxServer:
     tls_port: int = 0
     certificate: tuple[bytes, bytes] | None = None  # PEM of the certificate and of its key
     more: str = ""  # lines of configuration
+    tokens: str = ""  # where it asks whether an access token is good; "": it takes passwords alone
     folder: Path = field(init=False)
     process: subprocess.Popen[bytes] | None = None
     account: str | None = None  # as whom it runs, when not as ourselves
@@ -94,6 +103,10 @@ class MailboxServer:
             for name, content in zip(("cert.pem", "key.pem"), self.certificate, strict=True):
                 (self.folder / name).write_bytes(content)
             ssl = f"ssl = yes\nssl_cert = <{self.folder}/cert.pem\nssl_key = <{self.folder}/key.pem"
+        more = self.more
+        if self.tokens:
+            (self.folder / "tokens.conf").write_text(self.tokens, encoding="utf-8")
+            more += TOKENS.format(folder=self.folder)
         text = CONFIG.format(
             folder=self.folder,
             user=account.pw_name,
@@ -104,7 +117,7 @@ class MailboxServer:
             tls_port=self.tls_port,
             password=PASSWORD,
             ssl=ssl,
-            more=self.more,
+            more=more,
         )
         (self.folder / "dovecot.conf").write_text(text, encoding="utf-8")
         if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Reading real mailboxes: a Dovecot on this machine, a store on each database."""
+"""Reading real mailboxes: a Dovecot on this machine, a store on each database, and who gives out access tokens."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from sqlalchemy import Engine, select
 from tests.mailbox_server import PASSWORD, MailboxServer
 from tests.parts.house import KEYS, SENDER, House
 from tests.patience import PATIENCE_S
+from tests.token_server import CLIENT, SECRET, TokenServer
 
 from unsealed.core.secret import seal
+from unsealed.flow import observe
 from unsealed.inlets import imap
 from unsealed.model.errors import MailboxClosed
+from unsealed.model.ports import RefreshTokens
 from unsealed.model.reply import Entered, Mailbox
-from unsealed.model.upstream import Tls
+from unsealed.model.upstream import OAuth, Tls
+from unsealed.outlets.oauth import AccessTokens
 from unsealed.store import mailboxes, schema
 
 USER = "ines"  # the sender of the house, in the mailbox server
@@ -35,6 +39,14 @@ def at(server: MailboxServer, **more: Any) -> Mailbox:
     given: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "tls": Tls.NONE}
     given |= {"user": USER, "password": PASSWORD}
     return Mailbox(**(given | more))
+
+
+def oauth(provider: TokenServer, refresh_token: str) -> OAuth:
+    return OAuth(token_url=provider.url, client_id=CLIENT, client_secret=SECRET, refresh_token=refresh_token)
+
+
+def tokens(oauth: OAuth, inside: bool = True, kept: RefreshTokens | None = None) -> AccessTokens:
+    return AccessTokens(oauth, inside=inside, kept=kept, tls_context=TRUST)
 
 
 def answer(number: int, *, to: str = "<1@example.org>", by: str = "rob0@x.example", more: str = "") -> bytes:
@@ -58,6 +70,12 @@ class Watched:
         secret = seal(KEYS, more.pop("password", PASSWORD), purpose=mailboxes.purpose(SENDER))
         with self.house.engine.begin() as connection:
             mailboxes.connect(connection, SENDER, secret=secret, **(given | more))
+        self.see_to()
+
+    def connect_by(self, oauth: OAuth) -> None:
+        mailbox = at(self.server, password="", oauth=oauth)
+        with self.house.engine.begin() as connection:
+            observe.connect(connection, SENDER, mailbox, KEYS, datetime.now(UTC))
         self.see_to()
 
     def see_to(self) -> None:
@@ -89,12 +107,34 @@ class Watched:
 
 
 @pytest.fixture
+def provider() -> Iterator[TokenServer]:
+    it = TokenServer()
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def modern(
+    program: Callable[[str], str], free_port: Callable[[], int], provider: TokenServer
+) -> Iterator[MailboxServer]:
+    """A mailbox server that takes the provider's tokens; passwords it takes from the test alone."""
+    server = MailboxServer(program=program("dovecot"), port=free_port(), tokens=provider.passdb)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
 def watched(
     engine: Engine, tmp_path: Any, mailbox_server: MailboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
     monkeypatch.setattr(imap, "IDLE_S", 0.5)
     monkeypatch.setattr(imap, "BELL_S", 0.1)
-    house = imap.House(engine=engine, keys=KEYS, clock=lambda: datetime.now(UTC), trust=TRUST, inside=True)
+    house = imap.House(
+        engine=engine, keys=KEYS, clock=lambda: datetime.now(UTC), trust=TRUST, tokens=tokens, inside=True
+    )
     it = Watched(House(engine, tmp_path), mailbox_server, imap.Watches(house))
     yield it
     watching = list(it.watches._running.values())
@@ -319,3 +359,133 @@ def test_many_messages_come_in_portions(watched: Watched, monkeypatch: pytest.Mo
     watched.until(lambda: counts(watched.house, rob) == 8)
 
     assert 8 == watched.cursors()["INBOX"]
+
+
+# Tokens instead of a password
+
+
+@pytest.fixture
+def by_token(watched: Watched, modern: MailboxServer, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    monkeypatch.setattr(imap, "PAUSE_S", 0.1)
+    watched.server = modern
+    return watched
+
+
+def secret_of(watched: Watched) -> OAuth | None:
+    with watched.house.engine.connect() as connection:
+        kept = mailboxes.of(connection, SENDER)
+    assert kept is not None
+    return observe.opened(kept, KEYS).oauth
+
+
+@pytest.mark.parametrize("method", ["XOAUTH2", "OAUTHBEARER"])
+def test_an_answer_is_seen_in_a_mailbox_that_is_signed_in_to_with_tokens(
+    by_token: Watched, provider: TokenServer, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    offers = imap.Client.has_capability
+    monkeypatch.setattr(
+        imap.Client,
+        "has_capability",
+        lambda client, name: offers(client, name) and name in ("IDLE", f"AUTH={method}"),
+    )
+    [rob] = by_token.house.message()
+    first = provider.consent(USER)
+    by_token.connect_by(oauth(provider, first))
+    by_token.until(by_token.watching)
+    by_token.server.put(USER, answer(1))
+    by_token.until(lambda: counts(by_token.house, rob) == 1)
+
+    assert "" == by_token.trouble()
+    by_token.until(lambda: f"method={method}" in by_token.server.log())
+    [renewed] = provider.given
+    assert renewed != first
+    assert oauth(provider, renewed) == secret_of(by_token), "the last one that was given, sealed"
+    assert [first] == [form["refresh_token"] for form in provider.forms]
+
+
+def test_a_token_that_ended_is_asked_for_again_and_no_answer_is_missed(
+    by_token: Watched, provider: TokenServer
+) -> None:
+    [rob] = by_token.house.message()
+    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.until(by_token.watching)
+    provider.end()
+    by_token.server.halt()  # as Microsoft does when the token ends
+    by_token.server.run()
+    by_token.server.put(USER, answer(1))
+    by_token.until(lambda: counts(by_token.house, rob) == 1)
+    by_token.until(lambda: by_token.trouble() == "")
+
+    assert 2 == len({form["refresh_token"] for form in provider.forms})
+
+
+def test_a_refused_refresh_token_is_said_and_another_one_reads_on_where_the_last_ended(
+    by_token: Watched, provider: TokenServer
+) -> None:
+    [rob] = by_token.house.message()
+    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.until(by_token.watching)
+    provider.revoke()
+    by_token.server.halt()
+    by_token.server.run()
+    by_token.until(lambda: "Enter a new refresh token" in by_token.trouble())
+    said = by_token.trouble()
+    by_token.server.put(USER, answer(1))
+    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.until(lambda: counts(by_token.house, rob) == 1)
+    by_token.until(lambda: by_token.trouble() == "")
+
+    assert said.startswith("no access token: localhost answered 400: invalid_grant The refresh token has ended. ")
+
+
+def test_who_agreed_as_somebody_else_gets_into_no_mailbox(modern: MailboxServer, provider: TokenServer) -> None:
+    ours = oauth(provider, provider.consent("rob"))
+    with pytest.raises(MailboxClosed, match="must be for this mailbox") as said:
+        imap.try_out(at(modern, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
+
+    assert ("refresh_token", True) == (said.value.field, said.value.temporary)
+    assert "Login:" not in modern.log()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        ({"refresh_token": "guess"}, "refresh_token", "400: invalid_grant.* Enter a new refresh token"),
+        ({"client_secret": "guess"}, "refresh_token", "401: invalid_client. Enter a new refresh token"),
+        ({"token_url": "http://nowhere.invalid/token"}, "token_url", "no access token: the token address must begin"),
+        ({"token_url": "https://nowhere.invalid/token"}, "token_url", "no access token: nowhere.invalid could not be"),
+    ],
+)
+def test_why_there_is_no_token_is_said_with_the_entry_to_look_at(
+    modern: MailboxServer, provider: TokenServer, wrong: dict[str, str], field: str, words: str
+) -> None:
+    ours = replace(oauth(provider, provider.consent(USER)), **wrong)
+    with pytest.raises(MailboxClosed, match=words) as said:
+        imap.try_out(at(modern, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
+
+    assert (field, True) == (said.value.field, said.value.temporary)
+
+
+def test_a_server_that_takes_passwords_alone_is_told_apart(
+    mailbox_server: MailboxServer, provider: TokenServer
+) -> None:
+    ours = oauth(provider, provider.consent(USER))
+    with pytest.raises(MailboxClosed, match="offers no sign-in with OAuth") as said:
+        imap.try_out(at(mailbox_server, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
+
+    assert "auth" == said.value.field
+
+
+def test_no_log_holds_a_token(
+    by_token: Watched, provider: TokenServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.until(by_token.watching)
+    provider.revoke()
+    by_token.server.halt()
+    by_token.server.run()
+    by_token.until(lambda: "Enter a new refresh token" in by_token.trouble())
+    said = caplog.text + "".join(capsys.readouterr()) + by_token.trouble()
+
+    assert [] == [word for word in (SECRET, USER, "access-", "refresh-") if word in said]

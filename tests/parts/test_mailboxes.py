@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from tests.conftest import NOON
 
 from unsealed.model.message import UserId
-from unsealed.model.upstream import Tls
+from unsealed.model.upstream import Auth, Tls
 from unsealed.store import mailboxes, members, people, schema
 from unsealed.store.engine import reading
 from unsealed.store.mailboxes import Cursor, Kept
@@ -45,10 +45,11 @@ def test_a_mailbox_is_kept_with_what_it_needs_and_shows_no_secret(engine: Engine
     owner, member = users
     found = connected(engine, member)
 
-    assert ("mail.x.example", 993, Tls.IMPLICIT, "rob", b"sealed", "") == (
+    assert ("mail.x.example", 993, Tls.IMPLICIT, Auth.PASSWORD, "rob", b"sealed", "") == (
         found.host,
         found.port,
         found.tls,
+        found.auth,
         found.user,
         found.secret,
         found.trouble,
@@ -77,6 +78,39 @@ def test_another_mailbox_begins_anew_and_the_old_one_is_written_to_no_more(
         assert "nobody answers" == getattr(mailboxes.of(connection, member), "trouble", None)
         assert mailboxes.looked(connection, new, at=LATER)
         assert "" == getattr(mailboxes.of(connection, member), "trouble", None)
+
+
+def test_the_same_mailbox_with_another_secret_is_read_on_from_its_place(
+    engine: Engine, users: tuple[UserId, UserId]
+) -> None:
+    _, member = users
+    old = connected(engine, member)
+    with engine.begin() as connection:
+        mailboxes.move(connection, old, "INBOX", Cursor(uidvalidity=1, uid=7))
+        mailboxes.looked(connection, old, at=None, trouble="refused")
+    new = connected(engine, member, at=LATER)
+
+    assert (LATER, NOON, "") == (new.changed_at, new.looked_at, new.trouble)
+    with engine.begin() as connection:
+        assert Cursor(uidvalidity=1, uid=7) == mailboxes.cursor(connection, member, "INBOX")
+        assert not mailboxes.move(connection, old, "INBOX", Cursor(uidvalidity=1, uid=9))
+        assert mailboxes.move(connection, new, "INBOX", Cursor(uidvalidity=1, uid=9))
+
+
+def test_a_secret_is_renewed_in_the_place_of_the_very_one_that_was_read(
+    engine: Engine, users: tuple[UserId, UserId]
+) -> None:
+    _, member = users
+    kept = connected(engine, member)
+    with engine.begin() as connection:
+        assert mailboxes.renew(connection, kept, b"one")
+        assert not mailboxes.renew(connection, kept, b"two")
+        found = mailboxes.of(connection, member)
+        lines = connection.execute(select(schema.audit.c.what)).scalars().all()
+
+    assert found is not None
+    assert (b"one", kept.changed_at) == (found.secret, found.changed_at)
+    assert ["mailbox connected"] == list(lines), "nobody chose anything"
 
 
 def test_disconnecting_forgets_all_of_it_and_leaves_a_line(engine: Engine, users: tuple[UserId, UserId]) -> None:

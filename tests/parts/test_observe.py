@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import OperationalError
 from tests.conftest import NOON
-from tests.parts.house import SENDER, THUNDERBIRD, House, a_hit, snapshot
+from tests.parts.house import KEYS, SENDER, THUNDERBIRD, House, a_hit, snapshot
 from tests.unit.core.test_reply import report
 
 from unsealed.core import reply
 from unsealed.flow import observe
 from unsealed.flow.ingest import recount
+from unsealed.model.errors import BadInput
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
-from unsealed.model.reply import Found
-from unsealed.model.upstream import Tls
+from unsealed.model.reply import Found, Mailbox
+from unsealed.model.upstream import Auth, OAuth, Tls
 from unsealed.store import feed, mailboxes, people, schema
 from unsealed.store.mailboxes import Cursor, Kept
 
@@ -324,3 +326,78 @@ def test_a_time_in_the_future_is_not_believed(office: Office) -> None:
 
     assert (1, LATER, 1) == office.replies(rob)
     assert UserId(7) == office.kept.owner
+
+
+# Tokens
+
+OAUTH = OAuth(token_url="https://tokens.example/t", client_id="id", client_secret="hush", refresh_token="once more")
+BOX = Mailbox(host="mail.example.org", port=993, tls=Tls.IMPLICIT, user="i", oauth=OAUTH)
+
+
+def connect(office: Office, mailbox: Mailbox, at: Any = LATER) -> Kept:
+    with office.engine.begin() as connection:
+        observe.connect(connection, SENDER, mailbox, KEYS, at)
+    return office.mailbox()
+
+
+def written(office: Office) -> str:
+    with office.engine.connect() as connection:
+        return str([[*row] for each in (schema.mailboxes, schema.audit) for row in connection.execute(select(each))])
+
+
+def test_tokens_are_kept_sealed_and_opened_again(office: Office) -> None:
+    kept = connect(office, BOX)
+
+    assert BOX == observe.opened(kept, KEYS)
+    assert [] == [word for word in ("tokens.example", "hush", "once more") if word in written(office)]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"host": "evil.example"}, {"auth": Auth.PASSWORD}, {"auth": Auth.PASSWORD, "host": "evil.example"}]
+)
+def test_tokens_open_for_no_other_server_and_never_as_a_password(office: Office, changed: dict[str, Any]) -> None:
+    kept = connect(office, BOX)
+
+    with pytest.raises(BadInput, match="cannot be opened with this key ring"):
+        observe.opened(replace(kept, **changed), KEYS)
+    with pytest.raises(BadInput, match="the kept tokens cannot be opened"):
+        observe.opened(replace(connect(office, replace(BOX, password="p", oauth=None)), auth=Auth.XOAUTH2), KEYS)
+
+
+async def test_a_renewed_refresh_token_takes_the_place_of_the_last_and_it_stays_the_same_mailbox(
+    office: Office,
+) -> None:
+    kept = connect(office, BOX)
+    newer = replace(OAUTH, refresh_token="and again")
+    await observe.KeptTokens(office.engine, kept, KEYS).keep(newer)
+
+    assert newer == await observe.KeptTokens(office.engine, kept, KEYS).newest()
+    assert kept.changed_at == office.mailbox().changed_at
+    assert "and again" not in written(office)
+
+
+@pytest.mark.parametrize("meanwhile", ["other tokens", "a password", "disconnected"])
+async def test_what_was_connected_meanwhile_is_not_replaced_by_a_renewed_token(office: Office, meanwhile: str) -> None:
+    tokens = observe.KeptTokens(office.engine, connect(office, BOX), KEYS)
+    later = LATER + timedelta(minutes=1)
+    match meanwhile:
+        case "other tokens":
+            connect(office, replace(BOX, oauth=replace(OAUTH, refresh_token="typed")), later)
+        case "a password":
+            connect(office, replace(BOX, password="p", oauth=None), later)
+        case _:
+            with office.engine.begin() as connection:
+                mailboxes.disconnect(connection, SENDER, later)
+    then = written(office)
+    await tokens.keep(replace(OAUTH, refresh_token="too late"))
+
+    assert None is await tokens.newest()
+    assert then == written(office)
+
+
+async def test_typed_tokens_hold_on_to_what_their_server_renewed() -> None:
+    tokens = observe.TypedTokens(OAUTH)
+    newer = replace(OAUTH, refresh_token="and again")
+    await tokens.keep(newer)
+
+    assert newer == await tokens.newest()

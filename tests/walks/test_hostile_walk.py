@@ -393,7 +393,7 @@ def posted(installation: Any, desk: Desk, until: Callable[..., Any]) -> None:
 def answered(installation: Any, desk: Desk, server: MailboxServer, ask: Any, until: Callable[..., Any]) -> None:
     """Somebody answers, a machine answers, and a report comes back."""
     fields = {"host": "127.0.0.1", "port": str(server.port), "tls": "none", "user": SENDER}
-    desk.put("/settings/mailbox", **fields, password=MAILBOX_PASSWORD)
+    desk.put("/settings/mailbox", **fields, auth="password", password=MAILBOX_PASSWORD)
     until(lambda: _watched(installation) == 2, "both folders have their place")
     report = (
         f"From: {encoded(MARKUP)} <MAILER-DAEMON@mx.example>\r\nTo: {SENDER}\r\nSubject: {encoded(MARKUP)}\r\n"

@@ -70,7 +70,7 @@ def read(written: Written, before: Upstream | None, *, inside: bool) -> Upstream
         case Auth.XOAUTH2:
             if not user and "user" not in wrong:
                 wrong["user"] = later("Write the address of the mailbox that the tokens are for.")
-            oauth = _oauth(written, same_host.oauth if same_host is not None else None, wrong, inside=inside)
+            oauth = read_oauth(written, same_host.oauth if same_host is not None else None, wrong, inside=inside)
         case _:
             wrong["auth"] = later("Choose one of these.")
     if wrong:
@@ -206,7 +206,12 @@ def _printable(text: str) -> bool:
     return all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in text)
 
 
-def _oauth(written: Written, before: OAuth | None, wrong: dict[str, str], *, inside: bool) -> OAuth | None:
+def read_oauth(written: Written, before: OAuth | None, wrong: dict[str, str], *, inside: bool) -> OAuth | None:
+    """What access tokens are had with; None, and by field in `wrong` why, when it cannot be used.
+
+    before: what is kept so far for the same server. Its secrets hold on where none are typed, as long as they go to
+    the same address for the same application. inside: as for `read`.
+    """
     found: dict[str, str] = {}
     for name, clean in (
         ("token_url", lambda text: _token_url(text, inside=inside)),

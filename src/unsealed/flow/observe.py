@@ -10,7 +10,10 @@ counts once.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 import structlog
@@ -24,6 +27,8 @@ from unsealed.model.message import CopyId, UserId, from_public_id
 from unsealed.model.ports import Keys
 from unsealed.model.reply import Fate, Found, Incoming, Kind, Mailbox
 from unsealed.model.texts import later
+from unsealed.model.upstream import Auth, OAuth
+from unsealed.store import engine as stores
 from unsealed.store import feed, mailboxes, replies
 from unsealed.store.feed import Change
 from unsealed.store.mailboxes import Cursor, Kept
@@ -40,23 +45,90 @@ def connect(connection: Connection, user: UserId, mailbox: Mailbox, keys: Keys, 
         host=mailbox.host,
         port=mailbox.port,
         tls=mailbox.tls,
+        auth=Auth.PASSWORD if mailbox.oauth is None else Auth.XOAUTH2,
         user=mailbox.user,
-        secret=seal(keys, mailbox.password, purpose=mailboxes.purpose(user)),
+        secret=seal(keys, mailbox.password, purpose=mailboxes.purpose(user))
+        if mailbox.oauth is None
+        else _sealed(mailbox.oauth, user, mailbox.host, keys),
         now=now,
     )
 
 
 def opened(kept: Kept, keys: Keys) -> Mailbox:
-    """A connected mailbox with its password.
+    """A connected mailbox with its password, or what its access tokens are had with.
 
     Raises:
-        BadInput: permanent; the password was sealed with another key ring.
+        BadInput: permanent; the secret was sealed with another key ring.
     """
-    try:
-        password = unseal(keys, kept.secret, purpose=mailboxes.purpose(kept.owner))
-    except BadInput:
-        raise BadInput(later("the kept password cannot be opened with this key ring; enter it again")) from None
-    return Mailbox(host=kept.host, port=kept.port, tls=kept.tls, user=kept.user, password=password)
+    password, oauth = "", None
+    if kept.auth is Auth.XOAUTH2:
+        try:
+            oauth = OAuth(**json.loads(unseal(keys, kept.secret, purpose=mailboxes.purpose(kept.owner, kept.host))))
+        except BadInput:
+            raise BadInput(later("the kept tokens cannot be opened with this key ring; enter them again")) from None
+    else:
+        try:
+            password = unseal(keys, kept.secret, purpose=mailboxes.purpose(kept.owner))
+        except BadInput:
+            raise BadInput(later("the kept password cannot be opened with this key ring; enter it again")) from None
+    return Mailbox(host=kept.host, port=kept.port, tls=kept.tls, user=kept.user, password=password, oauth=oauth)
+
+
+class KeptTokens:
+    """The refresh token of a connected mailbox, in the store (`model.ports.RefreshTokens`)."""
+
+    def __init__(self, engine: Engine, kept: Kept, keys: Keys) -> None:
+        self._engine = engine
+        self._kept = kept
+        self._keys = keys
+
+    async def newest(self) -> OAuth | None:
+        """See the port; asked of the store each time, since the page that tries a mailbox exchanges it too."""
+
+        def look() -> OAuth | None:
+            with stores.reading(self._engine) as connection:
+                now = self._same(connection)
+            try:
+                return opened(now, self._keys).oauth if now is not None else None
+            except BadInput:
+                return None
+
+        return await asyncio.to_thread(look)
+
+    async def keep(self, oauth: OAuth) -> None:
+        """See the port."""
+
+        def write() -> None:
+            with self._engine.begin() as connection:
+                if (now := self._same(connection)) is not None:
+                    mailboxes.renew(connection, now, _sealed(oauth, now.owner, now.host, self._keys))
+
+        await asyncio.to_thread(write)
+
+    def _same(self, connection: Connection) -> Kept | None:
+        """What is kept now, when it is still the same mailbox."""
+        now = mailboxes.of(connection, self._kept.owner)
+        return now if now is not None and now.changed_at == self._kept.changed_at else None
+
+
+class TypedTokens:
+    """A refresh token that somebody typed just now, which nobody keeps yet (`model.ports.RefreshTokens`)."""
+
+    def __init__(self, oauth: OAuth) -> None:
+        self._oauth = oauth
+
+    async def newest(self) -> OAuth:
+        """See the port."""
+        return self._oauth
+
+    async def keep(self, oauth: OAuth) -> None:
+        """See the port."""
+        self._oauth = oauth
+
+
+def _sealed(oauth: OAuth, owner: UserId, host: str, keys: Keys) -> bytes:
+    # The host belongs to it: who can write to the database alone cannot have tokens shown elsewhere.
+    return seal(keys, json.dumps(asdict(oauth)), purpose=mailboxes.purpose(owner, host))
 
 
 def take_in(engine: Engine, mailbox: Kept, folder: str, found: Sequence[Found], upto: Cursor, now: datetime) -> bool:

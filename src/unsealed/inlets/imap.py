@@ -1,20 +1,22 @@
 """The senders' own mailboxes, read over IMAP for what came back to their messages.
 
 Promises to change nothing there: folders are opened read-only (EXAMINE), heads are fetched without the mark "seen"
-(BODY.PEEK), and of bodies only the beginning of reports. Promises that a password goes over verified TLS alone, in
-clear only to this machine, that a host is judged by the addresses it leads to before anything is sent, and that no
-name, password or word of a letter gets into a log.
+(BODY.PEEK), and of bodies only the beginning of reports. Promises that a password or token goes over verified TLS
+alone, in clear only to this machine, that a host is judged by the addresses it leads to before anything is sent, and
+that no name, password, token or word of a letter gets into a log.
 
 One thread for each mailbox. It reads what is new since the folder's cursor, then waits (IDLE on INBOX, asked for anew
 every few minutes, or a look each minute where there is no IDLE) and looks at the other folders on the way. A mailbox
 that does not answer is tried again, ever more rarely; one that refuses the password is left alone until somebody enters
-another one: repeated wrong passwords lock accounts.
+another one: repeated wrong passwords lock accounts. Refused tokens lock nothing, and servers that give them out refuse
+in passing, too: they are asked for again.
 
 Does not judge what it finds (core.reply) and keeps nothing itself (flow.observe).
 """
 
 from __future__ import annotations
 
+import asyncio
 import imaplib
 import logging
 import socket
@@ -34,11 +36,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.core.reply import BODY_BYTES, HEAD_BYTES, wants_body
 from unsealed.flow import observe
-from unsealed.model.errors import BadInput, MailboxClosed, UnsealedError
-from unsealed.model.ports import Clock, Keys
+from unsealed.model.errors import BadInput, DeliveryFailed, MailboxClosed, TokenRefused, UnsealedError
+from unsealed.model.ports import AccessTokens, Clock, Keys, RefreshTokens
 from unsealed.model.reach import is_public
 from unsealed.model.reply import Entered, Found, Mailbox
-from unsealed.model.upstream import Tls, is_local
+from unsealed.model.upstream import OAuth, Tls, is_local
 from unsealed.store import mailboxes
 from unsealed.store.engine import reading
 from unsealed.store.mailboxes import Cursor, Kept
@@ -66,13 +68,14 @@ NOT_WATCHED = frozenset({b"\\noselect", b"\\nonexistent", b"\\sent", b"\\drafts"
 FOR_NOW = ("unavailable", "inuse", "limit", "serverbug", "too many", "temporar", "try again")
 
 
-def try_out(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext) -> Entered:
-    """Sign in and look round. inside: whether the host may lie in a private network or on this machine.
+def try_out(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext, tokens: AccessTokens | None = None) -> Entered:
+    """Sign in and look round. inside: whether the host may lie in a private network or on this machine. tokens: shown
+    instead of the password.
 
     Raises:
         MailboxClosed: says what failed, and which entry is to be looked at.
     """
-    with entered(mailbox, inside=inside, trust=trust) as client:
+    with entered(mailbox, inside=inside, trust=trust, tokens=tokens) as client:
         return look_round(client)
 
 
@@ -145,14 +148,17 @@ class Client(IMAPClient):  # type: ignore[misc]  # the package brings no types
 
 
 @contextmanager
-def entered(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext) -> Iterator[Client]:
-    """A signed-in connection.
+def entered(
+    mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext, tokens: AccessTokens | None = None
+) -> Iterator[Client]:
+    """A signed-in connection; the arguments are those of `try_out`.
 
     Raises:
         MailboxClosed: says what failed, and which entry is to be looked at.
     """
     if mailbox.tls is Tls.NONE and not is_local(mailbox.host):
         raise MailboxClosed("without TLS everybody on the way could read the password", field="tls")
+    token = _token(tokens) if tokens is not None else ""
     made = _dial(mailbox.host, mailbox.port, inside=inside)
     with ExitStack() as left:
         left.callback(made.close)
@@ -164,7 +170,10 @@ def entered(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext) -> Iterato
             left.callback(client.hang_up)
             if mailbox.tls is Tls.STARTTLS:
                 client.starttls(trust)
-            _sign_in(client, mailbox)
+            if tokens is None:
+                _sign_in(client, mailbox)
+            else:
+                _show(client, mailbox, token, tokens)
         yield client
         with suppress(IMAPClientError, OSError):
             client.fresh().logout()
@@ -179,12 +188,55 @@ def _sign_in(client: Client, mailbox: Mailbox) -> None:
     except UnicodeEncodeError:
         raise MailboxClosed("this server takes only plain letters in passwords", field="password") from None
     except LoginError as error:
-        said = str(error)
-        if isinstance(error.__context__, IMAPClientAbortError) or any(each in said.lower() for each in FOR_NOW):
-            raise MailboxClosed(f"the server does not let us in for now: {_shown(said)}", temporary=True) from None
-        raise MailboxClosed(
-            f"the server refuses the user name or the password: {_shown(said)}", field="password"
+        raise _not_now(error) or MailboxClosed(
+            f"the server refuses the user name or the password: {_shown(str(error))}", field="password"
         ) from None
+
+
+def _token(tokens: AccessTokens) -> str:
+    """A token that is good now; asked for before there is a connection that would wait for it."""
+    try:
+        return asyncio.run(tokens.get())  # this thread has no loop of its own
+    except TokenRefused as error:
+        said = str(error).rstrip(".")
+        raise MailboxClosed(
+            f"{said}. Enter a new refresh token; client ID and secret must be those it was made with",
+            field="refresh_token",
+            temporary=True,
+        ) from None
+    except DeliveryFailed as error:
+        raise MailboxClosed(str(error), field="token_url", temporary=True) from None
+
+
+def _show(client: Client, mailbox: Mailbox, token: str, tokens: AccessTokens) -> None:
+    """Sign in with a token: by XOAUTH2, as Google and Microsoft call it, or OAUTHBEARER (RFC 7628)."""
+    if client.has_capability("AUTH=XOAUTH2"):
+        method, told, bye = "XOAUTH2", f"user={mailbox.user}", b""
+    elif client.has_capability("AUTH=OAUTHBEARER"):
+        name = mailbox.user.replace("=", "=3D").replace(",", "=2C")
+        method, told, bye = "OAUTHBEARER", f"n,a={name},", b"\1"
+    else:
+        raise MailboxClosed(f"{mailbox.host} offers no sign-in with OAuth", field="auth", temporary=True)
+    answers = iter([f"{told}\1auth=Bearer {token}\1\1".encode()])
+    try:
+        # A server that refuses says why in a second question, which wants an empty answer.
+        client.sasl_login(method, lambda _: next(answers, bye))
+    except LoginError as error:
+        tokens.forget()
+        said = _shown(str(error).replace(token, "…")).rstrip(".")
+        raise _not_now(error) or MailboxClosed(
+            f"the server refuses the access token: {said}. The refresh token must be for this mailbox and for IMAP",
+            field="refresh_token",
+            temporary=True,
+        ) from None
+
+
+def _not_now(error: LoginError) -> MailboxClosed | None:
+    """What is said when it is not the password or token that is refused."""
+    said = str(error)
+    if isinstance(error.__context__, IMAPClientAbortError) or any(each in said.lower() for each in FOR_NOW):
+        return MailboxClosed(f"the server does not let us in for now: {_shown(said)}", temporary=True)
+    return None
 
 
 @contextmanager
@@ -257,6 +309,7 @@ class House:
     keys: Keys
     clock: Clock
     trust: ssl.SSLContext
+    tokens: Callable[[OAuth, bool, RefreshTokens], AccessTokens]  # the second: may the endpoint lie inside
     inside: bool = False  # anybody's mailbox may lie in a private network, not the owners' alone
 
 
@@ -287,6 +340,8 @@ class Watches:
 
 class Watch(threading.Thread):
     """Reads one mailbox until it is ended, disconnected or refuses the password."""
+
+    _tokens: AccessTokens | None = None
 
     def __init__(self, house: House, kept: Kept) -> None:
         super().__init__(name="mailbox", daemon=True)
@@ -331,7 +386,10 @@ class Watch(threading.Thread):
         """Sign in and read until the watch is ended."""
         inside = self._house.inside or self._kept.by_owner
         mailbox = self._opened()
-        with entered(mailbox, inside=inside, trust=self._house.trust) as client:
+        if mailbox.oauth is not None and self._tokens is None:
+            kept = observe.KeptTokens(self._house.engine, self._kept, self._house.keys)
+            self._tokens = self._house.tokens(mailbox.oauth, inside, kept)
+        with entered(mailbox, inside=inside, trust=self._house.trust, tokens=self._tokens) as client:
             seen = look_round(client)
             log.info("mailbox.entered", folders=seen.folders, watched=len(seen.watched), idle=seen.idle)
             others_at = 0.0

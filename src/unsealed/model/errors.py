@@ -9,7 +9,8 @@ Unsealed
 ├── Unavailable       temporary   a local fault: database away, overload
 │   └── DiskFull      temporary   no room left to keep anything
 ├── DeliveryFailed    either      the next hop's answer; says whether a retry makes sense
-│   └── Gone          permanent   where it should go is no more
+│   ├── Gone          permanent   where it should go is no more
+│   └── TokenRefused  temporary   no access token, until somebody enters another refresh token
 └── MailboxClosed     either      a mailbox does not let us in; names the entry to look at
 
 Every error says whether it is `temporary`. Unknown errors are temporary in queues and permanent at doors.
@@ -98,12 +99,19 @@ class Gone(DeliveryFailed):
         super().__init__(message or (self.__doc__ or ""), temporary=False)
 
 
+class TokenRefused(DeliveryFailed):
+    """The refresh token, or the application that it was given to, is not taken."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or ""), temporary=True, status="4.7.0")
+
+
 class MailboxClosed(UnsealedError):
     """The mailbox does not let us in."""
 
     def __init__(self, message: str = "", *, field: str = "", temporary: bool = False) -> None:
         super().__init__(message)
-        self.field = field  # which entry is to be looked at: "host", "port", "tls", "password", "" when it is none
+        self.field = field  # which entry is to be looked at, as the form names it; "" when it is none
         self.temporary = temporary
 
 

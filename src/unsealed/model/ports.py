@@ -61,13 +61,28 @@ class Outlet(Protocol):
 
 
 class RefreshTokens(Protocol):
-    """Where the refresh token of a next hop is kept: a server may give a new one for each that it takes."""
+    """Where the refresh token of a next hop or mailbox is kept: a server may give a new one for each that it takes."""
 
     async def newest(self) -> OAuth | None:
-        """What was kept last; None when the next hop is another one now."""
+        """What was kept last; None when it is for another one now."""
 
     async def keep(self, oauth: OAuth) -> None:
         """Keep a new one in the place of the last."""
+
+
+class AccessTokens(Protocol):
+    """What a mailbox that takes no password is shown."""
+
+    async def get(self) -> str:
+        """A token that is good now.
+
+        Raises:
+            TokenRefused: none is given out for this refresh token.
+            DeliveryFailed: temporary; nobody could be asked.
+        """
+
+    def forget(self) -> None:
+        """The token was refused: ask for another next time."""
 
 
 class Bell(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from unsealed.model.upstream import Tls
+from unsealed.model.upstream import OAuth, Tls
 
 
 class Kind(StrEnum):
@@ -60,7 +60,8 @@ class Mailbox:
     port: int
     tls: Tls
     user: str = field(repr=False)
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    oauth: OAuth | None = None  # signs in instead of the password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from io import BytesIO
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
-from unsealed.model.errors import DeliveryFailed, Refused
+from unsealed.model.errors import DeliveryFailed, Refused, TokenRefused
 from unsealed.model.ports import RefreshTokens
 from unsealed.model.upstream import OAuth, is_local
 from unsealed.outlets.dial import dial
@@ -37,7 +37,7 @@ class _Token:
 
 
 class AccessTokens:
-    """The access token of one next hop, asked for again when it ends.
+    """The access token of one next hop or mailbox, asked for again when it ends.
 
     inside: whether the token endpoint may lie in a private network or on this machine. kept: where the refresh token
     is kept; None: nowhere but here. tls_context: other trust than the system's.
@@ -62,6 +62,7 @@ class AccessTokens:
         """A token that is good now.
 
         Raises:
+            TokenRefused: none is given out for this refresh token.
             DeliveryFailed: temporary; says what the endpoint said, never a secret.
         """
         async with self._turn:
@@ -96,12 +97,19 @@ class AccessTokens:
         token = said.get("access_token")
         if status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
             # RFC 6749 §5.2: "error" is one word, "error_description" is for people
-            words = " ".join(str(said.get(key, "")) for key in ("error", "error_description")).strip()
-            raise _no_token(f"{host} answered {status}: {_one_line(words) or 'without saying why'}")
+            words = self._masked(" ".join(str(said.get(key, "")) for key in ("error", "error_description")).strip())
+            why = f"{host} answered {status}: {_one_line(words) or 'without saying why'}"
+            raise _no_token(why, refused=status in (400, 401))
         await self._renew(said.get("refresh_token"))
         life = said.get("expires_in")
         life_s = float(life) if isinstance(life, int | float) and 0 < life < 1e9 else USUAL_LIFE_S
         return _Token(words=token, good_until=now + max(life_s - EARLY_S, life_s / 2))
+
+    def _masked(self, words: str) -> str:
+        """What the endpoint said, without what it was told."""
+        for secret in (self._oauth.refresh_token, self._oauth.client_secret):
+            words = words.replace(secret, "…") if secret else words
+        return words
 
     async def _renew(self, given: object) -> None:
         """Hold on to the refresh token that came along; the one before may be good no longer."""
@@ -168,8 +176,9 @@ def _authority(host: str, port: int | None) -> str:
     return named if port is None else f"{named}:{port}"
 
 
-def _no_token(words: str) -> DeliveryFailed:
-    return DeliveryFailed(f"no access token: {words}", temporary=True, status="4.7.0")
+def _no_token(words: str, *, refused: bool = False) -> DeliveryFailed:
+    said = f"no access token: {words}"
+    return TokenRefused(said) if refused else DeliveryFailed(said, temporary=True, status="4.7.0")
 
 
 def _one_line(words: str) -> str:

@@ -1,6 +1,6 @@
 """The senders' own mailboxes: where they are, how far each folder was read, and what is wrong with them.
 
-Promises that a password is kept sealed and never leaves here unsealed, and that a mailbox that was disconnected or
+Promises that a secret is kept sealed and never leaves here unsealed, and that a mailbox that was disconnected or
 changed is not written to by who still reads the old one: `move` and `looked` say so. Functions that write need a
 connection from `engine.begin()`.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, or_, select, update
 
 from unsealed.model.message import UserId
-from unsealed.model.upstream import Tls
+from unsealed.model.upstream import Auth, Tls
 from unsealed.store import audit, people
 from unsealed.store.engine import insert
 from unsealed.store.schema import mailbox_folders, mailboxes, users
@@ -31,8 +31,9 @@ class Kept:
     host: str
     port: int
     tls: Tls
+    auth: Auth
     user: str = field(repr=False)  # the name to sign in with
-    secret: bytes = field(repr=False)  # the password, sealed
+    secret: bytes = field(repr=False)  # the password, or model.upstream.OAuth; sealed
     changed_at: datetime  # which of the mailboxes that the user ever connected
     looked_at: datetime | None = None  # the last time that it answered
     trouble: str = ""  # why it does not, in words
@@ -47,9 +48,10 @@ class Cursor:
     uid: int  # the last that was read
 
 
-def purpose(owner: UserId) -> str:
-    """What the password of a mailbox is sealed for, see core.secret."""
-    return f"mailbox:{owner}"
+def purpose(owner: UserId, host: str = "") -> str:
+    """What the secret of a mailbox is sealed for, see core.secret. host: of tokens, which open for no other, and never
+    as a password."""
+    return f"mailbox:{owner}:{host}" if host else f"mailbox:{owner}"
 
 
 def of(connection: Connection, owner: UserId) -> Kept | None:
@@ -65,20 +67,40 @@ def every(connection: Connection) -> list[Kept]:
 
 
 def connect(
-    connection: Connection, owner: UserId, *, host: str, port: int, tls: Tls, user: str, secret: bytes, now: datetime
+    connection: Connection,
+    owner: UserId,
+    *,
+    host: str,
+    port: int,
+    tls: Tls,
+    auth: Auth = Auth.PASSWORD,
+    user: str,
+    secret: bytes,
+    now: datetime,
 ) -> None:
-    """Keep a mailbox in the place of the one before; its folders are read from now on."""
-    connection.execute(delete(mailboxes).where(mailboxes.c.user_id == owner))  # its folders go with it
+    """Keep a mailbox in the place of the one before. Its folders are read from now on; those of the same one, to which
+    somebody gives a new secret perhaps, from where they were read up to."""
+    m = mailboxes.c
+    # Its folders go with it.
+    connection.execute(delete(mailboxes).where(m.user_id == owner, or_(m.host != host, m.user != user)))
+    values = {"port": port, "tls": tls.value, "auth": auth.value, "secret": secret, "changed_at": now, "trouble": ""}
     connection.execute(
-        mailboxes.insert().values(
-            user_id=owner, host=host, port=port, tls=tls.value, user=user, secret=secret, changed_at=now, looked_at=now
-        )
+        insert(mailboxes, connection.dialect)
+        .values(user_id=owner, host=host, user=user, looked_at=now, **values)
+        .on_conflict_do_update(index_elements=["user_id"], set_=values)
     )
     audit.note(connection, owner, audit.What.MAILBOX_ADDED, f"{user} at {host}", now)
 
 
+def renew(connection: Connection, kept: Kept, secret: bytes) -> bool:
+    """Keep another secret, sealed, in the place of the one that was read; False: somebody was here meanwhile. It stays
+    the same mailbox, and nobody chose anything by that, so it leaves no audit line."""
+    same = update(mailboxes).where(*_same(kept), mailboxes.c.secret == kept.secret)
+    return connection.execute(same.values(secret=secret)).rowcount == 1
+
+
 def disconnect(connection: Connection, owner: UserId, now: datetime) -> bool:
-    """Forget a mailbox with its password; False: there is none. What was found in it stays."""
+    """Forget a mailbox with its secret; False: there is none. What was found in it stays."""
     kept = of(connection, owner)
     if kept is None:
         return False
@@ -125,6 +147,7 @@ def _kept(row: RowMapping) -> Kept:
         host=row["host"],
         port=row["port"],
         tls=Tls(row["tls"]),
+        auth=Auth(row["auth"]),
         user=row["user"],
         secret=row["secret"],
         changed_at=row["changed_at"],

@@ -674,10 +674,11 @@ mailboxes = Table(  # the senders' own mailboxes, looked at for replies and repo
     Column("port", Integer, nullable=False),
     Column("tls", String(16), nullable=False),  # model.upstream.Tls
     Column("user", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False),  # password, sealed with the key ring
+    Column("secret", LargeBinary, nullable=False),  # password or model.upstream.OAuth, sealed with the key ring
     Column("changed_at", Moment, nullable=False),
     Column("looked_at", Moment),  # last time that it answered
     Column("trouble", Text, nullable=False, server_default=""),  # why it does not, in words
+    Column("auth", String(16), nullable=False, server_default="password"),  # model.upstream.Auth
 )
 
 mailbox_folders = Table(  # how far each folder has been read

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from unsealed.model.errors import DeliveryFailed
+from unsealed.model.errors import DeliveryFailed, TokenRefused
 from unsealed.model.upstream import OAuth
 from unsealed.outlets import oauth as module
 from unsealed.outlets.oauth import AccessTokens
@@ -175,6 +175,25 @@ async def test_what_is_no_token_is_said_in_words(endpoint: Endpoint, status: int
     assert words in said
     assert "\r" not in said
     assert len(endpoint.forms) == 1
+
+
+@pytest.mark.parametrize(("status", "refused"), [(400, True), (401, True), (404, False), (429, False), (503, False)])
+async def test_a_refused_refresh_token_is_told_apart_from_trouble_there(
+    endpoint: Endpoint, status: int, refused: bool
+) -> None:
+    endpoint.status, endpoint.answer = status, {"error": "no"}
+    with pytest.raises(DeliveryFailed) as said:
+        await tokens(await endpoint.start()).get()
+
+    assert refused is isinstance(said.value, TokenRefused)
+    assert said.value.temporary
+
+
+async def test_an_endpoint_that_says_our_secrets_again_is_not_repeated(endpoint: Endpoint) -> None:
+    endpoint.status = 400
+    endpoint.answer = {"error": "bad", "error_description": "no such token: 1//again+again of hush & co"}
+
+    assert (await failure(tokens(await endpoint.start()))).endswith("answered 400: bad no such token: … of …")
 
 
 async def test_an_answer_in_chunks_is_read(endpoint: Endpoint) -> None:

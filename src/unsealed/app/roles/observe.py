@@ -13,6 +13,9 @@ from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready, until_sigterm
 from unsealed.app.wire import LiveKeys, now, trust_for_people
 from unsealed.inlets import imap
+from unsealed.model.ports import RefreshTokens
+from unsealed.model.upstream import OAuth
+from unsealed.outlets.oauth import AccessTokens
 from unsealed.store import mailboxes
 from unsealed.store.engine import connect, reading
 
@@ -44,11 +47,17 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
 
 
 def _watches(settings: Settings, engine: Engine) -> imap.Watches:
+    trust = trust_for_people(settings) or ssl.create_default_context()
+
+    def tokens(oauth: OAuth, inside: bool, kept: RefreshTokens) -> AccessTokens:
+        return AccessTokens(oauth, inside=inside, kept=kept, tls_context=trust)
+
     house = imap.House(
         engine=engine,
         keys=LiveKeys(settings.data),
         clock=now,
-        trust=trust_for_people(settings) or ssl.create_default_context(),
+        trust=trust,
+        tokens=tokens,
         inside=settings.people.private_hosts,
     )
     return imap.Watches(house)

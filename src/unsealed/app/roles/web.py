@@ -34,6 +34,7 @@ from unsealed.model.reply import Entered, Mailbox
 from unsealed.model.upstream import Attempt, Upstream
 from unsealed.model.view import DataFileRow
 from unsealed.outlets import chat, post
+from unsealed.outlets.oauth import AccessTokens
 from unsealed.outlets.smtp import try_out
 from unsealed.store.engine import connect
 from unsealed.store.news import News
@@ -103,8 +104,12 @@ def _surroundings(settings: Settings, sockets: Sockets) -> Surroundings:
             upstream, parcel, clock=now, host=None, timeout_s=TRY_OUT_S, tokens=tokens, tls_context=trust
         )
 
-    def enter_mailbox(mailbox: Mailbox, inside: bool) -> Entered:
-        return imap.try_out(mailbox, inside=inside, trust=trust or ssl.create_default_context())
+    def enter_mailbox(mailbox: Mailbox, inside: bool, kept: RefreshTokens | None) -> Entered:
+        vouched = trust or ssl.create_default_context()
+        tokens = None
+        if mailbox.oauth is not None:
+            tokens = AccessTokens(mailbox.oauth, inside=inside, kept=kept, tls_context=vouched)
+        return imap.try_out(mailbox, inside=inside, trust=vouched, tokens=tokens)
 
     def locate(address: str) -> Located:
         known.refresh()  # asked when somebody corrects an event: by the same data as the judge's

@@ -172,6 +172,12 @@ FORMS = (
     later("This is too long: %(number)s characters at most."),
     later("the server does not let us in for now: %(answer)s"),
     later("the server refuses the user name or the password: %(answer)s"),
+    later("the server refuses the access token: %(answer)s. The refresh token must be for this mailbox and for IMAP"),
+    later(
+        "no access token: %(answer)s. Enter a new refresh token; client ID and secret must be those it was made with"
+    ),
+    later("no access token: %(answer)s"),
+    later("%(address)s offers no sign-in with OAuth"),
     later("the certificate of %(address)s is not valid: %(answer)s"),
     later("there is no TLS on port %(port)s of %(address)s; try STARTTLS or another port"),
     later("%(address)s offers no STARTTLS on port %(port)s"),

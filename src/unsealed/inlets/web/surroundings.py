@@ -33,7 +33,8 @@ from unsealed.store.engine import reading
 
 Result = TypeVar("Result")
 Try = Callable[[Upstream, RefreshTokens, Parcel], Awaitable[Attempt]]
-Enter = Callable[[Mailbox, bool], Entered]  # the second: whether it may lie in a private network
+# The second: whether it may lie in a private network; the third: where its refresh token is kept, when it has one.
+Enter = Callable[[Mailbox, bool, RefreshTokens | None], Entered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,12 @@ AGENTS = (*(each for name, each in vars(hits).items() if name.isupper() and isin
             "Firefox on Windows, your own network, this event only",
             "Firefox unter Windows, Ihr eigenes Netz, nur dieses Ereignis",
         ),
+        (
+            "no access token: tokens.example answered 400: invalid_grant. Enter a new refresh token; client ID and "
+            "secret must be those it was made with",
+            "kein Zugriffstoken: tokens.example answered 400: invalid_grant. Geben Sie ein neues Refresh-Token ein; "
+            "Client-ID und Secret müssen die sein, mit denen es gemacht wurde",
+        ),
     ],
 )
 def test_stored_words_are_said_in_the_language_of_who_reads(words: str, expected: str) -> None:
