@@ -95,7 +95,7 @@ screenshots: $(VENV)/.installed-dev  ## pictures for the documents, of a real in
 
 lock:  ## for maintainers: raise the versions in the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
-		--group build pyproject.toml -o requirements.lock
+		--group build --extra postgres pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
 		--constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \

@@ -10,6 +10,7 @@ import shutil
 import socket
 import socketserver
 import ssl
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from tests.patience import serving
 
 from unsealed.app import check
@@ -28,7 +29,7 @@ from unsealed.app.config import Settings, load
 from unsealed.app.config_values import Listen
 from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.store import engine as stores
-from unsealed.store import keyring
+from unsealed.store import keyring, machines
 from unsealed.store.migrate import migrate
 from unsealed.store.places import keep
 
@@ -233,6 +234,34 @@ def test_a_store_that_is_away_is_found_without_showing_the_password(
 
     assert [("store", State.FAIL)] == bad(findings)
     assert "canary" not in str(findings)
+
+
+def test_a_missing_driver_is_found_with_what_to_do(
+    configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    found = about("store", run(configure(**{"store.url": "postgresql://127.0.0.1/mail"}), clock=clock))
+
+    assert (State.FAIL, "pip install 'psycopg[binary]'") == (found.state, found.remedy)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_machine_that_does_not_fit_the_others_is_found(
+    configure: Configure, clock: FrozenClock, engine: Engine, store_url: str, tmp_path: Path
+) -> None:
+    with engine.begin() as connection:
+        machines.join(connection, keyring.load(tmp_path / "data"), "main", "of another folder")
+
+    found = about("store", run(configure(**{"store.url": store_url}), clock=clock))
+    named = about("store", run(configure(**{"store.url": store_url, "track.collector": "second"}), clock=clock))
+    (tmp_path / "data" / "keys").unlink()
+    keyring.load(tmp_path / "data")
+    strange = about("store", run(configure(**{"store.url": store_url, "track.collector": "second"}), clock=clock))
+
+    assert (State.FAIL, "give this machine a name of its own with track.collector") == (found.state, found.remedy)
+    assert State.OK == named.state
+    assert (State.FAIL, "copy the file `keys`") == (strange.state, strange.remedy[:20])
 
 
 def test_a_file_that_is_no_store_is_found(configure: Configure, clock: FrozenClock, tmp_path: Path) -> None:

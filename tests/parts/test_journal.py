@@ -229,6 +229,18 @@ def test_on_a_full_disk_an_old_segment_goes_on(folder: Path) -> None:
     assert [b"first", b"second"] == payloads(folder)
 
 
+def test_a_journal_is_told_from_another_of_the_same_name(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "c1"
+
+    assert "" == journal.identity(folder, make=False)
+    known = journal.identity(folder)
+    write(folder, [b"one"])
+
+    assert known == journal.identity(folder) == journal.identity(folder, make=False)
+    assert known != journal.identity(other)
+    assert [b"one"] == payloads(folder)
+
+
 def test_other_files_in_the_folder_are_left_alone(folder: Path) -> None:
     write(folder, [b"one"])
     for name in ("notes.txt", "x.journal", "².journal", ".journal"):

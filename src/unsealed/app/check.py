@@ -25,21 +25,22 @@ from urllib.parse import urlsplit
 
 import typer
 from cryptography import x509
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from unsealed.app.config import Settings
 from unsealed.app.config_values import Listen
 from unsealed.app.data import FRESH_FOR, age
-from unsealed.app.wire import COLLECTOR_SOCKET, PLACES, now
+from unsealed.app.wire import COLLECTOR_SOCKET, PLACES, journal_folder, now
 from unsealed.core.network import BUILT_IN
 from unsealed.model.errors import DeliveryFailed, UnsealedError
 from unsealed.model.ports import Clock
 from unsealed.model.upstream import Tls, is_local
 from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import engine as stores
-from unsealed.store import keyring, schema
+from unsealed.store import keyring, machines, schema
 from unsealed.store.address_files import DataKind
+from unsealed.store.journal import identity
 from unsealed.store.migrate import NEWEST, NO_SEARCH, can_search, revision
 from unsealed.store.places import examine
 
@@ -183,15 +184,17 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
         return
     try:
         engine = stores.connect(settings.store_url)
-    except ModuleNotFoundError:
-        yield found(State.FAIL, "the driver is not installed", "pip install 'unsealed[postgres]'")
+    except UnsealedError as error:
+        words, _, remedy = str(error).partition(": ")
+        yield found(State.FAIL, words, remedy)
         return
     try:
         with stores.reading(engine) as connection:
             schema_revision = revision(connection)
-            newest, searches = None, can_search(connection)
+            newest, searches, wrong = None, can_search(connection), ""
             if schema_revision == NEWEST:
                 newest = connection.execute(select(func.max(schema.messages.c.received_at))).scalar()
+                wrong = "" if on_sqlite else _foreign(connection, settings)
     except (SQLAlchemyError, UnsealedError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         yield found(State.FAIL, f"it does not answer: {reason}", "start it, or set store.url right")
@@ -200,6 +203,9 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
         engine.dispose()
     if not searches:
         yield found(State.FAIL, NO_SEARCH, "use a Python whose SQLite has it, as that of python.org, or PostgreSQL")
+    elif wrong:
+        words, _, remedy = wrong.partition(": ")
+        yield found(State.FAIL, words, remedy)
     elif schema_revision == NEWEST:
         yield found(State.OK, f"answers; schema {NEWEST}")
     elif schema_revision is None or schema_revision < NEWEST:
@@ -207,6 +213,14 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
     else:
         yield found(State.FAIL, f"a newer Unsealed made it (schema {schema_revision})", "run that version")
     yield _clock(at, newest)
+
+
+def _foreign(connection: Connection, settings: Settings) -> str:
+    """Why this machine cannot serve that store; "" when it can, or was not started yet."""
+    if not (settings.data / keyring.FILE).exists():
+        return ""
+    journal = identity(journal_folder(settings), make=False)
+    return machines.foreign(connection, keyring.load(settings.data), settings.track.collector, journal)
 
 
 def _clock(at: datetime, newest: datetime | None) -> Finding:

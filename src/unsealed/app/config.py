@@ -124,7 +124,8 @@ class Store(_Section):
 
     url: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
         default=SecretStr(""),
-        description="`postgresql://user:password@host/database` for several machines. "
+        description="`postgresql://user:password@host/database` for "
+        "[several machines](../how-to/use-several-machines.md). "
         "Empty: SQLite, the file `unsealed.db` in the data folder.",
     )
 

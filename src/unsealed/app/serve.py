@@ -16,7 +16,7 @@ import structlog
 from unsealed.app.config import LogFormat, Settings
 from unsealed.app.sockets import Sockets, listening, one_server
 from unsealed.app.supervise import Role, Supervisor
-from unsealed.app.wire import Welcome, now, prepare, welcome
+from unsealed.app.wire import Welcome, join, now, prepare, welcome
 
 
 def run(settings: Settings) -> int:
@@ -24,10 +24,12 @@ def run(settings: Settings) -> int:
 
     Raises:
         Unavailable: the data folder or a port cannot be used; says which and what to do.
+        BadInput: this machine cannot serve that store beside others; says what to change.
     """
     configure_log(settings)
     with one_server(settings.data), listening(settings) as sockets:
         engine = prepare(settings)
+        join(settings, engine)
         hello = welcome(settings, engine, now())
         engine.dispose()  # connections do not survive a fork
         return Supervisor(_roles(settings, sockets)).run(lambda: announce(settings, hello))

@@ -17,8 +17,9 @@ from unsealed.app.config import Settings
 from unsealed.core import network
 from unsealed.model.errors import Unavailable, UnsealedError
 from unsealed.model.ports import Keys
-from unsealed.store import devices, people, proofs
+from unsealed.store import devices, machines, people, proofs
 from unsealed.store import engine as stores
+from unsealed.store.journal import identity
 from unsealed.store.keyring import FILE, KeyRing, load
 from unsealed.store.migrate import migrate
 from unsealed.store.places import Places
@@ -64,6 +65,26 @@ def prepare(settings: Settings) -> Engine:
         reason = str(error.orig).strip().partition("\n")[0]
         raise Unavailable(f"the store cannot be used: {reason}; see `unsealed check`") from error
     return engine
+
+
+def join(settings: Settings, engine: Engine) -> None:
+    """Serve this store, perhaps beside other machines.
+
+    Raises:
+        BadInput: permanent; this machine has the keys or the name of another installation or machine.
+        Unavailable: temporary; the data folder cannot be written.
+    """
+    if engine.dialect.name == "sqlite":
+        return  # of one machine
+    collector = settings.track.collector
+    journal = identity(journal_folder(settings))
+    with engine.begin() as connection:
+        machines.join(connection, load(settings.data), collector, journal)
+
+
+def journal_folder(settings: Settings) -> Path:
+    """Where the collector of this machine records what was asked for."""
+    return settings.data / "journal" / settings.track.collector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ import errno
 import fcntl
 import io
 import os
+import secrets
 import struct
 import threading
 import time
@@ -122,9 +123,7 @@ class Journal:
         self._first_at = 0.0  # when the segment got its first record
         self._retry_at = 0.0
         try:
-            if not folder.is_dir():
-                folder.mkdir(parents=True, mode=0o700)
-                _sync_folder(folder.parent)
+            _make(folder)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable(f"the journal folder cannot be used: {error.strerror}") from error
@@ -394,6 +393,29 @@ def drop_before(folder: Path, position: JournalPosition) -> int:
     return len(old)
 
 
+def identity(folder: Path, *, make: bool = True) -> str:
+    """What tells this journal from all others, also from one of the same name. It is made when there is none, or else
+    "" is the answer.
+
+    Raises:
+        Unavailable: temporary; the folder cannot be read or written.
+    """
+    path = folder / "identity"
+    try:
+        if make and not path.exists():
+            _make(folder)
+            new = folder / f"identity.{os.getpid()}"
+            with new.open("w") as file:
+                file.write(secrets.token_hex(8))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+            _sync_folder(folder)
+        return path.read_text() if path.exists() else ""
+    except OSError as error:
+        raise Unavailable(f"the journal folder {folder} cannot be used: {error.strerror}") from error
+
+
 def encode_hit(hit: Hit) -> bytes:
     """The payload of a hit: "1", then its fields with NUL between them, time as microseconds since 1970 first.
 
@@ -577,6 +599,12 @@ def _write_at(file: int, data: bytes, offset: int) -> None:
     written = os.pwrite(file, data, offset)
     while written < len(data):
         written += os.pwrite(file, data[written:], offset + written)
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, mode=0o700)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready
-from unsealed.app.wire import LiveKeys, now
+from unsealed.app.wire import LiveKeys, journal_folder, now
 from unsealed.inlets import collect
 from unsealed.inlets.collect.settings import CollectSettings, Limits
 
@@ -17,7 +17,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         CollectSettings(
             sockets=(sockets.track.fileno(),),
             private_socket=sockets.private.fileno(),
-            journal=settings.data / "journal" / track.collector,
+            journal=journal_folder(settings),
             collector=track.collector,
             keys=LiveKeys(settings.data),
             clock=now,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
 from unsealed.app.supervise import Ready, until_sigterm
-from unsealed.app.wire import LiveKeys, now, places
+from unsealed.app.wire import LiveKeys, journal_folder, now, places
 from unsealed.flow import rejudge
 from unsealed.flow.ingest import Ingest
 from unsealed.model.policy import Level
@@ -42,7 +42,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     ingest = Ingest(
         engine,
         keys=LiveKeys(settings.data),
-        journal=settings.data / "journal" / settings.track.collector,
+        journal=journal_folder(settings),
         collector=settings.track.collector,
         clock=now,
         locate=known.look_up,
