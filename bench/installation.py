@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from bench import DISK
+from bench import DISK, database
 from bench.messages import SENDER
 from bench.ports import free_port
+from unsealed.store.engine import sqlite_url
 
 _COMMAND = (sys.executable, "-m", "unsealed.app")
 _START_PATIENCE_S = 120.0
@@ -31,6 +32,7 @@ class Installation:
     web: int
     track: int
     smtp: int
+    store: str = field(repr=False)  # URL
     password: str = field(repr=False)  # for AUTH as SENDER
     process: subprocess.Popen[bytes] = field(repr=False)
 
@@ -63,22 +65,27 @@ def running(
     settings: further `UNSEALED_*` environment variables.
     fill: puts into the data folder what shall be there at the start; the user is there already.
     """
-    with tempfile.TemporaryDirectory(dir=DISK, prefix="bench-unsealed-") as folder:
+    with tempfile.TemporaryDirectory(dir=DISK, prefix="bench-unsealed-") as folder, database.empty() as url:
         data = Path(folder) / "data"
         web, track, smtp = (free_port() for _ in range(3))
         arguments = ["--web", f"127.0.0.1:{web}", "--track", f"127.0.0.1:{track}", "--smtp", f"127.0.0.1:{smtp}"]
         add_user(data, SENDER)
         password = _command("app-password", SENDER, data=data)
         fill(data)
+        if url:
+            database.move(data / "unsealed.db", url)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*_COMMAND, "serve", "--data", data, *arguments, *(["--upstream", upstream] if upstream else [])],
                 stdout=log,
                 stderr=log,
-                env=_environment(settings or {}),
+                env=_environment((settings or {}) | {"UNSEALED_STORE_URL": url}),
             )
         try:
-            made = Installation(data=data, web=web, track=track, smtp=smtp, password=password, process=process)
+            store = url or sqlite_url(data)
+            made = Installation(
+                data=data, web=web, track=track, smtp=smtp, store=store, password=password, process=process
+            )
             _wait_until_ready(made)
             yield made
         except BaseException:
@@ -91,12 +98,12 @@ def running(
 
 def api_token(installation: Installation) -> str:
     """A new API token of SENDER."""
-    return _command("api-token", SENDER, data=installation.data).split()[-1]
+    return _command("api-token", SENDER, data=installation.data, store=installation.store).split()[-1]
 
 
-def add_user(data: Path, email: str) -> None:
-    """A further user, with the same password."""
-    _command("user", "add", email, "--password-stdin", data=data, given=f"{PASSWORD}\n".encode())
+def add_user(data: Path, email: str, store: str = "") -> None:
+    """A further user, with the same password. store: URL of the store, where it is not in the data folder."""
+    _command("user", "add", email, "--password-stdin", data=data, store=store, given=f"{PASSWORD}\n".encode())
 
 
 def _complaints(log: str) -> str:
@@ -104,9 +111,10 @@ def _complaints(log: str) -> str:
     return "\n".join([line for line in log.splitlines() if '"level": "info"' not in line][-60:])
 
 
-def _command(*arguments: str, data: Path, given: bytes = b"") -> str:
+def _command(*arguments: str, data: Path, store: str = "", given: bytes = b"") -> str:
+    environment = _environment({} if store.startswith("sqlite") else {"UNSEALED_STORE_URL": store})
     done = subprocess.run(
-        [*_COMMAND, *arguments, "--data", data], input=given, stdout=subprocess.PIPE, check=True, env=_environment({})
+        [*_COMMAND, *arguments, "--data", data], input=given, stdout=subprocess.PIPE, check=True, env=environment
     )
     return done.stdout.decode().strip()
 

@@ -158,7 +158,7 @@ async def notices(installation: Installation, messages: dict[bytes, list[bytes]]
     table = Table(columns=("at 500 hits/s", "pages open", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
     users = [f"u{number}@bench.example" for number in range((listeners - 1) // _EACH)]
     for user in users:
-        add_user(installation.data, user)
+        add_user(installation.data, user, installation.store)
     cookies = [session(installation, user) for user in (SENDER, *users)]
     pages = [Page(installation.web, cookies[number // _EACH]) for number in range(listeners)]
     watching = [asyncio.create_task(page.watch()) for page in pages]

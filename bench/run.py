@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from bench import DISK, ROOT
+from bench import DISK, ROOT, database
 from bench.table import Table, number, percentile, progress
 
 PAGE = ROOT / "docs" / "reference" / "measurements.md"
@@ -74,6 +74,7 @@ def facts() -> Table:
     table.add("kernel", f"{platform.system()} {platform.release().split('-')[0]}")
     table.add("Python", f"{platform.python_implementation()} {platform.python_version()}")
     table.add("file system", _file_system(DISK))
+    table.add("store of installations", database.name())
     waits = flushes(200)
     table.add(
         "append 300 B + fdatasync",
