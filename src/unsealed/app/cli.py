@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from unsealed import __version__
+from unsealed.app import streams
 from unsealed.model.errors import UnsealedError
 
 if TYPE_CHECKING:
@@ -53,10 +54,20 @@ def stop(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the `unsealed` command: errors that a person meets are words, never a traceback."""
+    streams.open_closed()
     try:
-        cli()
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()  # before the exit status is chosen: what was not written was not done
     except UnsealedError as error:
         typer.echo(f"unsealed: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in streams.UNWRITABLE or error.filename:
+            raise
+        streams.forget_output()
+        typer.echo(f"unsealed: the output cannot be written: {error.strerror}", err=True)
         sys.exit(2)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from unsealed.app import streams
 from unsealed.app.config import LogFormat, Settings
 from unsealed.app.sockets import Sockets, listening, one_server
 from unsealed.app.supervise import Role, Supervisor
@@ -26,6 +27,7 @@ def run(settings: Settings) -> int:
         Unavailable: the data folder or a port cannot be used; says which and what to do.
         BadInput: this machine cannot serve that store beside others; says what to change.
     """
+    streams.forgive()
     configure_log(settings)
     with one_server(settings.data), listening(settings) as sockets:
         engine = prepare(settings)
