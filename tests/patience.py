@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.process import BaseProcess
 from socketserver import BaseServer, ThreadingMixIn
 from typing import Any
 
 PATIENCE_S = 120.0  # for a machine that does much else: only what never happens takes so long
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -40,27 +36,6 @@ def running(command: list[Any], *, patience_s: float = PATIENCE_S, **settings: A
                 raise
     finally:
         timer.cancel()
-
-
-@contextmanager
-def forked(body: Callable[..., object], *given: object) -> Iterator[BaseProcess]:
-    """A process that begins with all that is here, and lives no longer than the block.
-
-    Nor than this process: it holds the pipe through which a worker of pytest reports, and as long as anybody does,
-    nobody learns that the worker is gone.
-    """
-
-    def live() -> None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        body(*given)
-
-    process = multiprocessing.get_context("fork").Process(target=live)
-    process.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join(PATIENCE_S)
 
 
 @contextmanager

@@ -5,23 +5,20 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import multiprocessing
-import resource
+import os
+import select
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from ipaddress import ip_network
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.patience import PATIENCE_S, forked
+from tests.collector import command
+from tests.patience import PATIENCE_S, running
 
 from unsealed.core.token import seal_click, seal_pixel
-from unsealed.inlets.collect import run
-from unsealed.inlets.collect.settings import CollectSettings, Limits
 from unsealed.model.hit import Hit
 from unsealed.model.message import CopyId
 from unsealed.model.policy import Level
@@ -54,7 +51,7 @@ class Collector:
     private: Path
     journal: Path
     ring: KeyRing
-    process: multiprocessing.process.BaseProcess
+    process: subprocess.Popen[bytes]
     opened: list[socket.socket] = field(default_factory=list)
 
     def pixel(self, copy: int = 1) -> str:
@@ -111,17 +108,7 @@ def gone(sock: socket.socket) -> bool:
         return True
 
 
-def _live(settings: CollectSettings, tell: Connection, files: int) -> None:
-    if files:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    run(settings, lambda: tell.send("ready"))
-
-
 Start = Callable[..., Collector]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -131,37 +118,45 @@ def start(tmp_path: Path) -> Iterator[Start]:
     held: list[socket.socket] = []
     living = contextlib.ExitStack()
 
-    def begin(*, files: int = 0, trusted: tuple[str, ...] = (), https: bool = False, **limits: float) -> Collector:
+    def begin(
+        *, files: int | None = None, trusted: tuple[str, ...] = (), https: bool = False, **limits: float
+    ) -> Collector:
         public = socket.create_server(("127.0.0.1", 0), backlog=4096)
         private = socket.socket(socket.AF_UNIX)
         place = tmp_path / f"private{len(started)}"
         private.bind(str(place))
         private.listen()
         held.extend((public, private))
-        ring = load(tmp_path)
-        settings = CollectSettings(
+        ready, tell = os.pipe()
+        told = command(
+            tmp_path,
+            tell,
             sockets=(public.fileno(),),
             private_socket=private.fileno(),
-            journal=tmp_path / "journal" / "main",
-            collector="main",
-            keys=ring,
-            clock=now,
-            trusted_proxies=tuple(ip_network(network) for network in trusted),
+            trusted_proxies=trusted,
             https=https,
-            limits=replace(Limits(), **limits),  # type: ignore[arg-type]
+            limits=limits,
+            files=files,
         )
-        ready, tell = multiprocessing.Pipe()
-        # As the parent of the roles does: the sockets are inherited.
-        process = living.enter_context(forked(_live, settings, tell, files))
+        process = living.enter_context(running(told, pass_fds=(public.fileno(), private.fileno(), tell)))
+        os.close(tell)
         collector = Collector(
-            port=public.getsockname()[1], private=place, journal=settings.journal, ring=ring, process=process
+            port=public.getsockname()[1],
+            private=place,
+            journal=tmp_path / "journal" / "main",
+            ring=load(tmp_path),
+            process=process,
         )
         started.append(collector)
-        assert ready.poll(PATIENCE_S)
+        assert select.select([ready], [], [], PATIENCE_S)[0]
+        assert b"r" == os.read(ready, 1)
+        os.close(ready)
         return collector
 
     with living:
         yield begin
+        for each in started:
+            each.process.kill()
     for sock in (*held, *(each for collector in started for each in collector.opened)):
         sock.close()
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.parts.collect.conftest import GIF, LOCATION, Collector, Start, gone, now, receive, until
-from tests.patience import PATIENCE_S, forked
+from tests.collector import command
+from tests.parts.collect.conftest import GIF, LOCATION, Collector, Start, gone, receive, until
+from tests.patience import PATIENCE_S
 
 from unsealed.core.token import open_device, seal_device
-from unsealed.inlets.collect import run
-from unsealed.inlets.collect.settings import CollectSettings
 
 # Pixels
 
@@ -283,9 +281,8 @@ def test_sigterm_answers_what_was_asked_and_ends(collector: Collector) -> None:
     with collector.connect() as sock:
         sock.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % collector.pixel().encode())
         assert GIF in sock.recv(65536)
-        os.kill(collector.process.pid or 0, signal.SIGTERM)
-        collector.process.join(PATIENCE_S)
-        assert collector.process.exitcode == 0
+        collector.process.terminate()
+        assert 0 == collector.process.wait(PATIENCE_S)
         assert gone(sock)
         assert collector.private.exists()  # its path belongs to whoever opened the socket
 
@@ -293,9 +290,8 @@ def test_sigterm_answers_what_was_asked_and_ends(collector: Collector) -> None:
 
 
 def test_a_second_collector_on_the_same_journal_does_not_start(collector: Collector, tmp_path: Path) -> None:
-    settings = CollectSettings(sockets=(), journal=collector.journal, collector="main", keys=collector.ring, clock=now)
-    with forked(run, settings) as second:
-        second.join(PATIENCE_S)
+    second = subprocess.run(command(tmp_path, 2, limits={}), stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False)
 
-        assert second.exitcode not in (0, None)
+    assert 0 != second.returncode
+    assert b"another process writes this journal" in second.stderr
     assert collector.ask(collector.pixel())[0] == 200

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.patience import running
+
+from unsealed.app.config import load
+from unsealed.app.wire import prepare
+
+SCRIPT = """
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-from tests.patience import PATIENCE_S, forked
-
 from unsealed.app.bells import Bells
 from unsealed.app.config import load
-from unsealed.app.wire import prepare
+
+role, data = sys.argv[1:]
+run = import_module(f"unsealed.app.roles.{role}").run
+run(load({"data": Path(data)}), SimpleNamespace(bells=Bells()), lambda: print("ready", flush=True))
+"""
 
 
 @pytest.mark.parametrize("role", ["judge", "hot", "observe"])
 def test_a_role_ends_by_itself_when_it_is_told_to(role: str, tmp_path: Path) -> None:
-    settings = load({"data": tmp_path})
-    prepare(settings).dispose()
-    run = import_module(f"unsealed.app.roles.{role}").run
-    ready, tell = multiprocessing.Pipe()
-    bells = Bells()
+    prepare(load({"data": tmp_path})).dispose()
 
-    with forked(run, settings, SimpleNamespace(bells=bells), lambda: tell.send("ready")) as process:
-        assert ready.poll(PATIENCE_S)
+    with running([sys.executable, "-c", SCRIPT, role, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "ready\n" in process.stdout  # the log goes there as well
         process.terminate()
-        process.join(PATIENCE_S)
 
-        assert 0 == process.exitcode
-    bells.close()
+        assert 0 == process.wait()
