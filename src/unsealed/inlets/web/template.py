@@ -300,7 +300,8 @@ async def _framed(request: Request, content: Content, contact: str) -> Response:
             names=", ".join(f"{{{{{name}}}}}" for name in filled.missing),
         )
         missing = f"<p {_QUIET}>{escape(words)}</p>"
-    head = f"<div {_HEAD}>{escape(shown.subject or texts.say('No subject'))}{missing}</div>"
+    subject = shown.subject or texts.say("No subject")
+    head = f"<div {_HEAD}>{escape(subject)}{missing}</div>"
     return letter.response(letter.framed(head + as_html(shown)))
 
 
