@@ -1,5 +1,6 @@
 """Everybody can use every page: axe-core finds nothing, light and dark, on a desk and on a phone, empty and with data;
-at 400 % zoom and from right to left nothing is cut off or beside the screen; who wants no motion sees none.
+at 400 % zoom and from right to left nothing is cut off or beside the screen, whatever people wrote and in both
+languages; who wants no motion sees none.
 
 Pages are found in the routes, so that a new one is looked at without being named here.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from email.header import Header
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,9 @@ LETTER = (
     '<p>See <a href="https://tidewater.example/prices">the prices</a>, or leave '
     '<a href="https://tidewater.example/unsubscribe">the list</a>.</p>\r\n'
 ).encode()
+# A subject that no line can hold, and a name that is written from right to left.
+LONG = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
+NAMED = "فاطمة الزهراء"
 # Frames hold letters of others, and run no scripts.
 RUN = """(more) => axe.run(document, {
   iframes: false, resultTypes: ["violations"], selectors: false, preload: false, ...more
@@ -139,6 +144,19 @@ def test_every_page_is_for_everybody(
     seen = crawl(web, [f"/thread/{message[1]}"], full, most=1)
     assert set() == {each.path for each in places() if each.is_page} - seen - ELSEWHERE
 
+    def german(url: str) -> list[str]:
+        page.goto(url)
+        assert [] == page.evaluate(BESIDE, "ltr"), f"{url}, in German"
+        found: list[str] = page.evaluate(LINKS)
+        return found
+
+    page.set_viewport_size(WIDTHS["zoomed"])  # type: ignore[arg-type]
+    page.context.set_extra_http_headers({"Accept-Language": "de"})
+    crawl(web, [f"/thread/{message[1]}"], german, most=1)
+    page.goto(f"{web}/sent")
+    assert {"rtl"} == {each.evaluate("(it) => getComputedStyle(it).direction") for each in page.get_by_text(LONG).all()}
+    page.context.set_extra_http_headers({})
+
     # What is seen as a mark is said in words.
     page.goto(f"{web}/sent")
     for word in ("Clicked", "Delivered", "Not tracked"):
@@ -151,7 +169,9 @@ def fill(installation: Any, page: Page, web: str, app_password: str, until: Call
     page.goto(f"{web}/settings/data")  # a page that waits for the first letter would go on to it
     plain = LETTER.replace(b"text/html", b"text/plain").replace(b"Proposal", b"Minutes")
     installation.send(SENDER, app_password, SENDER, to[:1], plain)
-    installation.send(SENDER, app_password, SENDER, to[:1], LETTER.replace(b"Proposal", b"Terms"))
+    terms = LETTER.replace(b"Proposal", Header(f"عرض {LONG}", "utf-8").encode(linesep="\r\n").encode())
+    terms = terms.replace(b"To: Ines", f"To: {Header(NAMED, 'utf-8').encode()}".encode())
+    installation.send(SENDER, app_password, SENDER, to[:1], terms)
     installation.send(SENDER, app_password, SENDER, to, LETTER)
 
     until(lambda: page.request.get(f"{web}/sandbox").text().count('class="row"') == 4, "four copies")
