@@ -437,6 +437,11 @@ def _fitting(user: UserId, asked: Asked) -> list[ColumnElement[bool]]:
     return found
 
 
+def any_sent(connection: Connection, user: UserId, asked: Asked) -> bool:
+    """Whether any message fits."""
+    return connection.execute(select(_m.id).where(*_fitting(user, asked)).limit(1)).first() is not None
+
+
 def _chosen(user: UserId, asked: Asked) -> Subquery:
     """The newest messages that fit."""
     columns = (_m.id, _m.received_at, _m.opens_level, _m.clicks_level, _m.subject, _m.template_id)

@@ -5,7 +5,7 @@ import html
 import io
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,6 +91,28 @@ async def test_with_nothing_sent_there_is_what_will_appear_and_the_one_thing_to_
     assert 'href="/compose">Write a letter</a>' in body
     assert "All people together" in body  # what others sent is seen there
     assert [] == [each for each in ("Last 30 days", "this year", "CSV", "Any domain") if each in body]
+
+
+async def test_a_longer_period_is_offered_only_where_it_holds_more(
+    mara: Any, mail: Any, engine: Engine, clock: Callable[[], datetime]
+) -> None:
+    def sent(days_ago: int) -> None:
+        with engine.begin() as connection:
+            connection.execute(update(schema.messages).values(received_at=clock() - timedelta(days=days_ago)))
+
+    with engine.begin() as connection:
+        connection.execute(delete(schema.sandbox))
+        connection.execute(delete(schema.messages).where(schema.messages.c.id != mail["proposal"]))
+    offers = []
+    for days_ago in (0, 40, 200):
+        sent(days_ago)
+        body = (await mara.get("/reports?period=30")).text
+        offers.append(re.findall(r'class="button primary" href="([^"]+)">([^<]+)<', body))
+
+    today, weeks, months = offers
+    assert [("/compose", "Write a letter")] == today
+    assert [("/reports?period=year", "Look at this year")] == months
+    assert weeks[0][0] in ("/reports?period=90", "/reports?period=year")
 
 
 async def test_every_state_has_an_address_and_filters_stay_when_the_period_changes(mara: Any, made: Any) -> None:

@@ -1,7 +1,7 @@
 """The figures of a report as lines of a file, in the language of who downloads it.
 
 Promises one figure a line and everything that the page shows. What is a name of ours is said in the reader's language;
-days, ids, codes of programs and what people wrote stay as the API writes them.
+days, ids and what people wrote stay as the API writes them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from collections.abc import Iterator
 from unsealed.core import report as judge
 from unsealed.core.spreadsheet import Value
 from unsealed.inlets.report import Report
+from unsealed.inlets.web import evidence
+from unsealed.model.event import Device
 from unsealed.model.message import public_id
 from unsealed.model.report import Act, By, Part
-from unsealed.model.texts import Texts
+from unsealed.model.texts import Texts, later
 
+DEVICES = {
+    Device.DESKTOP: later("Computer"),
+    Device.MOBILE: later("Phone"),
+    Device.TABLET: later("Tablet"),
+    Device.HIDDEN: later("Not told: a proxy or webmail stands between"),
+    Device.UNKNOWN: later("Not known"),
+}
 COLUMNS = ("section", "name", "count", "of", "rate", "low", "high", "note")
 
 
@@ -62,7 +71,8 @@ def lines(report: Report, texts: Texts) -> Iterator[tuple[Value, ...]]:
             name = f"{texts.weekdays[day]} {hour:02}"
             yield within("section", "hours"), name, seen, report.heat.total, None, None, None, ""
     for program in report.programs.items:
-        name = f"{program.client}, {program.device.value}, {program.finding.value}"
+        client = evidence.NAMED.get(program.client, program.client) or texts.say("Not known")
+        name = ", ".join((client, texts.say(DEVICES[program.device]), texts.say(evidence.FINDINGS[program.finding])))
         yield within("section", "programs"), name, program.readings, report.programs.readings, None, None, None, ""
     grouped = {
         By.TEMPLATE: within("column", "template"),

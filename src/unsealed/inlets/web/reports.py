@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,6 +44,7 @@ PERIODS = {
     "90": later("Last 90 days"),
     "year": later("This year"),
 }
+LONGER = ("90", "year")  # offered when there is too little in another
 SENT = {  # the same within a sentence
     "7": later("last 7 days"),
     "30": later("last 30 days"),
@@ -67,13 +68,6 @@ WINDOWS = {
 SPANS = (4, 13)  # weeks of a team report
 NOT_FOR_YOU = later("Only owners and administrators see figures of all people together.")
 
-DEVICES = {
-    Device.DESKTOP: later("Computer"),
-    Device.MOBILE: later("Phone"),
-    Device.TABLET: later("Tablet"),
-    Device.HIDDEN: later("Not told: a proxy or webmail stands between"),
-    Device.UNKNOWN: later("Not known"),
-}
 BINS = {  # of the time until somebody opened, by the end of each; 0: what is later
     60: later("Within a minute"),
     600: later("A minute to 10 minutes"),
@@ -94,18 +88,20 @@ async def page(request: Request) -> Response:
     times, user = said(request), person(request).id
     wanted = reporting.read(request.query_params, times.now, times.zone)
 
-    def look(store: Connection) -> tuple[Report, Team, bool]:
+    def look(store: Connection) -> tuple[Report, Team, bool, str]:
         report = reporting.make(store, user, wanted, times.now, times.zone)
         anything = report.enough or bool(sent.listed(store, user, limit=1, now=times.now).items)
-        return report, reports.team(store), anything
+        longer = "" if report.enough else _longer(store, user, wanted, times)
+        return report, reports.team(store), anything, longer
 
-    report, team, anything = await asked(request, look)
+    report, team, anything, longer = await asked(request, look)
     where, texts = Address(request.query_params), times.texts
     return render(
         request,
         "reports.html",
         report=report,
         anything=anything,
+        longer=longer,
         seen_by_person=team is Team.PEOPLE,
         where=where,
         judge=judge,
@@ -129,6 +125,16 @@ async def page(request: Request) -> Response:
         duration=duration,
         public_id=public_id,
     )
+
+
+def _longer(store: Connection, user: UserId, wanted: Wanted, times: moments.Times) -> str:
+    """The longest period that holds letters from before the one that is looked at; "" when none does."""
+    offered = [reporting.read({"period": name}, times.now, times.zone) for name in LONGER]
+    for other in sorted(offered, key=lambda other: other.first):
+        before = replace(other.asked, until=wanted.asked.since)
+        if other.first < wanted.first and reports.any_sent(store, user, before):
+            return other.period
+    return ""
 
 
 def _template_name(report: Report, texts: Texts) -> str:
@@ -346,7 +352,7 @@ def seen_parts(counts: Counts, texts: Texts) -> list[tuple[str, Part, str]]:
 def device_parts(programs: Programs, texts: Texts) -> list[tuple[str, Part, str]]:
     """Readings by device, then by program, the most first."""
     found: list[tuple[str, Part, str]] = []
-    for device, name in DEVICES.items():
+    for device, name in figures.DEVICES.items():
         number = sum(each.readings for each in programs.items if each.device is device)
         if number:
             told = device not in (Device.HIDDEN, Device.UNKNOWN)
