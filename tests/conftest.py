@@ -28,7 +28,7 @@ import pytest
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, serving
 
 from unsealed.inlets import presence
 from unsealed.store import engine as stores
@@ -38,6 +38,7 @@ from unsealed.store.migrate import migrate
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
     from tests.mailbox_server import MailboxServer
+    from tests.token_server import TokenServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # All that any test runs.
@@ -132,6 +133,31 @@ def mailbox_server(program: Callable[[str], str], free_port: Callable[[], int]) 
     from tests.mailbox_server import MailboxServer
 
     server = MailboxServer(program=program("dovecot"), port=free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def token_server() -> Iterator[TokenServer]:
+    """Gives out access tokens for mailboxes."""
+    from tests.token_server import TokenServer
+
+    made = TokenServer()
+    with serving(made.server):
+        yield made
+
+
+@pytest.fixture
+def token_mailbox_server(
+    program: Callable[[str], str], free_port: Callable[[], int], token_server: TokenServer
+) -> Iterator[MailboxServer]:
+    """The same as `mailbox_server`, which takes those tokens too."""
+    from tests.mailbox_server import MailboxServer
+
+    server = MailboxServer(program=program("dovecot"), port=free_port(), tokens=token_server.passdb)
     try:
         server.start()
         yield server

@@ -43,19 +43,17 @@ class TokenServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Door)  # at work in patience.serving
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self._server.server_address[1]}/token"
+        return f"http://localhost:{self.server.server_address[1]}/token"
 
     @property
     def passdb(self) -> str:
         """What a Dovecot needs to ask here."""
         return f"""\
-introspection_url = http://127.0.0.1:{self._server.server_address[1]}/introspect
+introspection_url = http://127.0.0.1:{self.server.server_address[1]}/introspect
 introspection_mode = post
 force_introspection = yes
 username_attribute = username
@@ -97,8 +95,3 @@ active_value = true
             access, refresh = f"access-{number}-of-{user}", f"refresh-{number}-of-{user}"
             self.good[access] = self.given[refresh] = user
             return 200, {"access_token": access, "refresh_token": refresh, "expires_in": self.life_s}
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

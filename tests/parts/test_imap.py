@@ -41,8 +41,8 @@ def at(server: MailboxServer, **more: Any) -> Mailbox:
     return Mailbox(**(given | more))
 
 
-def oauth(provider: TokenServer, refresh_token: str) -> OAuth:
-    return OAuth(token_url=provider.url, client_id=CLIENT, client_secret=SECRET, refresh_token=refresh_token)
+def oauth(token_server: TokenServer, refresh_token: str) -> OAuth:
+    return OAuth(token_url=token_server.url, client_id=CLIENT, client_secret=SECRET, refresh_token=refresh_token)
 
 
 def tokens(oauth: OAuth, inside: bool = True, kept: RefreshTokens | None = None) -> AccessTokens:
@@ -104,26 +104,6 @@ class Watched:
 
     def watching(self) -> bool:
         return set(self.cursors()) == {"INBOX", "Junk"}
-
-
-@pytest.fixture
-def provider() -> Iterator[TokenServer]:
-    it = TokenServer()
-    yield it
-    it.stop()
-
-
-@pytest.fixture
-def modern(
-    program: Callable[[str], str], free_port: Callable[[], int], provider: TokenServer
-) -> Iterator[MailboxServer]:
-    """A mailbox server that takes the provider's tokens; passwords it takes from the test alone."""
-    server = MailboxServer(program=program("dovecot"), port=free_port(), tokens=provider.passdb)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -365,9 +345,9 @@ def test_many_messages_come_in_portions(watched: Watched, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def by_token(watched: Watched, modern: MailboxServer, monkeypatch: pytest.MonkeyPatch) -> Watched:
+def by_token(watched: Watched, token_mailbox_server: MailboxServer, monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(imap, "PAUSE_S", 0.1)
-    watched.server = modern
+    watched.server = token_mailbox_server
     return watched
 
 
@@ -380,7 +360,7 @@ def secret_of(watched: Watched) -> OAuth | None:
 
 @pytest.mark.parametrize("method", ["XOAUTH2", "OAUTHBEARER"])
 def test_an_answer_is_seen_in_a_mailbox_that_is_signed_in_to_with_tokens(
-    by_token: Watched, provider: TokenServer, monkeypatch: pytest.MonkeyPatch, method: str
+    by_token: Watched, token_server: TokenServer, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     offers = imap.Client.has_capability
     monkeypatch.setattr(
@@ -389,87 +369,89 @@ def test_an_answer_is_seen_in_a_mailbox_that_is_signed_in_to_with_tokens(
         lambda client, name: offers(client, name) and name in ("IDLE", f"AUTH={method}"),
     )
     [rob] = by_token.house.message()
-    first = provider.consent(USER)
-    by_token.connect_by(oauth(provider, first))
+    first = token_server.consent(USER)
+    by_token.connect_by(oauth(token_server, first))
     by_token.until(by_token.watching)
     by_token.server.put(USER, answer(1))
     by_token.until(lambda: counts(by_token.house, rob) == 1)
 
     assert "" == by_token.trouble()
     by_token.until(lambda: f"method={method}" in by_token.server.log())
-    [renewed] = provider.given
+    [renewed] = token_server.given
     assert renewed != first
-    assert oauth(provider, renewed) == secret_of(by_token), "the last one that was given, sealed"
-    assert [first] == [form["refresh_token"] for form in provider.forms]
+    assert oauth(token_server, renewed) == secret_of(by_token), "the last one that was given, sealed"
+    assert [first] == [form["refresh_token"] for form in token_server.forms]
 
 
 def test_a_token_that_ended_is_asked_for_again_and_no_answer_is_missed(
-    by_token: Watched, provider: TokenServer
+    by_token: Watched, token_server: TokenServer
 ) -> None:
     [rob] = by_token.house.message()
-    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.connect_by(oauth(token_server, token_server.consent(USER)))
     by_token.until(by_token.watching)
-    provider.end()
+    token_server.end()
     by_token.server.halt()  # as Microsoft does when the token ends
     by_token.server.run()
     by_token.server.put(USER, answer(1))
     by_token.until(lambda: counts(by_token.house, rob) == 1)
     by_token.until(lambda: by_token.trouble() == "")
 
-    assert 2 == len({form["refresh_token"] for form in provider.forms})
+    assert 2 == len({form["refresh_token"] for form in token_server.forms})
 
 
 def test_a_refused_refresh_token_is_said_and_another_one_reads_on_where_the_last_ended(
-    by_token: Watched, provider: TokenServer
+    by_token: Watched, token_server: TokenServer
 ) -> None:
     [rob] = by_token.house.message()
-    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.connect_by(oauth(token_server, token_server.consent(USER)))
     by_token.until(by_token.watching)
-    provider.revoke()
+    token_server.revoke()
     by_token.server.halt()
     by_token.server.run()
-    by_token.until(lambda: "Enter a new refresh token" in by_token.trouble())
+    by_token.until(lambda: "enter a new refresh token" in by_token.trouble())
     said = by_token.trouble()
     by_token.server.put(USER, answer(1))
-    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.connect_by(oauth(token_server, token_server.consent(USER)))
     by_token.until(lambda: counts(by_token.house, rob) == 1)
     by_token.until(lambda: by_token.trouble() == "")
 
-    assert said.startswith("no access token: localhost answered 400: invalid_grant The refresh token has ended. ")
+    assert said.startswith("no access token: localhost answered 400: invalid_grant The refresh token has ended; ")
 
 
-def test_who_agreed_as_somebody_else_gets_into_no_mailbox(modern: MailboxServer, provider: TokenServer) -> None:
-    ours = oauth(provider, provider.consent("rob"))
+def test_who_agreed_as_somebody_else_gets_into_no_mailbox(
+    token_mailbox_server: MailboxServer, token_server: TokenServer
+) -> None:
+    ours = oauth(token_server, token_server.consent("rob"))
     with pytest.raises(MailboxClosed, match="must be for this mailbox") as said:
-        imap.try_out(at(modern, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
+        imap.try_out(at(token_mailbox_server, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
 
     assert ("refresh_token", True) == (said.value.field, said.value.temporary)
-    assert "Login:" not in modern.log()
+    assert "Login:" not in token_mailbox_server.log()
 
 
 @pytest.mark.parametrize(
     ("wrong", "field", "words"),
     [
-        ({"refresh_token": "guess"}, "refresh_token", "400: invalid_grant.* Enter a new refresh token"),
-        ({"client_secret": "guess"}, "refresh_token", "401: invalid_client. Enter a new refresh token"),
+        ({"refresh_token": "guess"}, "refresh_token", "400: invalid_grant.* enter a new refresh token"),
+        ({"client_secret": "guess"}, "refresh_token", "401: invalid_client; enter a new refresh token"),
         ({"token_url": "http://nowhere.invalid/token"}, "token_url", "no access token: the token address must begin"),
         ({"token_url": "https://nowhere.invalid/token"}, "token_url", "no access token: nowhere.invalid could not be"),
     ],
 )
 def test_why_there_is_no_token_is_said_with_the_entry_to_look_at(
-    modern: MailboxServer, provider: TokenServer, wrong: dict[str, str], field: str, words: str
+    token_mailbox_server: MailboxServer, token_server: TokenServer, wrong: dict[str, str], field: str, words: str
 ) -> None:
-    ours = replace(oauth(provider, provider.consent(USER)), **wrong)
+    ours = replace(oauth(token_server, token_server.consent(USER)), **wrong)
     with pytest.raises(MailboxClosed, match=words) as said:
-        imap.try_out(at(modern, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
+        imap.try_out(at(token_mailbox_server, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
 
     assert (field, True) == (said.value.field, said.value.temporary)
 
 
 def test_a_server_that_takes_passwords_alone_is_told_apart(
-    mailbox_server: MailboxServer, provider: TokenServer
+    mailbox_server: MailboxServer, token_server: TokenServer
 ) -> None:
-    ours = oauth(provider, provider.consent(USER))
+    ours = oauth(token_server, token_server.consent(USER))
     with pytest.raises(MailboxClosed, match="offers no sign-in with OAuth") as said:
         imap.try_out(at(mailbox_server, oauth=ours), inside=True, trust=TRUST, tokens=tokens(ours))
 
@@ -477,15 +459,15 @@ def test_a_server_that_takes_passwords_alone_is_told_apart(
 
 
 def test_no_log_holds_a_token(
-    by_token: Watched, provider: TokenServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    by_token: Watched, token_server: TokenServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
-    by_token.connect_by(oauth(provider, provider.consent(USER)))
+    by_token.connect_by(oauth(token_server, token_server.consent(USER)))
     by_token.until(by_token.watching)
-    provider.revoke()
+    token_server.revoke()
     by_token.server.halt()
     by_token.server.run()
-    by_token.until(lambda: "Enter a new refresh token" in by_token.trouble())
+    by_token.until(lambda: "enter a new refresh token" in by_token.trouble())
     said = caplog.text + "".join(capsys.readouterr()) + by_token.trouble()
 
     assert [] == [word for word in (SECRET, USER, "access-", "refresh-") if word in said]

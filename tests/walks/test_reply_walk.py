@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.mailbox_server import PASSWORD as MAILBOX_PASSWORD
 from tests.mailbox_server import MailboxServer
+from tests.token_server import CLIENT, SECRET, TokenServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -47,11 +48,9 @@ def bounce(recipient: str) -> bytes:
 
 
 @pytest.fixture
-def connected(
-    installation: Any, sink: Any, mailbox_server: MailboxServer, page: Page
-) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    """An installation whose owner has sent the letter and connected the mailbox in the pages; and what the API says of
-    the letter."""
+def sent(installation: Any, sink: Any, page: Page) -> Iterator[tuple[Any, Callable[[], Any]]]:
+    """An installation whose owner has sent the letter and looks at the settings of the mailbox; and what the API says
+    of the letter."""
     secret, token = installation.add(SENDER, PASSWORD)
     installation.upstream = f"smtp://127.0.0.1:{sink.port}?tls=none"
     installation.start()
@@ -66,16 +65,28 @@ def connected(
     page.get_by_label("E-mail address").fill(SENDER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Server", exact=True).fill("127.0.0.1")
-    page.get_by_label("Port", exact=True).fill(str(mailbox_server.port))
-    page.get_by_label("Security").select_option("none")
-    page.get_by_label("User name").fill(SENDER)
-    page.get_by_label("Password", exact=True).fill(MAILBOX_PASSWORD)
-    page.get_by_role("button", name="Connect", exact=True).click()
-    page.get_by_text("Connected. Answers and reports").wait_for()
     yield installation, lambda: ask(f"/messages/{listed['id']}")
     page.goto("about:blank")  # its stream of changes would break
     installation.stop()
+
+
+@pytest.fixture
+def connected(
+    sent: tuple[Any, Callable[[], Any]], mailbox_server: MailboxServer, page: Page
+) -> tuple[Any, Callable[[], Any]]:
+    """The same with the mailbox connected in the pages."""
+    name_server(page, mailbox_server)
+    page.get_by_label("Password", exact=True).fill(MAILBOX_PASSWORD)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.get_by_text("Connected. Answers and reports").wait_for()
+    return sent
+
+
+def name_server(page: Page, server: MailboxServer) -> None:
+    page.get_by_label("Server", exact=True).fill("127.0.0.1")
+    page.get_by_label("Port", exact=True).fill(str(server.port))
+    page.get_by_label("Security").select_option("none")
+    page.get_by_label("User name").fill(SENDER)
 
 
 def test_an_answer_is_seen_on_the_page_without_an_opening_and_machines_are_told_apart(
@@ -134,6 +145,46 @@ def test_killed_in_the_middle_every_answer_counts_once(
     mailbox_server.put(SENDER, answer(1000, f"Rob <{ROB}>"))
     until(lambda: letter()["copies"][1]["replies"] == 1, "the last one")
     assert (10 * rounds + 1, 10 * rounds) == (letter()["replies"], letter()["copies"][0]["replies"])
+
+
+def test_a_mailbox_without_a_password_is_read_on_after_its_tokens_ended(
+    sent: tuple[Any, Callable[[], Any]],
+    token_mailbox_server: MailboxServer,
+    token_server: TokenServer,
+    page: Page,
+    shoot: Callable[[str], None],
+    until: Callable[..., Any],
+) -> None:
+    installation, letter = sent
+    name_server(page, token_mailbox_server)
+    page.get_by_label("Sign in with").select_option("OAuth (XOAUTH2)")
+    page.get_by_text("For OAuth").click()
+    page.get_by_label("Token address").fill(token_server.url)
+    page.get_by_label("Client ID").fill(CLIENT)
+    page.get_by_label("Client secret").fill(SECRET)
+    page.get_by_label("Refresh token").fill(token_server.consent(SENDER))
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.get_by_text("Connected. Answers and reports").wait_for()
+    until(lambda: _watched(installation) == 2, "both folders have their place")
+    token_mailbox_server.put(SENDER, answer(1))
+    until(lambda: letter()["replies"] == 1, "an answer")
+
+    token_server.revoke()
+    token_mailbox_server.halt()
+    token_mailbox_server.run()
+    here = f"http://127.0.0.1:{installation.web}/settings/mailbox"
+    until(lambda: "enter a new refresh token" in page.request.get(here).text(), "the refused token is told")
+    token_mailbox_server.put(SENDER, answer(2))
+    page.goto(here)
+    shoot("mailbox-refused")
+    page.get_by_label("Refresh token").fill(token_server.consent(SENDER))
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Connected. Answers and reports").wait_for()
+    until(lambda: letter()["replies"] == 2, "the answer that came meanwhile")
+    until(lambda: "enter a new refresh token" not in page.request.get(here).text(), "the trouble is over")
+
+    said = page.content() + installation.output.read_text()
+    assert [] == [word for word in (SECRET, "refresh-", "access-") if word in said]
 
 
 def _watched(installation: Any) -> int:

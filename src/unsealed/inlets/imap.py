@@ -200,7 +200,7 @@ def _token(tokens: AccessTokens) -> str:
     except TokenRefused as error:
         said = str(error).rstrip(".")
         raise MailboxClosed(
-            f"{said}. Enter a new refresh token; client ID and secret must be those it was made with",
+            f"{said}; enter a new refresh token, or correct client ID and secret",
             field="refresh_token",
             temporary=True,
         ) from None
@@ -225,7 +225,7 @@ def _show(client: Client, mailbox: Mailbox, token: str, tokens: AccessTokens) ->
         tokens.forget()
         said = _shown(str(error).replace(token, "…")).rstrip(".")
         raise _not_now(error) or MailboxClosed(
-            f"the server refuses the access token: {said}. The refresh token must be for this mailbox and for IMAP",
+            f"the server refuses the access token: {said}; the refresh token must be for this mailbox and for IMAP",
             field="refresh_token",
             temporary=True,
         ) from None

@@ -292,8 +292,8 @@ async def test_from_a_password_to_tokens_and_back_nothing_is_taken_for_the_other
 
 async def test_a_refused_refresh_token_stands_beside_its_field(mara: Any, door: Door, engine: Engine) -> None:
     words = (
-        "no access token: tokens.example answered 400: invalid_grant. Enter a new refresh token; client ID and secret "
-        "must be those it was made with"
+        "no access token: x.example answered 400: invalid_grant; enter a new refresh token, or correct client ID and "
+        "secret"
     )
     door.trouble = MailboxClosed(words, field="refresh_token", temporary=True)
     answer = await mara.post(HERE, BY_TOKENS)

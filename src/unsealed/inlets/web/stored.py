@@ -172,10 +172,8 @@ FORMS = (
     later("This is too long: %(number)s characters at most."),
     later("the server does not let us in for now: %(answer)s"),
     later("the server refuses the user name or the password: %(answer)s"),
-    later("the server refuses the access token: %(answer)s. The refresh token must be for this mailbox and for IMAP"),
-    later(
-        "no access token: %(answer)s. Enter a new refresh token; client ID and secret must be those it was made with"
-    ),
+    later("the server refuses the access token: %(answer)s; the refresh token must be for this mailbox and for IMAP"),
+    later("no access token: %(answer)s; enter a new refresh token, or correct client ID and secret"),
     later("no access token: %(answer)s"),
     later("%(address)s offers no sign-in with OAuth"),
     later("the certificate of %(address)s is not valid: %(answer)s"),

@@ -50,10 +50,9 @@ AGENTS = (*(each for name, each in vars(hits).items() if name.isupper() and isin
             "Firefox unter Windows, Ihr eigenes Netz, nur dieses Ereignis",
         ),
         (
-            "no access token: tokens.example answered 400: invalid_grant. Enter a new refresh token; client ID and "
-            "secret must be those it was made with",
-            "kein Zugriffstoken: tokens.example answered 400: invalid_grant. Geben Sie ein neues Refresh-Token ein; "
-            "Client-ID und Secret müssen die sein, mit denen es gemacht wurde",
+            "no access token: x.example answered 400: no; enter a new refresh token, or correct client ID and secret",
+            "kein Zugriffstoken: x.example answered 400: no; geben Sie ein neues Refresh-Token ein, oder berichtigen "
+            "Sie Client-ID und Secret",
         ),
     ],
 )
