@@ -76,10 +76,12 @@ def _cleaned(text: str) -> str:
 def _own_name(text: str, kind: ClientKind) -> str:
     """What the program calls itself: the name that ua-parser finds, or the first words, which is how programs begin.
 
-    The browser that a robot poses as is not its name.
+    The browser that a robot poses as is not its name, nor is that of which a program is built.
     """
     if kind in _MAIL and (mailer := _MAILER.search(text)):
-        return mailer[1]
+        return mailer[1] or mailer[2]
+    if "Electron/" in text and (built := _BUILT.search(text)):
+        return built[1]
     found = _browsers().extract(text)
     if found and (kind is ClientKind.BROWSER or (found.family not in _POSES and "/" not in found.family)):
         return found.family
@@ -90,7 +92,9 @@ def _own_name(text: str, kind: ClientKind) -> str:
 
 _COMPATIBLE = re.compile(r"\bcompatible[;,] *\+?([A-Za-z][^;/()]{1,39})", re.IGNORECASE)
 _MAIL = frozenset({ClientKind.DESKTOP_CLIENT, ClientKind.MOBILE_APP})
-_MAILER = re.compile(r"[) ]([A-Za-z]*mail)/", re.IGNORECASE)
+_MAILER = re.compile(r"(?:^|\) )((?:[a-z]+ )?[a-z-]*mail)/|[) ]([a-z-]*mail)/", re.IGNORECASE)
+# Programs made of a browser: "like Gecko) Name/1.2 Chrome/126.0 Electron/31.0 Safari/537.36".
+_BUILT = re.compile(r"like Gecko\) (?!Chrome/|Electron/)([A-Za-z][^/()]{0,39})/v?\d.* Electron/")
 _FIRST_WORDS = re.compile(r"([^/(;:]{1,40}?)(?: v?\d[\d.]*)?(?:[/(;]|$)")
 _POSES = frozenset(
     {
@@ -106,6 +110,8 @@ _POSES = frozenset(
         "Edge",
         "Opera",
         "Android",
+        "CFNetwork",
+        "Electron",
     }
 )
 

@@ -84,6 +84,12 @@ CASES = [
     ("Tiny Tiny RSS/19.8 (http://tt-rss.org/)", "crawler", "unknown"),
     ("newspaper/0.2.8", "crawler", "unknown"),
     ("MailBar/1.3.2 (Mac OS X Version 10.11.1)", "desktop_client", "desktop"),
+    ("Mail/16.0 (3774.600.62) CFNetwork/1496.0.7 Darwin/23.5.0 (x86_64)", "desktop_client", "desktop"),
+    ("macOS/14.5 (23F79) Mail/3774.600.62", "desktop_client", "desktop"),
+    ("iPhone Mail (21F90)", "mobile_app", "mobile"),
+    (CHROME.replace("Chrome/", "proton-mail/1.8.0 Chrome/"), "desktop_client", "desktop"),
+    (CHROME.replace("Chrome/", "zoho-mail-desktop/1.6 Chrome/"), "desktop_client", "desktop"),
+    ("HEY/1.2 (iPhone; iOS 17.5)", "mobile_app", "mobile"),
     ("Dalvik/2.1.0 (Linux; U; Android 13; V2206)", "mobile_app", "mobile"),
     ("Aloha/3 CFNetwork/1329 Darwin/21.3.0", "browser", "mobile"),
     ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; http://bsalsa.com)", "browser", "desktop"),
@@ -230,3 +236,17 @@ def test_behind_a_proxy_no_system_is_claimed() -> None:
 def test_a_mail_program_without_a_row_of_its_own_is_named_by_its_own_word() -> None:
     agent = f"{CHROME.replace('Chrome/', 'QuillMail/0.5 Chrome/')}".replace(" Safari", " Electron/33.3.2 Safari")
     assert read_agent(agent).client == "QuillMail"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (CHROME.replace("Chrome/", "Quill Mail/1.0 Chrome/").replace(" Safari", " Electron/33 Safari"), "Quill Mail"),
+        (CHROME.replace("Chrome/", "quill-mail/1.0 Chrome/").replace(" Safari", " Electron/33 Safari"), "quill-mail"),
+        ("Quill Mail/6.8", "Quill Mail"),
+        (CHROME.replace("Chrome/", "Rambox/2.3.4 Chrome/").replace(" Safari", " Electron/29 Safari"), "Rambox"),
+        (CHROME.replace("Chrome/", "Rocket.Chat/4.0 Chrome/").replace(" Safari", " Electron/30 Safari"), "Rocket.Chat"),
+    ],
+)
+def test_a_program_is_not_named_after_what_it_is_made_of(user_agent: str, name: str) -> None:
+    assert name == read_agent(user_agent).client
