@@ -82,6 +82,12 @@ class Watched:
         with self.house.engine.connect() as connection:
             self.watches.see_to(mailboxes.every(connection))
 
+    def wait_until_none_watches(self) -> None:
+        """Those that were told to end, too, and are in no list any more."""
+        for each in threading.enumerate():
+            if isinstance(each, imap.Watch):
+                each.join(PATIENCE_S)
+
     def cursors(self) -> dict[str, int]:
         f = schema.mailbox_folders.c
         with self.house.engine.connect() as connection:
@@ -117,10 +123,8 @@ def watched(
     )
     it = Watched(House(engine, tmp_path), mailbox_server, imap.Watches(house))
     yield it
-    watching = list(it.watches._running.values())
     it.watches.end()
-    for each in watching:  # what is left behind would write into the store of the next test
-        each.join(PATIENCE_S)
+    it.wait_until_none_watches()  # what is left behind would write into the store of the next test
     it.house.journal.close()
 
 
@@ -180,6 +184,40 @@ def test_what_is_no_imap_server_is_told_apart(listening: Callable[[], socket.soc
     with pytest.raises(MailboxClosed, match="is no IMAP server, or it hung up"):
         imap.try_out(mailbox, inside=True, trust=TRUST)
     speaker.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("after", "field", "words"),
+    [
+        (b" BAD User is authenticated but not connected.\r\n", "user", "not to the mailbox of this name: .*connected"),
+        (b"", "port", "it hung up"),
+    ],
+)
+def test_who_is_let_in_and_shown_nothing_is_told_why(
+    listening: Callable[[], socket.socket], after: bytes, field: str, words: str
+) -> None:
+    server = listening()
+
+    def speak() -> None:
+        with server.accept()[0] as made, made.makefile("rwb") as wire, suppress(OSError):
+            wire.write(b"* OK hello\r\n")
+            wire.flush()
+            for line in wire:
+                tag, _, command = line.strip().partition(b" ")
+                if command.startswith(b"LIST") and not after:
+                    return
+                told = {b"CAPABILITY": b"* CAPABILITY IMAP4rev1\r\n", b"LOGOUT": b"* BYE\r\n"}.get(command, b"")
+                wire.write(told + tag + (after if command.startswith(b"LIST") else b" OK done\r\n"))
+                wire.flush()
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    mailbox = Mailbox(host="127.0.0.1", port=server.getsockname()[1], tls=Tls.NONE, user=USER, password="ascii")
+    with pytest.raises(MailboxClosed, match=words) as said:
+        imap.try_out(mailbox, inside=True, trust=TRUST)
+    speaker.join(PATIENCE_S)
+
+    assert (field, True) == (said.value.field, said.value.temporary)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "::1"])
@@ -262,6 +300,7 @@ def test_a_renumbered_folder_is_read_again_and_nothing_counts_twice(watched: Wat
     watched.server.put(USER, answer(1), answer(2))
     watched.until(lambda: counts(watched.house, rob) == 2)
     watched.watches.see_to([])
+    watched.wait_until_none_watches()  # it has these files open
     with watched.server.client(USER) as client:  # as after a move to another server: all are there, with other numbers
         client.select_folder("INBOX")
         client.delete_messages(client.search())

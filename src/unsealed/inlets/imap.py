@@ -75,7 +75,7 @@ def try_out(mailbox: Mailbox, *, inside: bool, trust: ssl.SSLContext, tokens: Ac
     Raises:
         MailboxClosed: says what failed, and which entry is to be looked at.
     """
-    with entered(mailbox, inside=inside, trust=trust, tokens=tokens) as client:
+    with entered(mailbox, inside=inside, trust=trust, tokens=tokens) as client, _said_in_words(mailbox):
         return look_round(client)
 
 
@@ -84,8 +84,20 @@ def look_round(client: Client) -> Entered:
 
     "All mail", where there is one, stands for all others but what was taken for junk; else every folder does, because
     rules of the server file answers away before they are in INBOX.
+
+    Raises:
+        MailboxClosed: temporary; the server shows none.
     """
-    listed = client.fresh().list_folders()[:1000]
+    try:
+        listed = client.fresh().list_folders()[:1000]
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError as error:  # Microsoft's takes a good token with somebody else's name, and says so only here
+        raise MailboxClosed(
+            f"the server lets us in, but not to the mailbox of this name: {_shown(str(error))}",
+            field="user",
+            temporary=True,
+        ) from None
     flags = {name: {flag.lower() for flag in found} for found, _, name in listed}
     names = [name for name in flags if name.upper() != INBOX and not flags[name] & NOT_WATCHED]
     if any(b"\\all" in flags[name] for name in names):

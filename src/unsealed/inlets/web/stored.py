@@ -175,6 +175,7 @@ FORMS = (
     later("the server refuses the access token: %(answer)s; the refresh token must be for this mailbox and for IMAP"),
     later("no access token: %(answer)s; enter a new refresh token, or correct client ID and secret"),
     later("no access token: %(answer)s"),
+    later("the server lets us in, but not to the mailbox of this name: %(answer)s"),
     later("%(address)s offers no sign-in with OAuth"),
     later("the certificate of %(address)s is not valid: %(answer)s"),
     later("there is no TLS on port %(port)s of %(address)s; try STARTTLS or another port"),
