@@ -255,7 +255,6 @@ def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
         patch.setattr(sent, "LOOKED_UP", looked_up)
         patch.setattr(sent, "WALKED_FIRST", walked)
         patch.setattr(sent, "PROBED", min(walked, 2))
-        patch.setattr(sent, "PORTION", 2)
         seeding = Seeding(connection, NOON)
         seeding.person(MARA, "mara@tidewater.example", "Mara")
         made = fill(seeding, letters)

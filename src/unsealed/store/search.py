@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import ColumnElement, Connection, and_, false, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
+from unsealed.store.many_rows import among
 from unsealed.store.schema import EPOCH, messages, texts
 
 FEW = 1_000  # hits that are put in order; of more, the list is walked down until a page is full
@@ -95,6 +96,12 @@ def has_words(words: Sequence[str]) -> ColumnElement[bool]:
     """That a row of `messages` has words that begin so. For messages that are at hand; reads no index of words."""
     # A value, not "exists": PostgreSQL makes a join of that, and reads all words of everybody to find those at hand.
     return select(begin_in(texts.c.words, words)).where(texts.c.message_id == messages.c.id).scalar_subquery()
+
+
+def those_with_words(connection: Connection, ids: Collection[int], words: Sequence[str]) -> Sequence[int]:
+    """Those of these messages, some thousands at most, that have words that begin so."""
+    kept = select(texts.c.message_id).where(among(connection, texts.c.message_id, ids), begin_in(texts.c.words, words))
+    return connection.execute(kept).scalars().all()
 
 
 def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ from unsealed.store.schema import (
     copies,
     messages,
 )
-from unsealed.store.search import few_with_words, has_words, typed_words, weeks_with_words
+from unsealed.store.search import few_with_words, has_words, those_with_words, typed_words, weeks_with_words
 from unsealed.store.views import message_rows
 
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
@@ -55,7 +55,6 @@ FEW_IN_SEARCH = 5_000  # as walking finds less
 WALKED = 10_000  # letters that are looked at one by one for a page
 WALKED_FIRST = 2_000  # of a search, before hits are looked up,
 PROBED = 200  # if the first so many let expect that a page fills
-PORTION = 200  # of few, whose words are looked at together
 LOOKED_UP = 3_000  # hits
 
 
@@ -154,8 +153,7 @@ class Sought:
     sort: str
     conditions: int  # of state, tag and template
     narrow: _Narrow
-    words: Sequence[str] | None  # what is still to be looked for; None: nothing was
-    many_words: bool  # more messages have them than are looked up
+    words: Sequence[str] | None  # those that more messages have than are looked up; None: there are no such
 
     def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
         """A page of it, newest first. It may be shorter than `limit` although there is a next one: it ends where
@@ -178,11 +176,11 @@ class Sought:
         if narrow.few is not None:
             if len(narrow.few) > FEW:
                 return None
-            some = select(messages.c.id).where(*narrow.asked(now), *opened, *_found(self.words))
+            some = select(messages.c.id).where(*narrow.asked(now), *opened)
             # Without the user, so that no database walks through all of the user's messages to find these.
             return self._count(some.where(among(self.connection, messages.c.id, narrow.few)))
-        if self.many_words:
-            return None if self.conditions or len(self.words or ()) > 1 else COUNT_UP_TO + 1
+        if self.words is not None:
+            return None if self.conditions or len(self.words) > 1 else COUNT_UP_TO + 1
         if self.conditions + len(opened) > 1 or narrow.rest:
             return COUNT_UP_TO + 1 if narrow.rest == [CopyState.DELAYED] and self.conditions == 1 else None
         where = [*narrow.where, *opened]
@@ -219,15 +217,12 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
         raise BadInput(f"no such state to look for: {state!r}")
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
-    many_words = False
-    if words is not None and (narrow.few is None or len(narrow.few) > PORTION):
-        few = few_with_words(connection, user, words)
-        if few is None:
-            many_words = narrow.few is None
-        else:
-            narrow, words = narrow.to(few), words if len(words) > 1 else None
+    if words is not None:
+        few = few_with_words(connection, user, words) if narrow.few is None else narrow.few
+        if few is not None:
+            narrow, words = narrow.to(those_with_words(connection, few, words)), None
     conditions = sum((bool(state), bool(tag), template is not None))
-    return Sought(connection, user, sort, conditions, narrow, words, many_words)
+    return Sought(connection, user, sort, conditions, narrow, words)
 
 
 def listed(
@@ -272,35 +267,23 @@ class _Asked:
         self._query = behind(order, self.key, messages.c.id, after)
 
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
-        found = _found(self._words)
         if self._narrow.few is not None:
-            return self._of_few(self._narrow.few, found), None
-        if not self._conditions and not found:
+            return self._of_few(self._narrow.few), None
+        if not self._conditions and self._words is None:
             return self._rows(*self._mine), None
         if self._words is None:
             return self._walk(most=WALKED)
-        rows, end = self._walk(*found, most=PROBED)
+        found = has_words(self._words)
+        rows, end = self._walk(found, most=PROBED)
         if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
-            rows, end = self._walk(*found, most=WALKED_FIRST)
+            rows, end = self._walk(found, most=WALKED_FIRST)
         if end is None or len(rows) == self._wanted:
             return rows, end
         return self._by_weeks(self._words)
 
-    def _of_few(self, few: Sequence[int], found: Sequence[ColumnElement[bool]]) -> list[Row[Any]]:
+    def _of_few(self, few: Sequence[int]) -> list[Row[Any]]:
         # Without the user, for the reason given in `Sought.count`.
-        asked = among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions
-        if not found:
-            return self._rows(*asked)
-        # Words cost the most, so they are asked of the first in order, until the page is full.
-        order = self._query.with_only_columns(messages.c.id).limit(None).where(*asked)
-        ids = self._connection.execute(order).scalars().all()
-        rows: list[Row[Any]] = []
-        for start in range(0, len(ids), PORTION):
-            some = among(self._connection, messages.c.id, ids[start : start + PORTION])
-            rows += self._rows(some, *found)
-            if len(rows) >= self._wanted:
-                break
-        return rows[: self._wanted]
+        return self._rows(among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions)
 
     def _rows(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
         return list(self._connection.execute(self._query.where(*conditions)))
@@ -347,10 +330,6 @@ class _Asked:
     def _at(self, row: Row[Any]) -> datetime:
         at: datetime = getattr(row, self.key.name)
         return at
-
-
-def _found(words: Sequence[str] | None) -> list[ColumnElement[bool]]:
-    return [] if words is None else [has_words(words)]
 
 
 def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
