@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Table, select
 
@@ -73,7 +73,9 @@ _KINDS: tuple[tuple[int, tuple[Any, ...]], ...] = (
 )
 _CARRIES = int(Carries.PIXEL | Carries.LINKS)
 _MICROSECONDS = 1_000_000
+_MINUTE = 60 * _MICROSECONDS
 _DAY = 86_400 * _MICROSECONDS
+_ANSWERED = _DAY // 2  # after it was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,19 @@ class Shares:
     machines_alone: float = 0.0  # besides those for which it comes so by chance
     replied: float = 0.03  # of those that were asked for
     bounced: float = 0.01  # of copies that were never asked for
+    waiting: float = 0.002  # the same, still on their way
     both: float = 0.0  # of subjects, that have the two words of a search besides those that have them by chance
+    hot: float = 0.01  # of all events, those of one message
+    busiest: float = 0.0  # of copies, those to one contact besides those that are by chance
+    at_once: int = 1  # messages that go out minute by minute; as much later, all the next
+
+
+class _End(NamedTuple):
+    """How the delivery of a copy stands."""
+
+    delivery: str
+    sent_at: int | None = None
+    ended_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -245,18 +259,23 @@ def _batches(
             for name in ("messages", "originals", "copies", "links", "link_counts", "events", "replies", "texts")
         }
         for number in range(start, min(start + BATCH, messages)):
-            id, at = rng.getrandbits(63), end - (messages - number) * step
+            id, at = rng.getrandbits(63), end - _ago(messages - number - 1, step, shares.at_once)
             hot = number == messages // 2
             user = sender if rng.random() < 0.8 or hot else rng.choice(others)
-            wanted = _asked_for(rng, number, messages, events)
-            replied = wanted > 0 and rng.random() < shares.replied
-            copies = [(rng.getrandbits(63), int(people * rng.random() ** 2)) for _ in range(_recipients(rng))]
+            wanted = int(events * shares.hot) if hot else _asked_for(rng, messages, events)
+            replied = wanted > 0 and rng.random() < shares.replied and at + _ANSWERED < end
+            copies = [
+                (rng.getrandbits(63), 0 if rng.random() < shares.busiest else int(people * rng.random() ** 2))
+                for _ in range(_recipients(rng))
+            ]
             tracked = rng.random() >= shares.untracked or hot
             kinds = of_machines if rng.random() < shares.machines_alone else every
             counts = {copy: _Counts() for copy, _ in copies}
             by_link: dict[tuple[int, int], _Counts] = {}
-            times = sorted(min(rng.expovariate(1 / (2 * _DAY)), end - at - 1) for _ in range(wanted if tracked else 0))
+            times = sorted(rng.expovariate(1 / (2 * _DAY)) for _ in range(wanted if tracked else 0))
             for later in times:
+                if at + later >= end:
+                    break
                 kind, finding, confidence, *said = kinds[hit % len(kinds)]
                 copy, when = copies[rng.randrange(len(copies))][0], at + int(later)
                 link = hit % 3 if kind == "click" else None
@@ -271,11 +290,11 @@ def _batches(
                      region, town, user)
                 )  # fmt: skip
                 hit += 1
-            bounced = {copy for copy, _ in copies if not counts[copy].raw and rng.random() < shares.bounced}
+            ends = {copy: _end(rng, at, shares, asked=counts[copy].raw > 0) for copy, _ in copies}
             opens = sum(each.shown for each in counts.values())
             firsts = [each.first_at for each in counts.values() if each.first_at is not None]
             lasts = [each.last_at for each in counts.values() if each.last_at is not None]
-            signals = [*lasts, at + _DAY // 2] if replied else lasts
+            signals = [*lasts, at + _ANSWERED] if replied else lasts
             words = rng.sample(_WORDS, 3)
             if rng.random() < shares.both:
                 words[:2] = "invoice", "survey"
@@ -285,7 +304,8 @@ def _batches(
                 (id, user, f"<{id:x}@x.example>", subject, names, len(copies), at, opens,
                  sum(each.clicks for each in counts.values()), sum(each.raw for each in counts.values()),
                  sum(each.machine for each in counts.values()), min(firsts, default=None), max(lasts, default=None),
-                 max(signals, default=at), id, int(replied), not tracked, bool(bounced))
+                 max(signals, default=at), id, int(replied), not tracked,
+                 any(end.delivery == "bounced" for end in ends.values()))
             )  # fmt: skip
             rows["originals"].append((id,))
             for position, (copy, person) in enumerate(copies):
@@ -293,15 +313,14 @@ def _batches(
                 address = f"person{person}@{domain}"
                 answered = int(replied and position == 0)
                 rows["copies"].append(
-                    (copy, id, position, address, f"Person {person}", tracked, "bounced" if copy in bounced else "sent",
-                     None if copy in bounced else at + _MICROSECONDS, count.shown, count.clicks, count.raw,
-                     count.machine, count.confidence, count.first_at, count.last_at, user, address, domain, answered,
-                     at + _DAY // 2 if answered else None, _CARRIES if tracked else 0, count.came)
+                    (copy, id, position, address, f"Person {person}", tracked, *ends[copy], count.shown, count.clicks,
+                     count.raw, count.machine, count.confidence, count.first_at, count.last_at, user, address, domain,
+                     answered, at + _ANSWERED if answered else None, _CARRIES if tracked else 0, count.came)
                 )  # fmt: skip
                 seen = met.setdefault((user, address), [0, at, at, person])
                 seen[0], seen[2] = seen[0] + 1, at
                 if answered:
-                    rows["replies"].append((user, id, copy, f"<{copy:x}@one.example>", address, at + _DAY // 2))
+                    rows["replies"].append((user, id, copy, f"<{copy:x}@one.example>", address, at + _ANSWERED))
             urls = [f"https://shop.example/{position}" for position in range(3)]
             rows["links"] += [(id, position, url) for position, url in enumerate(urls)]
             addressed = (part for row in rows["copies"][-len(copies) :] for part in (row[4], row[3]))
@@ -342,10 +361,26 @@ def _recipients(rng: random.Random) -> int:
     return 1 if drawn < 0.9 else rng.randint(2, 5) if drawn < 0.99 else 20
 
 
-def _asked_for(rng: random.Random, number: int, messages: int, events: int) -> int:
-    """How many events a message has."""
-    if number == messages // 2:
-        return events // 100
+def _ago(behind: int, step: int, at_once: int) -> int:
+    """Before how many microseconds a message was sent that so many others came after."""
+    if at_once == 1:
+        return (behind + 1) * step
+    # The newest are some days old: what has no signal after three days is on its list, what is read is read now.
+    return behind // at_once * at_once * step + 4 * _DAY + behind % at_once * _MINUTE
+
+
+def _end(rng: random.Random, at: int, shares: Shares, *, asked: bool) -> _End:
+    """How the delivery of a copy went, that somebody asked for or nobody."""
+    drawn = 1.0 if asked else rng.random()
+    if drawn < shares.bounced:
+        return _End("bounced", ended_at=at + _MICROSECONDS)
+    if drawn < shares.bounced + shares.waiting:
+        return _End("delayed")
+    return _End("sent", sent_at=at + _MICROSECONDS)
+
+
+def _asked_for(rng: random.Random, messages: int, events: int) -> int:
+    """How many events a message has, but for the hot one."""
     return 0 if rng.random() < SILENT else 1 + int(rng.expovariate((1 - SILENT) * messages / (0.94 * events)))
 
 
@@ -362,9 +397,9 @@ def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tu
     file.like(
         schema.copies,
         like["copies"],
-        ("id", "message_id", "position", "address", "name", "tracked", "delivery", "sent_at", "opens", "clicks", "raw",
-         "machine", "confidence", "first_at", "last_at", "user_id", "mailbox", "domain", "replies", "replied_at",
-         "carries", "came"),
+        ("id", "message_id", "position", "address", "name", "tracked", "delivery", "sent_at", "ended_at", "opens",
+         "clicks", "raw", "machine", "confidence", "first_at", "last_at", "user_id", "mailbox", "domain", "replies",
+         "replied_at", "carries", "came"),
         rows["copies"],
     )  # fmt: skip
     file.like(schema.links, like["links"], ("message_id", "position", "destination"), rows["links"])

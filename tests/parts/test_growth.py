@@ -59,7 +59,7 @@ class Counted:
         fill(data, messages=messages, events=messages, now=NOON, shares=LIKE_LARGE)  # lists fill their page in both
         self.engine: Engine = connect(sqlite_url(data))
         self._ticks, self._rng = 0, random.Random(7)
-        self._drawn = Drawn.of(data, self._rng)
+        self._drawn = Drawn.of(sqlite_url(data), self._rng)
         with self.engine.begin() as connection:
             user = people.user_by_email(connection, SENDER)
             assert user is not None

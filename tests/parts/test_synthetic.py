@@ -45,7 +45,7 @@ def test_every_count_is_what_the_events_say(tmp_path: Path) -> None:
     with reading(engine) as connection:
         page = sent.listed(connection, UserId(1), now=NOON)
         assert 50 == len(page.items)
-        assert page.items[0].signals.raw
+        assert any(row.signals.raw for row in page.items)
     engine.dispose()
 
 
