@@ -61,6 +61,7 @@ class Line:
     who: str
     verb: str
     of: str
+    loads: str = ""  # " · 4 loads in 2 min"
     device: str = ""
     symbol: str = ""
     place: str = ""
@@ -196,7 +197,8 @@ def line(it: Happening, times: Times) -> Line:
         mark=mark,
         who=who,
         verb=verb,
-        of=subject + _loads(it, texts),
+        of=subject,
+        loads=_loads(it, texts),
         device=evidence.device(event, texts),
         symbol=evidence.device_symbol(event),
         place=evidence.where_from(event, texts),
