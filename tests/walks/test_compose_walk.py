@@ -33,7 +33,7 @@ LINKS = [
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
 )
-ROW = re.compile(r'<a class="row" href="(/sandbox/\w+)".*?<span class="who"><span class="one">(.*?)</span>')
+ROW = re.compile(r'<a class="row" href="(/sandbox/\w+)".*?<span class="who"><span class="one"[^>]*>(.*?)</span>')
 PIXEL = re.compile(r"/o/[A-Za-z0-9_-]+\.gif")
 CLICK = re.compile(r'href="http://127\.0\.0\.1:\d+/c/')
 
