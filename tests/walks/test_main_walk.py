@@ -114,7 +114,12 @@ def test_a_mail_goes_out_tracked_is_opened_and_the_sender_sees_it_happen(
     said = swaks(program("swaks"), installation, password, message)
     queue_id = re.search(r"queued as ([0-9a-f]{16})", said)
     assert queue_id is not None, said
-    until(lambda: len(sink.mails) == 4, "four copies at the upstream")
+    # Noted as sent, which is later than being at the upstream.
+    until(
+        lambda: {"sent"} == {copy["state"] for copy in ask(f"/messages/{queue_id[1]}")["copies"]},
+        "every copy noted as sent",
+    )
+    assert 4 == len(sink.mails)
 
     # Every recipient has an own copy: other tokens, the same visible headers, no trace of Bcc.
     copies = {recipient: sink.copy_for(recipient) for recipient in [*TO, BCC]}
