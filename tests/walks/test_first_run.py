@@ -57,7 +57,7 @@ def letter() -> bytes:
 
 
 def test_from_the_printed_link_to_the_first_judged_open(
-    installation: Any, page: Page, shoot: Callable[[str], None]
+    installation: Any, page: Page, shoot: Callable[[str], None], until: Callable[..., Any]
 ) -> None:
     from playwright.sync_api import expect
 
@@ -86,8 +86,7 @@ def test_from_the_printed_link_to_the_first_judged_open(
     page.locator("#rows").get_by_text("Lunch on Friday?").wait_for()  # nobody reloads
     page.get_by_text("Live", exact=True).wait_for()
 
-    page.keyboard.press("g")
-    page.keyboard.press("b")
+    page.keyboard.type("gb")
     page.wait_for_url("**/sandbox")
     press(page, page.locator(".copies .row"))
     page.wait_for_url("**/sandbox/*")
@@ -103,8 +102,7 @@ def test_from_the_printed_link_to_the_first_judged_open(
     expect(page.locator(".hit .verdict").first).to_contain_text("Clicked new menu")
     shoot("sandbox")
 
-    page.keyboard.press("g")
-    page.keyboard.press("s")
+    page.keyboard.type("gs")
     row = page.locator("#rows > li")
     row.get_by_text("Clicked new menu").wait_for()
     assert "1" == row.locator(".mark.opened b").inner_text()
@@ -121,7 +119,8 @@ def test_from_the_printed_link_to_the_first_judged_open(
     quiet.goto(page.url)
     with quiet.expect_navigation():
         quiet.get_by_role("button", name="Mail scanner").click()
-    assert 4 == quiet.locator(".hit").count()  # the answer comes with its judgement
+    # The answer comes with its judgement; on a machine that takes a second for it, the next one does.
+    until(lambda: quiet.locator(".hit").count() == 4 or not quiet.reload(), "judged")
     plain.close()
     page.goto("about:blank")
     installation.stop()

@@ -190,6 +190,24 @@ async def test_a_collector_that_does_not_answer_is_said(mara: Any, copy: CopyId)
     assert "The collector does not answer; nothing was loaded." in answer.text
 
 
+async def test_the_answer_comes_with_its_judgement(
+    mara: Any, copy: CopyId, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = iter([3, 3, 3, 4])
+
+    async def recorded(_request: object) -> int:
+        return next(judged)
+
+    monkeypatch.setattr(sandbox, "LOOKS", 30)
+    monkeypatch.setattr(sandbox, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(sandbox, "_recorded", recorded)
+
+    answer = await mara.post(f"/sandbox/{public_id(copy)}/load", {"as": "thunderbird"})
+
+    assert 303 == answer.status
+    assert [] == list(judged)
+
+
 async def test_the_judgement_stands_beside_the_letter(mara: Any, copy: CopyId) -> None:
     body = (await mara.get(f"/sandbox/{public_id(copy)}")).text
     judged = body[body.index('data-region="judge"') :]
