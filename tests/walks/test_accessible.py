@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.walks.places import crawl, places
+from tests.walks.test_compose_walk import wait_to_leave
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -200,6 +201,7 @@ def test_no_state_of_the_composer_has_a_violation(installation: Any, page: Page,
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.locator("#letter").wait_for()
+    wait_to_leave(page, f"http://127.0.0.1:{installation.web}", 60)  # it is looked at while it leaves
     page.locator("#to").fill("Ines <ines@harbourline.example>, rob,")
     page.get_by_role("button", name="Bcc").click()
     page.get_by_label("Subject").fill("Proposal")

@@ -101,12 +101,10 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     pill.get_by_text("1 new", exact=True).wait_for()
 
     # By keys: to a line, its message beside it, and back.
-    page.keyboard.press("g")
-    page.keyboard.press("o")
+    page.keyboard.type("go")
     page.wait_for_url(f"{web}/opened")
     page.get_by_text("Live", exact=True).first.wait_for()
-    page.keyboard.press("g")
-    page.keyboard.press("a")
+    page.keyboard.type("ga")
     page.wait_for_url(f"{web}/activity")
     page.get_by_text("Live", exact=True).first.wait_for()
     page.keyboard.press("j")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.walks.test_compose_walk import wait_to_leave
 from tests.walks.test_notices_walk import INES, Post
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def test_what_is_pressed_twice_is_done_once(post: Post) -> None:
         page.get_by_role("button", name="Make an API token").dblclick()
     page.goto(f"{post.web}/settings/access")
     assert before + 1 == page.get_by_role("button", name="Revoke").count()
+
+    wait_to_leave(page, post.web, 60)  # nothing leaves under our hands
 
     # The fields of a letter take nothing before everything is there that keeps it.
     held: list[Route] = []

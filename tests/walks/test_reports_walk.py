@@ -34,8 +34,7 @@ def test_a_report_grows_from_nothing_to_a_rate(installation: Any, page: Page, un
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{web}/sent")
 
-    page.keyboard.press("g")
-    page.keyboard.press("r")
+    page.keyboard.type("gr")
     page.get_by_text("from 20 tracked recipients on").wait_for()
 
     people = [f"person{number}@company{number % 2}.example" for number in range(24)]
