@@ -187,6 +187,7 @@ def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tm
     assert 2 == len(said("keys", "list", "--data", data).splitlines())
     explained = said("token", "explain", address[0].decode(), "--data", data)
     assert "destination  https://tidewater.example/plan?a=1&b=2" in explained
+    assert explained == said("token", "explain", address[0].decode() + "?utm_source=x/y#z", "--data", data)
     assert 0o600 == (data / "keys").stat().st_mode & 0o777
 
 

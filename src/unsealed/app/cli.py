@@ -382,7 +382,8 @@ def explain(
     from unsealed.model.message import public_id
     from unsealed.store.keyring import load
 
-    word = text.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gif")
+    path = text.partition("?")[0].partition("#")[0]
+    word = path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gif")
     claims = open_token(load(settings_for(data).data), word)
     typer.echo(f"copy         {public_id(claims.copy)}")
     typer.echo(f"level        {claims.level.name.lower()}")

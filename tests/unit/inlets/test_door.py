@@ -79,3 +79,16 @@ def test_a_body_that_is_not_what_is_asked_for_is_refused_with_the_reason(body: b
 
 def test_a_body_is_read_as_what_is_asked_for() -> None:
     assert Wish("Ann") == decoded(b'{"name": "Ann"}', Wish)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (b"", "the body is empty; JSON is expected"),
+        (b" \r\n", "the body is empty; JSON is expected"),
+        (b'{"name": "x"', "the body ends in the middle of its JSON"),
+    ],
+)
+def test_a_body_that_is_not_there_or_not_whole_is_called_so(written: bytes, words: str) -> None:
+    with pytest.raises(BadInput, match=f"^{words}$"):
+        decoded(written, Wish)

@@ -218,7 +218,10 @@ def decoded(written: bytes, said: type[Said]) -> Said:
     try:
         return msgspec.json.decode(written, type=said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(str(error)[:200]) from None
+        if not written.strip():
+            raise BadInput("the body is empty; JSON is expected") from None
+        words = str(error).replace("Input data was truncated", "the body ends in the middle of its JSON")
+        raise BadInput(words[:200]) from None
 
 
 async def bearer(request: Request, engine: Engine, clock: Clock) -> UserId | None:
