@@ -240,7 +240,8 @@ def test_no_question_walks_through_a_table(engine: Engine, mail: Mail, answered:
         (2, "ix_copies_user_bounced_at"),
         (3, "ix_events_user_people"),
         (4, "ix_events_user_people"),
-        (6, "ix_events_user_kind_at"),
+        (5, "ix_events_user_machine"),
+        (6, "ix_events_user_machine"),
     ],
 )
 def test_each_stream_is_read_in_the_order_of_its_index(engine: Engine, mail: Mail, number: int, index: str) -> None:
@@ -258,6 +259,6 @@ def test_each_stream_is_read_in_the_order_of_its_index(engine: Engine, mail: Mai
         else:
             plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
 
-    assert index in plan or what is What.MACHINE
+    assert index in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, inspect, select, text
 from sqlalchemy.exc import StatementError
 
+from unsealed.model.event import MACHINE
 from unsealed.store import schema
 from unsealed.store.engine import reading
 
@@ -88,3 +90,9 @@ def test_the_questions_that_lists_ask_are_answered_by_an_index(engine: Engine) -
         plan = connection.execute(text(f"EXPLAIN QUERY PLAN {question}")).all()
 
     assert ["ix_messages_user_signal" in row[-1] for row in plan] == [True]
+
+
+def test_the_index_of_what_machines_did_knows_each_of_their_findings() -> None:
+    said = str(schema.BY_MACHINE.compile())
+
+    assert {finding.value for finding in MACHINE} == set(re.findall(r"'(\w+)'", said))

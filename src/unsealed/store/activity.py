@@ -1,8 +1,8 @@
 """What happened over all messages of a user, newest first; what was opened; and whom one might write again.
 
 Events, answers and bounces lie in tables of their own. Each is read by its own index behind the same place, and the
-newest of all make the page: no list is longer than the page, however much there is. Machines are a stream of their own,
-so that asking for people never walks through what machines left.
+newest of all make the page: no list is longer than the page, however much there is. People and machines are streams of
+their own, so that asking for either never walks through what the other left.
 
 Promises rows of the asking user only. Writes nothing.
 """
@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from unsealed.model.errors import BadInput
-from unsealed.model.event import COUNTED, MACHINE, Finding, HitId, HitKind
+from unsealed.model.event import COUNTED, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, FollowUp, Happening, OpenedRow, Page, What
@@ -42,6 +42,7 @@ from unsealed.store import judged, views
 from unsealed.store.keyset import behind, bounded, cursor_of
 from unsealed.store.schema import (
     BOUNCED,
+    BY_MACHINE,
     CLICK,
     FIRST_OPEN,
     FOLLOWED_UP,
@@ -62,7 +63,6 @@ HIDDEN_UP_TO = 1_000
 SILENT_FOR = timedelta(days=3)
 FOLLOWED_FOR = timedelta(days=60)  # what is older is history
 
-_MACHINE = events.c.finding.in_(MACHINE)
 _OF_A_READING = COUNTED | {Finding.DUPLICATE}
 _IDS: Any = bindparam("ids", expanding=True)
 
@@ -104,8 +104,8 @@ STREAMS = (
     ),
     _of_events(What.CLICK, HitKind.CLICK, CLICK),
     _of_events(What.OPEN, HitKind.OPEN, FIRST_OPEN),
-    _of_events(What.MACHINE, HitKind.CLICK, _MACHINE),
-    _of_events(What.MACHINE, HitKind.OPEN, _MACHINE),
+    _of_events(What.MACHINE, HitKind.CLICK, BY_MACHINE),
+    _of_events(What.MACHINE, HitKind.OPEN, BY_MACHINE),
 )
 
 

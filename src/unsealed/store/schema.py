@@ -490,16 +490,20 @@ Index("ix_events_copy_at", events.c.copy_id, events.c.at)
 # What people did, apart from all that machines and repeats leave: a reader may be one request in a thousand.
 FIRST_OPEN = events.c.first_of_reading.is_(True)
 CLICK = events.c.finding == literal_column("'human_click'")
-_by_people = or_(FIRST_OPEN, CLICK)
-Index(
-    "ix_events_user_people",
-    events.c.user_id,
-    events.c.kind,
-    events.c.at,
-    events.c.hit_id,
-    sqlite_where=_by_people,
-    postgresql_where=_by_people,
+# And what machines did: with some readers they are the rare ones.
+BY_MACHINE = events.c.finding.in_(
+    [literal_column(f"'{finding}'") for finding in ("machine_prefetch", "scanner", "scanner_click")]
 )
+for _name, _where in (("people", or_(FIRST_OPEN, CLICK)), ("machine", BY_MACHINE)):
+    Index(
+        f"ix_events_user_{_name}",
+        events.c.user_id,
+        events.c.kind,
+        events.c.at,
+        events.c.hit_id,
+        sqlite_where=_where,
+        postgresql_where=_where,
+    )
 
 corrections = Table(  # what a sender said about an event: holds for history and future until it is undone
     "corrections",
