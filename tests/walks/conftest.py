@@ -23,6 +23,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
 from tests.patience import PATIENCE_S
+from tests.walks.firefox import Firefox, PushService
+from tests.walks.slow import slow_proxy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -258,3 +260,30 @@ def shoot(page: Page) -> Callable[[str], None]:
             page.screenshot(path=f"{folder}/{name}.png")
 
     return keep
+
+
+@pytest.fixture
+def push() -> Iterator[PushService]:
+    """What Firefox takes push messages from."""
+    service = PushService()
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def firefox(
+    program: Callable[[str], str],
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    push: PushService,
+    until: Callable[..., Any],
+) -> Iterator[Firefox]:
+    """A headless Firefox in which nothing is open."""
+    with slow_proxy() as proxy:
+        browser = Firefox(program("firefox-esr"), tmp_path / "firefox", free_port(), push.port, proxy)
+        try:
+            browser.connect(until)
+            yield browser
+        finally:
+            browser.close()

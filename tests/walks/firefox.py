@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from tests.patience import PATIENCE_S
 
+CONTROL, ENTER = "\ue009", "\ue007"  # WebDriver §17.4.2
 UPGRADE = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 
@@ -252,6 +253,15 @@ class Firefox:
 
     def write(self, css: str, text: str) -> None:
         self.ask("WebDriver:ElementSendKeys", id=self._element(css), text=text)
+
+    def type(self, *keys: str | tuple[str, ...]) -> None:
+        """Type text into what has the focus, letter by letter; a tuple is pressed together, as (CONTROL, "k")."""
+        pressed: list[dict[str, str]] = []
+        for key in keys:
+            for chord in [key] if isinstance(key, tuple) else key:
+                pressed += [{"type": "keyDown", "value": each} for each in chord]
+                pressed += [{"type": "keyUp", "value": each} for each in reversed(chord)]
+        self.ask("WebDriver:PerformActions", actions=[{"type": "key", "id": "keys", "actions": pressed}])
 
     def _element(self, css: str) -> str:
         found = self.ask("WebDriver:FindElement", using="css selector", value=css)["value"]
