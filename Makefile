@@ -6,7 +6,14 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
+# `make test PYTHON=python3.13` works with that version, in an environment of its own beside .venv.
+ifeq ($(origin PYTHON), command line)
+PYTHONS := $(PYTHON)
+VENV := .venv-$(notdir $(PYTHON))
+else
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3
 VENV := .venv
+endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One more than the processors of a small machine, for walks wait as often as they work. The store of each test is its
@@ -22,12 +29,12 @@ help:  ## this list
 
 # The first interpreter that runs and can make a virtual environment (Debian's python3 alone cannot).
 $(BIN)/python:
-	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+	@for python in $(PYTHONS); do \
 		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
 			echo "making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
 		fi; \
 	done; \
-	echo "No Python 3.11 or newer with venv was found (Debian: apt install python3-venv)." >&2; exit 1
+	echo "No Python 3.11 or newer with venv among: $(PYTHONS) (Debian: apt install python3-venv)." >&2; exit 1
 
 # The editor of the page for writing comes as one file out of a Python package; nothing else of that package is used.
 $(EDITOR)/editor.js: requirements-editor.lock | $(BIN)/python
@@ -102,5 +109,5 @@ lock:  ## for maintainers: raise the versions in the lock files (needs uv)
 		--no-deps --group editor -o requirements-editor.lock
 
 clean:  ## remove all that was made here, the data in ./var excepted
-	rm -rf $(VENV) $(EDITOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/shots
+	rm -rf .venv .venv-python* $(EDITOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/shots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
