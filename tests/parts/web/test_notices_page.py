@@ -145,13 +145,23 @@ async def test_there_is_an_end_to_the_number_of_devices(mara: Any) -> None:
     assert 422 == (await mara.post(f"{THERE}/devices", BROWSER)).status
 
 
-async def test_without_a_device_a_test_says_so(mara: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("device", "words"), [(False, "No device"), (True, "</b> no answer yet")])
+async def test_a_test_says_that_there_is_no_device_once_that_is_known(
+    mara: Any, engine: Engine, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch, device: bool, words: str
+) -> None:
     monkeypatch.setattr("unsealed.inlets.web.notices.LOOKS", 1)
     await mara.get(THERE)
+    if device:
+        await mara.post(f"{THERE}/devices", BROWSER)
     answer = await mara.post(f"{THERE}/test")
-
     assert 303 == answer.status
-    assert "No device" in (await mara.get(answer.headers["location"].partition("#")[0])).text
+    page = answer.headers["location"].partition("#")[0]
+
+    early = (await mara.get(page)).text
+    assert "no answer yet" in early
+    assert "No device" not in early
+    notify.decide(engine, clock())
+    assert words in (await mara.get(page)).text
 
 
 # --- speakers ---------------------------------------------------------------------------------------------------------

@@ -210,8 +210,8 @@ async def test(request: Request) -> Response:
     number = secrets.randbits(62)
     notice = await changed(request, lambda c: notify.send_test(c, user, number, around.clock()))
     for _ in range(LOOKS):
-        outcome = await asked(request, lambda c: devices.outcome(c, user, notice))
         decided = await asked(request, lambda c: notices.is_decided(c, user, notice))
+        outcome = await asked(request, lambda c: devices.outcome(c, user, notice))
         if decided and all(state in ("told", "failed") for _, state, _ in outcome):
             break
         await sleep(LOOK_EVERY_S)
@@ -232,17 +232,18 @@ async def _page(
 
     def look(
         connection: Connection,
-    ) -> tuple[Wants, Silence, list[str], list[NoticeDeviceRow], list[NoticeRow], list[tuple[str, str, str]]]:
+    ) -> tuple[Wants, Silence, list[str], list[NoticeDeviceRow], list[NoticeRow], bool, list[tuple[str, str, str]]]:
         return (
             notices.wants(connection, user),
             notices.silence(connection, user),
             notices.silenced_contacts(connection, user),
             devices.listed(connection, user),
             notices.latest(connection, user, LATEST),
+            tested is not None and notices.is_decided(connection, user, tested),
             [] if tested is None else devices.outcome(connection, user, tested),
         )
 
-    wants, silence, contacts, added, latest, outcome = await asked(request, look)
+    wants, silence, contacts, added, latest, decided, outcome = await asked(request, look)
     return render(
         request,
         "settings_notifications.html",
@@ -254,6 +255,7 @@ async def _page(
         devices=added,
         latest=latest,
         tested=tested is not None,
+        decided=decided,
         outcome=outcome,
         acts=ACTS,
         readings=READINGS,
