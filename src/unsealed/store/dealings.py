@@ -21,7 +21,7 @@ from unsealed.model.view import EventRow, Page
 from unsealed.store import judged, views
 from unsealed.store.habits import BY_NAME
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
-from unsealed.store.many_rows import among
+from unsealed.store.many_rows import among, each_of
 from unsealed.store.schema import copies, messages, replies
 
 LETTERS = 200
@@ -102,11 +102,11 @@ def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str])
     bounced."""
     newest: dict[str, int] = {}
     for query in (_LEFT, _UNSENT):
-        asked = [each for each in mailboxes if each not in newest]
-        for mailbox in asked:  # each is one look into the index; a database asked for all at once may walk through it
-            found = connection.execute(query, {"user": user, "mailbox": mailbox}).scalar_one_or_none()
-            if found is not None:
-                newest[mailbox] = found
+        if asked := [each for each in mailboxes if each not in newest]:
+            mailbox = each_of(connection, asked)
+            # One look into the index for each; a database that may join them may walk through it.
+            found = select(mailbox, query.where(copies.c.mailbox == mailbox).scalar_subquery())
+            newest |= {row[0]: row[1] for row in connection.execute(found, {"user": user}) if row[1] is not None}
     shown = views.copies_by_id(connection, user, newest.values())
     of_copy = {row.id: row.message_id for row in connection.execute(_MESSAGES, {"ids": list(newest.values())})}
     subjects = _subjects(connection, of_copy.values())
@@ -120,7 +120,7 @@ def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str])
 
 def _last(of_those: ColumnElement[bool]) -> Select[Any]:
     c = copies.c
-    query = select(c.id).where(c.user_id == bindparam("user"), c.mailbox == bindparam("mailbox"), of_those)
+    query = select(c.id).where(c.user_id == bindparam("user"), of_those)
     return query.order_by(c.sent_at.desc()).limit(1)
 
 

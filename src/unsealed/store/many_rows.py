@@ -15,6 +15,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    TableValuedAlias,
+    Text,
     any_,
     bindparam,
     func,
@@ -70,4 +72,15 @@ def among(connection: Connection, column: ColumnElement[int], ids: Collection[in
     answer."""
     if connection.dialect.name == "postgresql":
         return column == any_(bindparam(None, list(ids), ARRAY(BigInteger)))
-    return column.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
+    return column.in_(select(_of_json(list(ids)).c.value))
+
+
+def each_of(connection: Connection, values: Collection[str]) -> ColumnElement[str]:
+    """A row for each of these values; what is asked beside it is asked for one after the other, in one statement."""
+    if connection.dialect.name == "postgresql":
+        return func.unnest(bindparam(None, list(values), ARRAY(Text))).column_valued("each_of")
+    return _of_json(list(values)).c.value
+
+
+def _of_json(values: list[Any]) -> TableValuedAlias:
+    return func.json_each(json.dumps(values)).table_valued("value")
