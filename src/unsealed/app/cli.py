@@ -251,7 +251,7 @@ def send(
         clicks=clicks,
         links=sending.links(links),
         template=template or "",
-        values=sending.values(value or ()),
+        values=sending.values(value or (), template),
         files=sending.files(attach or ()),
     )
     with opened(data) as (settings, engine):

@@ -93,17 +93,20 @@ def text_of(path: Path | None, option: str) -> str | None:
     """A text in UTF-8; of "-", what stands on standard input.
 
     Raises:
-        BadInput: the file cannot be read, or is no text.
+        BadInput: the file cannot be read, is no text, or is empty, as one is that another program failed to write.
     """
     if path is None:
         return None
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         raise BadInput(f"{option} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BadInput(f"{option} {path}: the file is not written in UTF-8") from None
+    if not text.strip():
+        raise BadInput(f"{option} {path}: there is nothing in it")
+    return text
 
 
 def files(paths: Sequence[Path]) -> list[compose.Part]:
@@ -125,12 +128,14 @@ def files(paths: Sequence[Path]) -> list[compose.Part]:
     return made
 
 
-def values(written: Sequence[str]) -> dict[str, str]:
-    """Values of placeholders, each as NAME=TEXT.
+def values(written: Sequence[str], template: str | None) -> dict[str, str]:
+    """Values of the template's placeholders, each as NAME=TEXT.
 
     Raises:
-        BadInput: there is no name.
+        BadInput: there is no name, or no template: braces in other texts are sent as they are.
     """
+    if written and not template:
+        raise BadInput("--value is for the placeholders of a template; name it with --template")
     found = {}
     for each in written:
         name, mark, value = each.partition("=")

@@ -276,10 +276,12 @@ def test_pasted_html_may_be_for_someone(engine: Engine, ann: Any, table: Desk, r
     [
         (lambda folder: command.track("yes"), "--track"),
         (lambda folder: command.links("all"), "--links"),
-        (lambda folder: command.values(["name"]), "--value"),
-        (lambda folder: command.values(["=x"]), "--value"),
+        (lambda folder: command.values(["name"], "Offer"), "--value"),
+        (lambda folder: command.values(["=x"], "Offer"), "--value"),
+        (lambda folder: command.values(["name=x"], None), "--template"),
         (lambda folder: command.text_of(folder / "none.html", "--html"), "--html"),
         (lambda folder: command.text_of(folder / "latin", "--text"), "--text"),
+        (lambda folder: command.text_of(folder / "empty.html", "--html"), "--html .*: there is nothing in it"),
         (lambda folder: command.files([folder / "none"]), "--attach"),
     ],
 )
@@ -287,6 +289,7 @@ def test_what_is_wrong_on_the_command_line_names_its_option(
     made: Callable[[Path], object], option: str, tmp_path: Path
 ) -> None:
     (tmp_path / "latin").write_bytes(b"\xe4\xff")
+    (tmp_path / "empty.html").write_bytes(b"\xef\xbb\xbf\r\n")
     with pytest.raises(BadInput, match=option):
         made(tmp_path)
 
