@@ -20,6 +20,7 @@ from bench.synthetic import fill
 
 from unsealed.model.event import HitId, HitKind
 from unsealed.model.message import MessageId
+from unsealed.model.view import What
 from unsealed.store import activity, contacts, dealings, feed, judged, sent, views
 from unsealed.store import engine as stores
 from unsealed.store.schema import messages, users
@@ -61,7 +62,7 @@ def test_postgresql_enters_large_tables_by_their_keys(blank_url: str, tmp_path: 
             judged.pasted(connection, id)
             views.original(connection, user, id)
         judged.one(connection, user, HitId(1))
-        everything = list(activity.What)
+        everything = list(What)
         keys = activity.keys(connection, user, everything, after=None, limit=50)
         activity.keys(connection, user, everything, after=keys[-1].cursor, limit=50)
         activity.told(connection, user, activity.together(keys, 50))
