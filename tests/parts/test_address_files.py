@@ -205,6 +205,12 @@ def test_what_cannot_be_used_is_refused_in_words(tmp_path: Path, content: str | 
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize("left", [4, len(WHOLE) // 2, len(WHOLE) - 200])
+def test_a_database_that_did_not_come_whole_is_called_so(tmp_path: Path, left: int) -> None:
+    with pytest.raises(BadInput, match=r"^the database is cut short or damaged; fetch it again$"):
+        read(tmp_path, WHOLE[:left], "dbip-city-lite.MMDB")
+
+
 def test_a_file_that_is_not_of_the_kind_that_was_said_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="it holds routes, not relay"):
         read(tmp_path, ROUTES, kind=DataKind.RELAY)

@@ -132,6 +132,8 @@ def _recognised(path: Path, name: str, kind: DataKind | None, network: Network |
         file.seek(max(0, size - _MMDB_END_WITHIN))
         if _MMDB_END in file.read():
             return _database(path, name)
+    if name.lower().endswith(".mmdb"):
+        raise BadInput("the database is cut short or damaged; fetch it again")
     opened: Callable[[], Any] = (lambda: gzip.open(path)) if start[:2] == b"\x1f\x8b" else (lambda: path.open("rb"))
     try:
         with opened() as file:
