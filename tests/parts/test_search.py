@@ -297,6 +297,25 @@ def test_no_search_walks_through_a_table(
     assert any("text_index" in each or "tsquery" in each for each in steps)
 
 
+def test_of_several_words_that_the_first_weeks_are_full_of_none_is_counted(
+    seeding: Seeding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FEW", 10)
+    for number in range(60):
+        seeding.send(f"Invoice report {number}", [ROB], timedelta(weeks=number))
+    asked: list[str] = []
+    connection = seeding.connection
+    event.listen(connection, "before_cursor_execute", lambda *args: asked.append(args[2]))
+
+    looks = {}
+    for sought in (["invoice"], ["invoice", "report"]):
+        asked.clear()
+        assert search.few_with_words(connection, MARA, sought) is None
+        looks[len(sought)] = sum("text_index" in each or "tsquery" in each for each in asked)
+
+    assert {1: 4, 2: 4} == looks  # 1, 2, 4 and 8 weeks for the one; for each of the two, 1 and 2
+
+
 def test_hits_are_found_by_the_index_of_words(engine: Engine, seeding: Seeding) -> None:
     seeding.send("Invoice", [ROB], DAY)
     seeding.connection.commit()

@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import ColumnElement, Connection, and_, false, select, text
@@ -32,6 +33,7 @@ WORD_CHARACTERS = 64
 KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte
 WEEK = timedelta(weeks=1)
 WEEKS_AT_ONCE = 64
+SURELY_MANY = 4  # times FEW are expected by the first weeks: it is not looked whether they are few
 MANY = 500  # hits in the weeks that were looked at together: fewer weeks at once from then on
 
 _ASCII = re.compile("[a-z0-9]+")
@@ -110,22 +112,23 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
 
 
 def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Sequence[int] | None:
-    """The user's messages among which are all that have words that begin so; None when these are more than FEW.
+    """The user's messages among which are all that have words that begin so; None when these are more than FEW, or, of
+    several words, when many more are expected by what the first weeks hold.
 
     They have one of the words, the longest that very few messages have, else few: the database would look at all that
     have the others.
     """
-    if not words:
+    span = _span(connection, user)
+    if not words or span is None:
         return []
     ordered = sorted(words, key=len, reverse=True)
-    found = [(_weeks(connection, user, [word], FEW + 1), list[int]()) for word in ordered]
+    found = [_Hits(_weeks(connection, user, [word], FEW + 1, span), span) for word in ordered]
     for most in (FEW // 10, FEW):
-        for weeks, ids in found:
-            while len(ids) <= most:
-                week = next(weeks, None)
-                if week is None:
-                    return ids
-                ids += week[1]
+        for hits in found:
+            if hits.look(most):
+                return hits.ids
+        if len(found) > 1:  # of one word it must be sure, as the number of messages is told
+            found = [hits for hits in found if hits.expected <= SURELY_MANY * FEW]
     return None
 
 
@@ -134,7 +137,8 @@ def weeks_with_words(
 ) -> Iterator[tuple[datetime, Sequence[int]]]:
     """All of the user's messages that have words that begin so, by the weeks in which they were accepted, newest first:
     since when, and which. until: none of later weeks."""
-    return _weeks(connection, user, words, 1 << 62, until)
+    span = _span(connection, user, until)
+    return iter(()) if span is None else _weeks(connection, user, words, 1 << 62, span)
 
 
 def shelf_of(user: UserId, at: datetime) -> str:
@@ -142,19 +146,51 @@ def shelf_of(user: UserId, at: datetime) -> str:
     return _shelf(user, _week(at))
 
 
-def _weeks(
-    connection: Connection, user: UserId, words: Sequence[str], most: int, until: datetime | None = None
-) -> Iterator[tuple[datetime, Sequence[int]]]:
-    """Hits of the newest week, then of more weeks at once, so that neither rare nor common words ask often."""
-    if not words:
-        return
+class _Hits:
+    """The messages that have a word, as far as they were looked for."""
+
+    def __init__(self, weeks: Iterator[tuple[datetime, Sequence[int]]], span: _Span) -> None:
+        self.ids: list[int] = []
+        self._weeks, self._span, self._looked = weeks, span, 1
+
+    def look(self, most: int) -> bool:
+        """Look for more than so many; True: that was all."""
+        while len(self.ids) <= most:
+            week = next(self._weeks, None)
+            if week is None:
+                return True
+            self._looked = self._span.newest - _week(week[0]) + 1
+            self.ids += week[1]
+        return False
+
+    @property
+    def expected(self) -> int:
+        """How many there are, if other weeks have as many."""
+        return len(self.ids) * (self._span.newest - self._span.oldest + 1) // self._looked
+
+
+class _Span(NamedTuple):
+    """The weeks in which a user sent anything."""
+
+    oldest: int
+    newest: int
+
+
+def _span(connection: Connection, user: UserId, until: datetime | None = None) -> _Span | None:
     mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
     # Two questions: SQLite looks at all messages for a smallest and a largest value at once.
     last = connection.execute(mine.order_by(messages.c.received_at.desc())).scalar()
     first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
     if first is None or last is None:
-        return
-    newest, oldest, count = _week(last if until is None else min(last, until)), _week(first), 1
+        return None
+    return _Span(_week(first), _week(last if until is None else min(last, until)))
+
+
+def _weeks(
+    connection: Connection, user: UserId, words: Sequence[str], most: int, span: _Span
+) -> Iterator[tuple[datetime, Sequence[int]]]:
+    """Hits of the newest week, then of more weeks at once, so that neither rare nor common words ask often."""
+    (oldest, newest), count = span, 1
     while newest >= oldest:
         weeks = range(newest, max(newest - count, oldest - 1), -1)
         wanted = " OR ".join(_query(connection.dialect.name, _shelf(user, week), words) for week in weeks)
