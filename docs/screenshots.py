@@ -385,6 +385,7 @@ SCREENS = (
     Screen("sign-in", "/sign-in", signed_out),
 )  # fmt: skip
 
+LOCALE = "en-GB"  # not that of the machine
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 MODES = {"": (WIDE, "light"), "-dark": (WIDE, "dark"), "-phone": (NARROW, "light")}
 UNDECIDED = frozenset({"tracking-first"})  # is asked once
@@ -422,7 +423,7 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         press = browser.new_page()
-        door = browser.new_context()
+        door = browser.new_context(locale=LOCALE)
         page = door.new_page()
         page.goto(f"{web}/sign-in")
         page.fill("input[name=email]", SENDER)
@@ -441,6 +442,7 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
                     device_scale_factor=1.5 if screen.name in SHARP and not mode else 1,
                     reduced_motion="reduce",
                     storage_state=signed_in,
+                    locale=LOCALE,
                 )
                 page = context.new_page()
                 screen.go(Desk(page, web, links))
