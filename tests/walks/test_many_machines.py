@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, make_url, select
+from tests.conftest import administer
 from tests.patience import PATIENCE_S
 from tests.walks.conftest import COMMAND, Installation, Sink
+
+from unsealed.store import engine as stores
+from unsealed.store import schema
 
 pytestmark = [pytest.mark.walk, pytest.mark.parametrize("database", ["postgresql"], indirect=True)]
 
@@ -156,3 +162,44 @@ def test_a_machine_without_the_driver_says_what_to_install(installation: Install
 
     assert b"pip install" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_while_postgresql_is_away_readers_are_served_and_nothing_is_lost(
+    installation: Installation,
+    blank_url: str,
+    postgres: URL,
+    until: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNSEALED_STORE_URL", blank_url)
+    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
+    password, token = installation.command("app-password", SENDER), installation.command("api-token", SENDER)
+    installation.start()
+
+    def ask(path: str) -> Any:
+        return installation.get(installation.web, f"/api/v1{path}", Authorization=f"Bearer {token}")
+
+    installation.send(SENDER, password, SENDER, ["r1@x.example"], letter(1))
+    message = until(lambda: ask("/messages").json["messages"], "the message")[0]["id"]
+    until(lambda: ask(f"/messages/{message}").json["copies"][0]["state"] == "delivered", "delivery")
+    engine = stores.connect(blank_url)
+    with stores.reading(engine) as connection:
+        pixel, link = paths_of(connection.execute(select(schema.sandbox.c.raw)).scalar_one())
+    engine.dispose()
+
+    name = make_url(blank_url).database
+    administer(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    administer(postgres, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'")
+    for _ in range(HITS):
+        assert 200 == installation.get(installation.track, pixel).status
+        assert 302 == installation.get(installation.track, link).status
+    assert 503 == ask("/messages").status
+    with pytest.raises(smtplib.SMTPResponseException) as refused:
+        installation.send(SENDER, password, SENDER, ["r2@x.example"], letter(2))
+    assert 400 <= refused.value.smtp_code < 500
+    administer(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    until(lambda: ask("/messages").status == 200, "pages again")
+    until(lambda: ask(f"/messages/{message}").json["raw"] == 2 * HITS, "every hit, once")
+    installation.send(SENDER, password, SENDER, ["r2@x.example"], letter(2))
+    installation.stop()
