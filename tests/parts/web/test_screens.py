@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, update
+from tests.parts import many_letters
 
 from unsealed.inlets.web import message, paste, template
 from unsealed.model.message import MessageId, UserId, public_id
@@ -315,6 +316,46 @@ def test_a_phone_shows_one_pane_and_leads_back(visit: Callable[..., Page], mail:
     assert not page.locator("#list").is_visible()
     page.locator("#detail").get_by_role("link", name="Sent", exact=True).click()
     page.locator("#list h1").wait_for()
+
+
+def test_going_back_leads_to_the_same_place(
+    visit: Callable[..., Page], mail: Mail, engine: Engine, clock: Callable[[], datetime]
+) -> None:
+    """How far the list was scrolled, and which row was opened; by the browser's button and by the page's own."""
+    with engine.begin() as connection:
+        many_letters.write(connection, MARA, clock(), letters=60)
+    scrolled = "() => document.querySelector('#list').scrollTop"
+    page = visit("/sent?sort=sent", size="phone")
+    ways: list[Callable[[], object]] = [page.go_back, page.locator("#detail [data-back]").click]
+    for way in ways:
+        page.goto(page.url)  # an entry of its own
+        row = page.locator("#rows .row").nth(30)
+        row.scroll_into_view_if_needed()
+        far = page.evaluate(scrolled)
+        row.click()
+        page.wait_for_url("**/sent?*m=*")
+        page.locator("#detail h1").wait_for()
+        way()
+        page.wait_for_url("**/sent?sort=sent")
+        page.wait_for_function("() => document.activeElement.matches('.row')")
+        assert far > 500
+        assert row.evaluate("(it) => it === document.activeElement")
+        assert abs(far - page.evaluate(scrolled)) < 3
+
+    # Beside the list on a desk: each letter that was looked at is a step.
+    page = visit("/sent?sort=sent")
+    rows = page.locator("#rows .row")
+    for number in (25, 28):
+        rows.nth(number).click()
+        page.wait_for_function("(it) => it.hasAttribute('aria-current')", arg=rows.nth(number).element_handle())
+    far = page.evaluate(scrolled)
+    page.get_by_role("link", name="Contacts", exact=True).click()
+    page.wait_for_url("**/contacts")
+    page.go_back()
+    page.wait_for_url("**/sent?*m=*")
+    page.wait_for_function("(far) => Math.abs(document.querySelector('#list')?.scrollTop - far) < 3", arg=far)
+    assert far > 500
+    assert rows.nth(28).get_attribute("aria-current")
 
 
 def test_the_icons_are_drawn(visit: Callable[..., Page]) -> None:

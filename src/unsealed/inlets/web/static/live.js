@@ -241,7 +241,7 @@
       return;
     }
     pane.removeAttribute("aria-busy");
-    history.pushState(null, "", address);
+    history.pushState({ within: true }, "", address); // place.js keeps there where it was scrolled
     document.title = `${$("h1", pane).textContent} - Unsealed`;
     if (row) for (const each of all(ROWS)) { if (each === row) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current"); }
     age(pane);
