@@ -107,6 +107,11 @@ def test_openings_and_clicks_ahead_of_a_mark_are_asked_for_each_in_its_measure(s
     with store.begin() as connection:
         events.add_hits(connection, shipped)
         marks.mark(connection, {MESSAGE: NOON + timedelta(seconds=8)})
-        rows = events.hits_since(connection, [MESSAGE], opens=timedelta(seconds=2), clicks=timedelta(seconds=5))
+        opens, clicks = timedelta(seconds=2), timedelta(seconds=5)
+        rows = events.hits_since(connection, [MESSAGE], opens=opens, clicks=clicks)
+        before = events.asked_before(connection, [MESSAGE], opens=opens, clicks=clicks)
+        again = events.hits_of(connection, [row.id for row in rows])
 
     assert [3, 5, 6, 7, 8, 9] == [(row.at - NOON).seconds for row in rows]
+    assert sorted((row.message_id, row.id, row.address, row.link) for row in rows[:3]) == sorted(map(tuple, before))
+    assert rows == again

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,9 +23,10 @@ from tests.parts.house import (
     snapshot,
 )
 
-from unsealed.core.judge import Back, verdicts_from
+from unsealed.core.bearing import Back
+from unsealed.core.judge import verdicts_from
 from unsealed.core.network import locate
-from unsealed.core.scene import Scene
+from unsealed.core.scene import Context, Scene, SeenHit
 from unsealed.core.token import seal_device
 from unsealed.flow import judging, rejudge
 from unsealed.flow.judging import Judge
@@ -296,6 +297,32 @@ def test_what_is_judged_of_a_flood_is_what_is_new(house: House, monkeypatch: pyt
         house.take_in()
 
     assert 40 * 10 <= sum(judged) <= 2 * 40 * 10
+    in_pieces = snapshot(house, copies)
+    judge_from_scratch(house, copies)
+    assert in_pieces == snapshot(house, copies)
+
+
+def test_of_a_flood_of_strangers_only_those_who_have_to_do_with_what_is_new_are_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = house.message(copies=2)
+    looked_at: list[int] = []
+
+    def scene(hits: Sequence[SeenHit], context: Context) -> Scene:
+        looked_at.append(len(hits))
+        return Scene(hits, context)
+
+    monkeypatch.setattr(judging, "Scene", scene)
+    for second in range(15):
+        house.write(
+            *(
+                a_hit(copies[number % 2], 100 + second + number / 10, FIREFOX, f"203.0.113.{10 * second + number}")
+                for number in range(10)
+            )
+        )
+        house.take_in()
+
+    assert [10] * 15 == looked_at
     in_pieces = snapshot(house, copies)
     judge_from_scratch(house, copies)
     assert in_pieces == snapshot(house, copies)

@@ -10,7 +10,8 @@ from bench import accuracy
 from bench.accuracy import MACHINES_COUNTED, PEOPLE_LOST, Tally, judged, known, measured, seen
 from bench.population import Copy, Letter, Population, Rates, Request, Spot, Truth, assumptions
 
-from unsealed.core.judge import judge, neighbourhood
+from unsealed.core.bearing import neighbourhood
+from unsealed.core.judge import judge
 from unsealed.model.event import Finding, NetworkClass, Reason, Verdict
 
 LETTERS = 5_000

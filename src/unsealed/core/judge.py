@@ -6,9 +6,9 @@ decision. The first decision wins. What is then counted goes through REPEAT: the
 is one act.
 
 Promises: the same hits, context and rule set give the same verdicts in any order of arrival; a hit is judged by what
-happened within `neighbourhood` of it, never by anything further away, so that a part of a long history can be judged
-alone; what is new changes no verdict further back than `changed` says; HEAD never counts, nor does a hidden link; time
-since delivery alone never makes a machine. Linear in the number of hits, some microseconds for each.
+core.bearing says that it has to do with, never by anything else, so that a part of a long history can be judged alone;
+HEAD never counts, nor does a hidden link; time since delivery alone never makes a machine. Linear in the number of
+hits, some microseconds for each.
 
 Does not know networks or agents by itself: both come with the hit (core.network, core.agent).
 """
@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from unsealed.core.agent import is_stale
+from unsealed.core.bearing import NOTHING, Back
 from unsealed.core.behind import (
     CROWDED,
     MAIL_PROGRAMS,
@@ -31,13 +32,8 @@ from unsealed.core.behind import (
     says_ahead,
 )
 from unsealed.core.scene import (
-    BURST_S,
-    COMPANION_S,
-    CROSSING_S,
-    FOLLOWED_S,
     OFFICE_ASKS,
-    RACE_S,
-    TRAP_S,
+    REPEAT_S,
     Context,
     Scene,
     SeenHit,
@@ -58,7 +54,6 @@ from unsealed.model.event import (
 RULES_VERSION = "2026.11.3"
 
 CLOCKS_DIFFER_S = 1.0  # the collector and the mail side may run on different machines, and a 250 takes its time
-REPEAT_S = 5.0
 EARLY_S = 60.0
 
 
@@ -88,64 +83,15 @@ Act: TypeAlias = tuple[object, ...]  # actor and resource
 def judge(hits: Sequence[SeenHit], context: Context, *, since: datetime | None = None) -> dict[HitId, Verdict]:
     """The verdict of each hit at or after `since` (of all without it).
 
-    hits: hits of one message, in any order; with `since`, at least all from one neighbourhood before it.
+    hits: hits of one message, in any order; with `since`, at least all from one neighbourhood (core.bearing) before it.
     """
     return verdicts_from(Scene(hits, context), since)
-
-
-def neighbourhood(context: Context) -> timedelta:
-    """No verdict depends on a hit that is further away than this, before or after.
-
-    A picture of a mail provider looks COMPANION_S around for clicks, each of which may have had a person behind it as
-    long after; a burst may have begun 3 s before the hit that made it one; a repeat looks 5 s back at a hit that is
-    judged by its own neighbours. Hidden links are looked for TRAP_S around.
-    """
-    return timedelta(seconds=TRAP_S + REPEAT_S + 1 if context.traps else 2 * COMPANION_S + REPEAT_S + 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Back:
-    """How long before a time, by what was asked for."""
-
-    opens: timedelta
-    clicks: timedelta
-
-
-NOTHING = Back(opens=timedelta(), clicks=timedelta())
-# What a new hit may change: pictures that it crosses; links that it races with, and what Office asked before it.
-JUST_BEFORE = Back(opens=timedelta(seconds=CROSSING_S), clicks=timedelta(seconds=max(RACE_S, FOLLOWED_S)))
-
-
-def changed(scene: Scene, since: datetime) -> Back | None:
-    """How far back verdicts may be others than they were without the hits from `since` on. None: as far as one
-    neighbourhood, because something in them speaks of what is long past.
-
-    scene: all hits from `needed` on. That is far less than two neighbourhoods, which is what counts where a message is
-    asked for all the time.
-    """
-    if scene.speaks_of_the_past(since):
-        return None
-    return JUST_BEFORE if scene.retells(since) else NOTHING
-
-
-def needed(context: Context) -> Back:
-    """How long before the first new hit its scene must begin, to judge it and what it may change.
-
-    Each of what changes may repeat what came REPEAT_S before it, which is judged by its own neighbours: pictures by
-    pictures CROSSING_S before, and by clicks, COMPANION_S before or of a race within BURST_S; clicks by their race. A
-    hidden link counts for TRAP_S.
-    """
-    opens = JUST_BEFORE.opens.total_seconds() + REPEAT_S
-    clicks = JUST_BEFORE.clicks.total_seconds() + REPEAT_S
-    by_links = max(COMPANION_S, BURST_S + RACE_S)
-    back = max(clicks + TRAP_S, opens + TRAP_S) if context.traps else max(clicks + RACE_S, opens + by_links)
-    return Back(opens=timedelta(seconds=opens + CROSSING_S), clicks=timedelta(seconds=back))
 
 
 def verdicts_from(scene: Scene, since: datetime | None = None, back: Back = NOTHING) -> dict[HitId, Verdict]:
     """The verdict of each hit from `since` on (of all without it), and of those that lie at most so far back.
 
-    scene: as `judge` and `changed` ask for.
+    scene: all hits, or those that core.bearing says are needed.
     """
     opens_since, clicks_since = (since, since) if since is None else (since - back.opens, since - back.clicks)
     asked: list[SeenHit] = []

@@ -49,6 +49,7 @@ RACE_S = 3.0  # the longest of them
 CROSSING_S = 2.0  # between the pixels of several people
 BURST_S = 10.0  # around a burst, what its address asks for
 COMPANION_S = 10.0  # between the requests of one visit of a scanner
+REPEAT_S = 5.0  # between two requests that are one act
 SELF_KEPT = timedelta(days=7)  # how long an address that the sender used is evidence
 
 
@@ -201,23 +202,23 @@ class Scene:
         return any(self._told_at.get(hit.id, hit.at) >= since or hit.agent.rule == OFFICE_ASKS for hit in just_before)
 
     def speaks_of_the_past(self, since: datetime) -> bool:
-        """Whether hits from `since` on may say something of more than `retells` does: of pictures, or of all that an
-        address did.
-
-        Only links speak so far: a hidden one, one that a provider's network follows, or a person after it, and those of
-        a race; but not of one that goes on, because its beginning said the same of the same pictures.
-        """
+        """Whether hits from `since` on may say something of pictures, or of all that an address did, as far back as
+        anything can: a hidden link, one that a provider's network follows, or a person after it."""
         clicks = [hit for hit in self._from(since) if hit.kind is HitKind.CLICK]
         if not clicks:
             return False
         if any(hit.link in self.context.traps for hit in clicks):
             return True
         provider = self._followed_by_provider
-        if provider is not None and provider >= since - timedelta(seconds=COMPANION_S):
-            return True
+        return provider is not None and provider >= since - timedelta(seconds=COMPANION_S)
+
+    def begins_a_race(self, since: datetime) -> bool:
+        """Whether hits from `since` on tell of a race through the links; but not of one that goes on, because its
+        beginning said the same of the same pictures."""
         goes_on_from = since - timedelta(seconds=BURST_S)
         new_from = since - timedelta(seconds=RACE_S)
-        raced = {(hit.copy, hit.address) for hit in self._from(new_from) if hit.id in self.burst}
+        told = [hit for hit in self._from(new_from) if hit.id in self.burst and self._told_at[hit.id] >= since]
+        raced = {(hit.copy, hit.address) for hit in told}
         return any(
             bisect_left(times, goes_on_from) == bisect_left(times, new_from)
             for times in (self._burst_at[racer] for racer in raced)

@@ -23,7 +23,8 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Engine, FromClause
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import NOTHING, Back, changed, needed, neighbourhood, verdicts_from
+from unsealed.core.bearing import NOTHING, Asker, Back, changed, far, kin, needed
+from unsealed.core.judge import verdicts_from
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.network import place_behind
 from unsealed.core.reading import READING_GAP, begins_reading
@@ -35,9 +36,11 @@ from unsealed.model.event import (
     ClientKind,
     Device,
     Event,
+    HitId,
     HitKind,
     Located,
     Network,
+    NetworkClass,
     Reason,
     Verdict,
 )
@@ -175,11 +178,11 @@ class Work:
     marks: Sequence[Mark]
     among: FromClause  # the marks, or what stands in for them
     new: bool  # what lies ahead of the marks was judged, so that only new hits can change it, and judging again
+    span: Back  # how far ahead of the marks verdicts may change, of what is not `new`
     owners: dict[MessageId, events.Owner]
     contexts: dict[MessageId, Context]
     devices: dict[UserId, dict[int, str]]
     hits: Sequence[events.AnyRow]
-    span: Back  # how far ahead of the marks verdicts may change, of what is not `new`
     until: datetime | None  # hits from then on have neighbours that are not here: they wait for the next portion
     locate: Locate
 
@@ -191,36 +194,35 @@ class Work:
     def changes(self, connection: Connection) -> list[events.Changed]:
         """The events that are new or not what they were, of each message in the order of time."""
         marked = {mark.message: mark for mark in self.marks}
-        judged: defaultdict[Back, list[_Judged]] = defaultdict(list)  # by how far ahead of the mark they begin
-        long_past = [mark for mark in self.marks if self.new and mark.rejudging is not None]
-        for message, rows in groupby(self.hits, itemgetter(0)):
+        judged: list[_Judged] = []
+        again: defaultdict[Back | None, list[Mark]] = defaultdict(list)  # by how far ahead of the mark
+        again[None] = [mark for mark in self.marks if self.new and mark.rejudging is not None]
+        for message, group in groupby(self.hits, itemgetter(0)):
             owner = self.owners.get(message)
             if owner is None:
                 continue
-            devices = self.devices.get(owner.user, {})
-            seen = [(_seen(row, devices, self.locate), row.level) for row in rows]
+            mark, devices = marked[message], self.devices.get(owner.user, {})
+            seen = [(_seen(row, devices, self.locate), row.level) for row in group]
             scene = Scene([hit for hit, _ in seen], self.contexts[message])
-            mark = marked[message]
-            back = changed(scene, mark.since) if self.new else self.span
-            if back is None:
-                long_past.append(mark)
+            if self.new and (back := changed(scene, mark.since)) != NOTHING:
+                again[back].append(mark)
                 continue
-            verdicts = verdicts_from(scene, mark.since, back)
-            judged[back] += [
+            verdicts = verdicts_from(scene, mark.since, self.span)
+            judged += [
                 (owner, message, hit, level, verdicts[hit.id])
                 for hit, level in seen
                 if hit.id in verdicts and (self.until is None or hit.at < self.until)
             ]
-        changes = [change for back, some in judged.items() for change in self._changed(connection, some, back)]
-        if long_past:
-            changes += look(connection, long_past, self.locate, among=self.among).changes(connection)
+        changes = self._changed(connection, judged)
+        for span, some in again.items():
+            if some:
+                changes += look(connection, some, self.locate, among=self.among, span=span).changes(connection)
         return changes
 
-    def _changed(self, connection: Connection, judged: Sequence[_Judged], back: Back) -> list[events.Changed]:
-        ids = list(dict.fromkeys(message for _, message, *_ in judged))
-        stood = events.judged_since(connection, ids, max(back.opens, back.clicks), among=self.among)
+    def _changed(self, connection: Connection, judged: Sequence[_Judged]) -> list[events.Changed]:
+        stood = events.judged_before(connection, [hit.id for _, _, hit, *_ in judged])
         opened_in = {hit.copy for _, _, hit, _, verdict in judged if _opened(hit, verdict)}
-        opened = events.last_opens(connection, opened_in, back.opens, READING_GAP, among=self.among)
+        opened = events.last_opens(connection, opened_in, self.span.opens, READING_GAP, among=self.among)
         changes = []
         for owner, message, hit, token_level, verdict in judged:
             first = False
@@ -262,19 +264,28 @@ def look(
     *,
     among: FromClause = all_marks,
     new: bool = False,
+    span: Back | None = None,
     portion: int | None = None,
 ) -> Work:
     """All that is needed to judge the marked messages.
 
-    among: the marks, or what stands in for them. new: they wait for new hits, or else are judged again as well.
-    portion: of a single message, no more than about so many hits.
+    among: the marks, or what stands in for them. new: they wait for new hits, or else are judged again as well. span:
+    of what is not new, how far ahead of the marks verdicts may change; None: as far as anything can. portion: of a
+    single message, no more than about so many hits.
     """
     ids = [mark.message for mark in marks]
     traps = events.traps(connection, ids)
-    back, span = _reach(traps, new)
-    near = [mark.message for mark in marks if not new or mark.rejudging is None]
-    hits = events.hits_since(connection, near, opens=back.opens, clicks=back.clicks, among=among, limit=portion)
+    context = _widest(traps)
+    if new:
+        span = NOTHING
+    elif span is None:
+        span = far(context)
+    back = needed(context, span)
     until = None
+    if new:
+        hits = _new(connection, [mark.message for mark in marks if mark.rejudging is None], back, locate, among)
+    else:
+        hits = events.hits_since(connection, ids, opens=back.opens, clicks=back.clicks, among=among, limit=portion)
     while portion is not None and len(hits) == portion:
         begin, until = marks[0].since - span.opens, hits[-1].at - span.opens
         if sum(begin <= row.at < until for row in hits) >= portion / 4:
@@ -296,6 +307,32 @@ def look(
         until=until,
         locate=locate,
     )
+
+
+def _new(
+    connection: Connection, ids: Sequence[MessageId], back: Back, locate: Locate, among: FromClause
+) -> Sequence[events.AnyRow]:
+    """New hits by message, each message with those from `back` on that they have to do with."""
+    new = events.hits_since(connection, ids, opens=NOTHING.opens, clicks=NOTHING.clicks, among=among)
+    before = events.asked_before(connection, ids, opens=back.opens, clicks=back.clicks, among=among)
+    if not before:
+        return new
+
+    def network_of(address: str) -> NetworkClass:
+        return locate(address).network.kind
+
+    askers = {
+        message: [Asker(row.address, network_of(row.address), read_agent(row.user_agent).kind) for row in rows]
+        for message, rows in groupby(new, itemgetter(0))
+    }
+    wanted: list[HitId] = []
+    for message, group in groupby(before, itemgetter(0)):
+        rows = list(group)
+        asked = {address for _, _, address, _ in rows}
+        followed = {address for _, _, address, link in rows if link is not None}
+        whose = kin(askers.get(message, ()), asked, followed, network_of)
+        wanted += [id for _, id, address, _ in rows if address in whose]
+    return sorted([*events.hits_of(connection, wanted), *new], key=itemgetter(0))
 
 
 def _contexts(
@@ -332,23 +369,16 @@ def _contexts(
     return contexts
 
 
-def _reach(traps: dict[MessageId, frozenset[int]], new: bool) -> tuple[Back, Back]:
-    """How far ahead of a mark its message must be looked at, and how far verdicts may change. Messages are looked at
-    together, so the widest counts.
-
-    What is judged again may have new neighbours, and they in turn are judged by theirs.
-    """
-    context = Context(traps=frozenset().union(*traps.values()))
-    if new:
-        return needed(context), NOTHING
-    near = neighbourhood(context)
-    return Back(opens=2 * near, clicks=2 * near), Back(opens=near, clicks=near)
+def _widest(traps: dict[MessageId, frozenset[int]]) -> Context:
+    """Messages are looked at together, so what reaches furthest counts for all of them."""
+    return Context(traps=frozenset().union(*traps.values()))
 
 
 def _waiting(connection: Connection, marks: Sequence[Mark], new: bool) -> dict[MessageId, int]:
     """About how many hits each message must be looked at for."""
     ids = [mark.message for mark in marks]
-    back, _ = _reach(events.traps(connection, ids), new)
+    context = _widest(events.traps(connection, ids))
+    back = needed(context, NOTHING if new else far(context))
     return events.hits_waiting(connection, ids, back.opens)
 
 

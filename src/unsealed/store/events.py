@@ -38,6 +38,7 @@ from unsealed.model.policy import Level
 from unsealed.store import schema
 from unsealed.store.engine import insert
 from unsealed.store.many_rows import ManyRows, chunks, stored
+from unsealed.store.many_rows import among as one_of
 from unsealed.store.schema import (
     MICROSECOND,
     copies,
@@ -299,47 +300,72 @@ def hits_since(
     than so many, the earliest.
     """
     h = hits.c
-    wanted = [] if opens == clicks else [or_(h.link.is_not(None), h.at >= _ahead(among, opens))]
-    query: Select[*tuple[Any, ...]] = (
-        select(
-            h.message_id,
-            h.id,
-            h.copy_id,
-            h.link,
-            h.at,
-            h.method,
-            h.address,
-            h.user_agent,
-            h.accept_language,
-            h.prefetch,
-            h.referer_host,
-            h.device,
-            h.level,
-            copies.c.mailbox,
-            copies.c.sent_at,
-            copies.c.delivery,
-            copies.c.attempts,
-        )
-        .select_from(among)
-        .join(hits, and_(h.message_id == among.c.message_id, h.at >= _ahead(among, max(opens, clicks))))
-        .join(copies, copies.c.id == h.copy_id)
-        .where(among.c.message_id.in_(ids), h.bare.is_(False), *wanted)
+    query = (
+        _HITS.join(among, and_(h.message_id == among.c.message_id, *_within(among, opens, clicks)))
+        .where(among.c.message_id.in_(ids))
         .order_by(among.c.message_id, h.at, h.id)
     )
     return connection.execute(query if limit is None else query.limit(limit)).all()
 
 
-def judged_since(
-    connection: Connection, ids: Sequence[MessageId], before: timedelta, *, among: FromClause = marks
-) -> dict[HitId, Judged]:
-    """The events of marked messages from `before` ahead of each mark on."""
-    e = events.c
-    rows = connection.execute(
-        select(e.hit_id, *(e[name] for name in Judged._fields))
+def hits_of(connection: Connection, ids: Sequence[HitId]) -> Sequence[AnyRow]:
+    """These hits, as `hits_since` tells of them."""
+    h = hits.c
+    return connection.execute(_HITS.where(one_of(connection, h.id, ids)).order_by(h.message_id, h.at, h.id)).all()
+
+
+def asked_before(
+    connection: Connection,
+    ids: Sequence[MessageId],
+    *,
+    opens: timedelta,
+    clicks: timedelta,
+    among: FromClause = marks,
+) -> Sequence[AnyRow]:
+    """message_id, id, address and link of the hits that `hits_since` finds ahead of the marks: what there are many of
+    in a flood."""
+    h = hits.c
+    query = (
+        select(h.message_id, h.id, h.address, h.link)
         .select_from(among)
-        .join(events, and_(e.message_id == among.c.message_id, e.at >= _ahead(among, before)))
-        .where(among.c.message_id.in_(ids))
+        .join(hits, and_(h.message_id == among.c.message_id, *_within(among, opens, clicks)))
+        .where(among.c.message_id.in_(ids), h.at < _ahead(among, timedelta()), h.bare.is_(False))
+        .order_by(among.c.message_id)
     )
+    return connection.execute(query).all()
+
+
+_HITS: Select[*tuple[Any, ...]] = (
+    select(
+        hits.c.message_id,
+        hits.c.id,
+        hits.c.copy_id,
+        hits.c.link,
+        hits.c.at,
+        hits.c.method,
+        hits.c.address,
+        hits.c.user_agent,
+        hits.c.accept_language,
+        hits.c.prefetch,
+        hits.c.referer_host,
+        hits.c.device,
+        hits.c.level,
+        copies.c.mailbox,
+        copies.c.sent_at,
+        copies.c.delivery,
+        copies.c.attempts,
+    )
+    .select_from(hits)
+    .join(copies, copies.c.id == hits.c.copy_id)
+    .where(hits.c.bare.is_(False))
+)
+
+
+def judged_before(connection: Connection, ids: Sequence[HitId]) -> dict[HitId, Judged]:
+    """The events that these hits have so far."""
+    e = events.c
+    query = select(e.hit_id, *(e[name] for name in Judged._fields))
+    rows = connection.execute(query.where(one_of(connection, e.hit_id, ids)))
     return {row[0]: Judged(*row[1:]) for row in rows}
 
 
@@ -373,6 +399,13 @@ def last_opens(
         rows = connection.execute(query.where(c.id.in_(chunk)))
         found.update((row[0], row[1]) for row in rows if row[1] is not None)
     return found
+
+
+def _within(among: FromClause, opens: timedelta, clicks: timedelta) -> list[ColumnElement[bool]]:
+    """From so long ahead of the mark on."""
+    h = hits.c
+    begin = h.at >= _ahead(among, max(opens, clicks))
+    return [begin] if opens == clicks else [begin, or_(h.link.is_not(None), h.at >= _ahead(among, opens))]
 
 
 def _ahead(among: FromClause, by: timedelta) -> ColumnElement[int]:

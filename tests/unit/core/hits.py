@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import strategies as st
+
 from unsealed.core.agent import read_agent
-from unsealed.core.scene import SeenHit
-from unsealed.model.event import HitId, HitKind, Network, NetworkClass
+from unsealed.core.scene import Context, Presence, SeenHit
+from unsealed.model.event import Answer, Correction, HitId, HitKind, Network, NetworkClass
 from unsealed.model.message import CopyId
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -86,3 +90,58 @@ def seen(
         own_device=own_device,
         recipient=recipient,
     )
+
+
+SIGNED_IN = Context(
+    presences=(
+        Presence(address=HERE[0], user_agent=CHROME, since=NOON - timedelta(hours=1), until=NOON + timedelta(days=7)),
+    )
+)
+
+
+def number(hits: Sequence[SeenHit]) -> list[SeenHit]:
+    return [dataclasses.replace(hit, id=HitId(place)) for place, hit in enumerate(hits)]
+
+
+# Any hits at all
+
+RECIPIENTS = ("", INES, "rob@x.example", "me@x.example")
+HITS = st.lists(
+    st.builds(
+        seen,
+        st.one_of(st.integers(-40, 400).map(lambda quarters: quarters / 4), st.integers(0, 3000).map(float)),
+        st.sampled_from((CHROME, STALE, OUTLOOK, GMAIL, APPLE, OFFICE_ASKS, "curl/8", "")),
+        st.sampled_from((HOME, OFFICE, HERE, GOOGLE, MICROSOFT, CLOUD, OTHER_CLOUD, RELAY, VENDOR)),
+        st.sampled_from((None, None, 0, 1, 2)),
+        copy=st.integers(1, 2),
+        method=st.sampled_from(("GET", "GET", "HEAD")),
+        prefetch=st.sampled_from(("", "", "prefetch")),
+        language=st.sampled_from((True, False, None)),
+        timed=st.booleans(),
+        own_device=st.sampled_from((False, False, False, True)),
+        recipient=st.sampled_from(RECIPIENTS),
+    ),
+    max_size=30,
+)
+CONTEXTS = st.builds(
+    Context,
+    presences=st.sampled_from(((), SIGNED_IN.presences)),
+    addresses=st.sampled_from(({}, {HOME[0]: NOON, OFFICE[0]: NOON})),
+    shared_addresses=st.sampled_from((frozenset[str](), frozenset({HOME[0]}))),
+    views=st.sampled_from(((), (NOON + timedelta(seconds=20),))),
+    traps=st.sampled_from((frozenset[int](), frozenset({2}))),
+    agents=st.sampled_from((frozenset[str](), frozenset({CHROME}))),
+    mailboxes=st.sampled_from((frozenset[str](), frozenset({"me@x.example"}))),
+    corrections=st.lists(
+        st.builds(
+            Correction,
+            id=st.just(1),
+            answer=st.sampled_from(Answer),
+            user_agent=st.sampled_from((CHROME, GMAIL, APPLE)),
+            network=st.sampled_from(("203.0.113.0/24", "local", "operator:google_proxy", "hit:3")),
+            recipient=st.sampled_from(("", INES, "@x.example")),
+            at=st.just(NOON),
+        ),
+        max_size=2,
+    ).map(tuple),
+)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from tests.unit.core.hits import (
     APPLE,
     CHROME,
     CLOUD,
+    CONTEXTS,
     GMAIL,
     GMAIL_PREFETCH,
     GOOGLE,
     HERE,
+    HITS,
     HOME,
-    INES,
     MICROSOFT,
     NOON,
     OFFICE,
@@ -29,6 +29,7 @@ from tests.unit.core.hits import (
     PLAIN,
     RELAY,
     SAFARI,
+    SIGNED_IN,
     STALE,
     THUNDERBIRD,
     VENDOR,
@@ -36,13 +37,14 @@ from tests.unit.core.hits import (
     YAHOO,
     ZSCALER,
     Place,
+    number,
     seen,
 )
 
 from unsealed.core.agent import read_agent
-from unsealed.core.judge import NOTHING, RULES_VERSION, Back, changed, judge, needed, neighbourhood, verdicts_from
-from unsealed.core.scene import Context, Presence, Scene, SeenHit
-from unsealed.model.event import Answer, Correction, Finding, HitId, HitKind, Network, NetworkClass, Verdict
+from unsealed.core.judge import RULES_VERSION, judge
+from unsealed.core.scene import Context, SeenHit
+from unsealed.model.event import Finding, HitId, HitKind, Network, NetworkClass, Verdict
 from unsealed.model.message import CopyId
 
 OUTLOOK = "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)"
@@ -61,13 +63,6 @@ def codes(*hits: SeenHit, context: Context | None = None) -> list[str]:
 
 def findings(*hits: SeenHit, context: Context | None = None) -> list[str]:
     return [verdict.finding.value for verdict in verdicts(*hits, context=context)]
-
-
-SIGNED_IN = Context(
-    presences=(
-        Presence(address=HERE[0], user_agent=CHROME, since=NOON - timedelta(hours=1), until=NOON + timedelta(days=7)),
-    )
-)
 
 
 # One hit alone
@@ -360,48 +355,6 @@ def test_a_hidden_link_taints_its_address_for_a_minute() -> None:
 # What holds for all
 
 
-RECIPIENTS = ("", INES, "rob@x.example", "me@x.example")
-HITS = st.lists(
-    st.builds(
-        seen,
-        st.one_of(st.integers(-40, 400).map(lambda quarters: quarters / 4), st.integers(0, 3000).map(float)),
-        st.sampled_from((CHROME, STALE, OUTLOOK, GMAIL, APPLE, OFFICE_ASKS, "curl/8", "")),
-        st.sampled_from((HOME, OFFICE, HERE, GOOGLE, MICROSOFT, CLOUD, OTHER_CLOUD, RELAY, VENDOR)),
-        st.sampled_from((None, None, 0, 1, 2)),
-        copy=st.integers(1, 2),
-        method=st.sampled_from(("GET", "GET", "HEAD")),
-        prefetch=st.sampled_from(("", "", "prefetch")),
-        language=st.sampled_from((True, False, None)),
-        timed=st.booleans(),
-        own_device=st.sampled_from((False, False, False, True)),
-        recipient=st.sampled_from(RECIPIENTS),
-    ),
-    max_size=30,
-)
-CONTEXTS = st.builds(
-    Context,
-    presences=st.sampled_from(((), SIGNED_IN.presences)),
-    addresses=st.sampled_from(({}, {HOME[0]: NOON, OFFICE[0]: NOON})),
-    shared_addresses=st.sampled_from((frozenset[str](), frozenset({HOME[0]}))),
-    views=st.sampled_from(((), (NOON + timedelta(seconds=20),))),
-    traps=st.sampled_from((frozenset[int](), frozenset({2}))),
-    agents=st.sampled_from((frozenset[str](), frozenset({CHROME}))),
-    mailboxes=st.sampled_from((frozenset[str](), frozenset({"me@x.example"}))),
-    corrections=st.lists(
-        st.builds(
-            Correction,
-            id=st.just(1),
-            answer=st.sampled_from(Answer),
-            user_agent=st.sampled_from((CHROME, GMAIL, APPLE)),
-            network=st.sampled_from(("203.0.113.0/24", "local", "operator:google_proxy", "hit:3")),
-            recipient=st.sampled_from(("", INES, "@x.example")),
-            at=st.just(NOON),
-        ),
-        max_size=2,
-    ).map(tuple),
-)
-
-
 @given(hits=HITS, context=CONTEXTS, order=st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(hits: list[SeenHit], context: Context, order: Any) -> None:
     numbered = number(hits)
@@ -409,93 +362,6 @@ def test_the_order_of_arrival_does_not_matter(hits: list[SeenHit], context: Cont
     order.shuffle(shuffled)
 
     assert judge(numbered, context) == judge(shuffled, context)
-
-
-@given(hits=HITS, since=st.integers(-10, 3000), context=CONTEXTS)
-def test_a_part_of_the_history_is_judged_as_in_the_whole(hits: list[SeenHit], since: int, context: Context) -> None:
-    numbered = number(hits)
-    begin = NOON + timedelta(seconds=since)
-    whole = judge(numbered, context)
-
-    part = judge([hit for hit in numbered if hit.at >= begin - neighbourhood(context)], context, since=begin)
-
-    assert {hit.id: whole[hit.id] for hit in numbered if hit.at >= begin} == part
-
-
-@given(hits=HITS, added=HITS, context=CONTEXTS)
-def test_a_new_hit_changes_nothing_beyond_its_neighbourhood(
-    hits: list[SeenHit], added: list[SeenHit], context: Context
-) -> None:
-    numbered = number([*hits, *added])
-    before, new = numbered[: len(hits)], numbered[len(hits) :]
-    old, now = judge(before, context), judge(numbered, context)
-    reach = neighbourhood(context)
-
-    changed = [hit for hit in before if old[hit.id] != now[hit.id]]
-
-    assert [] == [hit for hit in changed if all(abs(hit.at - other.at) > reach for other in new)]
-
-
-@st.composite
-def crowds(draw: st.DrawFn) -> list[SeenHit]:
-    """Hits of few programs in little time, so that most of them have to do with one another; in the order of time."""
-    agents = draw(st.lists(st.sampled_from((CHROME, OUTLOOK, GMAIL, OFFICE_ASKS, "")), min_size=1, max_size=2))
-    places = draw(st.lists(st.sampled_from((HOME, OFFICE, MICROSOFT, CLOUD, OTHER_CLOUD)), min_size=1, max_size=2))
-    links = draw(st.sampled_from(((None,), (0, 1, 2), (None, 0, 1))))
-    quarters = draw(st.sampled_from((16, 48, 96, 160)))
-    hit = st.builds(
-        seen,
-        st.integers(0, quarters).map(lambda at: at / 4),
-        st.sampled_from(agents),
-        st.sampled_from(places),
-        st.sampled_from(links),
-        copy=st.integers(1, 2),
-    )
-    return number(sorted(draw(st.lists(hit, min_size=2, max_size=20)), key=lambda hit: hit.at))
-
-
-@given(numbered=crowds(), cut=st.integers(0, 19), late=st.sets(st.integers(0, 20)), context=CONTEXTS)
-def test_what_is_new_changes_what_judging_it_says_and_nothing_else(
-    numbered: list[SeenHit], cut: int, late: set[int], context: Context
-) -> None:
-    begin = cut % len(numbered)
-    new = [hit for place, hit in enumerate(numbered) if place >= begin and place not in late]
-    if not new:
-        return
-    since = new[0].at
-    before = judge([hit for hit in numbered if hit not in new], context)
-    back = needed(context)
-
-    scene = Scene([hit for hit in numbered if hit.at >= since - of(back, hit)], context)
-    reach = changed(scene, since)
-
-    if reach is None:
-        assert any(hit.kind is HitKind.CLICK and hit.at >= since for hit in numbered)
-    else:
-        found = verdicts_from(scene, since, reach)
-        assert judge(numbered, context) == before | found
-        assert {hit.id for hit in numbered if hit.at >= since - of(reach, hit)} == found.keys()
-
-
-def of(back: Back, hit: SeenHit) -> timedelta:
-    return back.opens if hit.kind is HitKind.OPEN else back.clicks
-
-
-@pytest.mark.parametrize(
-    "flood",
-    [
-        lambda place: seen(900 + place / 10, copy=place % 3),
-        lambda place: seen(900 + place / 10, GMAIL, GOOGLE),
-        lambda place: seen(900 + place / 10, link=0, copy=place % 3),
-        lambda place: seen(900 + place / 10, link=place % 3),
-        lambda place: seen(900 + place / 10, link=(None, 0, 1, 2)[place % 4]),
-    ],
-)
-def test_what_is_asked_for_all_the_time_says_nothing_of_what_is_long_past(flood: Any) -> None:
-    hits = number([flood(place) for place in range(400)])
-    found = [changed(Scene(hits[: place + 1], Context()), hits[place].at) for place in range(300, 400)]
-
-    assert [NOTHING] * 100 == found
 
 
 @given(hits=HITS, context=CONTEXTS)
@@ -573,10 +439,6 @@ def test_twice_as_many_hits_take_twice_as_many_steps(flood: Any) -> None:
 
     steps(10)  # fills the caches
     assert steps(4_000) < 2.1 * steps(2_000)
-
-
-def number(hits: Sequence[SeenHit]) -> list[SeenHit]:
-    return [dataclasses.replace(hit, id=HitId(place)) for place, hit in enumerate(hits)]
 
 
 # The public scenarios
