@@ -34,7 +34,7 @@ from bench.table import Table, number, percentile, progress
 AIM_S = 0.25
 _RATE = 500.0
 _STREAMS = 5
-_LISTENERS = 200  # pages that are open while notices are measured
+_LISTENERS = 200  # pages that are open while notices, and hits that are spread, are measured
 _EACH = 20  # of one user: as many as the server allows
 _PATIENCE_S = 60.0
 _QUIET_S = 3.0  # what is heard of for the last time may be followed by more
@@ -153,13 +153,18 @@ class Page:
         return reader, writer
 
 
+def sessions(installation: Installation, count: int) -> list[str]:
+    """The cookies of the sender and of so many others."""
+    users = [f"u{number}@bench.example" for number in range(count)]
+    for user in users:
+        add_user(installation.data, user, installation.store)
+    return [session(installation, user) for user in (SENDER, *users)]
+
+
 async def notices(installation: Installation, messages: dict[bytes, list[bytes]], listeners: int) -> Table:
     """Hit some messages one after the other, beside a flood."""
     table = Table(columns=("at 500 hits/s", "pages open", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
-    users = [f"u{number}@bench.example" for number in range((listeners - 1) // _EACH)]
-    for user in users:
-        add_user(installation.data, user, installation.store)
-    cookies = [session(installation, user) for user in (SENDER, *users)]
+    cookies = sessions(installation, (listeners - 1) // _EACH)
     pages = [Page(installation.web, cookies[number // _EACH]) for number in range(listeners)]
     watching = [asyncio.create_task(page.watch()) for page in pages]
     await asyncio.wait_for(asyncio.gather(*(page.ready.wait() for page in pages)), _PATIENCE_S)
@@ -246,13 +251,21 @@ async def measure(installation: Installation, messages: dict[bytes, list[bytes]]
     return table
 
 
-async def spread(installation: Installation, messages: dict[bytes, list[bytes]], seconds: float) -> tuple[str, ...]:
+async def spread(
+    installation: Installation, messages: dict[bytes, list[bytes]], seconds: float, listeners: int
+) -> tuple[str, ...]:
     """Ask for all of some messages all the time, pixels and links: how long after the last hit of each of them the
-    pages heard of it for the last time. One row of `found_spread`."""
-    cookie = session(installation)
+    pages heard of it for the last time. One row of `found_spread`.
+
+    listeners: pages that are open; all but _STREAMS of them are other people's.
+    """
+    others = max(listeners - _STREAMS, 0)
+    mine, *cookies = sessions(installation, -(-others // _EACH))
     browsers = [Browser() for _ in range(_STREAMS)]
-    watching = [asyncio.create_task(browser.watch(installation.web, cookie)) for browser in browsers]
-    await asyncio.wait_for(asyncio.gather(*(browser.ready.wait() for browser in browsers)), _PATIENCE_S)
+    pages = [(browser, mine) for browser in browsers]
+    pages += [(Browser(), cookies[number // _EACH]) for number in range(others)]
+    watching = [asyncio.create_task(browser.watch(installation.web, cookie)) for browser, cookie in pages]
+    await asyncio.wait_for(asyncio.gather(*(browser.ready.wait() for browser, _ in pages)), _PATIENCE_S)
     for browser in browsers:
         browser.expect(messages)
     asked = [
@@ -280,7 +293,7 @@ async def spread(installation: Installation, messages: dict[bytes, list[bytes]],
         number(1e3 * wait) for wait in (percentile(waits, 0.5), percentile(waits, 0.99), max(waits, default=0.0))
     )
     progress(f"spread: the load was {1e3 * late:.0f} ms late at worst")
-    return f"{len(messages)} messages", f"{len(hits):,}", *figures, str(len(pairs) - len(waits))
+    return f"{len(messages)} messages", str(len(pages)), f"{len(hits):,}", *figures, str(len(pairs) - len(waits))
 
 
 def readers() -> list[str]:
@@ -296,14 +309,16 @@ def found(count: int, warm_s: float) -> Table:
         return uvloop.run(measure(installation, messages, warm_s))
 
 
-def found_spread(counts: Sequence[int], seconds: float) -> Table:
+def found_spread(counts: Sequence[int], seconds: float, listeners: int) -> Table:
     """For each count start an installation, and measure while so many of its messages are asked for all the time."""
-    table = Table(columns=("500 hits/s spread over", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen"))
+    table = Table(
+        columns=("500 hits/s spread over", "pages open", "hits", "p50, ms", "p99, ms", "worst, ms", "not seen")
+    )
     for count in counts:
         with running(settings={"UNSEALED_TRACK_TRUSTED_PROXIES": "127.0.0.1"}) as installation:
             messages = seeded(installation, count)
             progress("spread")
-            table.add(*uvloop.run(spread(installation, messages, seconds)))
+            table.add(*uvloop.run(spread(installation, messages, seconds, listeners)))
     return table
 
 
@@ -318,14 +333,16 @@ def found_notices(count: int, listeners: int) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny numbers")
-    quick = parser.parse_args().quick
+    parser.add_argument("--listeners", type=int, default=_LISTENERS, help="pages that are open while hits are spread")
+    asked = parser.parse_args()
+    quick = asked.quick
     count, warm_s = (100, 1.0) if quick else (3_000, 40.0)
     print("## From hit to browser\n")
     print(f"From the answer to a hit until each of {_STREAMS} open pages has heard of it; no message is hit twice in a")
     print(f"round. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
     print(found(count, warm_s).markdown())
     print("\nAnd when each message is asked for all the time, from the last hit of each. Aim: the same.\n")
-    print(found_spread((5, 20, 100), 2.0 if quick else 60.0).markdown())
+    print(found_spread((5, 20, 100), *((2.0, 20) if quick else (60.0, asked.listeners))).markdown())
     print(f"\nAnd until {_EACH} pages hold the notice of it. Aim: p99 under {1e3 * AIM_S:.0f} ms.\n")
     print((found_notices(5, 20) if quick else found_notices(60, _LISTENERS)).markdown())
 
