@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from typer.testing import CliRunner, Result
 
 from unsealed import __version__
@@ -51,6 +53,15 @@ def said(*arguments: str | Path, given: bytes | None = None) -> str:
     return result.stdout
 
 
+@contextmanager
+def looked_into(data: Path) -> Iterator[Connection]:
+    """The store of a data folder."""
+    engine = stores.connect(sqlite_url(data))
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
 def test_the_version_is_printed() -> None:
     assert f"{__version__}\n" == said("--version")
 
@@ -60,7 +71,7 @@ def test_a_user_gets_a_one_time_link_or_the_password_from_standard_input(data: P
     assert re.fullmatch(r"http://127\.0\.0\.1:8025/welcome/[\w-]{43}\n", link)
 
     said("user", "add", "rob@x.example", "--password-stdin", "--data", data, given=b"a long enough secret\n")
-    with stores.reading(stores.connect(sqlite_url(data))) as connection:
+    with looked_into(data) as connection:
         roles = connection.execute(select(schema.users.c.email, schema.users.c.role)).all()
         kept = people.stored_password(connection, "rob@x.example")
     assert {("ines@x.example", "owner"), ("rob@x.example", "member")} == {tuple(row) for row in roles}
@@ -90,7 +101,7 @@ def test_app_password_and_api_token_print_the_secret_and_nothing_else(data: Path
     token = said("api-token", "ines@x.example", "--data", data)
 
     assert [1, 1] == [len(text.split()) for text in (password, token)]
-    with stores.connect(sqlite_url(data)).begin() as connection:
+    with looked_into(data) as connection:
         user = proofs.check_app_password(connection, "ines@x.example", password.strip(), now())
         credential = proofs.check_api_token(connection, token.strip())
     assert user is not None
