@@ -1,7 +1,8 @@
 """Standard input, output and error, where they are closed, full, or nobody reads them any more.
 
-A server must not care: its log is for people, and mail that was accepted stays accepted when the log's disk is full or
-the program that read it has gone. A command must: who asked for its output has to learn that there is none.
+A server must not care: its log is for people, and mail that was accepted stays accepted when the log's disk is full, or
+when the program that read it has gone or stands still. A command must: who asked for its output has to learn that there
+is none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,18 +20,26 @@ if TYPE_CHECKING:
 
 # What writing to a stream may fail with.
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.EBADF})
+PATIENCE_S = 0.2  # with a reader that is slow
 _INPUT, _OUTPUT, _ERROR = range(3)
 
 
 class _Forgiving(io.FileIO):
-    """Drops what cannot be written."""
+    """Drops what cannot be written, and what would have to wait for a reader that has stopped reading."""
+
+    _patience_s = PATIENCE_S
 
     def write(self, data: ReadableBuffer) -> int:
+        whole = memoryview(data)
         try:
-            written = super().write(data)
+            if not select.select([], [self], [], self._patience_s)[1]:
+                self._patience_s = 0.0  # it was given its time
+                return whole.nbytes
+            written = super().write(whole[: select.PIPE_BUF])  # so much finds room where any does
         except OSError:
-            written = None
-        return memoryview(data).nbytes if written is None else written  # None: it would have had to wait
+            return whole.nbytes
+        self._patience_s = PATIENCE_S
+        return whole.nbytes if written is None else written  # None: it would have had to wait
 
 
 def open_closed() -> None:

@@ -68,10 +68,19 @@ def test_what_a_server_logs_for_a_reader_that_does_not_read_is_dropped_where_it_
     assert 7 == done.returncode
 
 
+def test_a_server_does_not_wait_for_a_reader_that_stands_still() -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb"), open(writer, "wb") as stuck:
+        done = run(_SERVING + "for _ in range(100): print('x' * 10_000)\nsys.exit(7)\n", stdout=stuck)
+
+    assert 7 == done.returncode
+
+
 def test_what_a_server_logs_arrives_when_it_can() -> None:
     done = run(_LOGGING + "print('said')\n")
 
     assert 3 == done.stderr.count(b"message.accepted")
+    assert 3 == done.stderr.count(b"x" * 10_000)
     assert b"said\n" == done.stdout
 
 
