@@ -13,6 +13,7 @@ import ctypes
 import fcntl
 import itertools
 import json
+import math
 import os
 import random
 import resource
@@ -21,7 +22,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.collector import command
 from tests.patience import PATIENCE_S
 
 from unsealed.core.token import seal_click, seal_pixel
@@ -59,13 +60,17 @@ class Collector:
         self.port: int = self.socket.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *flags: str) -> float:
-        """Start, wait until it answers, and say how long that took after the interpreter was up."""
+    def start(self, *, sync: bool = True, stalled_s: float = math.inf) -> float:
+        """Start, wait until it answers, and say how long that took after the interpreter was up.
+
+        It never gives up waiting for the disk, however busy the machine: what is answered without the disk is no
+        acknowledgement.
+        """
         ready, tell = os.pipe()
-        program = Path(__file__).with_name("collector.py")
+        listening = self.socket.fileno()
+        limits = {"stalled_s": stalled_s, "red_s": 2.0}
         self.process = subprocess.Popen(
-            [sys.executable, str(program), str(self.data), str(self.socket.fileno()), str(tell), *flags],
-            pass_fds=(self.socket.fileno(), tell),
+            command(self.data, tell, sockets=(listening,), limits=limits, sync=sync), pass_fds=(listening, tell)
         )
         os.close(tell)
         began = time.monotonic()
@@ -276,7 +281,7 @@ def mounts(tmp_path: Path, program: Callable[[str], str]) -> Iterator[Mounts]:
     mounts.close()
 
 
-def cut_the_power(mounts: Mounts, name: str, source: random.Random, *flags: str) -> tuple[int, int]:
+def cut_the_power(mounts: Mounts, name: str, source: random.Random, *, sync: bool = True) -> tuple[int, int]:
     """One power cut under load: how many were acknowledged, and how many of them are lost.
 
     The process is stopped, what the clients hold is noted, and the file below the file system is copied: what stands in
@@ -287,7 +292,7 @@ def cut_the_power(mounts: Mounts, name: str, source: random.Random, *flags: str)
     load(place)
     os.sync()  # the keys were there long before
     try:
-        collector.start(*flags)
+        collector.start(sync=sync)
         with Load(port=collector.port, paths=collector.paths(), clients=16) as load_:
             assert until(lambda: len(load_.acknowledged) > 100)
             wait(source, 0.1, 0.5)
@@ -325,7 +330,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(mounts: Mounts) -> None
     source = random.Random(SEED)
 
     for number in range(5):  # the system itself writes down what is half a minute old: a slow machine may need another
-        acknowledged, lost = cut_the_power(mounts, f"control{number}", source, "no-sync")
+        acknowledged, lost = cut_the_power(mounts, f"control{number}", source, sync=False)
         print(f"control: {acknowledged} acknowledged, {lost} lost")
         if lost > acknowledged / 2:
             break
@@ -444,7 +449,7 @@ def test_while_the_disk_does_not_answer_everything_else_does(mounts: Mounts) -> 
     folder = os.open(place, os.O_RDONLY)
     frozen = False
     try:
-        collector.start("hasty")
+        collector.start(stalled_s=1.0)
         paths = collector.paths()
         assert GOOD == ask(collector, "before")
         fcntl.ioctl(folder, FIFREEZE, ctypes.c_int(0))
