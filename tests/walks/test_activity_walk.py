@@ -121,7 +121,7 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     page.wait_for_url("**m=**")
     page.locator("#detail").get_by_text("Remind me", exact=True).click()
     page.get_by_label("answered").check()
-    with page.expect_navigation():
+    with page.expect_event("load"):
         page.get_by_role("button", name="Set").click()
     page.goto(f"{web}/opened?state=reminders")
     page.get_by_text("Unless answered").wait_for()

@@ -95,7 +95,7 @@ def wait_to_leave(page: Page, web: str, seconds: int) -> None:
     """Choose the time in which letters can be taken back; and write."""
     page.goto(f"{web}/drafts")
     page.get_by_label("Seconds to take a letter back").fill(str(seconds))
-    with page.expect_navigation():
+    with page.expect_event("load"):
         page.get_by_role("button", name="Save").click()
     page.goto(f"{web}/compose")
     page.locator("#letter").wait_for()

@@ -79,8 +79,8 @@ class Post:
         self.press(button, exact=True)
 
     def press(self, button: str, *, exact: bool = False) -> None:
-        """Press a button, and wait for the page that it leads to."""
-        with self.page.expect_navigation():
+        """Press a button, and wait for the page that it leads to: a change of the history alone is none."""
+        with self.page.expect_event("load"):
             self.page.get_by_role("button", name=button, exact=exact).click()
 
     def listen(self) -> None:
