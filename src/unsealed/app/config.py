@@ -50,7 +50,8 @@ from unsealed.store.engine import sqlite_url
 PREFIX = "UNSEALED_"
 CONFIG_VARIABLE = "UNSEALED_CONFIG"
 FILE_NAME = "unsealed.toml"
-NOT_SETTINGS = ("UNSEALED_CONFIG", "UNSEALED_TEST_", "UNSEALED_BENCH_")  # how variables with our prefix begin that are no settings
+# How variables with our prefix begin that are no settings.
+NOT_SETTINGS = ("UNSEALED_CONFIG", "UNSEALED_TEST_", "UNSEALED_BENCH_")
 
 # What the options of `unsealed serve` are called among the settings.
 OPTIONS = {
