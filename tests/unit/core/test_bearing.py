@@ -139,6 +139,16 @@ def whose_hits(before: list[SeenHit], new: list[SeenHit]) -> set[str]:
     return networks.keys() & set(kin(askers, networks, clicked, networks.__getitem__))
 
 
+def test_a_person_behind_a_providers_click_speaks_of_pictures_long_before_both() -> None:
+    hits = number([seen(900, place=MICROSOFT), seen(909, place=MICROSOFT, link=0), seen(918, place=HOME, link=0)])
+    before = judge(hits[:2], Context())
+
+    found, _ = judge_new(hits, hits[2].at, Context())
+
+    assert judge(hits, Context()) == found
+    assert before[hits[0].id] != found[hits[0].id]
+
+
 @pytest.mark.parametrize(
     ("new", "whose"),
     [
