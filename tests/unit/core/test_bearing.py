@@ -149,6 +149,17 @@ def test_a_person_behind_a_providers_click_speaks_of_pictures_long_before_both()
     assert before[hits[0].id] != found[hits[0].id]
 
 
+@pytest.mark.parametrize("links", [(9.0, 9.5), (9.6, 12.5, 12.55)])
+def test_a_race_that_begins_speaks_of_the_pictures_that_its_address_asked_for_before(links: tuple[float, ...]) -> None:
+    hits = number([seen(900), *(seen(900 + after_s, link=link) for link, after_s in enumerate(links))])
+    before = judge(hits[:2], Context())
+
+    found, _ = judge_new(hits, hits[2].at, Context())
+
+    assert judge(hits, Context()) == before | found
+    assert before[hits[0].id] != found[hits[0].id]
+
+
 @pytest.mark.parametrize(
     ("new", "whose"),
     [
