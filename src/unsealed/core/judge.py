@@ -51,7 +51,7 @@ from unsealed.model.event import (
     Verdict,
 )
 
-RULES_VERSION = "2026.11.3"
+RULES_VERSION = "2026.11.4"
 
 CLOCKS_DIFFER_S = 1.0  # the collector and the mail side may run on different machines, and a 250 takes its time
 EARLY_S = 60.0
