@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core import hits
-from tests.unit.core.test_judge import CONTEXTS, HITS, number
+from tests.unit.core.hits import CONTEXTS, HITS, number
 
 from unsealed.app.languages import languages
 from unsealed.core.judge import judge
