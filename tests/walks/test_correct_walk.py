@@ -59,6 +59,7 @@ def test_what_the_sender_says_is_believed_shown_and_taken_back(
     page.locator("summary.event").first.click()
     page.get_by_role("button", name="That was me").click()
     # The page waits a moment for that; where the judge takes longer, it says so, and the next one tells.
+    page.get_by_text("Remembered:").wait_for()
     until(lambda: page.get_by_text("1 event changed").count() or not page.reload(), "said what it changed")
     shoot("corrected")
     assert ("self_open", True) == tuple(ask(f"{there}/events")["events"][0][key] for key in ("verdict", "corrected"))
