@@ -50,6 +50,7 @@ class Desk:
     mark: str = ""  # in front of a subject it switches tracking off
     now: datetime
     zone: tzinfo = UTC  # of who writes
+    twelve: bool = False  # they count hours to twelve
     texts: Texts = ENGLISH  # in which they are told what is wrong
 
 
@@ -286,6 +287,7 @@ def quoted(answered: Answered, mode: Mode, desk: Desk) -> quote.Quote:
         bases=sorted(bases),
         keys=desk.tracking.keys,
         texts=desk.texts,
+        twelve=desk.twelve,
     )
 
 

@@ -104,14 +104,23 @@ def subject(of: str, mode: Mode) -> str:
 
 
 def quoted(
-    original: Original, *, mode: Mode, sent_at: datetime, bases: Sequence[str], keys: Keys, texts: Texts = ENGLISH
+    original: Original,
+    *,
+    mode: Mode,
+    sent_at: datetime,
+    bases: Sequence[str],
+    keys: Keys,
+    texts: Texts = ENGLISH,
+    twelve: bool = False,
 ) -> Quote:
     """The quote of a message.
 
     bases: tracking hosts that this installation had, without slash at the end. sent_at: in the zone of who writes.
-    texts: the language of who writes, for the lines above the quote.
+    texts: the language of who writes, for the lines above the quote. twelve: they count hours to twelve.
     """
-    when = f"{texts.day(sent_at, year=True)}, {sent_at:%H:%M} {_zone(sent_at)}"
+    # Plain spaces alone: mail programs know the line above a quote by its form, and fold what follows.
+    clock = texts.clock(sent_at, twelve=twelve).replace("\u00a0", " ")
+    when = f"{texts.day(sent_at, year=True)}, {clock} {_zone(sent_at)}"
     try:
         html, pictures = _html(original, bases, keys)
     except BadInput:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -222,6 +224,21 @@ async def test_an_answer_goes_to_whom_the_letter_went(
     assert 200 == page.status
     assert "Re: " in page.text
     assert 0 == rows(engine, "drafts")
+
+
+@pytest.mark.parametrize(("hours", "told"), [("12", "4:14 pm UTC+9"), ("24", "16:14 UTC+9")])
+async def test_the_time_above_a_quote_is_told_by_the_clock_and_in_the_zone_of_who_answers(
+    composer: Composer, mail: Mapping[str, MessageId], engine: Engine, hours: str, told: str
+) -> None:
+    composer.browser.cookies["zone"] = f"Asia/Tokyo~540~{hours}"
+    id = await composer.draft(answers=public_id(mail["proposal"]), mode="reply")
+    shown = (await composer.browser.get(f"/compose/{id}/quote")).text
+    _, left = await composer.ask("POST", f"/compose/{id}/send", {"revision": 1})
+    raw = (await composer.browser.get(f"/message/{left['message']}/original.eml")).body
+    sent = email.message_from_bytes(raw, policy=email.policy.default)
+
+    assert f", {told}, Mara" in shown
+    assert f", {told}, Mara" in sent.get_body(("plain",)).get_content()
 
 
 async def test_a_draft_is_discarded_with_its_files(composer: Composer, engine: Engine) -> None:

@@ -70,6 +70,15 @@ def test_the_clock_of_who_answers_tells_the_time(hours: float, words: str, track
     assert f"On {words}, Ann wrote:" == found.text.partition("\n")[0]
 
 
+def test_who_counts_hours_to_twelve_tells_the_time_so(tracking: Tracking) -> None:
+    original = quote.read(compose.write(LETTER))
+    at = SENT.astimezone(timezone(timedelta(hours=-5)))
+    found = quote.quoted(original, mode=Mode.REPLY, sent_at=at, bases=[], keys=tracking.keys, twelve=True)
+
+    assert "On 20 November 2026, 9:05 am UTC-5, Ann wrote:" == found.text.partition("\n")[0]
+    assert found.html.startswith("<div>On 20 November 2026, 9:05 am UTC-5, Ann wrote:</div>")
+
+
 def test_an_answer_says_who_wrote_when(tracking: Tracking) -> None:
     found = quoted(quote.read(compose.write(LETTER)), tracking)
 

@@ -384,7 +384,7 @@ async def _desk(request: Request) -> Desk:
     user = person(request).id
     made = await asked(request, lambda connection: surroundings(request).desk(connection, user))
     times = said(request)
-    return replace(made, zone=times.zone, texts=times.texts)
+    return replace(made, zone=times.zone, twelve=times.twelve, texts=times.texts)
 
 
 async def _kept(request: Request) -> KeptDraft:
