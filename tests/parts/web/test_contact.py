@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from html import unescape
 from itertools import count
 from typing import Any
 
@@ -39,7 +40,9 @@ async def test_the_list_names_who_and_what_became_of_the_last_letter(mara: Any) 
 async def test_contacts_are_found_and_a_search_without_hits_leads_out(mara: Any) -> None:
     found, nobody = await mara.get("/contacts?q=okafor"), await mara.get("/contacts?q=zzz")
 
-    assert re.findall(r'class="row" href="([^"]*)"', found.text) == ["/contacts/rob.okafor@harbourline.example"]
+    assert re.findall(r'class="row" href="([^"]*)"', found.text) == [
+        "/contacts/rob.okafor@harbourline.example?back=%2Fcontacts%3Fq%3Dokafor"
+    ]
     assert "Nobody matches" in text(nobody.text)
 
 
@@ -63,8 +66,28 @@ async def test_a_contact_shows_what_passed_and_where_more_of_it_stands(mara: Any
     assert "You wrote Proposal for the Harbourline depots" in said
     assert "You looked" not in said  # it is about them
     assert "Rob" not in said
-    assert re.search(rf'href="/message/{public_id(mail["proposal"])}\?open=(\w+)#e\1"', body)
+    assert re.search(
+        rf'href="/message/{public_id(mail["proposal"])}\?open=(\w+)&amp;back=%2Fcontacts%2Fines[^"&]+#e\1"', body
+    )
     assert 'href="/compose?to=ines%40harbourline.example"' in body
+
+
+async def test_a_contact_leads_back_to_the_search_that_found_it(mara: Any, mail: Mail) -> None:
+    body = (await mara.get("/contacts?q=ines")).text
+    contact = f"{INES}?back=%2Fcontacts%3Fq%3Dines"
+    assert f'href="{contact}"' in body
+
+    body = (await mara.get(contact)).text
+    assert 'href="/contacts?q=ines" data-back>' in body
+    letter = re.search(rf'href="(/message/{public_id(mail["proposal"])}\?[^"#]+)', body)
+    assert letter
+    body = (await mara.get(unescape(letter[1]))).text
+    assert f'href="{contact}" data-back>' in body
+    assert "Contact Reply" in text(body)
+
+    answer = await mara.post(contact, {"what": "notes", "notes": "Calls before ten"})
+    assert f"{contact}&done=notes#notes" == answer.headers["location"]
+    assert 'href="/contacts" data-back>' in (await mara.get(f"{INES}?back=//evil.example")).text
 
 
 async def test_bounces_and_doubts_are_said(mara: Any) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from sqlalchemy import Engine, select
@@ -66,6 +68,45 @@ async def test_tabs_count_and_filter(mara: Any, mail: Mail) -> None:
     assert "clicked Pricing" not in opens[: opens.index("machine loads")]
     assert opens.count("Ines Marchetti opened") == 3
     assert "Ines Marchetti opened" not in clicks
+
+
+@pytest.mark.parametrize(
+    ("back", "name"),
+    [
+        ("/opened?state=keen&after=1.2", "Opened"),
+        ("/activity?state=clicks", "Activity"),
+        ("/sent?q=depot&state=opened", "Sent"),
+        ("/thread/00000000000000ff", "Conversation"),
+    ],
+)
+async def test_the_way_back_is_the_list_as_it_was_whatever_tab_is_looked_at(
+    mara: Any, mail: Mail, back: str, name: str
+) -> None:
+    body = await page(mara, mail["proposal"], f"?back={quote(back, safe='')}")
+    tab = re.search(r'href="([^"]+show=clicks[^"]+)"', body)
+    assert tab
+    for each in (body, (await mara.get(unescape(tab[1]))).text):
+        link = re.search(r'href="([^"]+)" data-back>.*?</svg>(\w+)<', each)
+        assert link
+        assert (back, name) == (unescape(link[1]), link[2])
+
+
+@pytest.mark.parametrize("hostile", ["https://evil.example/sent", "//evil.example", "/sign-out", "javascript:alert(1)"])
+async def test_a_way_back_that_is_no_list_of_ours_is_not_shown(mara: Any, mail: Mail, hostile: str) -> None:
+    body = await page(mara, mail["proposal"], f"?back={quote(hostile, safe='')}")
+
+    assert f'href="/sent?m={public_id(mail["proposal"])}" data-back>' in body
+    assert "evil" not in body
+    assert hostile not in body
+
+
+@pytest.mark.parametrize("beside", ["/sent?state=clicked&sort=sent&", "/activity?state=opens&", "/opened?"])
+async def test_a_list_is_named_to_the_page_that_it_leads_to(mara: Any, mail: Mail, beside: str) -> None:
+    of = public_id(mail["proposal"])
+    body = (await mara.get(f"{beside}m={of}")).text
+
+    assert f'href="/message/{of}?back={quote_plus(f"{beside}m={of}")}" data-full>' in body
+    assert f'href="/message/{of}?show=raw&amp;who=' in body
 
 
 async def test_links_show_people_and_machines_apart_and_why_some_were_left_alone(mara: Any, mail: Mail) -> None:

@@ -30,9 +30,22 @@ async def test_opened_mail_stands_by_the_latest_reader_with_first_last_and_count
     found = rows((await mara.get("/opened")).text)
 
     assert found[0].startswith("2 Amara Nwosu Sensors: the follow-up you asked for Safari on iPhone, phone")
-    assert found[0].endswith("first Tue 12:00 last 22 min ago 2 openings 1 click")
+    assert found[0].endswith(
+        "first Tue 12:00 last 22 min ago 22 min ago 2 openings 1 click"
+    )  # as a line, in its column
     assert "3 Ines Marchetti, Rob Okafor +1 more Proposal" in found[1]
     assert "3 openings 2 clicks" in found[1]
+
+
+async def test_what_was_opened_just_now_says_just_that(
+    mara: Any, mail: Mail, engine: Engine, clock: Callable[[], datetime]
+) -> None:
+    with engine.begin() as connection:
+        newest = schema.messages.c.id == mail["clicked"]
+        connection.execute(update(schema.messages).where(newest).values(last_at=clock() - timedelta(seconds=20)))
+    found = rows((await mara.get("/opened")).text)
+
+    assert found[0].endswith("first Tue 12:00 just now just now 2 openings 1 click")
 
 
 async def test_who_gave_no_signal_for_three_days_can_be_written_to_again(mara: Any, mail: Mail, engine: Engine) -> None:

@@ -72,6 +72,18 @@ NAMELESS = """() => {
 }"""
 
 
+# Hints in fields that are wider than their field. A field for searching keeps room for the button that empties it.
+CUT_HINTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d");
+  return [...document.querySelectorAll("input[placeholder]")].filter((each) => {
+    const style = getComputedStyle(each);
+    pen.font = style.font;
+    const button = each.type === "search" ? parseFloat(style.fontSize) : 0;
+    return each.checkVisibility() && pen.measureText(each.placeholder).width + button > each.clientWidth;
+  }).map((each) => each.placeholder);
+}"""
+
+
 @pytest.fixture
 def visit(
     chromium: Browser, served: Any, engine: Engine, clock: Callable[[], datetime]
@@ -85,12 +97,15 @@ def visit(
         if "status of 404" not in said:  # a missing page is missing
             troubles.append(said)
 
-    def go(path: str, *, size: str = "desk", theme: Any = "light", scripts: bool = True) -> Page:
+    def go(
+        path: str, *, size: str = "desk", theme: Any = "light", scripts: bool = True, locale: str | None = None
+    ) -> Page:
         width, height = SIZES[size]
         context = chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme=theme,
             timezone_id="UTC",
+            locale=locale,
             java_script_enabled=scripts,
         )
         context.add_cookies([{"name": "unsealed", "value": cookie, "url": served.url}])
@@ -154,6 +169,16 @@ def test_every_screen_fits_and_can_be_read(visit: Callable[..., Page], mail: Mai
         assert page.evaluate(SMALL_TARGETS) == [], name
         assert page.evaluate(NAMELESS) == [], name
         assert page.locator("h1:visible").count() >= 1, name
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("size", ["phone", "small"])
+def test_the_hint_of_a_search_is_never_cut(visit: Callable[..., Page], mail: Mail, size: str, locale: str) -> None:
+    for path in ("/sent", "/contacts"):
+        page = visit(path, size=size, locale=locale)
+        assert page.evaluate(CUT_HINTS) == []
+        page.locator(".hinted").evaluate("(each) => { each.style.inlineSize = '5rem'; each.style.flex = 'none'; }")
+        assert len(page.evaluate(CUT_HINTS)) == 1  # the measure sees it
 
 
 def test_the_measure_of_contrast_sees_what_is_too_faint(visit: Callable[..., Page]) -> None:
@@ -356,6 +381,23 @@ def test_going_back_leads_to_the_same_place(
     page.wait_for_function("(far) => Math.abs(document.querySelector('#list')?.scrollTop - far) < 3", arg=far)
     assert far > 500
     assert rows.nth(28).get_attribute("aria-current")
+
+
+def test_the_page_of_a_letter_leads_back_to_the_filtered_list_after_its_tabs(
+    visit: Callable[..., Page], mail: Mail
+) -> None:
+    page = visit("/sent?state=clicked&sort=sent", size="phone")
+    page.locator(".row", has_text="Harbourline").click()
+    page.get_by_role("link", name="Open in full").click()
+    page.wait_for_url("**/message/**")
+    for tab, which in (("Opens", "opens"), ("Clicks", "clicks")):
+        page.locator(".tabs").get_by_role("link", name=tab).click()
+        page.wait_for_url(f"**/message/**show={which}**")
+    page.locator("[data-back]").click()
+    page.wait_for_url(f"**/sent?state=clicked&sort=sent&m={public_id(mail['proposal'])}")
+    page.locator("#detail [data-back]").click()
+    page.wait_for_url("**/sent?state=clicked&sort=sent")
+    page.locator("#list h1").wait_for()
 
 
 def test_the_icons_are_drawn(visit: Callable[..., Page]) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -76,6 +78,23 @@ async def test_a_letter_leads_to_its_conversation_when_it_has_one(mara: Any, mai
         assert 200 == (await mara.get(f"/thread/{of}")).status
 
     assert "in this conversation" not in alone
+
+
+async def test_a_conversation_leads_back_to_the_list_that_its_letter_was_found_in(
+    mara: Any, mail: Mail, thread: str
+) -> None:
+    of = public_id(mail["renewal"])
+    back = quote_plus(f"/sent?q=terms&m={of}")
+    assert f'href="{thread}?m={of}&amp;back={back}">3 letters' in (await mara.get(f"/sent?q=terms&m={of}")).text
+
+    body = (await mara.get(f"{thread}?m={of}&back={back}")).text
+    assert f'href="/sent?q=terms&amp;m={of}" data-list>' in body
+    rows = (await mara.get(f"{thread}/rows?id={of}&back={back}")).text
+    assert f'href="{thread}?m={of}&amp;back={back}"' in rows
+    letter = re.search(rf'href="(/message/{of}\?back=[^"]+)" data-full', body)
+    assert letter
+    assert f'href="{thread}?m={of}&amp;back={back}">3 letters' in (await mara.get(unescape(letter[1]))).text
+    assert 'href="/sent" data-list>' in (await mara.get(f"{thread}?back=https://evil.example")).text
 
 
 async def test_the_right_side_and_the_rows_can_be_asked_for_alone(mara: Any, mail: Mail, thread: str) -> None:

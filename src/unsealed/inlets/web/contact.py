@@ -9,7 +9,7 @@ People become contacts by being written to. Notes and records are the user's own
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from urllib.parse import quote
 
@@ -121,7 +121,8 @@ async def change(request: Request) -> Response:
         raise HTTPException(404, later("There is nothing like that to change."))
     if not kept:
         raise HTTPException(404, NOT_THERE)
-    return RedirectResponse(f"{address_of(mailbox)}?done={form['what']}#{form['what']}", 303)
+    here = replace(Where.of(request), path=address_of(mailbox)).to()
+    return RedirectResponse(f"{here}{'&' if '?' in here else '?'}done={form['what']}#{form['what']}", 303)
 
 
 def _typed(form: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -159,7 +160,6 @@ async def _page(
         link=records.link,
         limits=records,
         least=hours,
-        here=address_of(shown.contact.row.mailbox),
     )
 
 
@@ -175,7 +175,7 @@ def _shown(connection: Connection, user: UserId, address: str, where: Where, tim
     company = company_of(mailbox)
     return Shown(
         contact=found,
-        days=_days(line, times),
+        days=_days(line, times, where),
         next=line.next,
         more_letters=letters.more,
         belief=belief(
@@ -189,18 +189,17 @@ def _shown(connection: Connection, user: UserId, address: str, where: Where, tim
     )
 
 
-def _days(page: Page[Dealt], times: moments.Times) -> list[tuple[str, list[Line]]]:
+def _days(page: Page[Dealt], times: moments.Times, where: Where) -> list[tuple[str, list[Line]]]:
     days = groupby(page.items, key=lambda each: times.local(each.at).date())
     found = [(list(those)) for _, those in days]
-    return [(times.day(those[0].at), [line(each, times.texts) for each in those]) for those in found]
+    return [(times.day(those[0].at), [line(each, times.texts, where) for each in those]) for those in found]
 
 
-def line(dealt: Dealt, texts: Texts) -> Line:
+def line(dealt: Dealt, texts: Texts, where: Where) -> Line:
     """What passed, in words and with its mark."""
     say = texts.say
-    to = f"/message/{dealt.message}"
-    if dealt.event is not None:
-        to += f"?open={dealt.event.id}#e{dealt.event.id}"
+    event = dealt.event.id if dealt.event is not None else ""
+    to = where.beyond(f"/message/{dealt.message}", open=event) + (f"#e{event}" if event else "")
     guess = dealt.event is not None and dealt.event.confidence < BELIEVED
     match dealt.what:
         case Dealing.SENT:

@@ -88,7 +88,7 @@ async def rows(request: Request) -> Response:
 
     found, speaking = await asked(request, look)
     where = Where.of(request)
-    here = Where(request.scope["path"].removesuffix("/rows"), sort=where.sort)
+    here = Where(where.path.removesuffix("/rows"), sort=where.sort, back=where.back)
     return render(request, "rows.html", rows=found, speakers=speaking, where=here, chosen=where.m)
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
+
+from unsealed.inlets.guard import local_path
+
+LISTS = re.compile(r"/(?:sent|opened|activity|contacts|(?:contacts|thread)/[^?#]+)(?:\?[^#]*)?")
+PLAIN = "/sent", "/contacts"  # pages lead back there by themselves
+BACK_LETTERS = 2000  # a longer way back is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,13 @@ class Where:
     people: str = ""  # "all": every recipient
     open: str = ""  # public id of an event that stands open
     correction: str = ""  # what was just said about it
+    back: str = ""  # address of the list that it was opened from
 
     @classmethod
     def of(cls, request: Request) -> Where:
-        given = request.query_params
-        return cls(request.scope["path"], **{name: given[name] for name in DEFAULTS if name in given})
+        given = {name: value for name, value in request.query_params.items() if name in DEFAULTS}
+        given["back"] = _a_list(given.get("back", ""))
+        return cls(quote(request.scope["path"], safe="/@"), **given)
 
     def to(self, **changes: str) -> str:
         """The address after these changes."""
@@ -41,6 +50,14 @@ class Where:
             raise TypeError(f"no such part of an address: {sorted(changes)}")
         query = urlencode(self._values(changes))
         return f"{self.path}?{query}" if query else self.path
+
+    def beyond(self, path: str, **changes: str) -> str:
+        """The address of a page that leads back to this list, or to the list behind this page."""
+        here = self.to(open="", correction="")
+        behind = here if LISTS.fullmatch(here) else self.back
+        if behind.partition("?")[0] == path:
+            return behind
+        return Where(path, back="" if behind in PLAIN else _a_list(behind)).to(**changes)
 
     def query(self) -> str:
         return urlencode(self._values({}))
@@ -52,6 +69,12 @@ class Where:
     def _values(self, changes: Mapping[str, str]) -> list[tuple[str, str]]:
         values = [(name, changes[name] if name in changes else getattr(self, name)) for name in DEFAULTS]
         return [(name, value) for name, value in values if value != DEFAULTS[name]]
+
+
+def _a_list(wanted: str) -> str:
+    """The address, if it is one of our lists, or ""; anybody can write a link with anything in it."""
+    ours = len(wanted) <= BACK_LETTERS and local_path(wanted) == wanted and LISTS.fullmatch(wanted)
+    return wanted if ours else ""
 
 
 DEFAULTS: Mapping[str, str] = {each.name: str(each.default) for each in fields(Where) if each.name != "path"}

@@ -31,7 +31,7 @@
     link.focus({ preventScroll: true }); // not every browser does
     remember();
     // "Back to the list" is the way back where that is where somebody came from: with its page, search and filters.
-    if (!link.matches("[data-back]") || !document.referrer || history.length < 2 || history.state.within) return;
+    if (!link.matches("[data-back], [data-list]") || !document.referrer || history.length < 2 || history.state.within) return;
     const from = new URL(document.referrer);
     const to = new URL(link.href);
     const letter = (address) => address.searchParams.get("m"); // the same list with another letter open is another place
