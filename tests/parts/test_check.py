@@ -27,9 +27,9 @@ from unsealed.app import check
 from unsealed.app.check import Finding, State, run, show
 from unsealed.app.config import Settings, load
 from unsealed.app.config_values import Listen
-from unsealed.app.wire import COLLECTOR_SOCKET
+from unsealed.app.wire import COLLECTOR_SOCKET, welcome
 from unsealed.store import engine as stores
-from unsealed.store import keyring, machines
+from unsealed.store import keyring, machines, people, proofs
 from unsealed.store.migrate import migrate
 from unsealed.store.places import keep
 
@@ -192,6 +192,24 @@ def test_a_store_without_its_keys_is_found(configure: Configure, clock: FrozenCl
 
 def test_a_store_that_answers_is_well(store_url: str, configure: Configure, clock: FrozenClock) -> None:
     assert [] == bad(run(configure(**{"store.url": store_url}), clock=clock))
+
+
+def test_who_lost_the_link_of_the_first_start_learns_how_to_get_another(
+    store_url: str, configure: Configure, clock: FrozenClock
+) -> None:
+    settings = configure(**{"store.url": store_url})
+    engine = stores.connect(store_url)
+    welcome(settings, engine, clock())
+    found = about("owner", run(settings, clock=clock))
+    with engine.begin() as connection:
+        owner = people.owner(connection)
+        assert owner is not None
+        proofs.new_session(connection, owner.id, "127.0.0.1", "a browser", clock())
+    engine.dispose()
+
+    assert (State.OK, "owner@localhost") == (found.state, found.where)
+    assert found.remedy.endswith("unsealed user link owner@localhost")
+    assert "owner" not in [each.what for each in run(settings, clock=clock)]
 
 
 def test_an_sqlite_that_cannot_search_is_found(

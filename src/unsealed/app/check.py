@@ -38,10 +38,11 @@ from unsealed.model.ports import Clock
 from unsealed.model.upstream import Tls, is_local
 from unsealed.outlets.smtp import SmtpOutlet
 from unsealed.store import engine as stores
-from unsealed.store import keyring, machines, schema
+from unsealed.store import keyring, machines, people, proofs, schema
 from unsealed.store.address_files import DataKind
 from unsealed.store.journal import identity
 from unsealed.store.migrate import NEWEST, NO_SEARCH, can_search, revision
+from unsealed.store.people import User
 from unsealed.store.places import examine
 
 TIMEOUT_S = 10.0  # for each answer from outside
@@ -191,10 +192,11 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
     try:
         with stores.reading(engine) as connection:
             schema_revision = revision(connection)
-            newest, searches, wrong = None, can_search(connection), ""
+            newest, searches, wrong, owner = None, can_search(connection), "", None
             if schema_revision == NEWEST:
                 newest = connection.execute(select(func.max(schema.messages.c.received_at))).scalar()
                 wrong = "" if on_sqlite else _foreign(connection, settings)
+                owner = _awaited_owner(connection, at)
     except (SQLAlchemyError, UnsealedError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         yield found(State.FAIL, f"it does not answer: {reason}", "start it, or set store.url right")
@@ -212,7 +214,15 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
         yield found(State.OK, f"answers; the next start brings it to schema {NEWEST}")
     else:
         yield found(State.FAIL, f"a newer Unsealed made it (schema {schema_revision})", "run that version")
+    if owner is not None:
+        remedy = f"open the link that the start printed; another: unsealed user link {owner.email}"
+        yield Finding(state=State.OK, what="owner", where=owner.email, words="has not signed in yet", remedy=remedy)
     yield _clock(at, newest)
+
+
+def _awaited_owner(connection: Connection, at: datetime) -> User | None:
+    owner = people.owner(connection)
+    return owner if owner is not None and proofs.awaited(connection, owner, at) else None
 
 
 def _foreign(connection: Connection, settings: Settings) -> str:

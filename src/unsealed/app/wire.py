@@ -108,7 +108,7 @@ def welcome(settings: Settings, engine: Engine, at: datetime) -> Welcome | None:
             secret = proofs.new_app_password(connection, made, "first start", at)
             url = welcome_url(settings, proofs.new_login_link(connection, made, at))
             return Welcome(email=settings.owner, url=url, app_password=secret)
-        if owner.has_password or proofs.sessions_of(connection, owner.id, at):
+        if not proofs.awaited(connection, owner, at):
             return None
         return Welcome(email=owner.email, url=welcome_url(settings, proofs.new_login_link(connection, owner.id, at)))
 

@@ -221,6 +221,11 @@ def new_session(connection: Connection, user: UserId, address: str, user_agent: 
     return cookie, csrf
 
 
+def awaited(connection: Connection, user: User, now: datetime) -> bool:
+    """Whether the user has never signed in, and has nothing to sign in with but a one-time link."""
+    return not user.has_password and not sessions_of(connection, user.id, now)
+
+
 def session(connection: Connection, cookie: str, now: datetime) -> Session | None:
     """The live session behind a cookie. Reads only; see `session_is_stale` and `note_session`."""
     row = connection.execute(_LIVE, {"hash": _sha256(cookie), "now": now}).mappings().first()
