@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -38,14 +38,16 @@ WORDING = {  # what puts values into words, by the name that templates call it
     "stored": stored,
     "words": words,
 }
-HERE = Path(__file__).parent
+# Read with the code, so that a server whose files are upgraded under it shows no page that its code does not know.
+SOURCES = {path.name: path.read_text("utf-8") for path in (Path(__file__).parent / "templates").glob("*.html")}
 
 
 @lru_cache(maxsize=64)
 def templates(texts: Texts) -> Environment:
     """The templates in a language."""
     made = FoldingEnvironment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=DictLoader(SOURCES),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
