@@ -20,6 +20,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # own, so tests may run side by side.
 WORKERS ?= 3
 EDITOR := src/unsealed/inlets/web/static/editor
+# The tests start hundreds of processes: where nothing compiled is kept, each compiles the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: help install run test check walks e2e crash bench size accuracy docs texts screenshots lock clean

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from operator import itemgetter
 
 from unsealed.core.network import read_network
 from unsealed.core.network_ranges import DATE, RANGES
@@ -8,17 +9,15 @@ from unsealed.model.event import Network
 
 
 def test_the_first_and_the_last_address_of_a_range_belong_to_it() -> None:
-    for kind, operator, written in RANGES:
-        for text in written.split():
-            network = ip_network(text)
-            for address in (network.network_address, network.broadcast_address):
-                holders = [
-                    (ip_network(other).prefixlen, Network(kind=its_kind, operator=its_operator))
-                    for its_kind, its_operator, others in RANGES
-                    for other in others.split()
-                    if ip_network(other).version == network.version and address in ip_network(other)
-                ]
-                assert max(holders, key=lambda holder: holder[0])[1] == read_network(str(address)), (operator, kind)
+    ranges = [
+        (ip_network(text), Network(kind=kind, operator=operator))
+        for kind, operator, written in RANGES
+        for text in written.split()
+    ]
+    for network, _ in ranges:
+        for address in (network.network_address, network.broadcast_address):
+            holders = [(other.prefixlen, holder) for other, holder in ranges if address in other]
+            assert max(holders, key=itemgetter(0))[1] == read_network(str(address)), network
 
 
 def test_every_range_is_written_as_a_network_and_stands_once() -> None:
