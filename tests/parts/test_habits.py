@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 from tests.parts.conftest import keep_habits
 
 from unsealed.core.reliability import Trait, traits
@@ -18,7 +18,7 @@ from unsealed.model.policy import Level, Switches
 from unsealed.model.view import SignalFacts
 from unsealed.store import counts, habits, schema
 from unsealed.store.engine import reading
-from unsealed.store.habits import Carries, facts_of_domain, facts_of_mailbox
+from unsealed.store.habits import Carries, facts_of_domains, facts_of_mailboxes
 
 MARA = UserId(1)
 ROB = UserId(2)
@@ -135,16 +135,39 @@ class Mailing:
 
     def mailbox(self, address: str, limit: int = 50) -> SignalFacts:
         with reading(self.engine) as connection:
-            return facts_of_mailbox(connection, MARA, address, self.now, limit)
+            return facts_of_mailboxes(connection, MARA, [address], self.now, limit)[address]
 
     def domain(self, domain: str) -> SignalFacts:
         with reading(self.engine) as connection:
-            return facts_of_domain(connection, MARA, domain, self.now)
+            return facts_of_domains(connection, MARA, [domain], self.now)[domain]
 
 
 @pytest.fixture
 def mailing(engine: Engine, clock: Callable[[], datetime]) -> Mailing:
     return Mailing(engine, clock())
+
+
+def test_many_are_asked_about_in_one_question(mailing: Mailing) -> None:
+    addresses = ["ines@fennel.example", "rob@fennel.example", "mara@sorrel.example", "nobody@sorrel.example"]
+    for number, address in enumerate(addresses[:3]):
+        mailing.send(address, READ, user=ROB)
+        for came in (READ, CLICKED, ())[number:]:
+            mailing.send(address, came)
+    domains = ["fennel.example", "sorrel.example", "thyme.example"]
+    of_each = {each: mailing.mailbox(each) for each in addresses}, {each: mailing.domain(each) for each in domains}
+    asked: list[str] = []
+    with reading(mailing.engine) as connection:
+        event.listen(connection, "before_cursor_execute", lambda *args: asked.append(args[2]))
+        of_all = (
+            facts_of_mailboxes(connection, MARA, addresses, mailing.now),
+            facts_of_domains(connection, MARA, domains, mailing.now),
+        )
+
+        assert {} == facts_of_mailboxes(connection, MARA, [], mailing.now)
+    assert of_each == of_all
+    assert 2 == len([each for each in asked if each.startswith("SELECT")])
+    assert [3, 2, 1, 0] == [facts.copies for facts in of_all[0].values()]
+    assert [5, 1, 0] == [facts.copies for facts in of_all[1].values()]
 
 
 def test_what_came_back_is_counted_by_copy(mailing: Mailing) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import BigInteger, Engine, bindparam, literal, select, union_all, update
 
 from unsealed.store.engine import insert, reading
-from unsealed.store.many_rows import ManyRows, among, chunks, each_of, stored
+from unsealed.store.many_rows import ManyRows, Several, among, chunks, each_of, stored
 from unsealed.store.schema import cursors, users
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -57,5 +57,6 @@ def test_portions_hold_every_id_once_and_few_enough_for_one_statement() -> None:
 def test_a_row_comes_for_each_value(engine: Engine) -> None:
     given = ["b", "", "a'\"%", "é\n", "b"]
     with reading(engine) as connection:
-        assert given == list(connection.execute(select(each_of(connection, given))).scalars())
-        assert [] == list(connection.execute(select(each_of(connection, []))).scalars())
+        each = select(each_of(engine.dialect.name, bindparam("values", type_=Several())))
+        assert given == list(connection.execute(each, {"values": given}).scalars())
+        assert [] == list(connection.execute(each, {"values": []}).scalars())

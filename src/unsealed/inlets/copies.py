@@ -5,7 +5,7 @@ how far signals of this recipient and this company can be trusted. The same for 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,10 +15,10 @@ from unsealed.core.reading import Reader, Silence, copy_state, devices, read_for
 from unsealed.core.reliability import Trait, company_of, traits
 from unsealed.model.message import CopyState, UserId, public_id
 from unsealed.model.policy import Level
-from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting
+from unsealed.model.view import CopyRow, EventRow, MessageView, Pasted, Sighting, SignalFacts
 from unsealed.store import habits, judged
 
-ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a question
+ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a look at hundreds of copies
 
 
 CERTAIN = 0.9
@@ -53,17 +53,14 @@ def known(
     pasted: defaultdict[str, list[Pasted]] = defaultdict(list)
     for each in judged.pasted(connection, int(message.row.id, 16)):
         pasted[public_id(each.copy)].append(each)
-    of_person: dict[str, tuple[Trait, ...]] = {}
-    of_company: dict[str, tuple[Trait, ...]] = {"": ()}
-    for copy in copies[:ASKED_ABOUT]:
-        mailbox, company = copy.address.lower(), company_of(copy.address)
-        if mailbox:
-            of_person[copy.id] = traits(habits.facts_of_mailbox(connection, user, mailbox, now))
-        if company not in of_company:
-            of_company[company] = traits(habits.facts_of_domain(connection, user, company, now))
+    asked = copies[:ASKED_ABOUT]
+    mailboxes = {copy.address.lower() for copy in asked if copy.address}
+    companies = {company for copy in asked if (company := company_of(copy.address))}
+    of_person = _traits(habits.facts_of_mailboxes(connection, user, mailboxes, now))
+    of_company = _traits(habits.facts_of_domains(connection, user, companies, now))
     found = {}
     for copy in copies:
-        own, company_traits = of_person.get(copy.id, ()), of_company.get(company_of(copy.address), ())
+        own, company_traits = of_person.get(copy.address.lower(), ()), of_company.get(company_of(copy.address), ())
         found[copy.id] = Known(
             certain=read_for_certain(copy.facts)
             and (copy.facts.replies > 0 or sure(copy.signals.confidence or 0.0) != "maybe"),
@@ -75,6 +72,10 @@ def known(
             company=company_traits,
         )
     return found
+
+
+def _traits(facts: Mapping[str, SignalFacts]) -> dict[str, tuple[Trait, ...]]:
+    return {whose: traits(came) for whose, came in facts.items()}
 
 
 def readers_of(connection: Connection, message_id: int) -> dict[str, tuple[Reader, ...]]:

@@ -156,10 +156,9 @@ def invisible(
     connection: Connection, user: UserId, page: Page[FollowUp], now: datetime
 ) -> dict[str, tuple[Trait, ...]]:
     """By copy id, why nothing can be expected to be seen of its recipient; without those of whom something can."""
-    of_person: dict[str, tuple[Trait, ...]] = {}
-    for each in page.items:
-        mailbox = each.copy.address.lower()
-        if mailbox not in of_person:
-            facts = habits.facts_of_mailbox(connection, user, mailbox, now, REMEMBERED)
-            of_person[mailbox] = tuple(trait for trait in traits(facts) if trait in INVISIBLE)
+    mailboxes = {each.copy.address.lower() for each in page.items}
+    of_person = {
+        mailbox: tuple(trait for trait in traits(facts) if trait in INVISIBLE)
+        for mailbox, facts in habits.facts_of_mailboxes(connection, user, mailboxes, now, REMEMBERED).items()
+    }
     return {each.copy.id: why for each in page.items if (why := of_person[each.copy.address.lower()])}

@@ -21,7 +21,7 @@ from unsealed.model.view import EventRow, Page
 from unsealed.store import judged, views
 from unsealed.store.habits import BY_NAME
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
-from unsealed.store.many_rows import among, each_of
+from unsealed.store.many_rows import Several, among, each_of
 from unsealed.store.schema import copies, messages, replies
 
 LETTERS = 200
@@ -103,7 +103,7 @@ def last_letters(connection: Connection, user: UserId, mailboxes: Sequence[str])
     newest: dict[str, int] = {}
     for query in (_LEFT, _UNSENT):
         if asked := [each for each in mailboxes if each not in newest]:
-            mailbox = each_of(connection, asked)
+            mailbox = each_of(connection.dialect.name, bindparam("mailboxes", asked, Several()))
             # One look into the index for each; a database that may join them may walk through it.
             found = select(mailbox, query.where(copies.c.mailbox == mailbox).scalar_subquery())
             newest |= {row[0]: row[1] for row in connection.execute(found, {"user": user}) if row[1] is not None}

@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     ClauseElement,
     ColumnElement,
     Connection,
     Dialect,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     any_,
     bindparam,
     func,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from unsealed.store.schema import EPOCH, MICROSECOND
 
@@ -75,11 +78,26 @@ def among(connection: Connection, column: ColumnElement[int], ids: Collection[in
     return column.in_(select(_of_json(list(ids)).c.value))
 
 
-def each_of(connection: Connection, values: Collection[str]) -> ColumnElement[str]:
-    """A row for each of these values; what is asked beside it is asked for one after the other, in one statement."""
-    if connection.dialect.name == "postgresql":
-        return func.unnest(bindparam(None, list(values), ARRAY(Text))).column_valued("each_of")
-    return _of_json(list(values)).c.value
+class Several(TypeDecorator[Collection[str]]):
+    """Any number of texts as one bound value."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
+        values = list(value or ())
+        return values if dialect.name == "postgresql" else json.dumps(values)
+
+
+def each_of(dialect: str, values: BindParameter[Collection[str]]) -> ColumnElement[str]:
+    """A row for each of these values, of type `Several`; what is asked beside it is asked for one after the other, in
+    one statement."""
+    if dialect == "postgresql":
+        return func.unnest(values).table_valued("value").render_derived().c.value
+    return func.json_each(values).table_valued("value").c.value
 
 
 def _of_json(values: list[Any]) -> TableValuedAlias:

@@ -130,13 +130,14 @@ def _whole(question: Question) -> WholeContact:
     mailbox, company = found.row.mailbox, company_of(found.row.mailbox)
     letters = dealings.letters(connection, user, mailbox)
     page = dealings.time_line(connection, user, letters, after=question.cursor, limit=question.limit)
-    facts = habits.facts_of_mailbox(connection, user, mailbox, question.now)
+    facts = habits.facts_of_mailboxes(connection, user, [mailbox], question.now)[mailbox]
+    of_company = habits.facts_of_domains(connection, user, [company] if company else [], question.now)
     return WholeContact(
         **msgspec.structs.asdict(_head(found.row)),
         notes=found.notes,
         records=dict(found.records),
         traits=traits(facts),
-        company_traits=traits(habits.facts_of_domain(connection, user, company, question.now)) if company else (),
+        company_traits=traits(of_company[company]) if company else (),
         basis=_basis(facts),
         best_hours=_hours(best_hours(dealings.readings(connection, letters))),
         dealings=tuple(map(_dealing, page.items)),

@@ -179,8 +179,8 @@ def _shown(connection: Connection, user: UserId, address: str, where: Where, tim
         next=line.next,
         more_letters=letters.more,
         belief=belief(
-            habits.facts_of_mailbox(connection, user, mailbox, times.now),
-            traits(habits.facts_of_domain(connection, user, company, times.now)) if company else (),
+            habits.facts_of_mailboxes(connection, user, [mailbox], times.now)[mailbox],
+            traits(habits.facts_of_domains(connection, user, [company], times.now)[company]) if company else (),
             times.texts,
         ),
         hours=best_hours(began),
