@@ -35,11 +35,12 @@ SMALL = (1_000, 10_000)  # messages, events
 # rare happens more often in the small one, that each list fills its page in both; its hot letter and its busiest
 # contact have as many events and letters as are ever looked at; and its letters go out by the hundred: of one a day, no
 # more than some would be read at a time, and the newest lines would be about these.
-LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.25, bounced=0.25, waiting=0.25)
+LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.25, bounced=0.25)
 SMALL_SHARES = replace(LIKE_LARGE, both=0.5, hot=0.1, busiest=0.1, at_once=500)
 ALIKE = (
     "The small one is made so that its pages are as full as those of the large one: what is rare happens more often in"
-    " it, its letters went out 500 at a time, and one of them has a tenth of all events, not a hundredth."
+    " it, its letters went out 500 at a time, and one of them has a tenth of all events, not a hundredth. The letters"
+    " and contacts that are asked for are drawn among such as both have: to one, asked for 6 to 14 times, read."
 )
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.
@@ -137,8 +138,9 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 class Drawn:
     """What paths name: drawn from the store of one installation."""
 
-    messages: list[tuple[int, int, int, str]]  # to one: id, sent and last signal in microseconds, subject
-    many: int  # to twenty
+    # To one, read, and asked for about as often as most: id, sent and last signal in microseconds, subject.
+    messages: list[tuple[int, int, int, str]]
+    many: int  # to twenty, with about as many requests and readings in any installation
     hot: int
     busy: str  # the contact with the most letters
     contacts: list[str]  # of the others those with about as many letters in any installation
@@ -153,15 +155,19 @@ class Drawn:
 
             user = ask("id FROM users WHERE email = :email", email=SENDER)[0].id
             (hot,) = ask("id FROM messages WHERE user_id = :user ORDER BY raw DESC LIMIT 1", user=user)
-            to_twenty = "id FROM messages WHERE user_id = :user AND recipient_count = 20 AND raw > 0"
-            (many,) = ask(f"{to_twenty} ORDER BY received_at DESC LIMIT 1", user=user)
+            to_twenty = "id FROM messages WHERE user_id = :user AND recipient_count = 20"
+            (many,) = ask(f"{to_twenty} ORDER BY abs(raw - 20) + abs(opens - 10) LIMIT 1", user=user)
             whom = "mailbox FROM contacts WHERE user_id = :user"
             (busy,) = ask(f"{whom} ORDER BY messages DESC LIMIT 1", user=user)
-            contacts = ask(f"{whom} AND messages BETWEEN 20 AND 60 LIMIT 1000", user=user)
+            contacts = ask(f"{whom} AND messages BETWEEN 24 AND 36 LIMIT 1000", user=user)
             # Of all users, as a database asked for those of one might put all of these in order.
-            some = "id, received_at, signal_at, subject, user_id, recipient_count FROM messages WHERE id >= :drawn"
-            drawn = [row for _ in range(50) for row in ask(f"{some} ORDER BY id LIMIT 20", drawn=rng.getrandbits(63))]
-            found = [row[:4] for row in drawn if row.user_id == user and row.recipient_count == 1]
+            some = "id, received_at, signal_at, subject, user_id, recipient_count, opens, raw FROM messages"
+            some += " WHERE id >= :drawn ORDER BY id LIMIT 20"
+            drawn = [row for _ in range(50) for row in ask(some, drawn=rng.getrandbits(63))]
+            behind = "received_at FROM messages WHERE user_id = :user ORDER BY received_at LIMIT 1 OFFSET 60"
+            (page_full,) = ask(behind, user=user)[0]
+            mine = [row for row in drawn if row.user_id == user and row.recipient_count == 1 and row.opens]
+            found = [row[:4] for row in mine if 6 <= row.raw <= 14 and row.received_at > page_full]
         engine.dispose()
         return cls(
             messages=found,

@@ -25,6 +25,7 @@ from sqlalchemy import Engine, Table, select
 
 from bench.messages import SENDER
 from bench.table import progress
+from unsealed.core.backoff import LIFETIME
 from unsealed.core.instrument import Tracking
 from unsealed.core.judge import RULES_VERSION
 from unsealed.flow import send
@@ -76,6 +77,7 @@ _MICROSECONDS = 1_000_000
 _MINUTE = 60 * _MICROSECONDS
 _DAY = 86_400 * _MICROSECONDS
 _ANSWERED = _DAY // 2  # after it was sent
+_LIFETIME = LIFETIME // MICROSECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,8 @@ class Shares:
     untracked: float = 0.03
     machines_alone: float = 0.0  # besides those for which it comes so by chance
     replied: float = 0.03  # of those that were asked for
-    bounced: float = 0.01  # of copies that were never asked for
-    waiting: float = 0.002  # the same, still on their way
+    bounced: float = 0.01  # of those with a copy that was never asked for: that copy
+    waiting: float = 0.4  # the same, still on its way; of those that are young enough to be tried again
     both: float = 0.0  # of subjects, that have the two words of a search besides those that have them by chance
     hot: float = 0.01  # of all events, those of one message
     busiest: float = 0.0  # of copies, those to one contact besides those that are by chance
@@ -290,7 +292,7 @@ def _batches(
                      region, town, user)
                 )  # fmt: skip
                 hit += 1
-            ends = {copy: _end(rng, at, shares, asked=counts[copy].raw > 0) for copy, _ in copies}
+            ends = _ends(rng, at, counts, shares, young=end - at < _LIFETIME)
             opens = sum(each.shown for each in counts.values())
             firsts = [each.first_at for each in counts.values() if each.first_at is not None]
             lasts = [each.last_at for each in counts.values() if each.last_at is not None]
@@ -369,14 +371,21 @@ def _ago(behind: int, step: int, at_once: int) -> int:
     return behind // at_once * at_once * step + 4 * _DAY + behind % at_once * _MINUTE
 
 
-def _end(rng: random.Random, at: int, shares: Shares, *, asked: bool) -> _End:
-    """How the delivery of a copy went, that somebody asked for or nobody."""
-    drawn = 1.0 if asked else rng.random()
-    if drawn < shares.bounced:
-        return _End("bounced", ended_at=at + _MICROSECONDS)
-    if drawn < shares.bounced + shares.waiting:
-        return _End("delayed")
-    return _End("sent", sent_at=at + _MICROSECONDS)
+def _ends(rng: random.Random, at: int, counts: dict[int, _Counts], shares: Shares, *, young: bool) -> dict[int, _End]:
+    """How the delivery of each copy of a message went.
+
+    Who fares ill is drawn for the message, not for each copy: else lists of these would be of messages to many, and the
+    more so the rarer it is.
+    """
+    ends = dict.fromkeys(counts, _End("sent", sent_at=at + _MICROSECONDS))
+    drawn = rng.random()
+    never_asked_for = next((copy for copy, count in counts.items() if not count.raw), None)
+    if never_asked_for is not None:
+        if drawn < shares.bounced:
+            ends[never_asked_for] = _End("bounced", ended_at=at + _MICROSECONDS)
+        elif young and drawn < shares.bounced + shares.waiting:
+            ends[never_asked_for] = _End("delayed")
+    return ends
 
 
 def _asked_for(rng: random.Random, messages: int, events: int) -> int:

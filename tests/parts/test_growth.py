@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ class Counted:
 
     def __init__(self, data: Path, messages: int, browser: Callable[..., Any]) -> None:
         data.mkdir()
-        fill(data, messages=messages, events=messages, now=NOON, shares=LIKE_LARGE)  # lists fill their page in both
+        shares = replace(LIKE_LARGE, both=100 / messages)  # lists fill their page in both
+        fill(data, messages=messages, events=messages, now=NOON, shares=shares)
         self.engine: Engine = connect(sqlite_url(data))
         self._ticks, self._rng = 0, random.Random(7)
         self._drawn = Drawn.of(sqlite_url(data), self._rng)
