@@ -173,6 +173,15 @@ def test_instrument_says_which_file_cannot_be_written(option: str, data: Path, t
     assert f"{option} {tmp_path}/none/file.json cannot be written" in str(result.exception)
 
 
+def test_instrument_does_not_write_one_file_over_the_other(data: Path, tmp_path: Path) -> None:
+    same = [str(tmp_path / "out.json"), str(tmp_path / "." / "none" / ".." / "out.json")]
+    result = run("instrument", "--report", same[0], "--edits", same[1], "--data", data, given=LETTER)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert f"--report and --edits both name {same[0]}; name two files" in str(result.exception)
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_instrument_says_that_the_data_folder_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
 
@@ -199,6 +208,7 @@ def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tm
     explained = said("token", "explain", address[0].decode(), "--data", data)
     assert "destination  https://tidewater.example/plan?a=1&b=2" in explained
     assert explained == said("token", "explain", address[0].decode() + "?utm_source=x/y#z", "--data", data)
+    assert explained == said("token", "explain", f" {address[0].decode()}\n", "--data", data)
     assert 0o600 == (data / "keys").stat().st_mode & 0o777
 
 

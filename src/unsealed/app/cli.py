@@ -382,7 +382,7 @@ def explain(
     from unsealed.model.message import public_id
     from unsealed.store.keyring import load
 
-    path = text.partition("?")[0].partition("#")[0]
+    path = text.strip().partition("?")[0].partition("#")[0]
     word = path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gif")
     claims = open_token(load(settings_for(data).data), word)
     typer.echo(f"copy         {public_id(claims.copy)}")

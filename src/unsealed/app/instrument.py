@@ -25,10 +25,12 @@ def rewrite(
     """Write the recipient's copy of the message on standard input; --report and --edits as JSON files.
 
     Raises:
-        BadInput: an option that is not one of the words it takes.
+        BadInput: an option that is not one of the words it takes, or one file for report and edits.
         Unavailable: temporary; the data folder, or a file that was asked for, cannot be written.
     """
     switches = _switches(settings, opens, links)
+    if report is not None and edits is not None and report.resolve() == edits.resolve():
+        raise BadInput(f"--report and --edits both name {report}; name two files")
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
