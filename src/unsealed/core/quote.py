@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import Message
-from email.utils import getaddresses
 from html import escape
 
 from unsealed.core import clean, header
 from unsealed.core.compose import Part, media_type
+from unsealed.core.envelope import addresses
 from unsealed.core.html import Anchor, escape_attribute, scan, strip_url, unescape_attribute
 from unsealed.core.links import own_token
 from unsealed.core.plain_text import text_of
@@ -64,7 +64,7 @@ def read(raw: bytes) -> Original:
     words: dict[str, str] = {}
     for item in found:
         words.setdefault(item.name, header.decoded(item.value)[:HEAD_CHARACTERS])
-    names = getaddresses([words.get("from", "")])
+    author = next((item.value for item in found if item.name == "from"), b"")
     html = text = None
     pictures, files = [], []
     for part in _leaves(parsed):
@@ -79,7 +79,7 @@ def read(raw: bytes) -> Original:
         else:
             files.append(_part(part))
     return Original(
-        sender=next((name or address for name, address in names), ""),
+        sender=next((name or address for name, address in addresses(author)), words.get("from", "")),
         to=", ".join(words[name] for name in ("to", "cc") if words.get(name)),
         subject=words.get("subject", ""),
         id=words.get("message-id", ""),

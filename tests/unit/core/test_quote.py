@@ -54,6 +54,19 @@ def test_a_message_is_read_with_all_that_an_answer_needs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "sender"),
+    [
+        ("=?utf-8?q?Lindh=2C_Mara?= <mara@x.example>", "Lindh, Mara"),
+        ("mara@x.example, rob@y.example", "mara@x.example"),
+        ("mara@x.example)rob@y.example", "mara@x.example)rob@y.example"),
+        ("MAILER-DAEMON", "MAILER-DAEMON"),
+    ],
+)
+def test_who_wrote_is_named_by_each_python_alike(written: str, sender: str) -> None:
+    assert sender == quote.read(f"From: {written}\r\n\r\n".encode()).sender
+
+
+@pytest.mark.parametrize(
     ("hours", "words"),
     [
         (0, "20 November 2026, 14:05 UTC"),

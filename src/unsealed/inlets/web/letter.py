@@ -16,11 +16,11 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import getaddresses
 
 from starlette.responses import HTMLResponse, Response
 
 from unsealed.core import header
+from unsealed.core.envelope import addresses
 from unsealed.model.message import LinkPart
 from unsealed.model.texts import Texts
 from unsealed.model.view import LinkRow
@@ -115,16 +115,19 @@ class Letterhead:
 
 
 def letterhead(raw: bytes, texts: Texts) -> Letterhead:
-    """The visible head of a message; whatever of it can be read."""
-    found: dict[str, str] = {}
+    """The visible head of a message; what cannot be read of it stands there as it is written."""
+    found: dict[str, bytes] = {}
     for item in header.fields(raw):
-        found.setdefault(item.name, header.decoded(item.value)[:HEAD_MAX])
-    sender = getaddresses([found.get("from", "")])
-    to = getaddresses([found[name] for name in ("to", "cc") if found.get(name)])
+        found.setdefault(item.name, item.value)
+    words = {name: header.decoded(value)[:HEAD_MAX] for name, value in found.items()}
+    sender = next(addresses(found.get("from", b"")), ())
+    to = [name or address for field in ("to", "cc") for name, address in addresses(found.get(field, b""))]
+    if not to and not words.get("to", "").endswith(";"):  # a group that names nobody
+        to = [words.get("to", "")]
     return Letterhead(
-        subject=found.get("subject", ""),
-        sender=", ".join(part for part in (sender[0] if sender else ()) if part),
-        to=", ".join(name or address for name, address in to if name or address) or texts.say("undisclosed recipients"),
+        subject=words.get("subject", ""),
+        sender=", ".join(filter(None, sender)) or words.get("from", ""),
+        to=", ".join(to)[:HEAD_MAX] or texts.say("undisclosed recipients"),
     )
 
 

@@ -193,6 +193,24 @@ def test_a_message_without_a_head_has_an_empty_letterhead() -> None:
     )
 
 
+# Pythons disagree about fields like these: what one reads in part is nothing to the next.
+@pytest.mark.parametrize(
+    ("written", "sender", "to"),
+    [
+        ("=?utf-8?q?Lindh=2C_Mara?= <mara@x.example>", "Lindh, Mara, mara@x.example", "Lindh, Mara"),
+        ("mara@x.example <mara@x.example>", "mara@x.example, mara@x.example", "mara@x.example"),
+        ("mara@x.example)rob@y.example", "mara@x.example)rob@y.example", "mara@x.example)rob@y.example"),
+        ("Mara (the (first)", "Mara (the (first)", "Mara (the (first)"),
+        ("MAILER-DAEMON", "MAILER-DAEMON", "MAILER-DAEMON"),
+        ("undisclosed-recipients:;", "undisclosed-recipients:;", "undisclosed recipients"),
+    ],
+)
+def test_each_python_reads_the_same_letterhead(written: str, sender: str, to: str) -> None:
+    head = letter.letterhead(f"From: {written}\r\nTo: {written}\r\n\r\n".encode(), ENGLISH)
+
+    assert (sender, to) == (head.sender, head.to)
+
+
 def test_a_source_is_a_file_to_keep() -> None:
     answer = letter.source(b"From: x\r\n\r\n<script>", "original-00.eml")
 
