@@ -100,10 +100,11 @@ class Verbatim:
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes."""
         edits: list[Edit] = []
+        decoded, before = self.decoded, self.start
         for start, end, new in changes:
-            if not new and self.decoded.startswith(b"--", end) and self.decoded[:start][-1:] in (b"\n", b""):
+            if not new and decoded.startswith(b"--", end) and decoded[:start][-1:] in (b"\n", b""):
                 new = b" "  # what follows must not become a delimiter line
-            edits.append(Edit(self.start + start, self.decoded[start:end], new))
+            edits.append(Edit(before + start, decoded[start:end], new))
         return edits
 
     def crowded(self, changes: Sequence[Span]) -> list[Crowded]:
@@ -124,9 +125,10 @@ class Verbatim:
                     stop = at if at >= 0 else len(decoded)
                 grown += len(change.new) - (end - start)
                 behind += 1
-            width = stop - begin - decoded.endswith(b"\r", begin, stop)
-            if width <= LINE_OCTETS < width + grown:
-                found.append(Crowded(begin, begin + width, stop, range(first, behind)))
+            if stop - begin + grown > LINE_OCTETS:
+                width = stop - begin - decoded.endswith(b"\r", begin, stop)
+                if width <= LINE_OCTETS < width + grown:
+                    found.append(Crowded(begin, begin + width, stop, range(first, behind)))
             first = behind
         return found
 
@@ -297,8 +299,11 @@ class Base64:
         self.raw = raw
         self.start = start
         self.end = end
+        written = raw[start:end].translate(None, b" \t\r\n")
+        if len(written) % 4 or written.endswith(b"==="):  # readers do not agree about more padding than is due
+            raise Untouchable("odd-encoding")
         try:
-            self.decoded = binascii.a2b_base64(raw[start:end].translate(None, b" \t\r\n"), strict_mode=True)
+            self.decoded = binascii.a2b_base64(written, strict_mode=True)
         except binascii.Error:
             raise Untouchable("odd-encoding") from None
         self.newline = line_end(raw[start : start + LINE_OCTETS] if b"\n" in raw[start:end] else raw[:start])

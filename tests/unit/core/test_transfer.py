@@ -50,7 +50,9 @@ def test_quoted_printable_that_readers_would_not_agree_on_is_refused(body: bytes
         body_of(body, 0, len(body), "quoted-printable")
 
 
-@pytest.mark.parametrize("body", [b"A", b"AAA", b"AA==AAAA", b"AAAA*", b"AAAA\r\n-- \r\nfooter"])
+@pytest.mark.parametrize(
+    "body", [b"A", b"AAA", b"AAAA=", b"AAA===", b"AAAA====", b"AA==AAAA", b"AAAA*", b"AAAA\r\n-- \r\nfooter"]
+)
 def test_base64_that_is_not_clean_is_refused(body: bytes) -> None:
     with pytest.raises(Untouchable, match="odd-encoding"):
         body_of(body, 0, len(body), "base64")
