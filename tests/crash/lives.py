@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.patience import PATIENCE_S
@@ -38,23 +39,40 @@ def lives(live: Callable[[int], object]) -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
+@dataclass
+class Program:
+    """In the test: a program that calls `lives`."""
+
+    process: subprocess.Popen[str]
+
+    def begin(self, number: int) -> None:
+        """One life; `end` waits for its end."""
+        assert self.process.stdin is not None
+        print(number, file=self.process.stdin, flush=True)
+
+    def end(self) -> int:
+        """How the life that was begun last ended: its status, or less than nothing, the signal that killed it."""
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], PATIENCE_S)[0], f"a life longer than {PATIENCE_S} s"
+        return int(self.process.stdout.readline())
+
+    def killed(self, steps: int) -> bool:
+        """Have it live once; whether it was killed, or came to its end."""
+        self.begin(steps)
+        ended = self.end()
+        assert ended in (0, -signal.SIGKILL), "see what it said on standard error"
+        return ended != 0
+
+
 @contextmanager
-def program(module: str, *arguments: object) -> Iterator[Callable[[int], bool]]:
-    """In the test: a function that has the program live once, and says whether it was killed or came to its end."""
+def program(module: str, *arguments: object, pass_fds: tuple[int, ...] = ()) -> Iterator[Program]:
+    """Start it; killed at the end, and whatever lives of it."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as process:
-
-        def killed(steps: int) -> bool:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            print(steps, file=process.stdin, flush=True)
-            assert select.select([process.stdout], [], [], PATIENCE_S)[0], f"a life longer than {PATIENCE_S} s"
-            ended = int(process.stdout.readline())
-            assert ended in (0, -signal.SIGKILL), "see what it said on standard error"
-            return ended != 0
-
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True, pass_fds=pass_fds
+    ) as process:
         try:
-            yield killed
+            yield Program(process)
         finally:
             os.killpg(process.pid, signal.SIGKILL)

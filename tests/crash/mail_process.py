@@ -1,4 +1,5 @@
-"""The mail side as a process of its own, for tests that kill it: mail_process.py DATA SOCKET-FD UPSTREAM-PORT READY-FD.
+"""The mail side, for tests that kill it: mail_process.py DATA SOCKET-FD UPSTREAM-PORT READY-FD; each line on standard
+input is one life (`lives`), which writes its process id to READY-FD when it is ready.
 
 Submission on the inherited socket, delivery to the upstream, the store and the keys in the data folder.
 """
@@ -11,6 +12,8 @@ import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.crash.lives import lives
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow.deliver import Delivery
@@ -44,10 +47,10 @@ async def main(data: Path, listening: socket.socket, upstream_port: int, ready: 
         accepted=delivery.wake,
     )
     await server.start(plain=[listening])
-    os.write(ready, b"r")
+    os.write(ready, b"%d" % os.getpid())
     await delivery.run(asyncio.Event())
 
 
 if __name__ == "__main__":
     folder, fd, port, tell = sys.argv[1:]
-    asyncio.run(main(Path(folder), socket.socket(fileno=int(fd)), int(port), int(tell)))
+    lives(lambda _: asyncio.run(main(Path(folder), socket.socket(fileno=int(fd)), int(port), int(tell))))

@@ -47,8 +47,8 @@ def test_a_judge_that_is_killed_anywhere_ends_where_one_that_lives_would(
     house.write(*hits[50:])
 
     deaths = 0
-    with program("tests.crash.judge_process", store_url, house.folder) as killed:
-        while killed(chance.randint(1, 120)):
+    with program("tests.crash.judge_process", store_url, house.folder) as judge:
+        while judge.killed(chance.randint(1, 120)):
             deaths += 1
             assert deaths < 500, "it gets nowhere"
 

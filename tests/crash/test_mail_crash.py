@@ -13,19 +13,19 @@ import base64
 import os
 import re
 import select
+import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.crash.lives import program
 from tests.patience import PATIENCE_S
 
 from unsealed.store import engine as stores
@@ -117,47 +117,43 @@ class NextHop:
 
 
 class MailProcess:
+    """The mail side, killed and started again on one socket."""
+
     def __init__(self, data: Path, upstream_port: int) -> None:
-        self.data = data
-        self.upstream_port = upstream_port
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        ready, tell = os.pipe()
-        program = Path(__file__).with_name("mail_process.py")
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                str(program),
-                str(self.data),
-                str(self.socket.fileno()),
-                str(self.upstream_port),
-                str(tell),
-            ],
-            pass_fds=(self.socket.fileno(), tell),
-            stdout=subprocess.DEVNULL,
+        self._living = ExitStack()
+        self._ready, tell = os.pipe()
+        self._living.callback(os.close, self._ready)
+        inherited = self.socket.fileno()
+        self._program = self._living.enter_context(
+            program("tests.crash.mail_process", data, inherited, upstream_port, tell, pass_fds=(inherited, tell))
         )
         os.close(tell)
-        readable, _, _ = select.select([ready], [], [], PATIENCE_S)
-        came = os.read(ready, 1) if readable else b""
-        os.close(ready)
-        assert came == b"r", "the mail side did not start"
+        self._pid: int | None = None
+        self._killing = threading.Lock()
+
+    def start(self) -> None:
+        self._program.begin(1)
+        readable, _, _ = select.select([self._ready], [], [], PATIENCE_S)
+        assert readable, "the mail side did not start"
+        self._pid = int(os.read(self._ready, 20))
 
     def kill(self) -> None:
-        if self.process is not None:
-            kill(self.process)
+        """kill -9, and wait until it is gone. Once more does no harm."""
+        with self._killing:
+            pid, self._pid = self._pid, None  # first, for who loses a connection asks whether it is running
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                assert -signal.SIGKILL == self._program.end(), "it ended by itself"
+
+    def close(self) -> None:
+        self._living.close()
+        self.socket.close()
 
     @property
     def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """kill -9, and wait until it is gone."""
-    process.kill()
-    process.wait(PATIENCE_S)
+        return self._pid is not None
 
 
 class Room:
@@ -178,8 +174,7 @@ class Room:
         self.mail.start()
 
     def close(self) -> None:
-        self.mail.kill()
-        self.mail.socket.close()
+        self.mail.close()
         self.hop.close()
 
     def restart(self) -> None:
@@ -260,13 +255,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 def killer(room: Room, step: str) -> Callable[[str], None]:
     """A hook that kills the mail process once, when the dialogue is at `step` (and some milliseconds later)."""
     name, _, delay = step.partition("+")
-    process = room.mail.process
-    assert process is not None
 
     def hook(at: str) -> None:
         if at == name:  # killing it again, when two dialogues come to that, does no harm
             time.sleep(int(delay.removesuffix("ms") or 0) / 1000 if delay else 0)
-            kill(process)
+            room.mail.kill()
 
     return hook
 

@@ -111,9 +111,9 @@ def test_wherever_it_dies_nobody_is_told_twice_and_nothing_is_lost(
 
 def killed_until_done(store_url: str, journal: Path, log: Path, chance: random.Random) -> int:
     """Run it until nothing is left; how often it died."""
-    with program("tests.crash.notify_process", store_url, journal, log) as killed:
+    with program("tests.crash.notify_process", store_url, journal, log) as notifier:
         for deaths in range(DEATHS + 1):
-            if not killed(chance.randint(1, 120) if deaths < DEATHS else 10**9):
+            if not notifier.killed(chance.randint(1, 120) if deaths < DEATHS else 10**9):
                 return deaths
     pytest.fail("it died by itself")
 
