@@ -331,6 +331,22 @@ def test_an_address_of_another_machine_is_found(configure: Configure, clock: Fro
     assert (State.FAIL, "this machine has no such address") == (found.state, found.words)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_two_doors_with_one_port_are_found_before_anything_starts(
+    host: str, configure: Configure, clock: FrozenClock, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    findings = run(configure(**{"web.listen": f"127.0.0.1:{port}", "smtp.listen": f"{host}:{port}"}), clock=clock)
+
+    (found, *_) = [each for each in findings if each.what == "smtp.listen"]
+    assert (State.FAIL, "web.listen has the same port", "choose another port") == (
+        found.state,
+        found.words,
+        found.remedy,
+    )
+    assert State.OK == about("web.listen", findings).state
+
+
 def test_a_port_for_privileged_programs_is_found(
     configure: Configure, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,6 +418,16 @@ def test_a_key_that_everybody_may_read_is_found(authority: trustme.CA, configure
     findings = run(configure(**{"smtp.certificate": certificate, "smtp.key": key}), clock=lambda: now)
 
     assert [("certificate key", State.WARN)] == bad(findings)
+
+
+def test_a_file_that_is_no_certificate_is_called_so(configure: Configure, clock: FrozenClock, tmp_path: Path) -> None:
+    given = {"smtp.certificate": tmp_path / "a.pem", "smtp.key": tmp_path / "a.key"}
+    for file in given.values():
+        file.write_text("words\n")
+
+    assert (
+        "not usable: it or its key is no PEM file" == about("certificate", run(configure(**given), clock=clock)).words
+    )
 
 
 def test_a_certificate_that_is_not_there_is_found(configure: Configure, clock: FrozenClock, tmp_path: Path) -> None:

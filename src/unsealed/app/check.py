@@ -264,7 +264,7 @@ def data_about_addresses(data: Path, today: date) -> Iterator[Finding]:
 
 
 def listeners(settings: Settings) -> Iterator[Finding]:
-    """The addresses to listen on: free, or held by this installation."""
+    """The addresses to listen on: each another, and free or held by this installation."""
     wanted: list[tuple[str, Listen, Callable[[Listen], bool]]] = [
         ("web.listen", settings.web.listen, lambda listen: "status" in _healthz(listen.url)[1]),
         ("track.listen", settings.track.listen, lambda listen: _healthz(listen.url)[1].get("role") == "collect"),
@@ -274,8 +274,12 @@ def listeners(settings: Settings) -> Iterator[Finding]:
         wanted.append(
             ("smtp.tls_listen", settings.smtp.tls_listen, lambda _: _greets_as_unsealed(settings.smtp.listen))
         )
-    for what, listen, ours in wanted:
-        state, words, remedy = _free(listen)
+    for number, (what, listen, ours) in enumerate(wanted):
+        before = next((name for name, other, _ in wanted[:number] if _clash(other, listen)), None)
+        if before is not None:
+            state, words, remedy = State.FAIL, f"{before} has the same port", "choose another port"
+        else:
+            state, words, remedy = _free(listen)
         if state is State.FAIL and words == _TAKEN and ours(listen):
             state, words, remedy = State.OK, "Unsealed listens here", ""
         yield Finding(state=state, what=what, where=str(listen), words=words, remedy=remedy)
@@ -290,6 +294,11 @@ def listeners(settings: Settings) -> Iterator[Finding]:
 
 
 _TAKEN = "another program listens here"
+
+
+def _clash(one: Listen, other: Listen) -> bool:
+    """Whether no more than one of them can be listened on: `near` is the same where one takes all addresses."""
+    return 0 != one.port == other.port and one.near == other.near
 
 
 def _free(listen: Listen) -> tuple[State, str, str]:
@@ -371,7 +380,9 @@ def certificate(settings: Settings, at: datetime) -> Iterator[Finding]:
         exposed = bool(key.stat().st_mode & stat.S_IROTH)
     except ssl.SSLError as error:
         words = (
-            "the key does not belong to it" if error.reason == "KEY_VALUES_MISMATCH" else f"not usable: {error.reason}"
+            "the key does not belong to it"
+            if error.reason == "KEY_VALUES_MISMATCH"
+            else f"not usable: {error.reason or 'it or its key is no PEM file'}"
         )
         yield found(State.FAIL, words, "set smtp.certificate and smtp.key to files of the same pair")
         return

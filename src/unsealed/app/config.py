@@ -425,7 +425,11 @@ class _File(PydanticBaseSettingsSource):
             return {}
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ConfigError((Problem(key=str(path), words=f"cannot be read: {error.strerror}"),)) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError((Problem(key=str(path), words="not a text in UTF-8"),)) from error
+        except ValueError as error:
             raise ConfigError((Problem(key=str(path), words=str(error)),)) from error
 
 
@@ -474,10 +478,31 @@ def _misspelt_variables() -> list[Problem]:
     ]
 
 
+_WRITE = {  # what to write, by the type of pydantic's error
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "byte_size": "write a size, such as 50 MB",
+    "byte_size_unit": "write a size, such as 50 MB",
+    "enum": "write {expected}",
+    "greater_than_equal": "write {ge} or more",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "less_than_equal": "write {le} or less",
+    "model_type": "this is a section: write [{class_name}] above its keys",
+    "path_type": "write a path in quotes",
+    "string_pattern_mismatch": "write small letters, digits and hyphens, at most 32",
+    "string_type": "write a text in quotes",
+    "tuple_type": 'write a list, such as ["one", "two"]',
+}
+
+
 def _problem(details: Any) -> Problem:
     key = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         return Problem(key=key, words="there is no such setting")
     words = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] in _WRITE:
+        words = _WRITE[details["type"]].format(**details.get("ctx", {}) | {"class_name": key})
     secret = key in ("store.url", "upstream.url") or not isinstance(details["input"], str | int | float)
     return Problem(key=key, words=words if secret else f"{words} (given: {str(details['input'])!r})")

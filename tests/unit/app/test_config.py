@@ -277,3 +277,36 @@ def test_what_may_be_tracked_follows_where_mail_goes() -> None:
 
     assert [here.allowed_by(host).off for host in ("", "localhost", "smtp.example.org")] == [False, False, True]
     assert public.allowed_by("smtp.example.org") == public.tracking.switches
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("track.connections", "many", "write a whole number (given: 'many')"),
+        ("track.connections", "1.5", "write a whole number (given: '1.5')"),
+        ("track.collector", "../x", "write small letters, digits and hyphens, at most 32 (given: '../x')"),
+        ("smtp.max_size", "-1", "write a size, such as 50 MB (given: '-1')"),
+        ("smtp.max_size", "5 cows", "write a size, such as 50 MB (given: '5 cows')"),
+        ("keep.requests_days", "0", "write 1 or more (given: '0')"),
+        ("log.level", "loud", "write 'debug', 'info', 'warning' or 'error' (given: 'loud')"),
+        ("people.private_hosts", "perhaps", "write true or false (given: 'perhaps')"),
+        ("owner", 5, "write a text in quotes (given: '5')"),
+        ("track.trusted_proxies", 5, 'write a list, such as ["one", "two"] (given: \'5\')'),
+        ("web", "127.0.0.1", "this is a section: write [web] above its keys (given: '127.0.0.1')"),
+    ],
+)
+def test_what_to_write_is_said_in_plain_words(key: str, value: object, words: str, tmp_path: Path) -> None:
+    section, _, name = key.partition(".")
+    text = f"[{section}]\n{name} = {value!r}\n" if name else f"{section} = {value!r}\n"
+    (tmp_path / "unsealed.toml").write_text(text)
+
+    assert [(key, words)] == problems()
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "unsealed.toml"
+    file.write_bytes(b"\xff\xfe")
+    assert [("unsealed.toml", "not a text in UTF-8")] == problems()
+
+    monkeypatch.setenv("UNSEALED_CONFIG", str(tmp_path))
+    assert [(str(tmp_path), "cannot be read: Is a directory")] == problems()
