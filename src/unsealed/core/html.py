@@ -14,8 +14,9 @@ Offsets are indexes of the text handed in (core.charset.View.text).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html.entities import html5
 from typing import NamedTuple
 
@@ -102,6 +103,7 @@ _STOPS = 50_000  # more links, pictures and odd comments than any letter holds: 
 _ODD_ROUNDS = 2_000  # of a thousand pieces each that hold no tag at all, like "</>"
 _TAGS = 500_000
 _SPACE = "\t\n\f\r "
+_VISIBLE = bytes(range(0x21, 0x7F))
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 
 
@@ -334,17 +336,19 @@ def link_text(text: str, anchor: Anchor, source: str) -> str:
     window = min(len(text), anchor.end + _LINK_TEXT_WINDOW)
     found = _LINK_TEXT_END.search(text, anchor.end, window)
     stop = found.start() if found else window
-    inner = text[anchor.end : stop]
-    if "<" not in inner:
-        return " ".join(source[anchor.end : stop].split())
+    return _shown(text[anchor.end : stop], source[anchor.end : stop])
+
+
+@lru_cache(maxsize=256)  # the same button comes again and again
+def _shown(inner: str, source: str) -> str:
     pieces: list[str] = []
     at = 0
     for markup in _MARKUP.finditer(inner):
-        pieces.append(source[anchor.end + at : anchor.end + markup.start()])
+        pieces.append(source[at : markup.start()])
         if not markup[0].startswith(_INLINE):
             pieces.append(" ")
         at = markup.end()
-    pieces.append(source[anchor.end + at : stop])
+    pieces.append(source[at:])
     shown = " ".join("".join(pieces).split())
     return shown or " ".join(" ".join(first or second for first, second in _ALT.findall(inner)).split())
 
@@ -366,6 +370,16 @@ def escape_attribute(value: str, quote: str) -> str:
     if quote:
         return value.replace(quote, "&quot;" if quote == '"' else "&#39;")
     return re.sub(r"[\t\n\f\r \"'=<>`]", lambda found: f"&#{ord(found[0])};", value)
+
+
+def read_urls(values: Sequence[str]) -> list[str]:
+    """The addresses that a browser reads in attribute values: character references decoded, and stripped."""
+    joined = '"'.join(values)  # most links are written alike: looked at and decoded all at once
+    usual = joined.isascii() and not joined.encode().translate(None, _VISIBLE) and joined.count('"') == len(values) - 1
+    if usual and joined.count("&") == joined.count("&amp;"):
+        return joined.replace("&amp;", "&").split('"')
+    # NUL is read as U+FFFD, never as an end.
+    return [strip_url(unescape_attribute(value).replace("\0", "\ufffd")) for value in values]
 
 
 def strip_url(value: str) -> str:

@@ -42,9 +42,11 @@ LEFT_REASONS: dict[str, str] = {
     "clicks-off": later("link tracking is switched off for this message"),
 }
 
-# What nearly every link looks like: a web address with a plain host, ASCII letters, and no sign of a placeholder. Group
-# 1 is the host.
-_USUAL = re.compile(r"[hH][tT][tT][pP][sS]?://([a-zA-Z0-9_-][a-zA-Z0-9._-]*+)(?<!\.)(?:[/?][!$&-;=?A-Z_a-z~]*+)?")
+# What nearly every link looks like: a web address with a plain host, ASCII letters, and no sign of a placeholder. The
+# groups are its host, path and query.
+_USUAL = re.compile(
+    r"[hH][tT][tT][pP][sS]?://([a-zA-Z0-9_-][a-zA-Z0-9._-]*+)(?<!\.)(/[!$&->A-Z_a-z~]*+)?(?:\?([!$&->?A-Z_a-z~]*+))?"
+)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 NO_TRACK_MARK = re.compile(r"[\x00-\x20]*https?(\+notrack)://", re.IGNORECASE)
@@ -127,7 +129,7 @@ class Rules:
     excluded_domains: frozenset[str]
     list_unsubscribe: frozenset[str] = field(default_factory=frozenset)
 
-    def decide(self, destination: str, *, text: str, attributes: Mapping[str, str]) -> str:
+    def decide(self, destination: str, text: str, attributes: Mapping[str, str]) -> str:
         """The reason to leave one link alone, "" when it is to be tracked. An "own-link" in quoted text is `unwrapped`.
 
         Whether the destination is short enough is asked where it is sealed ("too-long").
@@ -140,14 +142,15 @@ class Rules:
         if self.at_home(destination):
             return "own-host" if self.unwrapped(destination) is None else "own-link"
         if usual is not None:
-            return self._left(destination, usual[1].lower(), destination[usual.end(1) :].lower(), text, attributes)
+            host, path, query = usual.groups("")
+            return self._left(destination, host.lower(), path.lower(), query, text, attributes)
         if _has_placeholder(destination):
             return "placeholder"
         if "\ufffd" in destination:
             return "unsafe"
         host = host_of(destination)
-        behind = destination[destination.index("://") + 3 + len(host) :]
-        reason = self._left(destination, host, behind.lower(), text, attributes)
+        path, _, query = destination[destination.index("://") + 3 + len(host) :].partition("?")
+        reason = self._left(destination, host, path.lower(), query, text, attributes)
         return reason or ("" if safe_destination(destination) else "unsafe")
 
     def unwrapped(self, destination: str) -> str | None:
@@ -162,20 +165,24 @@ class Rules:
             return "placeholder"
         return "not-web"
 
-    def _left(self, destination: str, host: str, behind: str, text: str, attributes: Mapping[str, str]) -> str:
+    def _left(
+        self, destination: str, host: str, path: str, query: str, text: str, attributes: Mapping[str, str]
+    ) -> str:
         """The reason to leave it; path and query apart from the host: a site called optout.example is none."""
         if attributes and _opted_out(attributes):
             return "opt-out"
         if destination in self.list_unsubscribe:
             return "list-unsubscribe"
         words = _words(text)
-        path, _, query = behind.partition("?")  # no hint holds a question mark
-        hinted = _HINT.search(path) or _query_hinted(query)
-        lists = host.startswith(_UNSUBSCRIBE_HOSTS) and host.count(".") > 1
-        if words.unsubscribe or lists or (hinted and _UNSUBSCRIBE.search(behind)):
+        if words.unsubscribe or (host.startswith(_UNSUBSCRIBE_HOSTS) and host.count(".") > 1):
             return "unsubscribe"
-        door = hinted and _DOOR.search(behind)
-        if words.one_time or (door and (_ONE_TIME.search(behind) or _SECRET.search(behind))):
+        door = False
+        if _HINT.search(path) or _query_hinted(query):  # no hint holds a question mark
+            behind = f"{path}?{query.lower()}"
+            if _UNSUBSCRIBE.search(behind):
+                return "unsubscribe"
+            door = _DOOR.search(behind) is not None and bool(_ONE_TIME.search(behind) or _SECRET.search(behind))
+        if words.one_time or door:
             return "one-time"
         if self.excluded_domains and _within(host, self.excluded_domains):
             return "excluded-domain"
@@ -214,7 +221,7 @@ def own_token(base_url: str, path: str, address: str, keys: Keys) -> Claims | No
 
 @lru_cache(maxsize=256)  # most links of a letter end in the same query
 def _query_hinted(query: str) -> bool:
-    return _HINT.search(query) is not None
+    return _HINT.search(query.lower()) is not None
 
 
 class _Words(NamedTuple):

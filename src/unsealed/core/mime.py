@@ -31,7 +31,6 @@ RECEIVED = 30  # more hops than this are a loop; a loop must not grow at each ro
 
 _SPACE = " \t\r\n"
 _FIELD = re.compile(rb"([!-9;-~]++):([^\n]*+\n?(?:[ \t][^\n]*+\n?)*+)")
-_CR_DASHES = re.compile(rb"\r--")
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*+\r?(?=\n|\Z)")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _PARAMETER = re.compile(r';[ \t]*+([^=;\s"]++)[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"?|[^;\s]*+)')
@@ -86,7 +85,7 @@ def split(raw: bytes) -> Part:
     Raises:
         Untouchable: over a limit, signed, encrypted or broken; the code is in the error.
     """
-    if _CR_DASHES.search(raw):  # in half the time of `in`, where every line has a CR
+    if raw.rfind(b"\r--") >= 0:  # from behind in half the time of `in`, where every line has a CR
         # Some readers end a line at a lone CR and would see a delimiter here that others do not.
         raise Untouchable("broken-structure")
     return _part(raw, 0, len(raw), "text/plain", (), [-1])

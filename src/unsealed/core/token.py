@@ -73,6 +73,7 @@ _LEVELS = tuple(Level)
 _UNSAFE = "not a destination that a redirect may lead to"
 _ID_END = 9  # flags and id
 _SHORTEST = 2 + 16 + _ID_END
+_LONGEST = MAX_TOKEN_CHARACTERS * 3 // 4 - _SHORTEST  # bytes behind the id that a token can carry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ def pack_click(link: int, destination: str) -> bytes:
         BadInput: permanent; the destination is too long (leave the link alone).
     """
     packed = _varint(link) + _deflated(destination)
-    if packed_size(packed) > MAX_TOKEN_CHARACTERS:
+    if len(packed) > _LONGEST:
         raise BadInput(f"the token would be longer than {MAX_TOKEN_CHARACTERS} characters")
     return packed
 

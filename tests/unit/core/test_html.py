@@ -17,6 +17,7 @@ from unsealed.core.html import (
     link_text,
     pixel_place,
     quoted_ranges,
+    read_urls,
     scan,
     strip_url,
     tags,
@@ -344,6 +345,17 @@ def test_an_escaped_value_reads_back(value: str, quote: str) -> None:
     text = f"<a href={quote}{escape_attribute(value, quote)}{quote}>"
 
     assert hrefs(text) == [value]
+
+
+@given(st.lists(st.text(alphabet="&amp;gt#38 \"'\0\t\n\x7f\xa0\u00fcx", max_size=12), max_size=5))
+def test_addresses_are_read_alike_one_by_one_and_all_at_once(values: list[str]) -> None:
+    assert read_urls(values) == [read_urls([value])[0] for value in values]
+    assert read_urls(values) == [strip_url(unescape_attribute(value).replace("\0", "\ufffd")) for value in values]
+
+
+@given(st.lists(st.sampled_from(["https://x.example/?a=1&amp;b=2", "https://x.example/", "#", ""])))
+def test_usual_addresses_are_read_all_at_once(values: list[str]) -> None:
+    assert read_urls(values) == [value.replace("&amp;", "&") for value in values]
 
 
 def test_urls_are_stripped_as_the_url_standard_says() -> None:
