@@ -433,6 +433,22 @@ def test_on_a_phone_the_pages_of_the_settings_fold_into_one_list(visit: Callable
     assert not here.is_visible()
 
 
+@pytest.mark.parametrize("size", ["phone", "small"])
+def test_on_a_phone_a_browser_is_named_in_full_with_where_and_when_it_was_seen(
+    visit: Callable[..., Page], mail: Mail, size: str
+) -> None:
+    page = visit("/settings/access", size=size)
+    row = page.get_by_role("region", name="Signed-in browsers").locator("tbody tr").first
+    cut = "(row) => [...row.querySelectorAll('th *, td')].some((it) => it.scrollWidth > it.clientWidth)"
+    said = "(row) => [...row.querySelectorAll('[data-of]')].map((it) => getComputedStyle(it, '::before').content)"
+    where, when = row.evaluate(said)
+
+    assert row.evaluate("(row) => row.querySelector('.text').getClientRects().length") == 1
+    assert "Seen from" in where
+    assert "Last seen" in when
+    assert not row.evaluate(cut)
+
+
 @pytest.mark.parametrize(("path", "holds"), [("/paste", paste), ("/templates/new", template)])
 def test_what_a_form_is_too_small_for_is_said_in_the_page_and_stays_there(
     visit: Callable[..., Page], mail: Mail, monkeypatch: pytest.MonkeyPatch, path: str, holds: Any

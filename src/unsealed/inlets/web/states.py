@@ -225,6 +225,8 @@ def _copy_beside(copy: CopyRow | SandboxRow, state: CopyState, times: Times) -> 
     if copy.facts.sent_at is None:
         return ""
     when = times.when(copy.facts.sent_at)
+    if state in (CopyState.SENT, CopyState.DELIVERED):
+        return when  # the state says the rest
     if copy.facts.delivery == Delivery.DELIVERED:
         return say("delivered %(when)s", when=when)
     return say("sent %(when)s", when=when)

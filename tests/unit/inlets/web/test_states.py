@@ -10,7 +10,7 @@ from unsealed.core.instrument import UNCHANGED_REASONS
 from unsealed.inlets.web import states
 from unsealed.model.message import CopyState, Delivery
 from unsealed.model.texts import ENGLISH
-from unsealed.model.view import LastClick, MessageRow, Signals
+from unsealed.model.view import CopyFacts, LastClick, MessageRow, Signals
 
 
 def row(*, opens: int = 0, clicks: int = 0, machine: int = 0, **changes: object) -> MessageRow:
@@ -166,3 +166,18 @@ def test_a_recipient_who_answered_says_when() -> None:
     shown = states.copy_standing(seen, SAID)
 
     assert ("Replied, opened twice, clicked 1", "answer %(ago)s") == (shown.said, shown.beside)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (FACTS, ("Sent", "12:21")),
+        (replace(FACTS, delivery=Delivery.DELIVERED), ("Delivered", "12:21")),
+        (replace(FACTS, delivery=Delivery.DELIVERED, machine=1), ("Loaded by a machine", "delivered 12:21")),
+        (replace(FACTS, tracked=False), ("Not tracked", "sent 12:21")),
+    ],
+)
+def test_what_the_state_says_is_not_said_again_beside_it(facts: CopyFacts, expected: tuple[str, str]) -> None:
+    shown = states.copy_standing(replace(COPY, facts=facts, signals=Signals(machine=facts.machine)), SAID)
+
+    assert expected == (shown.said, shown.beside)
