@@ -252,6 +252,8 @@ def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
     with pytest.MonkeyPatch.context() as patch, engine.connect() as connection, connection.begin() as begun:
         patch.setattr(search, "FEW", few)
         patch.setattr(search, "MANY", looked_up)
+        patch.setattr(search, "PROBED", 4)
+        patch.setattr(search, "LIKELY", 2)
         patch.setattr(sent, "LOOKED_UP", looked_up)
         patch.setattr(sent, "WALKED_FIRST", walked)
         patch.setattr(sent, "PROBED", min(walked, 2))
@@ -267,6 +269,57 @@ def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
         begun.rollback()
 
     assert model(made, sought, sort) == pages
+
+
+STATES = {
+    "replied": {"replies": 1},
+    "bounced": {"bounced": True},
+    "not_tracked": {"untracked": True},
+    "loaded_by_machine": {"machine": 1, "opens": 0},
+}
+
+
+@pytest.mark.parametrize(("few", "walked", "looked_up"), [(5_000, 20_000, 20_000), (0, 20_000, 20_000), (0, 3, 20_000),
+                                                          (4, 1, 20_000), (0, 1, 2), (2, 5, 3)])  # fmt: skip
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    letters=st.lists(
+        st.tuples(st.integers(0, 15), st.integers(0, 40), st.integers(0, 5), st.sampled_from((0, 0, 1, 200))),
+        max_size=20,
+    ),
+    chosen=st.sets(st.integers(0, 19)),
+    sought=st.sampled_from(("invoice", "rep inv", "n1", "")),
+    state=st.sampled_from(sorted(STATES)),
+    sort=st.sampled_from(("sent", "signal")),
+)
+def test_a_state_and_words_find_the_same_whichever_way(
+    engine: Engine, few: int, walked: int, looked_up: int, letters: Any, chosen: set[int], sought: str, state: str,
+    sort: str,
+) -> None:  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch, engine.connect() as connection, connection.begin() as begun:
+        for module, name, value in (
+            (search, "FEW", few), (search, "MANY", looked_up), (search, "PROBED", 4), (search, "LIKELY", 2),
+            (sent, "FEW", few), (sent, "FEW_IN_SEARCH", few), (sent, "WALKED", walked), (sent, "WALKED_FIRST", walked),
+            (sent, "PROBED", min(walked, 2)), (sent, "LOOKED_UP", looked_up),
+        ):  # fmt: skip
+            patch.setattr(module, name, value)
+        seeding = Seeding(connection, NOON)
+        seeding.person(MARA, "mara@tidewater.example", "Mara")
+        made = fill(seeding, letters)
+        theirs = [letter for number, letter in enumerate(made) if number in chosen]
+        among = schema.messages.c.id.in_([letter.id for letter in theirs])
+        connection.execute(schema.messages.update().where(among).values(STATES[state]))
+        pages: list[str] = []
+        after, more = None, True
+        while more:
+            page = sent.listed(connection, MARA, search=sought, state=state, sort=sort, after=after, limit=3, now=NOON)
+            pages += [row.id for row in page.items]
+            after, more = page.next, page.next is not None
+        begun.rollback()
+
+    assert model(theirs, sought, sort) == pages
 
 
 # What it costs
@@ -297,23 +350,52 @@ def test_no_search_walks_through_a_table(
     assert any("text_index" in each or "tsquery" in each for each in steps)
 
 
-def test_of_several_words_that_the_first_weeks_are_full_of_none_is_counted(
+def looks(connection: Connection, words: Sequence[str], *, sure: bool) -> int:
+    """How often the index of words is asked until it is known that many messages have these."""
+    asked: list[str] = []
+
+    def note(*args: Any) -> None:
+        asked.append(args[2])
+
+    event.listen(connection, "before_cursor_execute", note)
+    assert search.few_with_words(connection, MARA, words, sure=sure) is None
+    event.remove(connection, "before_cursor_execute", note)
+    return sum("text_index" in each or "tsquery" in each for each in asked)
+
+
+def test_of_words_that_the_first_weeks_are_full_of_none_is_counted(
     seeding: Seeding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "FEW", 10)
     for number in range(60):
         seeding.send(f"Invoice report {number}", [ROB], timedelta(weeks=number))
-    asked: list[str] = []
-    connection = seeding.connection
-    event.listen(connection, "before_cursor_execute", lambda *args: asked.append(args[2]))
 
-    looks = {}
-    for sought in (["invoice"], ["invoice", "report"]):
-        asked.clear()
-        assert search.few_with_words(connection, MARA, sought) is None
-        looks[len(sought)] = sum("text_index" in each or "tsquery" in each for each in asked)
+    # Whether it is a word of many; then 1, 2, 4 and 8 weeks for the beginning of one; for each of the two, 1 and 2.
+    assert 1 + 4 == looks(seeding.connection, ["invoic"], sure=True)
+    assert 2 + 4 == looks(seeding.connection, ["invoic", "repor"], sure=False)
 
-    assert {1: 4, 2: 4} == looks  # 1, 2, 4 and 8 weeks for the one; for each of the two, 1 and 2
+
+def test_a_word_of_many_is_not_looked_for_by_its_beginning(seeding: Seeding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", 10)
+    for number in range(2 * search.NEWEST_WEEKS):
+        seeding.send(f"Invoice report {number}", [ROB], timedelta(weeks=number / 2))
+
+    assert 1 == looks(seeding.connection, ["invoice"], sure=True)
+    assert 2 == looks(seeding.connection, ["invoice", "report"], sure=False)
+    rare = seeding.send("Invoice", [("", "rare@x.example")], DAY)
+    assert [rare] == search.few_with_words(seeding.connection, MARA, ["invoice", "rare"], sure=False)
+
+
+def test_what_most_of_the_newest_messages_have_is_not_looked_for_unless_one_must_be_sure(
+    seeding: Seeding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FEW", 10), ("PROBED", 8), ("LIKELY", 2)):
+        monkeypatch.setattr(search, name, value)
+    for number in range(45):
+        seeding.send(f"Invoice {number}", [ROB], timedelta(weeks=number))
+
+    assert 1 == looks(seeding.connection, ["i"], sure=False)
+    assert 1 + 4 == looks(seeding.connection, ["i"], sure=True)
 
 
 def test_hits_are_found_by_the_index_of_words(engine: Engine, seeding: Seeding) -> None:

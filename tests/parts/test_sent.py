@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from tests.parts.test_views import MARA, NOON, Mail, names
 
 from unsealed.model.errors import BadInput
 from unsealed.store import sent
 from unsealed.store.engine import reading
+from unsealed.store.schema import copies
 
 
 def test_sent_mail_comes_by_last_signal_and_only_the_users_own(engine: Engine, mail: Mail) -> None:
@@ -96,16 +97,23 @@ def test_search_finds_part_of_a_subject_a_name_or_an_address(
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL goes by what it counted: here little
-@pytest.mark.parametrize("state", [state for state in sent.FILTERS if state != "delayed"])
-def test_a_state_is_a_stretch_of_its_own_index(engine: Engine, mail: Mail, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "sort"),
+    [
+        *((state, "signal") for state in sent.FILTERS if state != "delayed"),
+        *((state, "sent") for state in ("replied", "loaded_by_machine", "bounced", "not_tracked")),
+    ],
+)
+def test_a_state_is_a_stretch_of_its_own_index(engine: Engine, mail: Mail, state: str, sort: str) -> None:
     """Also of the index of all mail in that order; SQLite takes the one that was made last, which must be this one."""
     index = {"loaded_by_machine": "machine", "no_signal": "quiet", "not_tracked": "untracked"}.get(state, state)
+    index += "_sent" if sort == "sent" else ""
     asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
     with reading(engine) as connection:
         for sought in ("", "renewal"):
-            sent.listed(connection, MARA, state=state, search=sought, now=NOON)
-            sent.count(connection, MARA, state=state, search=sought, now=NOON)
+            sent.listed(connection, MARA, state=state, search=sought, sort=sort, now=NOON)
+            sent.count(connection, MARA, state=state, search=sought, sort=sort, now=NOON)
         steps = {
             step
             for statement, values in list(asked)
@@ -115,3 +123,49 @@ def test_a_state_is_a_stretch_of_its_own_index(engine: Engine, mail: Mail, state
 
     assert f"SEARCH messages USING INDEX ix_messages_user_{index} (user_id=?)" in steps
     assert not {step for step in steps if "ix_messages_user_signal" in step}
+
+
+@pytest.mark.parametrize("sort", sent.SORTS)
+@pytest.mark.parametrize("most", [1, 2, 25])
+def test_many_that_wait_are_looked_for_among_the_first_of_the_list(
+    engine: Engine, mail: Mail, monkeypatch: pytest.MonkeyPatch, sort: str, most: int
+) -> None:
+    """And among all, when the first do not fill a page; the pages are the same either way."""
+    with engine.begin() as connection:
+        connection.execute(update(copies).where(copies.c.message_id % 2 == 0).values(delivery="delayed"))
+
+    def pages() -> list[Any]:
+        found: list[Any] = []
+        with reading(engine) as connection:
+            sought = sent.seek(connection, MARA, sort=sort, state="delayed")
+            while not found or found[-1].next:
+                found.append(sought.listed(after=found[-1].next if found else None, limit=3, now=NOON))
+            assert sum(len(page.items) for page in found) == sought.count(now=NOON)
+        return found
+
+    looked_up = pages()
+    monkeypatch.setattr(sent, "PROBED", 1)
+    monkeypatch.setattr(sent, "WALKED_FIRST", most)
+
+    assert looked_up == pages()
+    assert len(looked_up) > 1
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL goes by what it counted: here little
+def test_the_first_of_the_list_are_walked_and_not_looked_up(
+    engine: Engine, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent, "PROBED", 1)
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    with reading(engine) as connection:
+        for sort in ("signal", "sent"):
+            sent.listed(connection, MARA, state="delayed", sort=sort, limit=1, now=NOON)
+        steps = {
+            step
+            for statement, values in list(asked)
+            for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            if step.startswith("SEARCH messages")
+        }
+
+    assert all(" USING " in step and "ix_messages_user" in step for step in steps), steps

@@ -236,6 +236,10 @@ for _name, _key, _where in (
     ("last", messages.c.last_at, OPENED),
     ("late", messages.c.signal_at, LATE_SIGNAL),
     ("late_reading", messages.c.last_at, LATE_READING),
+    ("replied_sent", messages.c.received_at, REPLIED),
+    ("machine_sent", messages.c.received_at, MACHINE_ALONE),
+    ("untracked_sent", messages.c.received_at, NOT_TRACKED),
+    ("bounced_sent", messages.c.received_at, BOUNCED_TO_SOMEBODY),
 ):
     Index(
         f"ix_messages_user_{_name}",

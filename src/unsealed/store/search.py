@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ColumnElement, Connection, and_, false, select, text
+from sqlalchemy import ColumnElement, Connection, and_, false, func, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
 from unsealed.store.many_rows import among
@@ -47,6 +46,10 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 
+NEWEST_WEEKS = 8  # in which very many messages with one word are enough to know that it is common
+PROBED = 200  # newest messages: what they have decides whether
+LIKELY = PROBED // 4  # have words so often that all of them are not looked for
+
 FIND = {
     "sqlite": "SELECT rowid FROM text_index WHERE text_index MATCH :wanted LIMIT :most",
     # Each week by itself: a planner that sees all of them at once believes that everything matches, and reads it.
@@ -54,6 +57,8 @@ FIND = {
     " LATERAL (SELECT message_id FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector) @@ week) AS found"
     " LIMIT :most",
 }
+_FIND = {dialect: text(question) for dialect, question in FIND.items()}
+_COUNT = {dialect: select(func.count()).select_from(found.columns().subquery()) for dialect, found in _FIND.items()}
 
 
 def add(
@@ -111,34 +116,52 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
     return and_(*(kept.like(f"% {word}%") for word in words)) if words else false()
 
 
-def few_with_words(connection: Connection, user: UserId, words: Sequence[str]) -> Sequence[int] | None:
-    """The user's messages among which are all that have words that begin so; None when these are more than FEW, or, of
-    several words, when many more are expected by what the first weeks hold.
+def few_with_words(
+    connection: Connection, user: UserId, words: Sequence[str], *, sure: bool = True
+) -> Sequence[int] | None:
+    """The user's messages among which are all that have words that begin so; None when these are more than FEW, or,
+    where nobody has to be sure, when many more are expected by what the newest messages hold.
 
     They have one of the words, the longest that very few messages have, else few: the database would look at all that
     have the others.
     """
-    span = _span(connection, user)
-    if not words or span is None:
+    weeks = weeks_until(connection, user)
+    if not words or not weeks:
         return []
     ordered = sorted(words, key=len, reverse=True)
-    found = [_Hits(_weeks(connection, user, [word], FEW + 1, span), span) for word in ordered]
+    if _has_more(connection, user, FEW):
+        ordered = [word for word in ordered if not _is_common(connection, user, word, weeks)]
+    if not sure and ordered and _are_likely(connection, user, ordered):
+        return None
+    found = [_Hits(connection, user, word, weeks) for word in ordered]
     for most in (FEW // 10, FEW):
         for hits in found:
             if hits.look(most):
                 return hits.ids
-        if len(found) > 1:  # of one word it must be sure, as the number of messages is told
+        if not sure:
             found = [hits for hits in found if hits.expected <= SURELY_MANY * FEW]
     return None
 
 
-def weeks_with_words(
-    connection: Connection, user: UserId, words: Sequence[str], until: datetime | None = None
-) -> Iterator[tuple[datetime, Sequence[int]]]:
-    """All of the user's messages that have words that begin so, by the weeks in which they were accepted, newest first:
-    since when, and which. until: none of later weeks."""
-    span = _span(connection, user, until)
-    return iter(()) if span is None else _weeks(connection, user, words, 1 << 62, span)
+def with_words(connection: Connection, user: UserId, words: Sequence[str], weeks: range) -> Sequence[int]:
+    """The user's messages of these weeks that have words that begin so."""
+    return _found(connection, user, words, weeks, most=1 << 62)
+
+
+def weeks_until(connection: Connection, user: UserId, until: datetime | None = None) -> range:
+    """The weeks in which the user sent anything, newest first. until: none later."""
+    mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
+    # Two questions: SQLite looks at all messages for a smallest and a largest value at once.
+    last = connection.execute(mine.order_by(messages.c.received_at.desc())).scalar()
+    first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
+    if first is None or last is None:
+        return range(0)
+    return range(_week(last if until is None else min(last, until)), _week(first) - 1, -1)
+
+
+def begin_of(week: int) -> datetime:
+    """When a week begins."""
+    return EPOCH + week * WEEK
 
 
 def shelf_of(user: UserId, at: datetime) -> str:
@@ -147,65 +170,74 @@ def shelf_of(user: UserId, at: datetime) -> str:
 
 
 class _Hits:
-    """The messages that have a word, as far as they were looked for."""
+    """The messages that have a word, as far as they were looked for: in the newest week, then in more weeks at once, so
+    that neither rare nor common words ask often."""
 
-    def __init__(self, weeks: Iterator[tuple[datetime, Sequence[int]]], span: _Span) -> None:
+    def __init__(self, connection: Connection, user: UserId, word: str, weeks: range) -> None:
         self.ids: list[int] = []
-        self._weeks, self._span, self._looked = weeks, span, 1
+        self._connection, self._user, self._word = connection, user, word
+        self._weeks, self._looked, self._at_once = weeks, 0, 1
 
     def look(self, most: int) -> bool:
         """Look for more than so many; True: that was all."""
         while len(self.ids) <= most:
-            week = next(self._weeks, None)
-            if week is None:
+            some = self._weeks[self._looked : self._looked + self._at_once]
+            if not some:
                 return True
-            self._looked = self._span.newest - _week(week[0]) + 1
-            self.ids += week[1]
+            found = _found(self._connection, self._user, [self._word], some, most=FEW + 1)
+            self.ids += found
+            self._looked += len(some)
+            self._at_once = min(2 * self._at_once, WEEKS_AT_ONCE) if len(found) < MANY else max(1, self._at_once // 2)
         return False
 
     @property
     def expected(self) -> int:
         """How many there are, if other weeks have as many."""
-        return len(self.ids) * (self._span.newest - self._span.oldest + 1) // self._looked
+        return len(self.ids) * len(self._weeks) // self._looked
 
 
-class _Span(NamedTuple):
-    """The weeks in which a user sent anything."""
-
-    oldest: int
-    newest: int
-
-
-def _span(connection: Connection, user: UserId, until: datetime | None = None) -> _Span | None:
-    mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
-    # Two questions: SQLite looks at all messages for a smallest and a largest value at once.
-    last = connection.execute(mine.order_by(messages.c.received_at.desc())).scalar()
-    first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
-    if first is None or last is None:
-        return None
-    return _Span(_week(first), _week(last if until is None else min(last, until)))
+def _is_common(connection: Connection, user: UserId, word: str, weeks: range) -> bool:
+    """Whether more than FEW of the newest messages have this very word. What only begins so is not looked at: for that
+    a database puts together all that do, before it tells the first."""
+    return _how_many(connection, user, word, weeks[:NEWEST_WEEKS]) > FEW
 
 
-def _weeks(
-    connection: Connection, user: UserId, words: Sequence[str], most: int, span: _Span
-) -> Iterator[tuple[datetime, Sequence[int]]]:
-    """Hits of the newest week, then of more weeks at once, so that neither rare nor common words ask often."""
-    (oldest, newest), count = span, 1
-    while newest >= oldest:
-        weeks = range(newest, max(newest - count, oldest - 1), -1)
-        wanted = " OR ".join(_query(connection.dialect.name, _shelf(user, week), words) for week in weeks)
-        values = {"wanted": wanted, "most": most}
-        found = connection.execute(text(FIND[connection.dialect.name]), values).scalars().all()
-        yield EPOCH + weeks[-1] * WEEK, found
-        newest -= count
-        count = min(2 * count, WEEKS_AT_ONCE) if len(found) < MANY else max(1, count // 2)
+def _are_likely(connection: Connection, user: UserId, words: Sequence[str]) -> bool:
+    """Whether so many of the newest messages have words that begin so that many more than FEW are expected."""
+    if not _has_more(connection, user, SURELY_MANY * FEW):
+        return False
+    newest = select(has_words(words).label("fits")).where(messages.c.user_id == user)
+    newest = newest.order_by(messages.c.received_at.desc(), messages.c.id.desc())
+    probed = newest.limit(PROBED).subquery()
+    fitting = connection.execute(select(func.count()).where(probed.c.fits)).scalar_one()
+    return fitting >= LIKELY and _has_more(connection, user, SURELY_MANY * FEW * PROBED // fitting)
 
 
-def _query(dialect: str, shelf: str, words: Sequence[str]) -> str:
-    """Words are letters and digits alone, so that quotes around them hold."""
+def _has_more(connection: Connection, user: UserId, number: int) -> bool:
+    """Whether the user has more than so many messages."""
+    mine = select(messages.c.id).where(messages.c.user_id == user).order_by(messages.c.received_at.desc())
+    return connection.execute(mine.limit(1).offset(number)).first() is not None
+
+
+def _found(connection: Connection, user: UserId, words: Sequence[str], weeks: range, most: int) -> Sequence[int]:
+    dialect = connection.dialect.name
+    wanted = " OR ".join(_query(dialect, _shelf(user, week), words) for week in weeks)
+    return connection.execute(_FIND[dialect], {"wanted": wanted, "most": most}).scalars().all()
+
+
+def _how_many(connection: Connection, user: UserId, word: str, weeks: range) -> int:
+    """How many messages of these weeks have this very word, counted up to FEW + 1."""
+    dialect = connection.dialect.name
+    wanted = " OR ".join(_query(dialect, _shelf(user, week), [word], whole=True) for week in weeks)
+    counted: int = connection.execute(_COUNT[dialect], {"wanted": wanted, "most": FEW + 1}).scalar_one()
+    return counted
+
+
+def _query(dialect: str, shelf: str, words: Sequence[str], *, whole: bool = False) -> str:
+    """Words are letters and digits alone, so that quotes around them hold. whole: they do not only begin so."""
     if dialect == "postgresql":
-        return " & ".join(f"'{shelf}{word}':*" for word in words)
-    return "(" + " AND ".join(f'"{shelf}{word}" *' for word in words) + ")"
+        return " & ".join(f"'{shelf}{word}'{'' if whole else ':*'}" for word in words)
+    return "(" + " AND ".join(f'"{shelf}{word}"{"" if whole else " *"}' for word in words) + ")"
 
 
 def _shelf(user: UserId, week: int) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -45,7 +46,17 @@ from unsealed.store.schema import (
     copies,
     messages,
 )
-from unsealed.store.search import few_with_words, has_words, those_with_words, typed_words, weeks_with_words
+from unsealed.store.search import (
+    WEEK,
+    WEEKS_AT_ONCE,
+    begin_of,
+    few_with_words,
+    has_words,
+    those_with_words,
+    typed_words,
+    weeks_until,
+    with_words,
+)
 from unsealed.store.views import message_rows
 
 QUIET_AFTER = timedelta(days=1)  # the same day after which core.reading says "no signal"
@@ -80,9 +91,12 @@ _OF_MESSAGES: dict[str, ColumnElement[bool]] = {
     CopyState.NOT_TRACKED: NOT_TRACKED,
 }
 
+# Those that an index holds in the order of sending, too. Of the others, many letters are, or hardly any.
+_BY_DATE = (CopyState.REPLIED, CopyState.LOADED_BY_MACHINE, CopyState.BOUNCED, CopyState.NOT_TRACKED)
 
 SORTS = {"signal": messages.c.signal_at, "opened": messages.c.last_at, "sent": messages.c.received_at}
 _LATE = {"signal": LATE_SIGNAL, "opened": LATE_READING}
+_NO_KEY: ColumnElement[int] = literal_column("0")  # added to an id, so that rows are not looked up by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class _Narrow:
     order: str = ""  # in which that index is
     rest: Sequence[str] = ()  # states that it does not answer for
     more: Sequence[ColumnElement[bool]] = ()  # further conditions
+    near: bool = False  # the few are young: the first of the list are likely enough for a page
 
     def to(self, few: Sequence[int]) -> _Narrow:
         """To those of these messages that are in it; no condition has been asked of them yet."""
@@ -128,9 +143,9 @@ def _narrow(
     if not where and state == CopyState.DELAYED:
         waiting = select(copies.c.message_id).where(copies.c.user_id == user, WAITING).distinct()
         ids = list(connection.execute(waiting.limit(FEW + 1)).scalars())
-        return _Narrow(rest=rest) if len(ids) > FEW else _Narrow(ids)
+        return _Narrow(rest=rest) if len(ids) > FEW else _Narrow(ids, near=len(ids) > PROBED)
     if not where and (known := _OF_MESSAGES.get(state)) is not None:
-        where, order = [known], "signal"
+        where, order = [known], "sent" if sort == "sent" and state in _BY_DATE else "signal"
         rest = [state] if state == CopyState.NO_SIGNAL else []  # its index knows of no time
     if not where:
         return _Narrow(rest=rest)
@@ -176,7 +191,9 @@ class Sought:
         if narrow.few is not None:
             if len(narrow.few) > FEW:
                 return None
-            some = select(messages.c.id).where(*narrow.asked(now), *opened)
+            if not (asked := [*narrow.asked(now), *opened]):
+                return len(narrow.few)
+            some = select(messages.c.id).where(*asked)
             # Without the user, so that no database walks through all of the user's messages to find these.
             return self._count(some.where(among(self.connection, messages.c.id, narrow.few)))
         if self.words is not None:
@@ -217,11 +234,13 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
         raise BadInput(f"no such state to look for: {state!r}")
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
+    conditions = sum((bool(state), bool(tag), template is not None))
     if words is not None:
-        few = few_with_words(connection, user, words) if narrow.few is None else narrow.few
+        few = narrow.few
+        if few is None:  # of one word alone the number of messages is told
+            few = few_with_words(connection, user, words, sure=len(words) == 1 and not conditions)
         if few is not None:
             narrow, words = narrow.to(those_with_words(connection, few, words)), None
-    conditions = sum((bool(state), bool(tag), template is not None))
     return Sought(connection, user, sort, conditions, narrow, words)
 
 
@@ -282,6 +301,10 @@ class _Asked:
         return self._by_weeks(self._words)
 
     def _of_few(self, few: Sequence[int]) -> list[Row[Any]]:
+        if self._narrow.near:
+            rows, _ = self._walk(among(self._connection, messages.c.id + _NO_KEY, few), most=WALKED_FIRST)
+            if len(rows) == self._wanted:
+                return rows
         # Without the user, for the reason given in `Sought.count`.
         return self._rows(among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions)
 
@@ -299,37 +322,47 @@ class _Asked:
         return self._rows(*self._mine, *before, *found, *self._conditions), cursor_of(at, id)
 
     def _by_weeks(self, words: Sequence[str]) -> tuple[list[Row[Any]], str | None]:
-        """What has these words, week by week: no sign of an older week stands higher, but for late ones."""
-        rows: list[Row[Any]] = []
-        looked, reach = 0, timedelta(0) if self._late is None else LATE
-        for since, ids in weeks_with_words(self._connection, self._user, words, self._until):
-            looked += len(ids)
-            rows = self._newest(
-                rows, self._rows(among(self._connection, messages.c.id, ids), *self._mine[1:], *self._conditions)
-            )
+        """What has these words, some weeks at once: no sign of an older week stands higher, but for late ones."""
+        weeks = weeks_until(self._connection, self._user, self._until)
+        reach = timedelta(0) if self._late is None else LATE
+        places: list[tuple[datetime, int]] = []
+        looked, hits, at_once = 0, 0, 1 + reach // WEEK  # of fewer, nothing would stand firm
+        while some := weeks[looked : looked + at_once]:
+            ids = with_words(self._connection, self._user, words, some)
+            looked, hits = looked + len(some), hits + len(ids)
+            places = self._highest(places, among(self._connection, messages.c.id, ids), *self._mine[1:])
+            since = begin_of(some[-1])
             known = since + reach
-            if len(rows) == self._wanted and self._at(rows[-1]) >= known:
+            full = len(places) == self._wanted
+            if (full and places[-1][0] >= known) or (hits > LOOKED_UP and known < (self._until or self._now)):
                 break
-            if looked > LOOKED_UP and known < (self._until or self._now):
-                break
+            if full:
+                at_once = -((places[-1][0] - known) // WEEK)  # up to the week of the last
+            else:
+                missing = (self._wanted - len(places)) * looked // max(len(places), 1) + 1
+                at_once = min(missing, 4 * looked, WEEKS_AT_ONCE, (LOOKED_UP - hits) * looked // max(hits, 1) + 1)
         else:
-            return rows, None
-        if len(rows) == self._wanted:
-            known = max(known, self._at(rows[-1]))
+            return self._these(places), None
+        if full:
+            known = max(known, places[-1][0])
         if self._late is not None:
             late = self._late, self.key >= known, messages.c.user_id == self._user
             order = self._query.with_only_columns(self.key).where(*late).limit(1).offset(WALKED_FIRST)
             known = max(known, self._connection.execute(order).scalar() or known)
-            older = self.key >= known, messages.c.received_at < since, *self._mine[1:], *self._conditions
-            rows = self._newest(rows, self._rows(*late, *older, has_words(words)))
-        return [row for row in rows if self._at(row) >= known], cursor_of(known, 0)
+            older = self.key >= known, messages.c.received_at < since, has_words(words)
+            places = self._highest(places, *late, *older, *self._mine[1:])
+        return self._these([place for place in places if place[0] >= known]), cursor_of(known, 0)
 
-    def _newest(self, some: Sequence[Row[Any]], others: Sequence[Row[Any]]) -> list[Row[Any]]:
-        return sorted([*some, *others], key=lambda row: (self._at(row), row.id), reverse=True)[: self._wanted]
+    def _highest(
+        self, places: Sequence[tuple[datetime, int]], *conditions: ColumnElement[bool]
+    ) -> list[tuple[datetime, int]]:
+        """Of these and of those that fit, the first of a page."""
+        some = self._query.with_only_columns(self.key, messages.c.id).where(*conditions, *self._conditions)
+        found = [(at, id) for at, id in self._connection.execute(some)]
+        return sorted([*places, *found], reverse=True)[: self._wanted]
 
-    def _at(self, row: Row[Any]) -> datetime:
-        at: datetime = getattr(row, self.key.name)
-        return at
+    def _these(self, places: Sequence[tuple[datetime, int]]) -> list[Row[Any]]:
+        return self._rows(among(self._connection, messages.c.id, [id for _, id in places]))
 
 
 def _in_state(state: str, now: datetime) -> ColumnElement[bool]:
