@@ -271,7 +271,7 @@ def test_few_or_many_walked_or_looked_up_the_pages_are_the_same(
     assert model(made, sought, sort) == pages
 
 
-STATES = {
+STATES: dict[str, dict[str, Any]] = {
     "replied": {"replies": 1},
     "bounced": {"bounced": True},
     "not_tracked": {"untracked": True},
