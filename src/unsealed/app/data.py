@@ -189,6 +189,7 @@ def _download(url: str, path: Path) -> date:
                 file.write(chunk)
             length, modified = answer.headers.get("Content-Length"), answer.headers.get("Last-Modified")
     except HTTPError as error:
+        error.close()  # it is the answer, not read to its end
         raise Unavailable(f"the server answers {error.code} {error.reason}") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
         raise Unavailable(f"not reached: {getattr(error, 'reason', error) or type(error).__name__}") from error
