@@ -173,10 +173,11 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 @pytest.fixture(scope="session")
 def chromium_process(program: Callable[[str], str]) -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
     """A headless Chromium for this pytest process, and the loop in which Playwright speaks to it."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
     from tests.walks.slow import slow_proxy
 
     path = program("chromium")
+    expect.set_options(timeout=PATIENCE_S * 1000)
     with slow_proxy() as port, sync_playwright() as playwright:
         proxy = [f"--proxy-server=127.0.0.1:{port}", "--proxy-bypass-list=<-loopback>"] if port else []
         arguments = ["--no-sandbox", "--disable-gpu", *QUIET, *proxy]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
+from tests.patience import PATIENCE_S
 from typer.testing import CliRunner, Result
 
 from unsealed import __version__
@@ -138,7 +139,9 @@ def test_instrument_writes_the_copy_the_decisions_and_the_edits_that_undo_it(dat
     command = [sys.executable, "-m", "unsealed.app", "instrument", "--data", str(data)]
 
     def rewrite(*options: str) -> bytes:
-        return subprocess.run([*command, *options], input=LETTER, capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(
+            [*command, *options], input=LETTER, capture_output=True, check=True, timeout=PATIENCE_S
+        ).stdout
 
     copy = rewrite("--recipient", "ines@x.example", "--report", str(report), "--edits", str(edits))
 
@@ -197,7 +200,7 @@ def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tm
         input=LETTER,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     address = re.search(rb"http://[^\"]*/c/[\w-]+", done.stdout)
     assert address is not None
@@ -223,7 +226,7 @@ def test_wrong_settings_are_said_all_at_once_and_nothing_is_started(data: Path) 
         [sys.executable, "-m", "unsealed.app", "serve", "--data", str(data), "--web", "nowhere", "--upstream", "x"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_S
 
 from unsealed.model.errors import BadInput, Unavailable
 from unsealed.model.hit import Hit, JournalPosition
@@ -535,7 +536,7 @@ class Owner:
         os.fdatasync(file)
 
     def step(self) -> None:
-        self.posted.get(timeout=60)()
+        self.posted.get(timeout=PATIENCE_S)()
 
 
 @pytest.fixture

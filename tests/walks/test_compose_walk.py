@@ -1,7 +1,8 @@
 """Writing in the browser, from the first run to the bytes of each copy, in real processes.
 
 The whole first walk is done with the keyboard alone: choosing what may be tracked, writing, putting in links, looking
-at what will happen to each, switching one off, sending, taking back, sending for good.
+at what will happen to each, switching one off, sending, taking back, sending for good. Only how long a letter can be
+taken back is chosen in another way.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pytest
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery"
 TO = ["ines@harbourline.example", "rob@mail.quiet.example", "lotte@fennel.example"]
@@ -46,11 +47,10 @@ def web(installation: Any) -> str:
 
 
 @pytest.fixture
-def desk(page: Page) -> Iterator[Page]:
+def desk(chromium: Browser) -> Iterator[Page]:
     """A page whose console may complain: the server is killed under it. Errors of scripts still fail the test."""
-    assert page.context.browser is not None
     broken: list[str] = []
-    context = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
     context.on("weberror", lambda error: broken.append(str(error.error)))
     yield context.new_page()
     context.close()
@@ -133,6 +133,7 @@ def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
     page.keyboard.press("ArrowUp")  # the last of the three: opens and links
     press(page, page.get_by_role("button", name="Continue"))
     page.get_by_text("Nothing sent yet").wait_for()
+    wait_to_leave(page, web, 60)  # nothing leaves before we have taken it back
     page.goto(f"{web}/settings/tracking")
     tab_to(page, page.locator("#links-name"))
     page.keyboard.type("calendar.example")
@@ -198,11 +199,12 @@ def test_with_the_keyboard_alone_each_copy_gets_exactly_what_was_chosen(
     page.keyboard.press("Enter")
     page.locator("[data-state]", has_text="Taken back").wait_for()
     assert {} == copies(page, web)
-    page.reload()
+    address = page.url
+    wait_to_leave(page, web, 2)
+    page.goto(address)
     page.locator("#letter").wait_for()
     tab_to(page, page.get_by_role("button", name="Send", exact=True))
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Take it back").wait_for()
     page.wait_for_url(f"{web}/sent?m=*")
 
     until(lambda: len(copies(page, web)) == 3, "three copies")
@@ -449,12 +451,12 @@ def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
     installation.add(SENDER, PASSWORD)
     installation.start()
     sign_in(desk, web)
+    wait_to_leave(desk, web, 0)
     desk.locator("#to").fill(f"{TO[0]}, Rob <{TO[1]}>,")
     desk.get_by_label("Subject").fill("Plans")
     desk.locator("#letter").click()
     desk.keyboard.type("Dear both")
     desk.keyboard.press("Control+Enter")
-    desk.get_by_role("link", name="Go to Sent").click()
     desk.wait_for_url(f"{web}/sent?m=*")
     until(lambda: len(copies(desk, web)) == 2, "two copies")
 
@@ -471,6 +473,8 @@ def test_one_of_several_is_answered_and_what_is_taken_back_leaves_open_pages(
     desk.keyboard.type("Dear Rob")
     desk.keyboard.press("Control+Enter")
     desk.get_by_role("button", name="Take it back").wait_for()
+    leading = desk.get_by_role("link", name="Go to Sent").get_attribute("href") or ""
+    assert re.fullmatch("/sent[?]m=[0-9a-f]{16}", leading)
     other.goto(f"{web}/sent")
     rows = other.locator("[data-rows] li[data-message]")
     other.locator("[data-live-word]", has_text="Live").wait_for()

@@ -201,10 +201,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(installation: Any, page: Page) -> Iterator[Desk]:
-    browser: Browser | None = page.context.browser
-    assert browser is not None
-    context = browser.new_context(user_agent=f"Mozilla/5.0 {MARKUP}", viewport={"width": 1280, "height": 800})
+def desk(installation: Any, chromium: Browser) -> Iterator[Desk]:
+    context = chromium.new_context(user_agent=f"Mozilla/5.0 {MARKUP}", viewport={"width": 1280, "height": 800})
     context.add_init_script(WATCH)
     made = Desk(f"http://127.0.0.1:{installation.web}", context.new_page())
     context.on("weberror", lambda error: made.troubles.append(str(error.error)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery"
 FILE = (
@@ -59,12 +59,11 @@ def test_a_letter_is_begun_from_a_template_that_was_read_from_a_file(
     assert cell in begun["content"]["html"]
 
 
-def test_what_nobody_knows_is_asked_for_when_a_template_is_put_in(installation: Any, page: Page) -> None:
+def test_what_nobody_knows_is_asked_for_when_a_template_is_put_in(installation: Any, chromium: Browser) -> None:
     installation.add(SENDER, PASSWORD)
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
-    assert page.context.browser is not None
-    page = page.context.browser.new_context(color_scheme="dark").new_page()  # whose console may say that it was refused
+    page = chromium.new_context(color_scheme="dark").new_page()  # whose console may say that it was refused
     page.goto(f"{web}/sign-in?next=/templates/new")
     page.get_by_label("E-mail address").fill(SENDER)
     page.get_by_label("Password").fill(PASSWORD)

@@ -277,17 +277,19 @@ def test_over_its_marks_a_row_tells_each_recipients_state(visit: Callable[..., P
 
 
 def test_everything_works_without_scripts(visit: Callable[..., Page], mail: Mail) -> None:
+    from playwright.sync_api import expect
+
     page = visit("/sent", scripts=False)
 
     page.locator(".row", has_text="Harbourline").click()
-    assert page.locator("#detail h1").inner_text() == "Proposal for the Harbourline depots"
+    expect(page.locator("#detail h1")).to_have_text("Proposal for the Harbourline depots")
     page.locator("#detail summary.event").first.click()
     assert page.locator("#detail .why").first.is_visible()
     page.get_by_role("link", name="Clicks 2").click()
-    assert page.locator("#detail [data-region=history] .event").count() == 2
+    expect(page.locator("#detail [data-region=history] .event")).to_have_count(2)
     page.locator("#list summary", has_text="Any state").click()
     page.get_by_role("link", name="Bounced", exact=True).click()
-    assert page.locator("#rows > li").count() == 2
+    expect(page.locator("#rows > li")).to_have_count(2)
     assert not page.get_by_text("Live", exact=True).is_visible()
 
 
@@ -431,6 +433,21 @@ def test_on_a_phone_the_pages_of_the_settings_fold_into_one_list(visit: Callable
     page.set_viewport_size({"width": 1280, "height": 860})
     assert parts.get_by_role("link").count() == 11  # the tabs
     assert not here.is_visible()
+
+
+def test_what_stands_in_a_column_of_opened_ends_where_its_head_ends(visit: Callable[..., Page], mail: Mail) -> None:
+    page = visit("/opened")
+    ends = """(cells) => cells.map((each) => {
+      const range = document.createRange();
+      range.selectNodeContents(each.querySelector(".in-column, .n > time") || each.firstChild);
+      const box = range.getBoundingClientRect();
+      return [Math.round(box.right), Math.round((box.top + box.bottom) / 2)];
+    })"""
+    heads = page.locator(".opn-head > .n").evaluate_all(ends)
+    cells = page.locator(".opn").first.locator("> .n").evaluate_all(ends)
+
+    assert [right for right, _ in heads] == [right for right, _ in cells]
+    assert len({middle for _, middle in cells}) == 1
 
 
 @pytest.mark.parametrize("size", ["phone", "small"])
