@@ -35,7 +35,7 @@ SMALL = (1_000, 10_000)  # messages, events
 # rare happens more often in the small one, that each list fills its page in both; its hot letter and its busiest
 # contact have as many events and letters as are ever looked at; and its letters go out by the hundred: of one a day, no
 # more than some would be read at a time, and the newest lines would be about these.
-LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.25, bounced=0.25)
+LIKE_LARGE = synthetic.Shares(untracked=0.12, machines_alone=0.15, replied=0.25, bounced=0.35)
 SMALL_SHARES = replace(LIKE_LARGE, both=0.5, hot=0.1, busiest=0.1, at_once=500)
 ALIKE = (
     "The small one is made so that its pages are as full as those of the large one: what is rare happens more often in"
