@@ -264,6 +264,11 @@ async def test_of_a_crowd_the_first_ring_and_the_others_are_told_with_them(it: N
         leaders = [each for each in notices.for_page(connection, SENDER, NOON) if each.more]
     assert [4] == [each.more for each in leaders]
 
+    with it.engine.begin() as connection:  # one of the four was no reader after all
+        notices.taken_back(connection, [each.id for each in notices.for_page(connection, SENDER, NOON)][-1:], it.now)
+    with it.engine.connect() as connection:
+        assert [3] == [each.more for each in notices.for_page(connection, SENDER, NOON) if each.more]
+
 
 async def test_in_quiet_hours_nothing_rings(it: Notices) -> None:
     [copy] = it.house.message()

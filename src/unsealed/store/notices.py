@@ -147,7 +147,7 @@ class Waiting:
     leader: NoticeId | None = None
     channels: frozenset[Channel] = frozenset()
     decided_at: datetime | None = None
-    more: int = 0  # told together with it
+    more: int = 0  # told together with it, and not taken back
 
 
 def any_waiting(connection: Connection) -> bool:
@@ -215,13 +215,15 @@ def _read(connection: Connection, query: Select[Any]) -> list[Waiting]:
         {
             row[0]: row[1]
             for row in connection.execute(
-                select(notices.c.leader, func.count()).where(notices.c.leader.in_(ids)).group_by(notices.c.leader)
+                select(notices.c.leader, func.count())
+                .where(notices.c.leader.in_(ids), notices.c.state == State.TOLD)
+                .group_by(notices.c.leader)
             )
         }
         if any(row.state == State.TOLD for row in found)
         else {}
     )
-    return [_waiting(row, more.get(row.id, 0)) for row in found]
+    return [_waiting(row, more.get(row.id, 0) if row.state == State.TOLD else 0) for row in found]
 
 
 def _waiting(row: Row[Any], more: int) -> Waiting:

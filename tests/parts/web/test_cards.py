@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from unsealed.flow import notify
-from unsealed.inlets.web.cards import in_words, microseconds, told_at, told_since
-from unsealed.model.message import UserId
+from unsealed.inlets.web.cards import Cards, in_words, microseconds, told_at, told_since
+from unsealed.model.message import CopyId, MessageId, UserId
+from unsealed.model.notice import Act, NoticeId, Wants
 from unsealed.model.texts import ENGLISH
+from unsealed.store.notices import State, Waiting
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
+NOON = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 
 
 def test_a_moment_has_its_own_notices_and_those_of_nobody_else(
@@ -32,3 +35,50 @@ def test_a_moment_has_its_own_notices_and_those_of_nobody_else(
     assert [1, 1] == [len(each) for each in keys]
     assert both == keys[0] + keys[1]
     assert [microseconds(first), microseconds(second)] == [str(each).partition(".")[2] for each in both]
+
+
+def told(number: int, state: State = State.TOLD, leader: int = 0, more: int = 0) -> Waiting:
+    return Waiting(
+        id=NoticeId(number),
+        user=MARA,
+        state=state,
+        act=Act.CLICKED,
+        at=NOON,
+        message=MessageId(1),
+        copy=CopyId(0xA + number),
+        thread=1,
+        sent_at=NOON,
+        address=f"reader{number}@x.example",
+        leader=NoticeId(leader) if leader else None,
+        more=more,
+    )
+
+
+def cards(*notices: Waiting, leader: Waiting) -> list[tuple[object, ...]]:
+    found = in_words(Cards(notices=notices, leaders={leader.id: leader}, wants=Wants()), ENGLISH)
+    return [(each["title"], each["tag"], each["instead"], each["gone"]) for each in found]
+
+
+def test_what_is_told_with_another_takes_the_place_of_that_ones_card() -> None:
+    alone, together = told(1), told(1, more=2)
+
+    assert [("reader1@x.example clicked a link", "cb", "n1", False)] == cards(alone, leader=alone)
+    both = ("reader1@x.example clicked a link, and 2 more", "n1", "cb", False)
+    assert [both] == cards(told(2, leader=1), leader=together)
+
+
+def test_what_was_told_with_another_is_taken_back_without_it() -> None:
+    back = told(2, State.BACK, leader=1)
+
+    assert [("reader1@x.example clicked a link", "cb", "n1", False)] == cards(back, leader=told(1))
+    both = ("reader1@x.example clicked a link, and 1 more", "n1", "cb", False)
+    assert [both] == cards(back, leader=told(1, more=1))
+    assert [("Taken back", "cc", "n1", True)] == cards(back, leader=told(1, State.BACK))
+
+
+def test_what_was_told_with_one_that_is_taken_back_speaks_for_itself() -> None:
+    gone = told(1, State.BACK)
+
+    assert [("Taken back", "cb", "n1", True), ("reader2@x.example clicked a link", "cc", "n1", False)] == cards(
+        gone, told(2, leader=1), leader=gone
+    )

@@ -7,7 +7,7 @@ of one notice, so that a page that hears of it twice shows it once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -55,19 +55,22 @@ def in_words(cards: Cards, texts: Texts) -> list[dict[str, object]]:
 
 
 def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> dict[str, object]:
-    gone = it.state is State.BACK
-    shown = leader if leader is not None and not gone else it
+    leading = leader if leader is not None and leader.state is State.TOLD else None
+    gone = it.state is State.BACK and leading is None  # what was told with another leaves that one standing
+    shown = leading or it
     full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone, texts=texts)
     outside = notify.worded(shown, wants, detail=wants.detail, gone=gone, texts=texts)
+    tags = {notify.tag_of(replace(shown, more=more)) for more in (0, 1)}
     return {
         "key": f"{it.id}.{microseconds(it.decided_at or it.at)}",
         "tag": full.tag,
+        "instead": "".join(tags - {full.tag}),  # the card of the same notice when it was told alone, or with others
         "title": full.title,
         "body": full.body,
         "outside": {"title": outside.title, "body": outside.body},  # for where others may look
         "path": full.path,
         "message": full.message,
-        "again": full.again or leader is not None,
+        "again": full.again or leading is not None,
         "gone": gone,
         "page": Channel.PAGE in it.channels,
         "system": Channel.SYSTEM in it.channels,

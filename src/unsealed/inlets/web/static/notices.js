@@ -55,7 +55,7 @@
     for (const each of mine) await tell(each);
   };
   const tell = async (it) => {
-    if (it.gone) { drop(it.tag); tabs?.postMessage({ gone: it.tag }); }
+    for (const tag of [it.gone && it.tag, it.instead]) if (tag) { drop(tag); tabs?.postMessage({ gone: tag }); }
     await remember(it);
     if (!document.hidden && it.page && !it.gone) { await released($("[data-toasts]")); card(it); }
     else if (it.system) await outside(it);
@@ -66,7 +66,7 @@
       await alone("unsealed-told", async () => { // the service worker writes there too
         const cache = await caches.open("unsealed-told");
         const kept = await cache.match("/notices/last");
-        const told = (kept ? await kept.json() : []).filter((each) => each.tag !== it.tag);
+        const told = (kept ? await kept.json() : []).filter((each) => each.tag !== it.tag && each.tag !== it.instead);
         await cache.put("/notices/last", new Response(JSON.stringify([one, ...told].slice(0, 20))));
       });
     } catch { /* no caches here */ }
@@ -74,7 +74,11 @@
   const outside = async (it) => {
     if (!("Notification" in window) || Notification.permission !== "granted") return;
     const said = { body: it.outside.body, tag: it.tag, silent: it.again, data: { path: it.path, message: it.message } };
-    try { await (await navigator.serviceWorker.ready).showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] }); } catch { /* none here */ }
+    try {
+      const there = await navigator.serviceWorker.ready;
+      if (it.instead) for (const each of await there.getNotifications({ tag: it.instead })) each.close();
+      await there.showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] });
+    } catch { /* none here */ }
   };
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("unsealed-notices") : null;
   tabs?.addEventListener("message", (event) => { if (event.data.gone) drop(event.data.gone); });
