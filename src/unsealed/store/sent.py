@@ -340,7 +340,8 @@ class _Asked:
                 at_once = -((places[-1][0] - known) // WEEK)  # up to the week of the last
             else:
                 missing = (self._wanted - len(places)) * looked // max(len(places), 1) + 1
-                at_once = min(missing, 4 * looked, WEEKS_AT_ONCE, (LOOKED_UP - hits) * looked // max(hits, 1) + 1)
+                room = (LOOKED_UP - hits) * looked // max(hits, 1) + 1
+                at_once = max(1, min(missing, 4 * looked, WEEKS_AT_ONCE, room))  # the page of a cursor must get beyond
         else:
             return self._these(places), None
         if full:
