@@ -212,7 +212,7 @@ def _reasons(rule: Callable[..., object]) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Name(id="Decision"), args=[_, confidence, code, _]):
                 found = {f"{value}" for value in values(confidence)}
-            case ast.Call(func=ast.Name(id="Evidence"), args=[code, _]):
+            case ast.Call(func=ast.Name(id="Reason"), args=[code, _]):
                 found = set()
             case _:
                 continue

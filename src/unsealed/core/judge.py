@@ -16,9 +16,10 @@ Does not know networks or agents by itself: both come with the hit (core.network
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
+
+import msgspec
 
 from unsealed.core.agent import is_stale
 from unsealed.core.bearing import NOTHING, Back
@@ -57,16 +58,7 @@ CLOCKS_DIFFER_S = 1.0  # the collector and the mail side may run on different ma
 EARLY_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Something that speaks, but does not decide."""
-
-    code: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The rule is sure enough to end the questions."""
 
     finding: Finding
@@ -75,7 +67,8 @@ class Decision:
     words: str
 
 
-Ruling: TypeAlias = Evidence | Decision | None
+# Of a rule: nothing, something that speaks, or a decision.
+Ruling: TypeAlias = Reason | Decision | None
 Rule: TypeAlias = Callable[[SeenHit, Scene], Ruling]
 Act: TypeAlias = tuple[object, ...]  # actor and resource
 
@@ -114,12 +107,12 @@ def verdicts_from(scene: Scene, since: datetime | None = None, back: Back = NOTH
             last = acts.get(act)
             acts[act] = hit.at
             if last is not None and (gap := (hit.at - last).total_seconds()) <= REPEAT_S:
-                evidence = (*evidence, Reason(code=decision.code, words=decision.words))
+                evidence = (*evidence, Reason(decision.code, decision.words))
                 decision = Decision(Finding.DUPLICATE, 0.95, "REPEAT", f"the same again after {seconds(gap)}")
         found[hit.id] = Verdict(
             finding=decision.finding,
             confidence=decision.confidence,
-            reasons=(Reason(code=decision.code, words=decision.words), *evidence),
+            reasons=(Reason(decision.code, decision.words), *evidence),
             rules=RULES_VERSION,
         )
     return found
@@ -145,7 +138,7 @@ def _decide(hit: SeenHit, scene: Scene) -> tuple[Decision, tuple[Reason, ...]]:
             continue
         if isinstance(ruling, Decision):
             return ruling, evidence
-        evidence = (*evidence, Reason(code=ruling.code, words=ruling.words))
+        evidence = (*evidence, ruling)
     raise AssertionError("the last rule decides everything")
 
 
@@ -399,7 +392,7 @@ def own_address(hit: SeenHit, scene: Scene) -> Ruling:
             sure = 0.7 if network is NetworkClass.CORPORATE else 0.85
             return Decision(_own(hit), sure, "SELF_IP", "from an address that you use yourself")
     if hit.agent.kind not in READERS:
-        return Evidence("SELF_IP_SHARED", "from a network that you use too")
+        return Reason("SELF_IP_SHARED", "from a network that you use too")
     if colleague:
         words = "from a network that you use too, but the copy is a colleague's"
     else:
@@ -467,7 +460,7 @@ def hosting_machine(hit: SeenHit, scene: Scene) -> Ruling:
     if early:
         return Decision(_machine(hit), 0.8, "NET_HOSTING_EARLY", words)
     if hit.kind is HitKind.CLICK and hit.user_agent and hit.language:
-        return Evidence("NET_HOSTING_STALE", words)
+        return Reason("NET_HOSTING_STALE", words)
     return Decision(_machine(hit), 0.6, "NET_HOSTING_STALE", words)
 
 
@@ -487,7 +480,7 @@ def no_language(hit: SeenHit, scene: Scene) -> Ruling:
     if is_stale(hit.user_agent):
         words = f"an outdated browser that names no language, {_after(age_s)}"
         return Decision(Finding.SCANNER_CLICK, 0.7, "NO_LANGUAGE", words)
-    return Evidence("NO_LANGUAGE", "a browser that names no language")
+    return Reason("NO_LANGUAGE", "a browser that names no language")
 
 
 def direct(hit: SeenHit, scene: Scene) -> Ruling:
@@ -519,7 +512,7 @@ def hosting_person(hit: SeenHit, scene: Scene) -> Ruling:
         return None
     age_s = _age_s(hit)
     if age_s is not None and age_s < EARLY_S:
-        return Evidence("SOON_FROM_HOSTING", f"from a rented machine, {_after(age_s)}")
+        return Reason("SOON_FROM_HOSTING", f"from a rented machine, {_after(age_s)}")
     if hit.agent.kind is ClientKind.BROWSER and is_stale(hit.user_agent):
         return None
     words = f"{hit.agent.client} on a rented machine, {_after(age_s)}: perhaps a person behind a VPN"

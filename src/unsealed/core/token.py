@@ -26,9 +26,9 @@ import unicodedata
 import zlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -76,8 +76,7 @@ _SHORTEST = 2 + 16 + _ID_END
 _LONGEST = MAX_TOKEN_CHARACTERS * 3 // 4 - _SHORTEST  # bytes behind the id that a token can carry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(NamedTuple):
     """What a token says."""
 
     copy: CopyId

@@ -56,7 +56,7 @@ class Ingest:
         self._folder = journal
         self._collector = collector
         self._judge = Judge(engine, clock=clock, locate=locate)
-        self._cursor: JournalPosition | None = None
+        self._cursor: JournalPosition | None = None  # None: not looked up yet
         self._reported = 0  # the newest segment whose damage was told
         self._newest: datetime | None = None  # the newest hit that was shipped, while more are waiting in the journal
 
@@ -70,16 +70,15 @@ class Ingest:
         """
         if self._cursor is None:
             with reading(self._engine) as connection:
-                self._cursor = events.cursor(connection, self._collector)
-            if self._cursor is not None:  # what the last process had no time to delete
-                drop_before(self._folder, self._cursor)
+                self._cursor = events.cursor(connection, self._collector) or JournalPosition(self._collector, 0, 0)
+            drop_before(self._folder, self._cursor)  # what the last process had no time to delete
         self._newest = None
         found = read(self._folder, self._cursor, limit)
         self._report(found.damage)
-        if found.next is None or found.next == self._cursor:
+        to = found.next
+        if to is None or to == self._cursor:
             return 0
         opened = self._open(found.records)
-        to = JournalPosition(collector=self._collector, segment=found.next.segment, offset=found.next.offset)
         with self._engine.begin() as connection:
             messages = events.messages_of(connection, {claims.copy for _, _, claims in opened})
             shipped: list[events.Shipped] = []
@@ -101,7 +100,7 @@ class Ingest:
             events.move_cursor(connection, to)
         if len(shipped) < len(found.records):
             log.warning("ingest.passed_over", collector=self._collector, records=len(found.records) - len(shipped))
-        if self._cursor is None or to.segment > self._cursor.segment:
+        if to.segment > self._cursor.segment:
             drop_before(self._folder, to)
         self._cursor = to
         if len(found.records) == limit and opened:
@@ -119,15 +118,15 @@ class Ingest:
 
     def _open(self, records: Sequence[tuple[JournalPosition, bytes]]) -> list[tuple[JournalPosition, Hit, Claims]]:
         opened = []
+        known: dict[str, Claims] = {}  # what is asked for again and again is opened once
         for position, payload in records:
             try:
                 hit = decode_hit(payload)
-                claims = open_token(self._keys, hit.token)
+                claims = known.get(hit.token) or known.setdefault(hit.token, open_token(self._keys, hit.token))
             except BadInput:
                 continue  # counted by `ship`
             if claims.level > Level.OFF:
-                place = JournalPosition(collector=self._collector, segment=position.segment, offset=position.offset)
-                opened.append((place, hit, claims))
+                opened.append((position, hit, claims))
         return opened
 
     def _device(self, hit: Hit) -> int | None:

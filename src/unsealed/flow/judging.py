@@ -20,6 +20,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
+from msgspec import structs
 from sqlalchemy import Connection, Engine, FromClause
 
 from unsealed.core.agent import read_agent
@@ -411,8 +412,7 @@ def _revisions(changes: Sequence[events.Changed], rejudging: dict[MessageId, int
 
 def _without_words(verdict: Verdict) -> Verdict:
     """Below the full level an event says what it was, and nothing about the device, the network or the place."""
-    reasons = tuple(Reason(code=reason.code, words=_PRIVATE_WORDS) for reason in verdict.reasons)
-    return replace(verdict, reasons=reasons)
+    return structs.replace(verdict, reasons=tuple(Reason(reason.code, _PRIVATE_WORDS) for reason in verdict.reasons))
 
 
 def _seen(row: events.AnyRow, devices: dict[int, str], locate: Locate) -> SeenHit:

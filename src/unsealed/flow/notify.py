@@ -72,7 +72,7 @@ def hear(
     heard: list[Heard] = []
     gone: list[int] = []
     for change in changes:
-        event, act = change.event, rules.act_of(Finding(change.now.finding))
+        event, act = change.event, _ACTS[change.now.finding]
         rang = change.before is not None and _rings(change.before)
         if rang and act is None:
             gone.append(event.hit)
@@ -113,8 +113,11 @@ def hear_reply(
 
 
 def _rings(judged: events.Judged) -> bool:
-    act = rules.act_of(Finding(judged.finding))
+    act = _ACTS[judged.finding]
     return act is Act.CLICKED or (act is Act.OPENED and judged.first_of_reading)
+
+
+_ACTS: dict[str, Act | None] = {finding: rules.act_of(finding) for finding in Finding}
 
 
 # --- decide -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import NamedTuple, NewType
 
+import msgspec
+
 from unsealed.model.message import CopyId, MessageId
 
 HitId = NewType("HitId", int)  # row number given by the store when a hit is shipped; grows
@@ -46,16 +48,17 @@ COUNTED = frozenset({Finding.HUMAN_OPEN, Finding.PROXIED_OPEN, Finding.HUMAN_CLI
 MACHINE = frozenset({Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One piece of evidence. The first reason of a verdict is the rule that decided."""
+# What is made anew for each hit is a Struct: made in a tenth of the time of a frozen dataclass.
+
+
+class Reason(msgspec.Struct, frozen=True, array_like=True):
+    """One piece of evidence. The first reason of a verdict is the rule that decided. In JSON [code, words]."""
 
     code: str  # such as "CLIENT_DIRECT"; closed list in core.judge
     words: str  # in plain English with the facts that fired: "two different links within 0.4 s from the same address"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a hit was judged to be, how sure that is, and why."""
 
     finding: Finding
@@ -187,8 +190,7 @@ class Correction:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One judged hit."""
 
     hit: HitId

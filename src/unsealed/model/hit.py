@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Hit:
-    """One request at a tracking address, as seen. Never changed, never enriched. Texts are cut at 512 bytes, control
-    characters made visible."""
+    """One request at a tracking address, as seen. Never changed, never enriched; not frozen only because that costs
+    three times as long to make. Texts are cut at 512 bytes, control characters made visible."""
 
     at: datetime  # aware UTC, when the request head was complete
     token: str  # canonical spelling, verified
@@ -24,8 +25,7 @@ class Hit:
     device: str = ""  # the token in the cookie of a browser of the sender's, not verified; at most 128 characters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class JournalPosition:
+class JournalPosition(NamedTuple):
     """The identity of a hit: replay is harmless because of it."""
 
     collector: str

@@ -8,6 +8,8 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 from unsealed.model.event import Agent, Finding, NetworkClass, Place
 from unsealed.model.message import CopyId, MessageId
 
@@ -205,8 +207,7 @@ class Device:
     trusted: bool = False  # added by who runs the installation: may have a private address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """A counted event, or another cause of a notice, as it is handed to who decides."""
 
     cause: str  # "hit", "reply", "bounce", "reminder", "test"

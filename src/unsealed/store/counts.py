@@ -6,7 +6,7 @@ events alone. All functions work in the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -14,8 +14,10 @@ from operator import add
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ClauseElement,
     ColumnElement,
     Connection,
+    Dialect,
     Select,
     and_,
     bindparam,
@@ -33,10 +35,9 @@ from unsealed.model.reply import Kind
 from unsealed.store.engine import insert
 from unsealed.store.events import AnyRow, Changed
 from unsealed.store.habits import MACHINES, OF_MACHINES, Came, of_machine, of_people
-from unsealed.store.many_rows import ManyRows, chunks, stored
+from unsealed.store.many_rows import ManyRows, among, stored
 from unsealed.store.schema import Moment, copies, events, link_counts, messages, replies
 
-_Id = TypeVar("_Id", bound=int)
 _Number = TypeVar("_Number", float, datetime)
 
 _COUNTS = ("opens", "clicks", "raw", "machine")
@@ -52,6 +53,15 @@ _SET_MESSAGES = ManyRows(
 )
 
 
+def _set_links(dialect: Dialect) -> ClauseElement:
+    statement = insert(link_counts, dialect)
+    new = {name: column for name, column in statement.excluded.items() if name not in ("copy_id", "position")}
+    return statement.on_conflict_do_update(index_elements=["copy_id", "position"], set_=new)
+
+
+_SET_LINKS = ManyRows(_set_links, [column.name for column in link_counts.c])
+
+
 @dataclass(slots=True)
 class _Moved:
     """How the counts of a copy, or of one link of a copy, move."""
@@ -65,7 +75,7 @@ class _Moved:
     last_at: datetime | None = None
     confidence: float | None = None
     lost: bool = False  # something counted is no longer what it was: first, last and best must be looked up
-    came: Came = Came.NOTHING  # of machines
+    came: int = 0  # of machines: bits of habits.Came
     gone: bool = False  # of a machine something is no longer what it was: what came of machines must be looked up
 
     def take(self, change: Changed) -> None:
@@ -81,7 +91,7 @@ class _Moved:
         if before is None:
             self.raw += 1
         else:
-            self.gone = self.gone or of_machine(before.finding, before.client_kind) not in came
+            self.gone = self.gone or of_machine(before.finding, before.client_kind) & ~came != 0
             was_counted = before.finding in COUNTED
             self.readings -= before.first_of_reading
             self.clicks -= was_counted and click
@@ -117,7 +127,7 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
     """Move the counts of copies; by how much the shown opens of each changed."""
     c = copies.c
     columns = (c.id, c.opens, c.clicks, c.raw, c.machine, c.confidence, c.first_at, c.last_at, c.came)
-    before = _rows_by_id(connection, select(*columns), c.id, moved)
+    before = {row.id: row for row in _about(connection, select(*columns), c.id, moved)}
     # One open and some clicks: a reading that was seen, or one that only the clicks prove? The events know.
     unclear = {id for id, row in before.items() if row.opens == 1 and row.clicks}
     proven = _readings(connection, unclear)
@@ -139,10 +149,10 @@ def _count_copies(connection: Connection, moved: dict[CopyId, _Moved]) -> dict[C
         grew[id] = opens - row.opens
         counts = (opens, clicks, row.raw + move.raw, row.machine + move.machine)
         rows.append((*counts, confidence, stored(first_at), stored(last_at), id))
-        of_machines = machines.get(id, Came.NOTHING) if move.gone else (Came(row.came) & OF_MACHINES) | move.came
+        of_machines = machines.get(id, 0) if move.gone else row.came & OF_MACHINES | move.came
         came = of_people(readings, clicks, row.raw + move.raw) | of_machines
         if came != row.came:
-            came_rows.append((int(came), id))
+            came_rows.append((came, id))
     _SET_COPIES.run(connection, rows)
     _SET_CAME.run(connection, came_rows)
     return grew
@@ -152,32 +162,22 @@ def _count_links(connection: Connection, moved: dict[tuple[CopyId, int], _Moved]
     if not moved:
         return
     c = link_counts.c
-    before: dict[tuple[CopyId, int], AnyRow] = {}
-    for chunk in chunks(sorted({copy for copy, _ in moved})):
-        for row in connection.execute(select(link_counts).where(c.copy_id.in_(chunk))):
-            before[row.copy_id, row.position] = row
-    rows: list[dict[str, object]] = []
-    for (copy, position), move in sorted(moved.items()):
+    query = select(c.copy_id, c.position, c.clicks, c.machine, c.first_at, c.last_at)
+    before = {
+        (row.copy_id, row.position): row for row in _about(connection, query, c.copy_id, {copy for copy, _ in moved})
+    }
+    rows: list[tuple[object, ...]] = []
+    for (copy, position), move in moved.items():
         old = before.get((copy, position))
         if move.lost:
             first_at, last_at = _link_ends(connection, copy, position)
         else:
             first_at = _least(old.first_at if old else None, move.first_at)
             last_at = _greatest(old.last_at if old else None, move.last_at)
-        rows.append(
-            {
-                "copy_id": copy,
-                "position": position,
-                "message_id": move.message,
-                "clicks": (old.clicks if old else 0) + move.clicks,
-                "machine": (old.machine if old else 0) + move.machine,
-                "first_at": first_at,
-                "last_at": last_at,
-            }
-        )
-    statement = insert(link_counts, connection.dialect)
-    new = {name: statement.excluded[name] for name in ("clicks", "machine", "first_at", "last_at")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["copy_id", "position"], set_=new), rows)
+        clicks = (old.clicks if old else 0) + move.clicks
+        machine = (old.machine if old else 0) + move.machine
+        rows.append((copy, position, move.message, clicks, machine, stored(first_at), stored(last_at)))
+    _SET_LINKS.run(connection, rows)
 
 
 def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: dict[CopyId, int]) -> None:
@@ -186,7 +186,7 @@ def _count_messages(connection: Connection, moved: dict[CopyId, _Moved], grew: d
     for copy in grew:
         by_message.setdefault(moved[copy].message, []).append(copy)
     columns = (m.id, m.opens, m.clicks, m.raw, m.machine, m.first_at, m.last_at, m.received_at, m.replies)
-    before = _rows_by_id(connection, select(*columns), m.id, by_message)
+    before = {row.id: row for row in _about(connection, select(*columns), m.id, by_message)}
     lost = [id for id, ids in by_message.items() if any(moved[copy].lost for copy in ids)]
     looked_up = _ends_of_copies(connection, lost)
     answered = _last_answers(connection, [id for id, row in before.items() if row.replies])
@@ -253,9 +253,9 @@ def _recount_copies(connection: Connection) -> int:
         right: tuple[Any, ...] = (_shown(readings, clicks), clicks, *others)
         if now != right:
             rows.append((*right[:5], stored(right[5]), stored(right[6]), id))
-        came = of_people(readings, clicks, others[0]) | Came(rest[14] or 0)
+        came = of_people(readings, clicks, others[0]) | (rest[14] or 0)
         if came != came_before:
-            came_rows.append((int(came), id))
+            came_rows.append((came, id))
     _SET_COPIES.run(connection, rows)
     _SET_CAME.run(connection, came_rows)
     return len({row[-1] for row in (*rows, *came_rows)})
@@ -285,12 +285,10 @@ def _recount_links(connection: Connection) -> int:
     if gone:
         at = and_(c.copy_id == bindparam("copy"), c.position == bindparam("place"))
         connection.execute(delete(link_counts).where(at), gone)
-    names = [column.name for column in columns]
-    rows = [dict(zip(names, (*key, *row), strict=True)) for key, row in right.items() if now.get(key) != row]
-    if rows:
-        statement = insert(link_counts, connection.dialect)
-        new = {name: statement.excluded[name] for name in names[2:]}
-        connection.execute(statement.on_conflict_do_update(index_elements=["copy_id", "position"], set_=new), rows)
+    rows: list[tuple[object, ...]] = [
+        (*key, *row[:3], stored(row[3]), stored(row[4])) for key, row in right.items() if now.get(key) != row
+    ]
+    _SET_LINKS.run(connection, rows)
     return len(gone) + len(rows)
 
 
@@ -330,13 +328,10 @@ def _recount_messages(connection: Connection) -> int:
 # --- small questions --------------------------------------------------------------------------------------------------
 
 
-def _readings(connection: Connection, ids: Iterable[CopyId]) -> dict[CopyId, int]:
+def _readings(connection: Connection, ids: Collection[CopyId]) -> dict[CopyId, int]:
     e = events.c
-    found: dict[CopyId, int] = {}
-    for chunk in chunks(sorted(ids)):
-        query = select(e.copy_id, func.count()).where(e.copy_id.in_(chunk), e.first_of_reading).group_by(e.copy_id)
-        found.update((row[0], row[1]) for row in connection.execute(query))
-    return found
+    query = select(e.copy_id, func.count()).where(e.first_of_reading).group_by(e.copy_id)
+    return {row[0]: row[1] for row in _about(connection, query, e.copy_id, ids)}
 
 
 def _signals(
@@ -344,12 +339,9 @@ def _signals(
 ) -> dict[CopyId, tuple[datetime | None, datetime | None, float | None]]:
     """First, last and best of what is counted."""
     e = events.c
-    found: dict[CopyId, tuple[datetime | None, datetime | None, float | None]] = {}
     ends = (type_coerce(func.min(e.at), Moment), type_coerce(func.max(e.at), Moment), func.max(e.confidence))
-    for chunk in chunks(sorted(ids)):
-        query = select(e.copy_id, *ends).where(e.copy_id.in_(chunk), e.finding.in_(COUNTED)).group_by(e.copy_id)
-        found.update((row[0], (row[1], row[2], row[3])) for row in connection.execute(query))
-    return found
+    query = select(e.copy_id, *ends).where(e.finding.in_(COUNTED)).group_by(e.copy_id)
+    return {row[0]: (row[1], row[2], row[3]) for row in _about(connection, query, e.copy_id, ids)}
 
 
 def _of_machines() -> ColumnElement[int]:
@@ -364,13 +356,10 @@ def _of_machines() -> ColumnElement[int]:
     return reduce(add, others, first)
 
 
-def _machines(connection: Connection, ids: Sequence[CopyId]) -> dict[CopyId, Came]:
+def _machines(connection: Connection, ids: Sequence[CopyId]) -> dict[CopyId, int]:
     e = events.c
-    found: dict[CopyId, Came] = {}
-    for chunk in chunks(sorted(ids)):
-        query = select(e.copy_id, _of_machines()).where(e.copy_id.in_(chunk)).group_by(e.copy_id)
-        found.update((row[0], Came(row[1])) for row in connection.execute(query))
-    return found
+    query = select(e.copy_id, _of_machines()).group_by(e.copy_id)
+    return {row[0]: row[1] for row in _about(connection, query, e.copy_id, ids)}
 
 
 def _link_ends(connection: Connection, copy: CopyId, link: int) -> tuple[datetime | None, datetime | None]:
@@ -385,11 +374,8 @@ def _ends_of_copies(
 ) -> dict[MessageId, tuple[datetime | None, datetime | None]]:
     c = copies.c
     ends = (type_coerce(func.min(c.first_at), Moment), type_coerce(func.max(c.last_at), Moment))
-    found: dict[MessageId, tuple[datetime | None, datetime | None]] = {}
-    for chunk in chunks(sorted(ids)):
-        query = select(c.message_id, *ends).where(c.message_id.in_(chunk)).group_by(c.message_id)
-        found.update((row[0], (row[1], row[2])) for row in connection.execute(query))
-    return found
+    query = select(c.message_id, *ends).group_by(c.message_id)
+    return {row[0]: (row[1], row[2]) for row in _about(connection, query, c.message_id, ids)}
 
 
 def _answered_at() -> Select[*tuple[Any, ...]]:
@@ -399,20 +385,14 @@ def _answered_at() -> Select[*tuple[Any, ...]]:
 
 
 def _last_answers(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, datetime]:
-    found: dict[MessageId, datetime] = {}
-    for chunk in chunks(sorted(ids)):
-        query = _answered_at().where(replies.c.message_id.in_(chunk)).group_by(replies.c.message_id)
-        found.update((row.message_id, row.at) for row in connection.execute(query))
-    return found
+    query = _answered_at().group_by(replies.c.message_id)
+    return {row.message_id: row.at for row in _about(connection, query, replies.c.message_id, ids)}
 
 
-def _rows_by_id(
-    connection: Connection, query: Select[*tuple[Any, ...]], column: ColumnElement[int], ids: Iterable[_Id]
-) -> dict[_Id, AnyRow]:
-    found: dict[_Id, AnyRow] = {}
-    for chunk in chunks(sorted(ids)):
-        found.update((row.id, row) for row in connection.execute(query.where(column.in_(chunk))))
-    return found
+def _about(
+    connection: Connection, query: Select[*tuple[Any, ...]], column: ColumnElement[int], ids: Collection[int]
+) -> Sequence[AnyRow]:
+    return connection.execute(query.where(among(connection, column, ids))).all() if ids else ()
 
 
 def _shown(readings: int, clicks: int) -> int:

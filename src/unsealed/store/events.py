@@ -37,7 +37,7 @@ from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.store import schema
 from unsealed.store.engine import insert
-from unsealed.store.many_rows import ManyRows, chunks, stored
+from unsealed.store.many_rows import ManyRows, stored
 from unsealed.store.many_rows import among as one_of
 from unsealed.store.schema import (
     MICROSECOND,
@@ -82,8 +82,7 @@ class Judged(NamedTuple):
     city: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """An event that is new, or not what it was `before`."""
 
     user: UserId  # of the message
@@ -113,15 +112,11 @@ def move_cursor(connection: Connection, to: JournalPosition) -> None:
 
 def messages_of(connection: Connection, wanted: Iterable[CopyId]) -> dict[CopyId, MessageId]:
     """The message of each copy that is still known."""
-    found: dict[CopyId, MessageId] = {}
-    for chunk in chunks(sorted(set(wanted))):
-        query = select(copies.c.id, copies.c.message_id).where(copies.c.id.in_(chunk))
-        found.update((row[0], row[1]) for row in connection.execute(query))
-    return found
+    query = select(copies.c.id, copies.c.message_id).where(one_of(connection, copies.c.id, set(wanted)))
+    return {row[0]: row[1] for row in connection.execute(query).all()}
 
 
-@dataclass(frozen=True, slots=True)
-class Shipped:
+class Shipped(msgspec.Struct, frozen=True):
     """A hit and what its token says."""
 
     position: JournalPosition
@@ -156,7 +151,6 @@ def add_hits(connection: Connection, shipped: Sequence[Shipped]) -> None:
                 each.hit.sec_fetch,
                 each.device,
                 int(each.level),
-                False,
             )
             for each in shipped
         ],
@@ -191,10 +185,10 @@ def hits_waiting(connection: Connection, ids: Sequence[MessageId], before: timed
         select(hits.c.message_id, func.count())
         .select_from(marks)
         .join(hits, and_(hits.c.message_id == marks.c.message_id, hits.c.at >= _ahead(marks, before)))
-        .where(marks.c.message_id.in_(ids))
+        .where(one_of(connection, marks.c.message_id, ids))
         .group_by(hits.c.message_id)
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows.all()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,12 +249,12 @@ def owners(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, 
     """Who sent the messages, and how much of them may be kept. Messages that are gone are left out."""
     rows = connection.execute(
         select(messages.c.id, messages.c.user_id, messages.c.opens_level, messages.c.clicks_level).where(
-            messages.c.id.in_(ids)
+            one_of(connection, messages.c.id, ids)
         )
     )
     return {
         row.id: Owner(user=row.user_id, opens_level=Level(row.opens_level), clicks_level=Level(row.clicks_level))
-        for row in rows
+        for row in rows.all()
     }
 
 
@@ -277,9 +271,9 @@ def sessions(connection: Connection, users: Iterable[UserId]) -> Sequence[AnyRow
 def traps(connection: Connection, ids: Sequence[MessageId]) -> dict[MessageId, frozenset[int]]:
     """The positions of the hidden links of the messages that have any."""
     links = schema.links.c
-    rows = connection.execute(select(links.message_id, links.position).where(links.message_id.in_(ids), links.trap))
+    query = select(links.message_id, links.position).where(one_of(connection, links.message_id, ids), links.trap)
     found: defaultdict[MessageId, set[int]] = defaultdict(set)
-    for message, position in rows:
+    for message, position in connection.execute(query):
         found[message].add(position)
     return {message: frozenset(positions) for message, positions in found.items()}
 
@@ -302,7 +296,7 @@ def hits_since(
     h = hits.c
     query = (
         _HITS.join(among, and_(h.message_id == among.c.message_id, *_within(among, opens, clicks)))
-        .where(among.c.message_id.in_(ids))
+        .where(one_of(connection, among.c.message_id, ids))
         .order_by(among.c.message_id, h.at, h.id)
     )
     return connection.execute(query if limit is None else query.limit(limit)).all()
@@ -329,7 +323,7 @@ def asked_before(
         select(h.message_id, h.id, h.address, h.link)
         .select_from(among)
         .join(hits, and_(h.message_id == among.c.message_id, *_within(among, opens, clicks)))
-        .where(among.c.message_id.in_(ids), h.at < _ahead(among, timedelta()), h.bare.is_(False))
+        .where(one_of(connection, among.c.message_id, ids), h.at < _ahead(among, timedelta()), h.bare.is_(False))
         .order_by(among.c.message_id)
     )
     return connection.execute(query).all()
@@ -365,7 +359,7 @@ def judged_before(connection: Connection, ids: Sequence[HitId]) -> dict[HitId, J
     """The events that these hits have so far."""
     e = events.c
     query = select(e.hit_id, *(e[name] for name in Judged._fields))
-    rows = connection.execute(query.where(one_of(connection, e.hit_id, ids)))
+    rows = connection.execute(query.where(one_of(connection, e.hit_id, ids))).all()
     return {row[0]: Judged(*row[1:]) for row in rows}
 
 
@@ -394,11 +388,8 @@ def last_opens(
         .scalar_subquery()
     )
     query = select(c.id, last).select_from(among).join(copies, c.message_id == among.c.message_id)
-    found: dict[CopyId, datetime] = {}
-    for chunk in chunks(sorted(wanted)):
-        rows = connection.execute(query.where(c.id.in_(chunk)))
-        found.update((row[0], row[1]) for row in rows if row[1] is not None)
-    return found
+    rows = connection.execute(query.where(one_of(connection, c.id, list(wanted)))).all()
+    return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
 def _within(among: FromClause, opens: timedelta, clicks: timedelta) -> list[ColumnElement[bool]]:
@@ -420,18 +411,18 @@ def judged(event: Event) -> Judged:
     """The event as it will stand in the store."""
     verdict, agent, network, place = event.verdict, event.agent, event.network, event.place
     return Judged(
-        verdict.finding,
+        str(verdict.finding),  # a plain text, as all of them: what a driver must adapt takes it several times as long
         verdict.confidence,
-        _JSON.encode([(reason.code, reason.words) for reason in verdict.reasons]).decode(),
+        _JSON.encode(verdict.reasons).decode(),
         verdict.rules,
         agent.client,
-        agent.kind,
-        agent.device,
+        str(agent.kind),
+        str(agent.device),
         agent.system,
-        network.kind,
+        str(network.kind),
         network.operator,
         event.first_of_reading,
-        place.state,
+        str(place.state),
         place.country,
         place.region,
         place.city,
@@ -443,7 +434,16 @@ def put_events(connection: Connection, changes: Sequence[Changed]) -> None:
     _PUT_EVENTS.run(
         connection,
         [
-            (change.user, event.hit, event.message, event.copy, event.kind, event.link, stored(event.at), *change.now)
+            (
+                change.user,
+                event.hit,
+                event.message,
+                event.copy,
+                str(event.kind),
+                event.link,
+                stored(event.at),
+                *change.now,
+            )
             for change in changes
             for event in (change.event,)
         ],
@@ -461,7 +461,7 @@ def _put_events(dialect: Dialect) -> ClauseElement:
     return statement.on_conflict_do_update(index_elements=["hit_id"], set_=new)
 
 
-_ADD_HITS = ManyRows(_add_hits, [name for name in hits.c.keys() if name != "id"])
+_ADD_HITS = ManyRows(_add_hits, [name for name in hits.c.keys() if name not in ("id", "bare")])
 _PUT_EVENTS = ManyRows(
     _put_events, ("user_id", "hit_id", "message_id", "copy_id", "kind", "link", "at", *Judged._fields)
 )

@@ -7,22 +7,22 @@ one. SQLite gives that by itself (one writer); on PostgreSQL every writer holds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection, delete, func, select
 
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.view import FeedRow
 from unsealed.store import news, schema
+from unsealed.store.many_rows import ManyRows, stored
 from unsealed.store.news import News
 
 GONE = "gone"  # the message was taken back, and is nowhere any more
 FEED_LOCK = 0x556E7365616C  # "Unseal": the advisory lock of all writers of the feed, on PostgreSQL only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the feed."""
 
     user: UserId
@@ -41,14 +41,11 @@ def add_feed(connection: Connection, rows: Sequence[Change]) -> None:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(FEED_LOCK)))
-    connection.execute(
-        schema.feed.insert(),
-        [
-            {"user_id": row.user, "message_id": row.message, "copy_id": row.copy, "what": row.what, "at": row.at}
-            for row in rows
-        ],
-    )
+    _ADD.run(connection, [(row.user, row.message, row.copy, row.what, stored(row.at)) for row in rows])
     news.note(connection, News.FEED)
+
+
+_ADD = ManyRows(lambda _: schema.feed.insert(), ("user_id", "message_id", "copy_id", "what", "at"))
 
 
 def after(connection: Connection, id: int, *, user: UserId | None = None, limit: int = 1000) -> list[FeedRow]:

@@ -63,8 +63,9 @@ class Came(IntFlag):
     SCANNED_LINK = 32
 
 
-OF_MACHINES = Came.PREFETCHED | Came.SCANNED_PIXEL | Came.SCANNED_LINK
-_PIXEL, _CLICKED = Carries.PIXEL.value, Came.CLICKED.value
+OF_MACHINES = (Came.PREFETCHED | Came.SCANNED_PIXEL | Came.SCANNED_LINK).value
+_PIXEL = Carries.PIXEL.value
+_ANYTHING, _OPENED, _CLICKED = Came.ANYTHING.value, Came.OPENED.value, Came.CLICKED.value
 _LOADED = (Came.OPENED | Came.PREFETCHED | Came.SCANNED_PIXEL).value
 _ALL = _LOADED | (Came.ANYTHING | Came.CLICKED | Came.SCANNED_LINK).value
 MACHINES = {
@@ -81,16 +82,18 @@ def kept(carries: Carries, switches: Switches, recipient: Recipient) -> int:
     return int(carries) if by_name else 0
 
 
-def of_people(readings: int, clicks: int, raw: int) -> Came:
+# Of each event and copy: bits of `Came` as plain numbers, because flags take ten times as long to put together.
+
+
+def of_people(readings: int, clicks: int, raw: int) -> int:
     """What the counts of a copy say. A click proves an open, and loads nothing."""
-    came = Came.ANYTHING if raw else Came.NOTHING
-    came |= Came.OPENED if readings else Came.NOTHING
-    return came | (Came.CLICKED if clicks else Came.NOTHING)
+    return _ANYTHING * (raw > 0) + _OPENED * (readings > 0) + _CLICKED * (clicks > 0)
 
 
-def of_machine(finding: str, client_kind: str) -> Came:
+@cache
+def of_machine(finding: str, client_kind: str) -> int:
     """What one event says of a machine. A preview is no scanner: somebody pasted the link."""
-    return Came.NOTHING if client_kind == ClientKind.LINK_PREVIEW else MACHINES.get(Finding(finding), Came.NOTHING)
+    return 0 if client_kind == ClientKind.LINK_PREVIEW else int(MACHINES.get(Finding(finding), 0))
 
 
 def facts_of_mailboxes(

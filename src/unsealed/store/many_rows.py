@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -28,9 +28,6 @@ from sqlalchemy.types import TypeEngine
 
 from unsealed.store.schema import EPOCH, MICROSECOND
 
-_Id = TypeVar("_Id", bound=int)
-_CHUNK = 5_000  # bound values of one statement; SQLite takes 32,766
-
 
 class ManyRows:
     """A statement for many rows, compiled once for each database.
@@ -42,7 +39,7 @@ class ManyRows:
     def __init__(self, make: Callable[[Dialect], ClauseElement], columns: Sequence[str]) -> None:
         self._make = make
         self._columns = tuple(columns)
-        self._compiled: dict[str, tuple[str, Callable[[tuple[object, ...]], tuple[object, ...]]]] = {}
+        self._compiled: dict[str, tuple[str, Callable[[tuple[object, ...]], tuple[object, ...]] | None]] = {}
 
     def run(self, connection: Connection, rows: list[tuple[object, ...]]) -> None:
         """Once for each of `rows`."""
@@ -54,20 +51,15 @@ class ManyRows:
             positional = kind(paramstyle="qmark" if dialect.name == "sqlite" else "format")
             compiled: Any = self._make(dialect).compile(dialect=positional, column_keys=list(self._columns))
             order = [self._columns.index(name) for name in compiled.positiontup]
-            self._compiled[dialect.name] = str(compiled), itemgetter(*order)
+            as_given = order == list(range(len(self._columns)))
+            self._compiled[dialect.name] = str(compiled), None if as_given else itemgetter(*order)
         sql, ordered = self._compiled[dialect.name]
-        connection.exec_driver_sql(sql, [ordered(row) for row in rows])
+        connection.exec_driver_sql(sql, rows if ordered is None else [ordered(row) for row in rows])
 
 
 def stored(at: datetime | None) -> int | None:
     """A time as the database keeps it."""
     return None if at is None else (at - EPOCH) // MICROSECOND
-
-
-def chunks(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
-    """Of any number of ids, as many at a time as one statement takes."""
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
 
 
 def among(connection: Connection, column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:

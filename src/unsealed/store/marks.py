@@ -108,7 +108,7 @@ def marked_history(connection: Connection, limit: int) -> list[Mark]:
 def _marks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Mark]:
     return [
         Mark(message=row.message_id, since=row.since, seq=row.seq, rejudging=row.rejudging)
-        for row in connection.execute(query)
+        for row in connection.execute(query).all()
     ]
 
 

@@ -54,6 +54,7 @@ from unsealed.model.notice import (
 )
 from unsealed.store import news, preferences, schema
 from unsealed.store.engine import insert
+from unsealed.store.many_rows import ManyRows, stored
 from unsealed.store.news import News
 from unsealed.store.schema import copies, messages, notices, silences
 
@@ -80,22 +81,20 @@ def hear(connection: Connection, heard: Sequence[Heard]) -> None:
     """Causes of notices, to be decided on. One that is known already stays as it is."""
     if not heard:
         return
-    rows = [
-        {
-            "user_id": each.user,
-            "cause": each.cause,
-            "cause_id": each.cause_id,
-            "message_id": each.message,
-            "copy_id": each.copy,
-            "act": each.act,
-            "at": each.at,
-            "state": State.NEW,
-        }
-        for each in heard
-    ]
-    statement = insert(notices, connection.dialect)
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["cause", "cause_id"]), rows)
+    _HEAR.run(
+        connection,
+        [
+            (each.user, each.cause, each.cause_id, each.message, each.copy, each.act, stored(each.at), State.NEW)
+            for each in heard
+        ],
+    )
     news.note(connection, News.NOTICES)
+
+
+_HEAR = ManyRows(
+    lambda dialect: insert(notices, dialect).on_conflict_do_nothing(index_elements=["cause", "cause_id"]),
+    ("user_id", "cause", "cause_id", "message_id", "copy_id", "act", "at", "state"),
+)
 
 
 def caused(connection: Connection, cause: str, cause_id: int) -> NoticeId:
