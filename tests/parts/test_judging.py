@@ -328,6 +328,36 @@ def test_of_a_flood_of_strangers_only_those_who_have_to_do_with_what_is_new_are_
     assert in_pieces == snapshot(house, copies)
 
 
+def test_of_a_flood_in_which_everybody_races_through_the_links_only_the_racers_are_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy,) = house.message()
+    looked_at: list[int] = []
+
+    def scene(hits: Sequence[SeenHit], context: Context) -> Scene:
+        looked_at.append(len(hits))
+        return Scene(hits, context)
+
+    monkeypatch.setattr(judging, "Scene", scene)
+    for second in range(10):
+        for link, begin in ((1, 0), (0, 5)):  # the second link of five who came half a second ago, the first of others
+            house.write(
+                *(
+                    a_hit(copy, 100 + second + (begin + number) / 10, FIREFOX, f"203.0.113.{address}", link=link)
+                    for number in range(5)
+                    for address in [5 * (second - link) + number + 5]
+                )
+            )
+        house.take_in()
+
+    assert [10] + [15] * 9 == looked_at
+    assert [Finding.HUMAN_CLICK] * 5 == house.findings()[-5:]
+    assert {Finding.SCANNER_CLICK} == set(house.findings()[5:-5])
+    in_pieces = snapshot(house, [copy])
+    judge_from_scratch(house, [copy])
+    assert in_pieces == snapshot(house, [copy])
+
+
 def test_what_is_judged_again_and_what_is_new_do_not_wait_for_one_another(house: House) -> None:
     (one,), (other,) = house.message(), house.message()
     house.write(a_hit(one, 300), a_hit(other, 300))

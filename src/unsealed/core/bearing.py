@@ -24,7 +24,7 @@ from unsealed.core.scene import (
     Context,
     Scene,
 )
-from unsealed.model.event import ClientKind, NetworkClass
+from unsealed.model.event import ClientKind, HitKind, NetworkClass
 
 
 def neighbourhood(context: Context) -> timedelta:
@@ -46,8 +46,10 @@ class Back:
 
 
 NOTHING = Back(opens=timedelta(), clicks=timedelta())
-# What a new hit may change: pictures that it crosses; links that it races with, and what Office asked before it.
-JUST_BEFORE = Back(opens=timedelta(seconds=CROSSING_S), clicks=timedelta(seconds=max(RACE_S, FOLLOWED_S)))
+# What a new hit may change: links that it races with, and what Office asked before it, all of its `kin`.
+LINKS = Back(opens=timedelta(), clicks=timedelta(seconds=max(RACE_S, FOLLOWED_S)))
+# And pictures that it crosses. These tell of readings, which they share with the pictures of everybody.
+JUST_BEFORE = Back(opens=timedelta(seconds=CROSSING_S), clicks=LINKS.clicks)
 # And when a race begins, which it did up to RACE_S ago, the pictures that its address asked for around it.
 BY_A_RACE = Back(opens=timedelta(seconds=RACE_S + BURST_S), clicks=JUST_BEFORE.clicks)
 
@@ -58,16 +60,20 @@ def far(context: Context) -> Back:
     return Back(opens=near, clicks=near)
 
 
-def changed(scene: Scene, since: datetime) -> Back:
-    """How far back verdicts may be others than they were without the hits from `since` on.
+def changed(scene: Scene, since: datetime, loaded: Callable[[Collection[str], datetime], bool]) -> Back:
+    """How far back verdicts may be others than they were without the hits from `since` on. Up to LINKS, only those of
+    the scene; further back, those of hits that are not there, too.
 
-    scene: all hits from `needed` of NOTHING on, or their `kin`.
+    scene: all hits from `needed` of LINKS on, or their `kin`. loaded: whether a picture was asked for from any of these
+    addresses, at that time or later but before `since`.
     """
     if scene.speaks_of_the_past(since):
         return far(scene.context)
-    if scene.begins_a_race(since):
+    if (racers := scene.begin_to_race(since)) and loaded(racers, since - BY_A_RACE.opens):
         return BY_A_RACE
-    return JUST_BEFORE if scene.retells(since) else NOTHING
+    if scene.retells(since, HitKind.OPEN):
+        return JUST_BEFORE
+    return LINKS if scene.retells(since, HitKind.CLICK) else NOTHING
 
 
 def needed(context: Context, back: Back) -> Back:

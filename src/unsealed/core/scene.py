@@ -193,13 +193,16 @@ class Scene:
         """Seconds until a browser asked for the same link from the same address; None: none did within 5 s."""
         return _until_next(self._browsed_at.get((hit.address, hit.copy, hit.link)), hit.at, FOLLOWED_S)
 
-    def retells(self, since: datetime) -> bool:
-        """Whether hits from `since` on say something new of those just before them: that they belong to a race or to a
-        crossing, or that Office asked ahead of a browser."""
+    def retells(self, since: datetime, kind: HitKind) -> bool:
+        """Whether hits from `since` on say something new of those just before them: of pictures, that they belong to a
+        crossing; of links, that they belong to a race, or that Office asked ahead of a browser."""
         if not self.hits or self.hits[0].at >= since:
             return False
-        just_before = self._from(since - timedelta(seconds=FOLLOWED_S), since)
-        return any(self._told_at.get(hit.id, hit.at) >= since or hit.agent.rule == OFFICE_ASKS for hit in just_before)
+        return any(
+            self._told_at.get(hit.id, hit.at) >= since or (hit.agent.rule == OFFICE_ASKS and kind is HitKind.CLICK)
+            for hit in self._from(since - timedelta(seconds=FOLLOWED_S), since)
+            if hit.kind is kind
+        )
 
     def speaks_of_the_past(self, since: datetime) -> bool:
         """Whether hits from `since` on may say something of pictures, or of all that an address did, as far back as
@@ -212,17 +215,18 @@ class Scene:
         provider = self._followed_by_provider
         return provider is not None and provider >= since - timedelta(seconds=COMPANION_S)
 
-    def begins_a_race(self, since: datetime) -> bool:
-        """Whether hits from `since` on tell of a race through the links; but not of one that goes on, because its
-        beginning said the same of the same pictures."""
+    def begin_to_race(self, since: datetime) -> set[str]:
+        """The addresses of which hits from `since` on tell that they race through the links; but not when the race goes
+        on, because its beginning said the same of the same pictures."""
         goes_on_from = since - timedelta(seconds=BURST_S)
         new_from = since - timedelta(seconds=RACE_S)
         told = [hit for hit in self._from(new_from) if hit.id in self.burst and self._told_at[hit.id] >= since]
         raced = {(hit.copy, hit.address) for hit in told}
-        return any(
-            bisect_left(times, goes_on_from) == bisect_left(times, new_from)
-            for times in (self._burst_at[racer] for racer in raced)
-        )
+        return {
+            address
+            for copy, address in raced
+            if bisect_left(times := self._burst_at[copy, address], goes_on_from) == bisect_left(times, new_from)
+        }
 
     def _from(self, since: datetime, until: datetime | None = None) -> Sequence[SeenHit]:
         end = None if until is None else bisect_left(self.hits, until, key=_when)

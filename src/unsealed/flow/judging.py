@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
@@ -24,7 +25,7 @@ from msgspec import structs
 from sqlalchemy import Connection, Engine, FromClause
 
 from unsealed.core.agent import read_agent
-from unsealed.core.bearing import NOTHING, Asker, Back, changed, far, kin, needed
+from unsealed.core.bearing import LINKS, NOTHING, Asker, Back, changed, far, kin, needed
 from unsealed.core.judge import verdicts_from
 from unsealed.core.network import locate as locate_by_ranges
 from unsealed.core.network import place_behind
@@ -202,13 +203,16 @@ class Work:
             owner = self.owners.get(message)
             if owner is None:
                 continue
-            mark, devices = marked[message], self.devices.get(owner.user, {})
+            mark, devices, reach = marked[message], self.devices.get(owner.user, {}), self.span
             seen = [(_seen(row, devices, self.locate), row.level) for row in group]
             scene = Scene([hit for hit, _ in seen], self.contexts[message])
-            if self.new and (back := changed(scene, mark.since)) != NOTHING:
-                again[back].append(mark)
-                continue
-            verdicts = verdicts_from(scene, mark.since, self.span)
+            if self.new:
+                loaded = partial(events.any_opens, connection, message, until=mark.since)
+                reach = changed(scene, mark.since, loaded)
+                if reach not in (NOTHING, LINKS):
+                    again[reach].append(mark)
+                    continue
+            verdicts = verdicts_from(scene, mark.since, reach)
             judged += [
                 (owner, message, hit, level, verdicts[hit.id])
                 for hit, level in seen
@@ -281,7 +285,7 @@ def look(
         span = NOTHING
     elif span is None:
         span = far(context)
-    back = needed(context, span)
+    back = needed(context, LINKS if new else span)
     until = None
     if new:
         hits = _new(connection, [mark.message for mark in marks if mark.rejudging is None], back, locate, among)

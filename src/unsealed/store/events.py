@@ -8,7 +8,7 @@ the caller's transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
@@ -24,6 +24,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     func,
     or_,
     select,
@@ -37,7 +38,7 @@ from unsealed.model.message import CopyId, MessageId, UserId
 from unsealed.model.policy import Level
 from unsealed.store import schema
 from unsealed.store.engine import insert
-from unsealed.store.many_rows import ManyRows, stored
+from unsealed.store.many_rows import ManyRows, Several, each_of, stored
 from unsealed.store.many_rows import among as one_of
 from unsealed.store.schema import (
     MICROSECOND,
@@ -327,6 +328,17 @@ def asked_before(
         .order_by(among.c.message_id)
     )
     return connection.execute(query).all()
+
+
+def any_opens(
+    connection: Connection, message: MessageId, addresses: Collection[str], since: datetime, *, until: datetime
+) -> bool:
+    """Whether the pixel was asked for from any of these addresses, from `since` on and before `until`."""
+    h = hits.c
+    whose = select(each_of(connection.dialect.name, bindparam("addresses", addresses, Several())))
+    pictures = h.link.is_(None), h.bare.is_(False), h.address.in_(whose)
+    query = select(h.id).where(h.message_id == message, h.at >= since, h.at < until, *pictures).limit(1)
+    return connection.execute(query).first() is not None
 
 
 _HITS: Select[*tuple[Any, ...]] = (

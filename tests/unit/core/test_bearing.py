@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.unit.core.hits import (
     seen,
 )
 
-from unsealed.core.bearing import NOTHING, Asker, Back, changed, kin, needed, neighbourhood
+from unsealed.core.bearing import BY_A_RACE, LINKS, NOTHING, Asker, Back, changed, kin, needed, neighbourhood
 from unsealed.core.judge import judge, verdicts_from
 from unsealed.core.scene import Context, Scene, SeenHit
 from unsealed.model.event import HitId, HitKind, Verdict
@@ -107,16 +108,22 @@ def test_judging_what_is_new_says_what_judging_everything_would(
     found, back = judge_new(numbered, since, context)
 
     assert judge(numbered, context) == before | found
-    assert {hit.id for hit in numbered if hit.at >= since - of(back, hit)} == found.keys()
+    reached = {hit.id for hit in numbered if hit.at >= since - of(back, hit)}
+    assert reached == found.keys() or (back == LINKS and reached >= found.keys() >= {hit.id for hit in new})
 
 
 def judge_new(hits: list[SeenHit], since: datetime, context: Context) -> tuple[dict[HitId, Verdict], Back]:
     """The verdicts that hits from `since` on may change, made of as little as can be; and how far back they lie."""
-    scene = Scene(with_kin(within(hits, since, needed(context, NOTHING)), since), context)
-    back = changed(scene, since)
-    if back != NOTHING:
+    scene = Scene(with_kin(within(hits, since, needed(context, LINKS)), since), context)
+    back = changed(scene, since, loaded_in(hits, since))
+    if back not in (NOTHING, LINKS):
         scene = Scene(within(hits, since, needed(context, back)), context)
     return verdicts_from(scene, since, back), back
+
+
+def loaded_in(hits: list[SeenHit], until: datetime) -> Callable[[Collection[str], datetime], bool]:
+    pictures = [hit for hit in hits if hit.kind is HitKind.OPEN and hit.at < until]
+    return lambda addresses, begin: any(hit.address in addresses and hit.at >= begin for hit in pictures)
 
 
 def within(hits: list[SeenHit], since: datetime, back: Back) -> list[SeenHit]:
@@ -160,6 +167,29 @@ def test_a_race_that_begins_speaks_of_the_pictures_that_its_address_asked_for_be
     assert before[hits[0].id] != found[hits[0].id]
 
 
+def test_a_race_without_pictures_speaks_of_its_own_links_alone() -> None:
+    hits = number(
+        [
+            *(seen(900 + place / 10, place=(f"203.0.113.{place}", HOME[1]), link=0) for place in range(40)),
+            *(seen(904, place=(f"203.0.113.{place}", HOME[1]), link=1) for place in range(30, 40)),
+        ]
+    )
+    before = judge(hits[:40], Context())
+
+    found, back = judge_new(hits, hits[40].at, Context())
+
+    assert back == LINKS
+    assert judge(hits, Context()) == before | found
+    assert {hit.id for hit in hits[30:]} == found.keys()
+
+
+def test_a_race_of_somebody_who_loaded_the_picture_speaks_of_everybody() -> None:
+    hits = number([seen(900), seen(905, link=0), seen(905.5, link=1)])
+
+    assert judge_new(hits, hits[2].at, Context())[1] == BY_A_RACE
+    assert judge_new(number(hits[1:]), hits[2].at, Context())[1] == LINKS
+
+
 @pytest.mark.parametrize(
     ("new", "whose"),
     [
@@ -200,6 +230,9 @@ def test_where_a_provider_follows_links_everybody_matters() -> None:
 )
 def test_what_is_asked_for_all_the_time_says_nothing_of_what_is_long_past(flood: Any) -> None:
     hits = number([flood(place) for place in range(400)])
-    found = [changed(Scene(hits[: place + 1], Context()), hits[place].at) for place in range(300, 400)]
+    found = [
+        changed(Scene(hits[: place + 1], Context()), hits[place].at, loaded_in(hits, hits[place].at))
+        for place in range(300, 400)
+    ]
 
     assert [NOTHING] * 100 == found
