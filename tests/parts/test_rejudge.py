@@ -251,6 +251,24 @@ def test_nobody_is_notified_of_the_past(house: House) -> None:
     assert {("rejudged", None), ("human_click", copy)} == {tuple(line) for line in lines}
 
 
+def test_a_page_hears_that_judging_again_has_ended_also_when_nothing_changed(house: House) -> None:
+    (copy,), (other,) = house.message(), house.message()
+    house.write(a_hit(copy, 300), a_hit(other, 300, FIREFOX, OFFICE))
+    house.take_in()
+    say(house, Answer.ME, house.hit(0))
+    house.work_off()
+    with house.engine.begin() as connection:
+        connection.execute(delete(schema.feed))
+
+    say(house, Answer.ME, house.hit(0))
+    house.work_off()
+
+    f = schema.feed.c
+    with house.engine.connect() as connection:
+        lines = connection.execute(select(f.user_id, f.message_id, f.copy_id, f.what)).all()
+    assert [(SENDER, house.message_of(copy), None, "rejudged")] == [tuple(line) for line in lines]
+
+
 # History
 
 

@@ -18,7 +18,7 @@ from unsealed.core.agent import read_agent
 from unsealed.core.correction import correction_scope
 from unsealed.core.judge import RULES_VERSION
 from unsealed.core.network import locate as locate_by_ranges
-from unsealed.flow.judging import Locate, look
+from unsealed.flow.judging import REJUDGED, Locate, look
 from unsealed.model.errors import BadInput, Refused
 from unsealed.model.event import Answer, HitId
 from unsealed.model.message import MessageId, UserId
@@ -28,6 +28,7 @@ from unsealed.store import audit, corrections, events, marks
 from unsealed.store.audit import What
 from unsealed.store.corrections import Cause, Said
 from unsealed.store.engine import reading
+from unsealed.store.feed import Change, add_feed
 from unsealed.store.schema import EPOCH
 
 REHEARSED_AT_ONCE = 50  # messages
@@ -146,6 +147,10 @@ def step(engine: Engine, now: datetime) -> bool:
         )
         if position is None:
             corrections.finish(connection, rejudging.id, now)
+            if (begun_by := corrections.begun_by(connection, rejudging.id)) is not None:
+                # Their page says that judging goes on, and when the last change came it still did.
+                user, message = begun_by
+                add_feed(connection, [Change(user=user, message=message, what=REJUDGED, at=now)])
         else:
             marks.mark(connection, dict.fromkeys(found, rejudging.since or EPOCH), rejudging=rejudging.id)
             corrections.move(connection, rejudging.id, position, len(found))

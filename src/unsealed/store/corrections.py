@@ -284,6 +284,13 @@ def finish(connection: Connection, rejudging: int, now: datetime) -> None:
     connection.execute(update(rejudgings).where(r.id == rejudging).values(finished_at=now, changed=changed))
 
 
+def begun_by(connection: Connection, rejudging: int) -> tuple[UserId, MessageId] | None:
+    """Who said something of an event of which message, when a rejudging was begun by that."""
+    c = corrections.c
+    row = connection.execute(select(c.user_id, c.message_id).where(c.rejudging_id == rejudging)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """An event that was called something else before it was judged again."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, delete, update
 from tests.parts import many_letters
 
+from unsealed.flow import rejudge
 from unsealed.inlets.web import message, paste, template
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.store import proofs, schema
@@ -332,6 +333,26 @@ def test_a_correction_is_made_explained_and_undone_where_the_event_stands(
     said.get_by_role("button", name="Undo").click()
     page.get_by_text("Taken back:").wait_for()
     assert page.locator("#detail .why .said button").count() == 0
+
+
+def test_a_page_says_when_judging_again_has_ended_also_when_nothing_changed(
+    visit: Callable[..., Page], mail: Mail, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    monkeypatch.setattr(message, "LOOKS", 0)  # the judge takes longer than the page waits
+    page = visit(f"/sent?m={public_id(mail['proposal'])}")
+    page.locator("#detail summary.event").first.click()
+    page.locator("#detail").get_by_role("button", name="That was me").first.click()
+    said = page.locator("#detail .why .said")
+    said.get_by_text("Judging again; what changes shows here.").wait_for()
+
+    with engine.begin() as connection:
+        connection.execute(delete(schema.marks))  # judged, and nothing was called anything else
+    while rejudge.step(engine, NOW):
+        with engine.begin() as connection:
+            connection.execute(delete(schema.marks))
+
+    said.get_by_text("0 events changed.").wait_for()
+    assert "Judging again" not in said.inner_text()
 
 
 def test_a_phone_shows_one_pane_and_leads_back(visit: Callable[..., Page], mail: Mail) -> None:
