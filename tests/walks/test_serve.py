@@ -67,7 +67,8 @@ def test_the_parent_has_one_thread_and_nothing_open_but_what_it_holds_for_its_ro
 
     assert 1 == len(list((proc / "task").iterdir()))
     assert 4 == opened.count("socket")  # of pages, pixels and links, mail programs, and the sandbox
-    assert {"socket", "pipe", "serve.lock", "null", installation.output.name} == set(opened)
+    held = {name for name in opened if not name.startswith("libffi.")}  # which newer systems let hold itself
+    assert {"socket", "pipe", "serve.lock", "null", installation.output.name} == held
     installation.stop()
 
 
