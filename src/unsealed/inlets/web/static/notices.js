@@ -74,11 +74,7 @@
   const outside = async (it) => {
     if (!("Notification" in window) || Notification.permission !== "granted") return;
     const said = { body: it.outside.body, tag: it.tag, silent: it.again, data: { path: it.path, message: it.message } };
-    try {
-      const there = await navigator.serviceWorker.ready;
-      if (it.instead) for (const each of await there.getNotifications({ tag: it.instead })) each.close();
-      await there.showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] });
-    } catch { /* none here */ }
+    try { await (await navigator.serviceWorker.ready).showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] }); } catch { /* none here */ }
   };
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("unsealed-notices") : null;
   tabs?.addEventListener("message", (event) => { if (event.data.gone) drop(event.data.gone); });
