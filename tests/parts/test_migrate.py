@@ -44,7 +44,7 @@ def shape(engine: Engine) -> dict[str, Any]:
 
 def _is_declared(name: str | None, kind: str, _parents: object) -> bool:
     """All but the index of words, which no two databases have in the same form; `shape` compares it."""
-    return not (name or "").startswith({"table": "text_index", "index": "ix_texts_words"}.get(kind, "\0"))
+    return not (name or "").startswith({"table": "text_", "index": "ix_texts_words"}.get(kind, "\0"))
 
 
 def _written(index: Any) -> dict[str, str]:

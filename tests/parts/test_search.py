@@ -142,6 +142,32 @@ def test_words_go_with_their_message(engine: Engine, seeding: Seeding) -> None:
     assert [again] == search.few_with_words(connection, MARA, ["rob"])
 
 
+@pytest.mark.parametrize("alike", [1, search.ASKED_WHOLE, search.ASKED_WHOLE + 1])
+def test_words_meet_however_many_begin_so(seeding: Seeding, alike: int) -> None:
+    """Few words of a week are asked for one by one, of more SQLite puts all hits together."""
+    meeting = [seeding.send(f"Report {number}, invoice{number}", [ROB], DAY) for number in range(alike)]
+    meeting.append(seeding.send("Invoices reported", [ROB], timedelta(weeks=5)))
+    seeding.send("Invoice", [INES], DAY)
+    seeding.send("Report", [INES], DAY)
+    connection = seeding.connection
+    weeks = search.weeks_until(connection, MARA)
+
+    assert sorted(meeting) == sorted(search.with_words(connection, MARA, ["invoice", "report"], weeks))
+    assert meeting[-1:] == search.with_words(connection, MARA, ["invoices", "repo", "rob"], weeks)
+    assert [] == search.with_words(connection, MARA, ["invoice", "report", "nothing"], weeks)
+
+
+@given(written=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), end=st.integers(1, 8))
+@example(written="a\U0010ffff b\U000e0100", end=1)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_all_words_of_a_message_lead_to_it(seeding: Seeding, written: str, end: int) -> None:
+    message = seeding.send(written, [ROB], DAY)
+    words = [word[:end] for word in search.typed_words(written) or []]
+    weeks = search.weeks_until(seeding.connection, MARA)
+
+    assert message in search.with_words(seeding.connection, MARA, ["rob", *words], weeks)
+
+
 def test_the_hidden_link_is_not_found(engine: Engine, seeding: Seeding) -> None:
     trap = Link(position=0, offset=0, part=LinkPart.HTML, destination="https://t.example/trapped", trap=True)
     message = seeding.send("Invoice", [INES], DAY)

@@ -371,6 +371,7 @@ texts = Table(  # what messages are found by: see store.search
 )
 # The index of words. SQLite: an index beside the table, kept by triggers, because rows also go with their message. It
 # is contentless (the words stand in the table) and without positions. "ascii" leaves the words alone: they are folded.
+# `text_terms` keeps nothing: it shows which words stand in the index.
 # PostgreSQL: an index with its waiting list off, which each question would have to read.
 INDEX_OF_WORDS = {
     "sqlite": (
@@ -381,6 +382,7 @@ INDEX_OF_WORDS = {
         "CREATE TRIGGER texts_removed AFTER DELETE ON texts BEGIN"
         " INSERT INTO text_index (text_index, rowid, words)"
         " VALUES ('delete', old.message_id, replace(old.words, ' ', ' ' || old.shelf)); END",
+        "CREATE VIRTUAL TABLE text_terms USING fts5vocab(text_index, row)",
     ),
     "postgresql": (
         "CREATE INDEX ix_texts_words ON texts USING gin"
