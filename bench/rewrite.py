@@ -26,7 +26,7 @@ from unsealed.model.policy import Level, Switches
 
 _COPY = CopyId(0x1234567890ABCDEF)
 _RECIPIENTS = {1: "one recipient", 2: "2 recipients", 3: "3 recipients", 20: "20 recipients"}
-_SIZES = (100_000, 400_000, 1_600_000)  # all beyond 90 kB, from where the pixel's place is looked for early
+_SIZES = (120_000, 480_000, 1_920_000)  # beyond 100 kB, up to which what was decided is remembered
 _MEGABYTES = (1, 5, 20)
 
 
