@@ -689,8 +689,10 @@ async def test_swaks_hands_in_a_message(desk: Desk, ann: Any, rows: Rows, progra
         "--timeout", str(int(PATIENCE_S)),
     ]  # fmt: skip
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S)
+    if "requires Net::SSLeay" in done.stderr:
+        pytest.skip("needs the program swaks with Net::SSLeay (Debian: libnet-ssleay-perl), which is not installed")
 
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "queued as" in done.stdout
     assert sorted(copy["address"] for copy in rows(schema.copies)) == ["bob@x.example", "eve@x.example"]
     assert rows(schema.messages)[0]["subject"] == "from swaks"
