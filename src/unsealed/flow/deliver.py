@@ -208,7 +208,7 @@ class Delivery:
             await self._settle_failure(job, loaded, unknown)
         else:
             await self._settle(lambda c: self._sent(c, job, loaded, receipt))
-            log.info("copy.sent", copy=public_id(loaded.parcel.copy), attempt=job.attempts, final=receipt.final)
+            log.info("copy.sent", **_logged(job), final=receipt.final)
 
     def _load(self, job: Job, found: Derivation | None) -> _Loaded:
         if job.kind == jobs.REPORT:
@@ -276,10 +276,10 @@ class Delivery:
         words = _words(error)
         if again_at is not None:
             await self._settle(lambda c: self._delayed(c, job, loaded, words, now, again_at))
-            log.info("copy.delayed", **_logged(job, loaded, error), next_at=again_at)
+            log.info("copy.delayed", **_logged(job), smtp=_smtp(error), next_at=again_at.isoformat())
             return
         await self._settle(lambda c: self._bounced(c, job, loaded, words, now))
-        log.info("copy.bounced", **_logged(job, loaded, error))
+        log.info("copy.bounced", **_logged(job), smtp=_smtp(error))
         self.wake()
 
     def _sent(self, connection: Connection, job: Job, loaded: _Loaded, receipt: Receipt) -> None:
@@ -319,10 +319,14 @@ class Delivery:
         )
 
 
-def _logged(job: Job, loaded: _Loaded, error: DeliveryFailed) -> dict[str, object]:
-    # Not the whole answer: next hops like to repeat addresses in it.
-    smtp = f"{error.code or ''} {error.status}".strip()
-    return {"copy": public_id(loaded.parcel.copy), "attempt": job.attempts, "smtp": smtp}
+def _logged(job: Job) -> dict[str, object]:
+    """what: the copy itself, or the report to its sender."""
+    return {"what": job.kind, "copy": public_id(CopyId(job.subject)), "attempt": job.attempts}
+
+
+def _smtp(error: DeliveryFailed) -> str:
+    """The codes alone: next hops like to repeat addresses in their answers."""
+    return f"{error.code or ''} {error.status}".strip()
 
 
 def _words(error: DeliveryFailed) -> str:

@@ -433,7 +433,7 @@ class Notifier:
                 devices.telling_waits(connection, telling.id)
 
         await self._writer.run(later)
-        log.info("notice.delayed", channel=telling.device.channel, attempt=job.attempts, next_at=again_at)
+        log.info("notice.delayed", channel=telling.device.channel, attempt=job.attempts, next_at=again_at.isoformat())
 
     async def _end(self, job: Job, telling: devices.Telling, trouble: str) -> None:
         def end(connection: Connection) -> None:

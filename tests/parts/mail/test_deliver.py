@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import send
@@ -183,6 +184,25 @@ async def test_a_report_that_is_refused_is_dropped(
     assert [row["kind"] for row in rows(schema.jobs)] == [jobs.COPY, jobs.REPORT]
     first, second = [parcel.raw for parcel in outlet.parcels if not parcel.envelope_from]
     assert first == second
+
+
+async def test_the_log_tells_a_copy_from_the_report_about_it(
+    accept: Any, deliver: Deliver, copies: Any, rows: Any, clock: Any, eventually: Eventually
+) -> None:
+    accept("bob@x.example")
+    copy = public_id(copies()["bob@x.example"]["id"])
+    with capture_logs() as lines:
+        deliver(Scripted(clock, bob_at_x=[GREYLISTED, NO_SUCH_USER]))
+        await eventually(lambda: states(copies) == {"bob@x.example": "delayed"})
+        again_at = clock.advance(timedelta(seconds=2))
+        await eventually(lambda: [row["state"] for row in rows(schema.jobs)] == ["done", "done"])
+        await eventually(lambda: len(lines) == 3)
+
+    assert [("copy.delayed", "copy", copy), ("copy.bounced", "copy", copy), ("copy.sent", "report", copy)] == [
+        (line["event"], line["what"], line["copy"]) for line in lines
+    ]
+    assert again_at.isoformat() == lines[0]["next_at"]
+    assert "x.example" not in str(lines)
 
 
 async def test_after_five_days_it_is_given_up_and_told(
