@@ -124,13 +124,13 @@ def _nothing(survey: Survey, switches: Switches) -> str:
 def _body_links(written: str, surveyed: Sequence[Link], nothing: str, texts: Texts) -> Iterator[CheckedLink]:
     """The links of the editor in their order, each with what was decided about it; cleaning may have taken some out."""
     try:
-        anchors = [each for each in html.scan(written).anchors if each.name == "a" and each.href is not None]
+        found = [each for each in html.scan(written).anchors if each.name == "a"]
     except Untouchable:
         return
+    anchors = [(each, each.href) for each in found if each.href is not None]
     at = 0
-    for number, anchor in enumerate(anchors):
-        assert anchor.href is not None  # noqa: S101 - told to the type checker
-        address = html.strip_url(html.unescape_attribute(written[anchor.href.start : anchor.href.end]))
+    for number, (anchor, href) in enumerate(anchors):
+        address = html.strip_url(html.unescape_attribute(written[href.start : href.end]))
         shown = plain(html.link_text(written, anchor, written))
         same = (place for place in range(at, len(surveyed)) if _leads(surveyed[place], address))
         place = next(same, None)

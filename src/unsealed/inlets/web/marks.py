@@ -4,7 +4,7 @@
 not a name of ours is escaped.
 """
 
-# ruff: noqa: S704 - see above
+# ruff: noqa: S704 - Markup of f-strings: each value that is not a name of ours is escaped where it is put in
 from __future__ import annotations
 
 from datetime import datetime
