@@ -3,15 +3,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text, update
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from tests.keys import OneKey
+from tests.patience import PATIENCE_S
 
 from unsealed.core.drafting import Desk
 from unsealed.core.instrument import Tracking
@@ -33,7 +36,8 @@ async def wordless(_: Request, error: Exception) -> Response:
 
 
 @pytest.fixture
-def app(engine: Engine, clock: Callable[[], datetime]) -> Starlette:
+def app(engine: Engine, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch) -> Starlette:
+    monkeypatch.setattr(api, "HEALTH_S", PATIENCE_S)
     guard = Middleware(
         Guard,
         engine=engine,
@@ -322,6 +326,23 @@ async def test_health_says_whether_the_store_can_be_reached(app: Starlette, brow
         connection.execute(text("ALTER TABLE users RENAME TO users_gone"))
 
     assert (503, {"status": "store not reachable"}) == await health(browser(app=app))
+
+
+async def test_health_does_not_wait_for_a_store_that_hangs(
+    app: Starlette, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = Event()
+
+    def hang(_: Engine) -> Connection:
+        answered.wait(PATIENCE_S)
+        raise OperationalError("", {}, OSError())
+
+    monkeypatch.setattr(api, "reading", hang)
+    monkeypatch.setattr(api, "HEALTH_S", 0.01)
+    try:
+        assert (503, {"status": "store not reachable"}) == await health(browser(app=app))
+    finally:
+        answered.set()
 
 
 async def health(browser: Any) -> tuple[int, Any]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 
+from anyio import fail_after, to_thread
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -27,6 +27,8 @@ from unsealed.model.ports import Clock
 from unsealed.store.engine import reading
 from unsealed.store.schema import users
 
+HEALTH_S = 3.0  # so long a store may take to answer: who asks for the health waits some seconds at most
+
 
 def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId], Desk]) -> list[Route]:
     """The routes of the API, and `/healthz`. desk: where letters of a user are made."""
@@ -38,8 +40,9 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
                 connection.execute(select(users.c.id).limit(1)).first()
 
         try:
-            await run_in_threadpool(ask)
-        except SQLAlchemyError:
+            with fail_after(HEALTH_S):
+                await to_thread.run_sync(ask, abandon_on_cancel=True)
+        except (SQLAlchemyError, TimeoutError):
             return JSONResponse({"status": "store not reachable"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ok"})
 
