@@ -31,6 +31,48 @@ def test_a_text_is_recorded_as_it_can_be_shown(written: bytes, recorded_as: str)
     assert recorded_as == recorded(b"User-Agent: " + written)[0]
 
 
+SILENT = ["", "", "\x01", "", "", ""]  # so stands a language that was not said
+
+
+@pytest.mark.parametrize(
+    ("lines", "place", "value"),
+    [
+        (b"User-Agent: a", 0, "a"),
+        (b"Accept: image/avif,image/*;q=0.8", 1, "image/avif,image/*;q=0.8"),
+        (b"Accept-Language: de", 2, "de"),
+        (b"Accept-Language:", 2, ""),
+        (b"Referer: https://a.example/b", 3, "a.example"),
+        (b"Sec-Purpose: prefetch;anonymous-client-ip", 4, "prefetch;anonymous-client-ip"),
+        (b"Purpose: prefetch", 4, "prefetch"),
+        (b"X-Purpose: preview", 4, "preview"),
+        (b"X-Moz: prefetch", 4, "prefetch"),
+        (b"X-Moz: b\r\nX-Purpose: c\r\nPurpose: d\r\nSec-Purpose: a", 4, "a"),
+        (b"Sec-Fetch-Site: cross-site", 5, "cross-site///"),
+        (b"Sec-Fetch-User: ?1\r\nSec-Fetch-Dest: image\r\nSec-Fetch-Mode: no-cors", 5, "/no-cors/image/?1"),
+        (b"Authorization: secret\r\nX-Other: b", 0, ""),
+        (b"accept: a\r\nACCEPT: b", 1, "a"),
+    ],
+)
+def test_each_header_is_recorded_in_its_place_and_no_other(lines: bytes, place: int, value: str) -> None:
+    assert [*SILENT[:place], value, *SILENT[place + 1 :]] == recorded(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"User-Agent: ",
+        b"Accept: ",
+        b"Accept-Language: ",
+        b"Referer: https://",
+        b"Sec-Purpose: ",
+        b"X-Moz: ",
+        b"Sec-Fetch-Site: a\r\nSec-Fetch-Mode: ",
+    ],
+)
+def test_each_field_is_cut_at_512_bytes(line: bytes) -> None:
+    assert 512 == max(len(field.encode()) for field in recorded(line + b"x" * 600))
+
+
 @pytest.mark.parametrize(
     ("referer", "host"),
     [
