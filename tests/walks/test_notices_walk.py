@@ -243,6 +243,21 @@ def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post
     assert [["Ines Marchetti opened it", "Pushed", "c1"]] == post.until(lambda: page.evaluate(SHOWN), "shown")
     assert "Ines Marchetti opened it" == page.evaluate(KEPT)
 
+    # Another comes, and is told together with it: the card in the page takes the place of the single system notice.
+    said = {"title": "Ines Marchetti opened it, and 1 more", "body": ""}
+    both: dict[str, object] = {"key": "1.1", "tag": "n1", "instead": "c1", **said, "outside": said, "path": "/sent"}
+    both |= {"message": message, "again": True, "gone": False, "page": True, "system": True}
+    tell = "(it) => dispatchEvent(new CustomEvent('unsealed:notice', { detail: [it] })) && null"
+    page.evaluate(tell, both)
+    page.locator(".toast", has_text="and 1 more").wait_for()
+    post.until(lambda: page.evaluate(SHOWN) == [], "taken away")
+
+    # So does the system notice, and the single one takes its place again when the other was none.
+    alone = both | {"key": "1.2", "tag": "c1", "instead": "n1", "title": "", "outside": shown}
+    for told in (alone, both | {"key": "1.3"}, alone | {"key": "1.4"}):
+        page.evaluate(tell, told | {"page": False})
+        post.until(lambda tag=told["tag"]: [tag] == [each[2] for each in page.evaluate(SHOWN)], "in its place")
+
     # Its button "Mute": browsers let nobody press it from a script, so what it does is called. A browser lets a worker
     # that does nothing sleep; the page wakes it.
     [worker] = post.until(lambda: page.goto(f"{post.web}/sent") and page.context.service_workers, "the worker is awake")

@@ -59,6 +59,7 @@
     await remember(it);
     if (!document.hidden && it.page && !it.gone) { await released($("[data-toasts]")); card(it); }
     else if (it.system) await outside(it);
+    if (it.instead) await withdraw(it.instead);
   };
   const remember = async (it) => {
     const one = { title: it.outside.title, body: it.outside.body, tag: it.tag, path: it.path, at: Date.now() };
@@ -75,6 +76,9 @@
     if (!("Notification" in window) || Notification.permission !== "granted") return;
     const said = { body: it.outside.body, tag: it.tag, silent: it.again, data: { path: it.path, message: it.message } };
     try { await (await navigator.serviceWorker.ready).showNotification(it.outside.title, { ...said, renotify: !it.again, actions: [{ action: "open", title: say("Open") }, ...(it.message ? [{ action: "mute", title: say("Mute") }] : [])] }); } catch { /* none here */ }
+  };
+  const withdraw = async (tag) => { // a push message may have brought it, so it can stand there whatever is chosen here
+    try { for (const each of await (await navigator.serviceWorker.getRegistration())?.getNotifications({ tag }) ?? []) each.close(); } catch { /* none here */ }
   };
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("unsealed-notices") : null;
   tabs?.addEventListener("message", (event) => { if (event.data.gone) drop(event.data.gone); });
