@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from unsealed.core.instrument import Tracking
 from unsealed.flow import letters
-from unsealed.flow.notify import worded, zone_of
+from unsealed.flow.notify import own_time, worded, zone_of
 from unsealed.model.message import UserId
 from unsealed.model.notice import Act, Detail, Wants
 from unsealed.model.ports import Clock
@@ -70,7 +70,8 @@ class Digests:
         )
         lines = [until, ""]
         for each in found[:LINES]:
-            said = worded(each, wants, detail=Detail.ALL, texts=texts)
+            at = own_time(each.at, wants)
+            said = worded(each, at=at, twelve=wants.twelve, detail=Detail.ALL, texts=texts)
             lines += [
                 said.title,
                 *(f"    {line}" for line in said.body.splitlines()),

@@ -238,8 +238,16 @@ class _Facts:
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def worded(it: Waiting, wants: Wants, *, detail: Detail, gone: bool = False, texts: Texts = ENGLISH) -> Words:
-    """A notice in the words that may stand where it goes."""
+def worded(
+    it: Waiting,
+    *,
+    at: datetime | None,
+    twelve: bool,
+    detail: Detail,
+    gone: bool = False,
+    texts: Texts = ENGLISH,
+) -> Words:
+    """A notice in the words that may stand where it goes. at: when it happened, by the reader's clock."""
     told = Told(
         act=it.act,
         occasion=it.occasion,
@@ -247,8 +255,8 @@ def worded(it: Waiting, wants: Wants, *, detail: Detail, gone: bool = False, tex
         among=it.among,
         subject=it.subject,
         link=it.link,
-        at=it.at.astimezone(zone_of(wants)) if wants.zone else None,
-        twelve=wants.twelve,
+        at=at,
+        twelve=twelve,
         confidence=it.confidence,
         agent=it.agent,
         network=it.network,
@@ -262,6 +270,11 @@ def worded(it: Waiting, wants: Wants, *, detail: Detail, gone: bool = False, tex
 def tag_of(it: Waiting) -> str:
     """What takes the place of what: all of one copy, as the latest says more than those before."""
     return f"c{it.copy:x}" if it.copy is not None and not it.more else f"n{it.leader or it.id:x}"
+
+
+def own_time(at: datetime, wants: Wants) -> datetime | None:
+    """A moment by the user's own clock, for where no browser tells its zone; None where the zone is not known."""
+    return at.astimezone(zone_of(wants)) if wants.zone else None
 
 
 def zone_of(wants: Wants) -> tzinfo:
@@ -417,8 +430,16 @@ class Notifier:
         with reading(self._engine) as connection:
             wants = notices.wants(connection, telling.device.user)
             texts = self._languages.of(preferences.language_of_letters(connection, telling.device.user))
-        words = worded(replace(telling.notice, more=0), wants, detail=wants.detail, gone=telling.undo, texts=texts)
-        return replace(words, page=Channel.PAGE in telling.notice.channels and telling.notice.message is not None)
+        it = telling.notice
+        words = worded(
+            replace(it, more=0),
+            at=own_time(it.at, wants),
+            twelve=wants.twelve,
+            detail=wants.detail,
+            gone=telling.undo,
+            texts=texts,
+        )
+        return replace(words, page=Channel.PAGE in it.channels and it.message is not None)
 
     async def _failed(self, job: Job, telling: devices.Telling, error: DeliveryFailed) -> None:
         now = self._clock()

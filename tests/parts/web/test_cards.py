@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from unsealed.flow import notify
 from unsealed.inlets.web.cards import Cards, in_words, microseconds, told_at, told_since
+from unsealed.inlets.web.moments import Times
 from unsealed.model.message import CopyId, MessageId, UserId
-from unsealed.model.notice import Act, NoticeId, Wants
-from unsealed.model.texts import ENGLISH
+from unsealed.model.notice import Act, Detail, NoticeId, Wants
 from unsealed.store.notices import State, Waiting
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 OTHER = UserId(0x5E9D_0000_0000_0002)
 NOON = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
+TIMES = Times(NOON)
 
 
 def test_a_moment_has_its_own_notices_and_those_of_nobody_else(
@@ -29,8 +32,8 @@ def test_a_moment_has_its_own_notices_and_those_of_nobody_else(
         notify.decide(engine, at)
 
     with engine.connect() as connection:
-        keys = [[each["key"] for each in in_words(told_at(connection, MARA, at), ENGLISH)] for at in (first, second)]
-        both = [each["key"] for each in in_words(told_since(connection, MARA, first - timedelta(seconds=1)), ENGLISH)]
+        keys = [[each["key"] for each in in_words(told_at(connection, MARA, at), TIMES)] for at in (first, second)]
+        both = [each["key"] for each in in_words(told_since(connection, MARA, first - timedelta(seconds=1)), TIMES)]
 
     assert [1, 1] == [len(each) for each in keys]
     assert both == keys[0] + keys[1]
@@ -55,7 +58,7 @@ def told(number: int, state: State = State.TOLD, leader: int = 0, more: int = 0)
 
 
 def cards(*notices: Waiting, leader: Waiting) -> list[tuple[object, ...]]:
-    found = in_words(Cards(notices=notices, leaders={leader.id: leader}, wants=Wants()), ENGLISH)
+    found = in_words(Cards(notices=notices, leaders={leader.id: leader}, wants=Wants()), TIMES)
     return [(each["title"], each["tag"], each["instead"], each["gone"]) for each in found]
 
 
@@ -82,3 +85,14 @@ def test_what_was_told_with_one_that_is_taken_back_speaks_for_itself() -> None:
     assert [("Taken back", "cb", "n1", True), ("reader2@x.example clicked a link", "cc", "n1", False)] == cards(
         gone, told(2, leader=1), leader=gone
     )
+
+
+def test_a_card_tells_the_time_of_the_browser_that_shows_it_wherever_its_user_signed_in_last() -> None:
+    opened = replace(told(1), act=Act.OPENED)
+    wants = Wants(zone="America/New_York", detail=Detail.ALL)
+    tokyo = Times(NOON, ZoneInfo("Asia/Tokyo"), twelve=True)
+
+    [said] = in_words(Cards(notices=[opened], leaders={}, wants=wants), tokyo)
+
+    assert "(no subject)\n9:00\N{NO-BREAK SPACE}pm, certain" == said["body"]
+    assert {"title": "reader1@x.example opened it", "body": said["body"]} == said["outside"]

@@ -20,6 +20,7 @@ from tests.patience import PATIENCE_S
 from unsealed.flow import notify
 from unsealed.inlets.web import live as module
 from unsealed.inlets.web.live import STREAMS_PER_USER, Kept, Live, together
+from unsealed.inlets.web.moments import Times
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.texts import ENGLISH, Texts
 from unsealed.model.view import FeedRow
@@ -53,7 +54,7 @@ async def listen(engine: Engine) -> AsyncIterator[Callable[..., Listener]]:
     listeners: list[Listener] = []
 
     def make(live: Live, user: UserId = MARA, after: int | None = None) -> Listener:
-        listeners.append(Listener(live.stream(user, after)))
+        listeners.append(Listener(live.stream(user, after, times=Times(NOW))))
         return listeners[-1]
 
     yield make
@@ -294,7 +295,10 @@ def sign_in(engine: Engine, user: UserId = MARA) -> str:
 async def test_a_notice_comes_in_words_so_that_the_page_need_not_ask(engine: Engine, mail: object) -> None:
     live, german = Live(engine), Texts(code="de", one=lambda each: "Ein Versuch" if each == "A test" else each)
     session = sign_in(engine, SEEDED)
-    streams = [Listener(live.stream(SEEDED, None, session=session, texts=texts)) for texts in (ENGLISH, german)]
+    streams = [
+        Listener(live.stream(SEEDED, None, times=Times(NOW, texts=texts), session=session))
+        for texts in (ENGLISH, german)
+    ]
     for stream in streams:
         await stream.next()
 
@@ -309,7 +313,7 @@ async def test_a_notice_comes_in_words_so_that_the_page_need_not_ask(engine: Eng
 
 async def test_notices_that_are_told_one_after_the_other_all_come(engine: Engine, mail: object) -> None:
     live = Live(engine, poll_s=3600)
-    stream = Listener(live.stream(SEEDED, None, session=sign_in(engine, SEEDED)))
+    stream = Listener(live.stream(SEEDED, None, times=Times(NOW), session=sign_in(engine, SEEDED)))
     await stream.next()
     for number in range(3):
         tell(engine, number, SEEDED, NOW + timedelta(seconds=number))
@@ -332,7 +336,7 @@ async def test_of_what_happened_before_the_stream_the_page_asks_itself(
     with pytest.raises(StopAsyncIteration):
         await first.next()  # in no session: see below
 
-    again = Listener(live.stream(SEEDED, int(first.last), session=sign_in(engine, SEEDED)))
+    again = Listener(live.stream(SEEDED, int(first.last), times=Times(NOW), session=sign_in(engine, SEEDED)))
 
     assert "ready" == (await again.next())[0]
     event, said = await again.next()
@@ -342,7 +346,7 @@ async def test_of_what_happened_before_the_stream_the_page_asks_itself(
 
 async def test_a_browser_that_was_signed_out_hears_no_words(engine: Engine, mail: object) -> None:
     live, session = Live(engine), sign_in(engine, SEEDED)
-    stream = Listener(live.stream(SEEDED, None, session=session))
+    stream = Listener(live.stream(SEEDED, None, times=Times(NOW), session=session))
     await stream.next()
     with engine.begin() as connection:
         connection.execute(delete(schema.sessions).where(schema.sessions.c.hash == session))

@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from unsealed.flow import notify
+from unsealed.inlets.web.moments import Times
 from unsealed.model.message import UserId
 from unsealed.model.notice import Channel, Detail, NoticeId, Wants
-from unsealed.model.texts import Texts
 from unsealed.store import notices
 from unsealed.store.notices import State, Waiting
 from unsealed.store.schema import EPOCH, MICROSECOND
@@ -49,17 +49,21 @@ def _with_leaders(connection: Connection, user: UserId, found: Sequence[Waiting]
     )
 
 
-def in_words(cards: Cards, texts: Texts) -> list[dict[str, object]]:
-    """As scripts take them."""
-    return [_shown(each, cards.leaders.get(each.leader or NoticeId(0)), cards.wants, texts) for each in cards.notices]
+def in_words(cards: Cards, said: Times) -> list[dict[str, object]]:
+    """As scripts take them, with the times of the browser that shows them."""
+    return [
+        _shown(each, cards.leaders.get(each.leader or NoticeId(0)), cards.wants.detail, said) for each in cards.notices
+    ]
 
 
-def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> dict[str, object]:
+def _shown(it: Waiting, leader: Waiting | None, outside: Detail, said: Times) -> dict[str, object]:
     leading = leader if leader is not None and leader.state is State.TOLD else None
     gone = it.state is State.BACK and leading is None  # what was told with another leaves that one standing
     shown = leading or it
-    full = notify.worded(shown, wants, detail=Detail.ALL, gone=gone, texts=texts)
-    outside = notify.worded(shown, wants, detail=wants.detail, gone=gone, texts=texts)
+    full, short = (
+        notify.worded(shown, at=said.local(shown.at), twelve=said.twelve, detail=detail, gone=gone, texts=said.texts)
+        for detail in (Detail.ALL, outside)
+    )
     tags = {notify.tag_of(replace(shown, more=more)) for more in (0, 1)}
     return {
         "key": f"{it.id}.{microseconds(it.decided_at or it.at)}",
@@ -67,7 +71,7 @@ def _shown(it: Waiting, leader: Waiting | None, wants: Wants, texts: Texts) -> d
         "instead": "".join(tags - {full.tag}),  # the card of the same notice when it was told alone, or with others
         "title": full.title,
         "body": full.body,
-        "outside": {"title": outside.title, "body": outside.body},  # for where others may look
+        "outside": {"title": short.title, "body": short.body},  # for where others may look
         "path": full.path,
         "message": full.message,
         "again": full.again or leading is not None,

@@ -34,10 +34,10 @@ from starlette.routing import Route
 from unsealed.flow.notify import NOTICE
 from unsealed.inlets.web import cards
 from unsealed.inlets.web.cards import Cards
-from unsealed.inlets.web.page import language
+from unsealed.inlets.web.moments import Times
+from unsealed.inlets.web.page import said
 from unsealed.inlets.web.surroundings import person
 from unsealed.model.message import UserId
-from unsealed.model.texts import ENGLISH, Texts
 from unsealed.model.view import FeedRow
 from unsealed.store import feed, proofs
 from unsealed.store.engine import reading
@@ -107,11 +107,11 @@ class Live:
         return not self._closed and len(self._bells) < STREAMS and mine < STREAMS_PER_USER
 
     async def stream(
-        self, user: UserId, after: int | None, *, session: str = "", texts: Texts = ENGLISH
+        self, user: UserId, after: int | None, *, times: Times, session: str = ""
     ) -> AsyncIterator[ServerSentEvent]:
         """Changes of the user behind the id `after` (None: from now on), until the stream's life or its session ends.
 
-        session: hash of the one in which the stream was asked for.
+        times: of the browser that listens. session: hash of the one in which the stream was asked for.
         """
         bell = asyncio.Event()
         self._bells[bell] = user
@@ -137,7 +137,7 @@ class Live:
                     told = kept.cards if kept.row.id > begun else None
                     if told is not None and session not in kept.readers:
                         return
-                    yield _event(kept.row, told, texts)
+                    yield _event(kept.row, told, times)
                 after = end
                 if after >= self._last:
                     with suppress(TimeoutError):
@@ -246,10 +246,10 @@ def together(rows: Iterable[Kept]) -> list[Kept]:
     return sorted(newest.values(), key=lambda each: each.row.id)
 
 
-def _event(row: FeedRow, told: Cards | None, texts: Texts) -> ServerSentEvent:
+def _event(row: FeedRow, told: Cards | None, times: Times) -> ServerSentEvent:
     data: dict[str, object] = {"message": row.message, "copy": row.copy, "what": row.what}
     if told is not None:
-        data |= {"at": cards.microseconds(row.at), "notices": cards.in_words(told, texts)}
+        data |= {"at": cards.microseconds(row.at), "notices": cards.in_words(told, times)}
     return ServerSentEvent(event="change", id=str(row.id), data=json.dumps(data, separators=(",", ":")))
 
 
@@ -260,9 +260,9 @@ async def stream(request: Request) -> Response:
     user = who.id
     if not live.has_room(user):
         return Response(status_code=503, headers={"Retry-After": "30"})
-    said = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    after = int(said) if said.isdecimal() and len(said) < 19 else None
-    return EventSourceResponse(live.stream(user, after, session=who.session.hash, texts=language(request)), ping=PING_S)
+    last = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    after = int(last) if last.isdecimal() and len(last) < 19 else None
+    return EventSourceResponse(live.stream(user, after, session=who.session.hash, times=said(request)), ping=PING_S)
 
 
 routes = [Route("/live", stream)]

@@ -27,7 +27,7 @@ from unsealed.inlets.presence import user_agent
 from unsealed.inlets.web import cards, stored
 from unsealed.inlets.web.cards import Cards
 from unsealed.inlets.web.files import STATIC, sentences, static
-from unsealed.inlets.web.page import language, render, told_by_browser
+from unsealed.inlets.web.page import language, render, said, told_by_browser
 from unsealed.inlets.web.settings import browser_name
 from unsealed.inlets.web.surroundings import asked, changed, person, surroundings
 from unsealed.model.message import UserId, from_public_id
@@ -126,7 +126,7 @@ async def keep(request: Request) -> Response:
         weeks = int(form.get("revival_weeks", "0") or "0")
         if not 0 <= weeks <= WEEKS_MOST:
             raise ValueError
-        said = Wants(
+        wants = Wants(
             acts=frozenset(act for act in ACTS if f"act-{act}" in form),
             readings=Readings(form.get("readings", "")),
             revival_weeks=weeks,
@@ -141,7 +141,7 @@ async def keep(request: Request) -> Response:
             "Nothing was saved: choose one of each list, write times as 22:00, and 0 to 52 weeks."
         )
         return await _page(request, status=422, wrong={"wants": words})
-    await changed(request, lambda connection: notices.want(connection, user, said))
+    await changed(request, lambda connection: notices.want(connection, user, wants))
     return RedirectResponse("/settings/notifications?kept#wants", 303)
 
 
@@ -294,7 +294,7 @@ async def new(request: Request) -> Response:
             "push": around.push_key,  # for a service worker that has to subscribe again
             "realtime": not silence.realtime_off,
             "system": Channel.SYSTEM in told.wants.channels,
-            "notices": cards.in_words(told, language(request)) if given else [],
+            "notices": cards.in_words(told, said(request)) if given else [],
         }
     )
 
