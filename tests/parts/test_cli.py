@@ -118,6 +118,35 @@ def test_a_stranger_gets_no_secret_and_is_told_what_to_do(command: str, data: Pa
     assert "unsealed user add nobody@x.example" in result.stderr
 
 
+@pytest.mark.parametrize("typed", ["", " ", "no address", "a@b@c"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["user", "add"],
+        ["user", "link"],
+        ["app-password"],
+        ["api-token"],
+        ["instrument", "--recipient"],
+        ["send", "--to", "rob@x.example", "--subject", "x", "--from"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_address_is_refused_in_a_sentence_that_says_how_to_write_one(
+    command: list[str], typed: str, data: Path
+) -> None:
+    result = run(*command, typed, "--data", data)
+
+    assert isinstance(result.exception, UnsealedError)
+    assert "@example.org" in str(result.exception)
+    assert "" == result.stdout
+
+
+def test_what_is_to_be_typed_next_can_be_copied_as_it_stands(data: Path) -> None:
+    result = run("api-token", " O'Neil@X.example", "--data", data)
+
+    assert "add them with: unsealed user add 'o'\"'\"'neil@x.example'" in result.stderr
+
+
 def test_adding_somebody_twice_is_an_error_with_words(data: Path) -> None:
     said("user", "add", "ines@x.example", "--data", data)
 

@@ -5,6 +5,7 @@ Everything heavy is imported inside the command that needs it, so that `unsealed
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -331,14 +332,15 @@ def add_user(
     if password_stdin and not password:
         stop("--password-stdin: no password came on standard input")
     with opened(data) as (settings, engine), engine.begin() as connection:
-        if people.user_by_email(connection, email) is not None:
-            stop(f"{email} is already a user")
+        address = people.clean_address(email)
+        if people.user_by_email(connection, address) is not None:
+            stop(f"{address} is already a user")
         role = "member" if people.any_user(connection) else "owner"
-        who = people.add_user(connection, email, role, now(), password=password)
+        who = people.add_user(connection, address, role, now(), password=password)
         if password is None:
             typer.echo(welcome_url(settings, proofs.new_login_link(connection, who, now())))
         else:
-            typer.echo(f"{email} added")
+            typer.echo(f"{address} added")
             if len(password) < people.PASSWORD_LETTERS_MIN:
                 typer.echo("warning: a password this short is easily guessed", err=True)
 
@@ -451,7 +453,8 @@ def add_data(
 def _who(connection: Any, email: str) -> Any:
     from unsealed.store import people
 
-    found = people.user_by_email(connection, email)
+    address = people.clean_address(email)
+    found = people.user_by_email(connection, address)
     if found is None:
-        stop(f"{email} is not a user; add them with: unsealed user add {email}")
+        stop(f"{address} is not a user; add them with: unsealed user add {shlex.quote(address)}")
     return found.id

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from unsealed.app.config import Settings
+from unsealed.app.config_values import email
 from unsealed.core import instrument as core
 from unsealed.model.errors import BadInput, Unavailable
 from unsealed.model.message import AddressKind, CopyId, Recipient
@@ -25,10 +26,10 @@ def rewrite(
     """Write the recipient's copy of the message on standard input; --report and --edits as JSON files.
 
     Raises:
-        BadInput: an option that is not one of the words it takes, or one file for report and edits.
+        BadInput: an option that is not one of the words it takes, no address, or one file for report and edits.
         Unavailable: temporary; the data folder, or a file that was asked for, cannot be written.
     """
-    switches = _switches(settings, opens, links)
+    switches, address = _switches(settings, opens, links), _address(recipient)
     if report is not None and edits is not None and report.resolve() == edits.resolve():
         raise BadInput(f"--report and --edits both name {report}; name two files")
     try:
@@ -42,8 +43,8 @@ def rewrite(
         raw,
         switches=switches,
         tracking=tracking,
-        copy=_copy_id(raw, recipient),
-        recipient=Recipient(address=recipient, kind=AddressKind.TO),
+        copy=_copy_id(raw, address),
+        recipient=Recipient(address=address, kind=AddressKind.TO),
     )
     if report is not None:
         _write("--report", report, core.report(survey))
@@ -77,6 +78,13 @@ def _switches(settings: Settings, opens: str, links: str) -> Switches:
     )
 
 
+def _address(recipient: str) -> str:
+    try:
+        return email(recipient)
+    except ValueError as error:
+        raise BadInput(f"--recipient: {error}, not {recipient!r}") from None
+
+
 def _copy_id(raw: bytes, recipient: str) -> CopyId:
-    digest = hashlib.sha256(recipient.strip().lower().encode() + b"\0" + raw).digest()
+    digest = hashlib.sha256(recipient.encode() + b"\0" + raw).digest()
     return CopyId(int.from_bytes(digest[:8], "big") >> 1)

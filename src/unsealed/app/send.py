@@ -23,7 +23,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.message import MessageId, UserId
 from unsealed.model.policy import LinkScope
 from unsealed.store import engine as stores
-from unsealed.store import identities, upstreams
+from unsealed.store import identities, people, upstreams
 
 TRACK = {
     "opens+clicks": (True, True),
@@ -44,9 +44,13 @@ def letter(
         BadInput: something is wrong with it; says what.
     """
     with stores.reading(engine) as connection:
-        user = identities.holder(connection, request.sender(wanted.sender)[1])
+        try:
+            address = people.clean_address(request.sender(wanted.sender)[1])
+        except BadInput as error:
+            raise BadInput(f"--from: {error}") from None
+        user = identities.holder(connection, address)
         if user is None:
-            raise BadInput(f"--from {wanted.sender}: nobody here has proven that this address is theirs")
+            raise BadInput(f"--from {address}: nobody here has proven that this address is theirs")
         desk = _desk(connection, settings, user)
         outgoing = request.read(connection, user, wanted, desk)
     planned = send.plan(outgoing, tracking=desk.tracking)

@@ -66,6 +66,8 @@ def clean_address(address: str) -> str:
         BadInput: not one address; says what is wrong with it.
     """
     cleaned = unicodedata.normalize("NFC", address.strip()).lower()
+    if not cleaned:
+        raise BadInput(later("an e-mail address is missing: it needs the form name@example.org"))
     local, at, domain = cleaned.rpartition("@")
     if not at or not local or not domain:
         raise BadInput(
