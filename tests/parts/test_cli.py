@@ -18,8 +18,11 @@ from typer.testing import CliRunner, Result
 
 from unsealed import __version__
 from unsealed.app.cli import cli
+from unsealed.app.config import load
+from unsealed.app.sockets import one_server
 from unsealed.app.wire import now
 from unsealed.model.errors import UnsealedError
+from unsealed.model.policy import Level
 from unsealed.store import engine as stores
 from unsealed.store import people, proofs, schema
 from unsealed.store.engine import sqlite_url
@@ -93,6 +96,41 @@ def test_who_forgot_the_password_gets_a_new_link_and_the_old_one_dies(data: Path
 
     assert re.fullmatch(r"http://127\.0\.0\.1:8025/welcome/[A-Za-z0-9_-]{43}\s*", second)
     assert first != second
+
+
+def test_a_link_leads_to_the_pages_of_the_server_that_runs_whatever_it_was_started_with(data: Path) -> None:
+    said("user", "add", "ines@x.example", "--data", data)
+
+    with one_server(load({"data": data, "web": "127.0.0.1:9925"})):
+        running = said("user", "link", "ines@x.example", "--data", data)
+
+    assert running.startswith("http://127.0.0.1:9925/welcome/")
+    assert said("user", "link", "ines@x.example", "--data", data).startswith("http://127.0.0.1:8025/welcome/")
+
+
+def test_a_letter_is_tracked_as_the_running_server_would(data: Path, tmp_path: Path) -> None:
+    """Its mail leaves this machine and its links would not: it tracks nothing, so neither does the command."""
+    said("user", "add", "ines@x.example", "--data", data)
+    (tmp_path / "text").write_text("Hello")
+    letter: list[str | Path] = [
+        "send",
+        "--from",
+        "ines@x.example",
+        "--to",
+        "rob@x.example",
+        "--subject",
+        "x",
+        "--text",
+        tmp_path / "text",
+    ]
+
+    said(*letter, "--data", data)
+    with one_server(load({"data": data, "upstream": "smtp://mail.x.example"})):
+        said(*letter, "--data", data)
+
+    with looked_into(data) as connection:
+        levels = connection.execute(select(schema.messages.c.opens_level).order_by(schema.messages.c.received_at))
+        assert [Level.FULL, Level.OFF] == list(levels.scalars())
 
 
 def test_app_password_and_api_token_print_the_secret_and_nothing_else(data: Path) -> None:

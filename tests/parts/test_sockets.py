@@ -8,7 +8,7 @@ import pytest
 
 from unsealed.app import sockets
 from unsealed.app.config import Settings, load
-from unsealed.app.sockets import listening, one_server
+from unsealed.app.sockets import as_served, listening, one_server
 from unsealed.model.errors import Unavailable
 
 
@@ -21,10 +21,37 @@ def settings(data: Path, **doors: str) -> Settings:
 def test_a_folder_is_one_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "BIND_PATIENCE_S", 0.0)
 
-    with one_server(tmp_path), pytest.raises(Unavailable, match="another `unsealed serve` works in"):
-        one_server(tmp_path).__enter__()
-    with one_server(tmp_path):
+    mine = settings(tmp_path)
+    with one_server(mine), pytest.raises(Unavailable, match="another `unsealed serve` works in"):
+        one_server(mine).__enter__()
+    with one_server(mine):
         pass
+
+
+def test_commands_work_as_the_running_server_does_and_by_themselves_when_none_runs(tmp_path: Path) -> None:
+    own = load({"data": tmp_path})
+    given = {"web.url": "https://pages.example", "track.url": "https://t.example", "upstream.url": "smtp://h.example"}
+    served = settings(tmp_path, **given)
+
+    assert own == as_served(own)
+    with one_server(served):
+        told = as_served(own)
+    assert ("https://pages.example", "https://t.example", "h.example") == (
+        told.web_url,
+        told.track_url,
+        told.usual_host,
+    )
+    assert own == as_served(own)
+    with one_server(own):
+        assert ("", False) == (as_served(served).usual_host, as_served(served).web_url == served.web_url)
+
+
+@pytest.mark.parametrize("written", [b"", b"{"])
+def test_a_server_that_has_said_nothing_yet_is_no_trouble(tmp_path: Path, written: bytes) -> None:
+    own = settings(tmp_path)
+    with one_server(own):
+        (tmp_path / "serve.lock").write_bytes(written)
+        assert own == as_served(own)
 
 
 def test_all_sockets_listen_and_the_private_one_is_for_this_account_alone(tmp_path: Path) -> None:

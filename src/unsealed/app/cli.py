@@ -81,10 +81,11 @@ def settings_for(data: Path | None, **given: Any) -> Settings:
 
 @contextmanager
 def opened(data: Path | None) -> Iterator[tuple[Settings, Engine]]:
-    """The data folder, prepared, and its store; works while the server runs."""
+    """The data folder, prepared, and its store; works while the server runs, and as it does."""
+    from unsealed.app.sockets import as_served
     from unsealed.app.wire import prepare
 
-    settings = settings_for(data)
+    settings = as_served(settings_for(data))
     engine = prepare(settings)
     try:
         yield settings, engine

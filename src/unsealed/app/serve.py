@@ -29,7 +29,7 @@ def run(settings: Settings) -> int:
     """
     streams.forgive()
     configure_log(settings)
-    with one_server(settings.data), listening(settings) as sockets:
+    with one_server(settings), listening(settings) as sockets:
         engine = prepare(settings)
         join(settings, engine)
         hello = welcome(settings, engine, now())

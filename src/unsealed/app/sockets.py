@@ -1,9 +1,14 @@
-"""What the parent holds while it serves: its data folder, every socket that listens, the bells between the roles."""
+"""What the parent holds while it serves: its data folder, every socket that listens, the bells between the roles.
+
+While it is held, `serve.lock` says in JSON what commands have to know of the options that the server was started with:
+{"web": base of the pages, "track": base of pixels and links, "host": next hop of all, "" for the sandbox}.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import tempfile
@@ -17,7 +22,9 @@ from unsealed.app.config import Settings
 from unsealed.app.config_values import Listen
 from unsealed.app.wire import COLLECTOR_SOCKET
 from unsealed.model.errors import Unavailable
+from unsealed.model.upstream import Upstream
 
+LOCK = "serve.lock"  # in the data folder
 BACKLOG = 4096
 BIND_PATIENCE_S = 5.0  # a killed parent's roles take a moment to let go of the ports
 UNIX_PATH_BYTES = 100  # the system takes 107
@@ -37,15 +44,16 @@ class Sockets:
 
 
 @contextlib.contextmanager
-def one_server(data: Path) -> Iterator[None]:
-    """Hold the data folder for this server alone.
+def one_server(settings: Settings) -> Iterator[None]:
+    """Hold the data folder for this server alone, and say there how it serves.
 
     Raises:
         Unavailable: temporary; another server holds it, or it cannot be made.
     """
+    data = settings.data
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Unavailable(f"the data folder {data} cannot be used: {error.strerror}") from error
     deadline = monotonic() + BIND_PATIENCE_S
@@ -58,9 +66,44 @@ def one_server(data: Path) -> Iterator[None]:
                 raise Unavailable(f"another `unsealed serve` works in {data}; stop it, or use another --data") from None
             sleep(0.05)
     try:
+        said = {"web": settings.web_url, "track": settings.track_url, "host": settings.usual_host}
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps(said).encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def as_served(settings: Settings) -> Settings:
+    """The settings of a command, with the addresses and the next hop of the server that works in the data folder: it
+    may have been started with options that the command does not know. As they are where none works there."""
+    try:
+        lock = os.open(settings.data / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return settings
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _with(settings, os.read(lock, 10_000))
+    else:
+        return settings  # nobody holds it: what it says is of a server that has ended
+    finally:
+        os.close(lock)
+
+
+def _with(settings: Settings, written: bytes) -> Settings:
+    try:
+        said = json.loads(written)
+    except ValueError:
+        return settings  # the server has only just begun, or is an older one
+    hop = Upstream(host=said["host"], port=0) if said["host"] else None
+    return settings.model_copy(
+        update={
+            "web": settings.web.model_copy(update={"url": said["web"]}),
+            "track": settings.track.model_copy(update={"url": said["track"]}),
+            "upstream": settings.upstream.model_copy(update={"url": hop}),
+        }
+    )
 
 
 @contextlib.contextmanager
