@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import Connection, Engine, text, update
@@ -24,7 +25,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
 from unsealed.model.policy import Switches
-from unsealed.store import proofs, schema
+from unsealed.store import proofs, schema, sent
 from unsealed.store.proofs import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
@@ -171,6 +172,34 @@ async def test_the_list_is_newest_first_and_its_cursor_leads_through_all_of_it_o
     assert sorted(times, reverse=True) == times
 
 
+@pytest.mark.parametrize("sort", ["sent", "signal", "opened"])
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"q": "harbourline DEPOTS"}, {"tag": "depots"}, {"q": "nobody wrote this"}]
+    + [{"state": state.value} for state in sent.FILTERS],
+    ids=str,
+)
+async def test_the_list_is_narrowed_as_the_page_is(
+    client: Any, engine: Engine, clock: Any, asked: dict[str, str], sort: str
+) -> None:
+    told = (await client(f"/api/v1/messages?limit=200&{urlencode({'sort': sort, **asked})}")).json["messages"]
+
+    what: Any = {"search" if name == "q" else name: value for name, value in asked.items()}
+    with engine.connect() as connection:
+        page = sent.listed(connection, MARA, limit=200, now=clock(), sort=sort, **what)
+    assert [row.id for row in page.items] == [each["id"] for each in told]
+
+
+async def test_a_search_finds_words_and_nothing_of_others(client: Any, mail: Mapping[str, MessageId]) -> None:
+    async def found(query: str, user: UserId = MARA) -> list[str]:
+        return [each["id"] for each in (await client(f"/api/v1/messages?{query}", user=user)).json["messages"]]
+
+    assert [public_id(mail["proposal"])] == await found("q=proposal+harbourline&tag=depots&state=clicked")
+    assert [] == await found("q=proposal+harbourline", user=OTHER)
+    assert [] == await found("template=0123456789abcdef")
+    assert await found("") == await found("q=&state=&tag=&template=")
+
+
 async def test_a_message_of_the_list_says_what_became_of_it(client: Any, mail: Mapping[str, MessageId]) -> None:
     listed = (await client("/api/v1/messages?limit=200")).json["messages"]
     [message] = [each for each in listed if each["id"] == public_id(mail["proposal"])]
@@ -296,7 +325,9 @@ async def test_the_cursor_leads_through_all_events_once(client: Any, mail: Mappi
         ("limit=ten", "limit is a number from 1 to 200"),
         ("limit=%C2%B2", "limit is a number from 1 to 200"),
         ("cursor=nonsense", "cursor"),
-        ("curser=1", "unknown parameter 'curser'; known here: cursor, after, limit"),
+        ("curser=1", "unknown parameter 'curser'; known here: q, state, tag, template, sort, cursor, after, limit"),
+        ("sort=size", "sort by signal, opened, sent, not by 'size'"),
+        ("state=read", "no such state to look for: 'read'"),
     ],
 )
 async def test_a_bad_parameter_is_named(client: Any, query: str, words: str) -> None:

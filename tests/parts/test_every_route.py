@@ -114,6 +114,18 @@ def paths(app: Starlette, method: str) -> list[str]:
     return [path for path in dict.fromkeys(found) if path != STREAM]
 
 
+def changes(app: Starlette) -> list[tuple[str, str]]:
+    """Method and path of all routes that change something."""
+    return [(method, path) for method in ("POST", "PUT", "DELETE") for path in paths(app, method)]
+
+
+async def changed(it: Any, method: str, path: str, form: dict[str, str], token: dict[str, str]) -> Any:
+    """Ask for a change as those do who may: a form of a page, its script, or a program with its token."""
+    if method == "POST" and not path.startswith("/api/"):
+        return await it.post(path, form)
+    return await it.request(method, path, {"origin": it.origin, "x_csrf_token": it.token} | token, b"{}")
+
+
 def filled(path: str, value: str) -> str:
     return re.sub(r"\{[^}]+\}", quote(value, safe=""), path)
 
@@ -157,12 +169,12 @@ async def test_no_route_shows_or_touches_what_belongs_to_another(
                 answer = await it.get(filled(path, each) + query, **token)
 
                 assert [] == [word for word in MARAS if word in answer.text], (path, query)
-    for path in paths(app, "POST"):
+    for method, path in changes(app):
         if "{id}" in path or "{address" in path:
             for each in (NEVER, *ids):
-                answer = await it.post(filled(path, each), {"id": each} | form)
+                answer = await changed(it, method, filled(path, each), {"id": each} | form, token)
 
-                assert 404 == answer.status, path
+                assert 404 == answer.status, (method, path)
     assert before == everything(engine)
 
 
@@ -189,9 +201,9 @@ async def test_the_signed_out_get_nothing_but_the_open_pages(app: Starlette, bro
         else:
             assert (303, "/sign-in") == (answer.status, answer.headers["location"].partition("?")[0]), path
         assert [] == [word for word in MARAS if word in answer.text], path
-    for path in paths(app, "POST"):
-        answer = await it.post(filled(path, ids[0]))
-        assert answer.status in (401, 404), path
+    for method, path in changes(app):
+        answer = await changed(it, method, filled(path, ids[0]), {}, {})
+        assert answer.status in (401, 404), (method, path)
 
 
 async def test_no_change_is_made_for_another_site(visit: Any, app: Starlette, ids: list[str], engine: Engine) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from tests.patience import PATIENCE_S
 
 from unsealed.inlets import api
-from unsealed.inlets.api import activity, contacts, messages, sending, tracking
+from unsealed.inlets.api import activity, contacts, messages, reminders, sending, tracking
 from unsealed.model.event import Finding
 from unsealed.model.message import CopyState, Delivery
 
@@ -54,6 +54,7 @@ def test_every_state_and_verdict_is_explained(word: str) -> None:
             contacts.Dealing,
         ),
         *(sending.Letter, sending.Track, sending.File, sending.Accepted),
+        *(reminders.Reminders, reminders.Reminder, reminders.Wanted, reminders.Kept),
         *(activity.Activity, activity.Happening, activity.Opened, activity.OpenedMessage, activity.FollowUp),
         *(tracking.Tracking, tracking.Axis, tracking.Yours, tracking.Everybody, tracking.Excluded),
     ],

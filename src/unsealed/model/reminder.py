@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from unsealed.model.view import MessageRow
+
+LATEST = timedelta(days=366)  # from when it is set
 
 
 class Unless(StrEnum):

@@ -32,9 +32,9 @@ def put(
     unless: Unless,
     due_at: datetime,
     now: datetime,
-) -> bool:
-    """Remind the user then; one that was set for the same before moves. False: there is no such message or recipient
-    of this user, or too many reminders wait.
+) -> int | None:
+    """Remind the user then; one that was set for the same before moves. The id of the reminder; None: there is no such
+    message or recipient of this user, or too many reminders wait.
 
     copy: None: whichever recipient; of a letter to one person, that person.
     """
@@ -42,21 +42,21 @@ def put(
     mine = select(c.id).where(c.message_id == message, c.user_id == user)
     owned = select(messages.c.id).where(messages.c.id == message, messages.c.user_id == user)
     if connection.execute(owned).first() is None:
-        return False
+        return None
     if copy is not None:
         if connection.execute(mine.where(c.id == copy)).first() is None:
-            return False
+            return None
     else:
         some = connection.execute(mine.where(c.address != "").limit(2)).scalars().all()
         copy = some[0] if len(some) == 1 else _WHOLE
     waiting = select(func.count()).where(r.user_id == user, r.state == State.WAITING)
     if connection.execute(waiting).scalar_one() >= MOST:
-        return False
+        return None
     said = {"due_at": due_at, "state": State.WAITING.value, "created_at": now, "ended_at": None}
     key = {"user_id": user, "message_id": message, "copy_id": copy, "unless": unless.value}
     statement = insert(reminders, connection.dialect).values(**key, **said)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
-    return True
+    kept = statement.on_conflict_do_update(index_elements=list(key), set_=said).returning(r.id)
+    return int(connection.execute(kept).scalar_one())
 
 
 def done(connection: Connection, user: UserId, id: int, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from unsealed.core.drafting import Desk
-from unsealed.inlets.api import activity, contacts, messages, reports, sending, templates, tracking
+from unsealed.inlets.api import activity, contacts, messages, reminders, reports, sending, templates, tracking
 from unsealed.inlets.api.door import Door
 from unsealed.model.message import UserId
 from unsealed.model.ports import Clock
@@ -52,6 +52,7 @@ def routes(*, engine: Engine, clock: Clock, desk: Callable[[Connection, UserId],
         *sending.routes(door),
         *activity.routes(door),
         *contacts.routes(door),
+        *reminders.routes(door),
         *tracking.routes(door),
         *reports.routes(door),
         *templates.routes(door),

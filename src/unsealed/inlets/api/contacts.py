@@ -29,7 +29,6 @@ from unsealed.store import contacts as book
 from unsealed.store import dealings, habits, threads
 
 BODY_BYTES_MAX = 256 * 1024
-SEARCH_LETTERS = 200
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +114,9 @@ def routes(door: Door) -> list[Route]:
 
 def _contacts(question: Question) -> Contacts:
     question.only("q", "cursor", "after", "limit")
-    search = question.given.get("q", "")[:SEARCH_LETTERS]
-    page = book.listed(question.connection, question.user, search=search, after=question.cursor, limit=question.limit)
+    page = book.listed(
+        question.connection, question.user, search=question.search, after=question.cursor, limit=question.limit
+    )
     return Contacts(contacts=tuple(_head(row) for row in page.items), next=page.next)
 
 

@@ -33,6 +33,7 @@ from unsealed.store.engine import reading
 from unsealed.store.keyset import PAGE_LIMIT
 
 LIMIT = 50
+SEARCH_LETTERS = 200
 
 Said = TypeVar("Said", bound=msgspec.Struct)
 
@@ -69,6 +70,11 @@ class Question:
     def cursor(self) -> str | None:
         """Behind what the page begins; None for the first one."""
         return self.given.get("cursor") or self.given.get("after") or None
+
+    @property
+    def search(self) -> str:
+        """Words to look for; "" when nothing is looked for."""
+        return self.given.get("q", "")[:SEARCH_LETTERS]
 
     @property
     def limit(self) -> int:

@@ -1,6 +1,6 @@
 """Messages with their recipients and links, and the events of one, as JSON.
 
-GET /api/v1/messages              newest first; cursor, limit
+GET /api/v1/messages              newest first; q, state, tag, template, sort, cursor, limit
 GET /api/v1/messages/{id}         one message with its recipients and links
 GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
 """
@@ -18,6 +18,8 @@ from unsealed.inlets.api.door import Door, Question
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
+from unsealed.model.message import from_public_id
+from unsealed.model.template import TemplateId
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
 from unsealed.store import judged, sent, views
 
@@ -167,16 +169,27 @@ def routes(door: Door) -> list[Route]:
 
 
 def _messages(question: Question) -> Messages:
-    question.only("cursor", "after", "limit")
+    question.only("q", "state", "tag", "template", "sort", "cursor", "after", "limit")
     page = sent.listed(
         question.connection,
         question.user,
-        sort="sent",
+        sort=question.given.get("sort", "sent"),
+        search=question.search,
+        state=question.given.get("state", ""),
+        tag=question.given.get("tag", ""),
+        template=_template(question.given.get("template", "")),
         after=question.cursor,
         limit=question.limit,
         now=question.now,
     )
     return Messages(messages=tuple(shown(row, question.now) for row in page.items), next=page.next)
+
+
+def _template(written: str) -> TemplateId | None:
+    number = from_public_id(written)
+    if written and number is None:
+        raise HTTPException(404, "There is no such template.")
+    return None if number is None else TemplateId(number)
 
 
 def _message(question: Question) -> WholeMessage:

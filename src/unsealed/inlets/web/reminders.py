@@ -6,7 +6,7 @@ POST /reminders/{id}/done   back
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,12 +18,11 @@ from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import said
 from unsealed.inlets.web.surroundings import changed, person
 from unsealed.model.message import from_public_id
-from unsealed.model.reminder import Unless
+from unsealed.model.reminder import LATEST, Unless
 from unsealed.model.texts import later
 from unsealed.store import reminders
 
 AT = time(9)  # by the reader's clock: in time to write again that day
-MOST = timedelta(days=366)
 
 
 async def put(request: Request) -> Response:
@@ -39,7 +38,7 @@ async def put(request: Request) -> Response:
     kept = await changed(
         request, lambda store: reminders.put(store, user, message, copy, Unless(unless), due_at, times.now)
     )
-    if not kept:
+    if kept is None:
         raise HTTPException(404, later("There is no such message of yours, or too many reminders wait already."))
     return RedirectResponse(local_path(form.get("back", "")), 303)
 
@@ -59,7 +58,7 @@ def _due(written: str, times: Times) -> datetime | None:
     except ValueError:
         return None
     today = times.local(times.now).date()
-    if not today < day <= today + MOST:
+    if not today < day <= today + LATEST:
         return None
     return datetime.combine(day, AT, times.zone).astimezone(UTC)
 
