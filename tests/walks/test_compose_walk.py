@@ -279,6 +279,27 @@ def test_two_windows_never_overwrite_each_other_unasked(installation: Any, desk:
     assert "Three" == other.get_by_label("Subject").input_value()
 
 
+def test_a_missing_subject_is_said_once_it_was_passed_by(installation: Any, desk: Page, web: str) -> None:
+    installation.add(SENDER, PASSWORD)
+    installation.start()
+    sign_in(desk, web)
+    warning = desk.get_by_role("list", name="Before you send").get_by_text("There is no subject.")
+    desk.locator("#letter").wait_for()
+    desk.locator("#to").fill("ines@harbourline.example,")
+    saved(desk)
+    assert 0 == warning.count()
+
+    desk.locator("#subject").focus()
+    desk.keyboard.press("Tab")
+    warning.wait_for()
+    desk.locator("#subject").fill("Lunch")
+    warning.wait_for(state="detached")
+
+    desk.goto(f"{web}/compose")
+    desk.locator("#letter").fill("At noon?")
+    warning.wait_for()
+
+
 def test_what_is_off_for_everybody_cannot_be_switched_on(
     installation: Any, desk: Page, web: str, until: Callable[..., Any]
 ) -> None:

@@ -333,6 +333,7 @@ const NONE = { errors: {}, warnings: [], opens: "off", clicks: "off", tracked: 0
 const trackButton = $("[data-track]");
 const trackMenu = $("[data-track-menu]");
 let verdict = { ...NONE, ...start.check };
+let leftSubject = false;
 let tried = false; // to send: from then on everything that is missing is said
 
 const check = async () => {
@@ -347,7 +348,7 @@ const judge = (said) => {
   const opens = verdict.opens !== "off";
   const clicks = verdict.clicks !== "off";
   errors(verdict.errors, tried);
-  $("[data-warnings]").replaceChildren(...verdict.warnings.map(({ words }) => make("li", {}, icon("bounce"), make("span", {}, words))));
+  warn();
 
   $("[data-track-words]").textContent = KINDS.find(([, one, other]) => one === opens && other === clicks)[0];
   $("use", trackButton).setAttribute("href", `${root.dataset.icons}#${opens || clicks ? "bell-on" : "bell-off"}`);
@@ -367,6 +368,13 @@ const judge = (said) => {
   $("[data-no-links]").hidden = Boolean(links.length);
   showLinks();
 };
+/** What to know before sending; of the subject not before somebody has passed it by. */
+const warn = () => {
+  const passed = tried || leftSubject || Boolean(plainText.value || wordsOf(collect().html));
+  const told = verdict.warnings.filter(({ code }) => passed || code !== "no-subject");
+  $("[data-warnings]").replaceChildren(...told.map(({ words }) => make("li", {}, icon("bounce"), make("span", {}, words))));
+};
+field("subject").addEventListener("blur", () => { leftSubject = true; warn(); });
 const showLinks = () => {
   draw(verdict.links);
   letter?.judge(verdict.links.filter((each) => each.where === "body").map((each) => each.tracked));
@@ -675,6 +683,7 @@ const send = async () => {
   if (sending || ended) return;
   if (uploads) { atSend(say("A file is still on its way. Send again when it is there.")); return; }
   tried = true;
+  warn();
   sending = true;
   atSend("");
   $("[data-send]").setAttribute("aria-busy", "true");
