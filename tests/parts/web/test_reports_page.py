@@ -277,7 +277,7 @@ async def test_each_person_is_shown_only_when_an_owner_says_so_and_everybody_is_
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(40, "40 s"), (1320, "22 min"), (9600, "2 h 40"), (3 * 86_400, "3 days")]
+    ("seconds", "words"), [(40, "40 s"), (1320, "22 min"), (9600, "2 h 40 min"), (7200, "2 h"), (3 * 86_400, "3 days")]
 )
 def test_durations_are_short(seconds: int, words: str) -> None:
     assert words == duration(seconds, ENGLISH)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -302,13 +303,9 @@ def percent(value: float, texts: Texts) -> str:
 
 
 def duration(seconds: int, texts: Texts) -> str:
-    """ "40 s", "22 min", "2 h 40", "3 days"."""
-    if seconds < 60:
-        return texts.say("%(number)s s", number=seconds)
-    if seconds < 3_600:
-        return texts.say("%(number)s min", number=seconds // 60)
+    """ "40 s", "22 min", "2 h 40 min", "3 days"."""
     if seconds < 48 * 3_600:
-        return texts.say("%(hours)s h %(minutes)s", hours=seconds // 3_600, minutes=f"{seconds % 3_600 // 60:02}")
+        return moments.lasting(timedelta(seconds=seconds), texts)
     return texts.plural("%(number)s day", "%(number)s days", seconds // 86_400)
 
 
