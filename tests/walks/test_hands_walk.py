@@ -57,6 +57,24 @@ def test_news_takes_nothing_from_under_a_hand_and_no_answer_another_ones_place(p
     post.end()
 
 
+def test_what_hangs_over_a_row_leads_back_to_the_list_as_it_was(post: Post) -> None:
+    page = post.page
+    for subject in ("First", "Second"):
+        post.open(post.send(subject))
+    post.until(lambda: post.opens("First") == post.opens("Second") == 1, "opened")
+    page.goto(f"{post.web}/sent?q=first&state=opened&sort=sent")
+    page.locator("#rows li", has_text="First").locator(".pick-row").hover()
+    page.locator("#rows .card").get_by_text("1 request").click()
+
+    page.wait_for_url("**/message/**")
+    page.get_by_role("link", name="Sent").and_(page.locator("[data-back]")).click()
+    page.wait_for_url("**/sent?**")
+    assert ["First"] == page.locator("#rows .row .what").all_inner_texts()
+    for part in ("q=first", "state=opened", "sort=sent"):
+        assert part in page.url
+    post.end()
+
+
 def test_what_is_pressed_twice_is_done_once(post: Post) -> None:
     page = post.page
     page.goto(f"{post.web}/settings/access")

@@ -265,8 +265,9 @@
   let wait = 0;
   const drop = () => { clearTimeout(wait); card?.remove(); card = null; };
   const lay = async (item) => {
+    const { pathname, search } = new URL($(".row", item).href); // so that what it leads to leads back to this list
     let fresh;
-    try { fresh = $(".people", await page(`/sent/detail/${item.dataset.message}`)); } catch { return; }
+    try { fresh = $(".people", await page(`${pathname}/detail/${item.dataset.message}${search}`)); } catch { return; }
     if (!fresh || !item.matches(":hover")) return;
     drop();
     card = document.createElement("div");
