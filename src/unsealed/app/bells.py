@@ -46,9 +46,11 @@ class Bells:
 
         asyncio.get_running_loop().add_reader(self._ends[what][0], rung)
 
-    def wait(self, what: News, seconds: float) -> None:
-        """Wait until it rings, no longer than that. In one process alone, and not when it listens."""
-        if select.select([self._ends[what][0]], [], [], seconds)[0]:
+    def wait(self, what: News, seconds: float, *others: int) -> None:
+        """Wait until it rings or another descriptor is readable, no longer than that. In one process alone, and not
+        when it listens."""
+        bell = self._ends[what][0]
+        if bell in select.select([bell, *others], [], [], seconds)[0]:
             self._heard(what)
 
     def close(self) -> None:

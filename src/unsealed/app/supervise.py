@@ -205,8 +205,19 @@ def _ready(tell: int) -> None:
     os.close(tell)
 
 
-def until_sigterm() -> Callable[[], bool]:
-    """Whether SIGTERM has come; from now on it does nothing else."""
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
-    return lambda: bool(told)
+class Sigterm:
+    """SIGTERM as something that a role asks for, and that ends its waits at once; from now on it does nothing else."""
+
+    def __init__(self) -> None:
+        self._heard, told = os.pipe()
+        os.set_blocking(told, False)
+        signal.set_wakeup_fd(told)
+        signal.signal(signal.SIGTERM, lambda number, _: None)
+
+    def came(self, within_s: float = 0.0) -> bool:
+        """Whether it has come, or comes within that time."""
+        return bool(select.select([self._heard], [], [], within_s)[0])
+
+    def fileno(self) -> int:
+        """Readable from when it has come, for ever."""
+        return self._heard

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from time import monotonic, sleep
+from time import monotonic
 
 import structlog
 from sqlalchemy import Engine
 
 from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
-from unsealed.app.supervise import Ready, until_sigterm
+from unsealed.app.supervise import Ready, Sigterm
 from unsealed.app.wire import LiveKeys, journal_folder, now, places
 from unsealed.flow import rejudge
 from unsealed.flow.ingest import Ingest
@@ -36,7 +36,7 @@ JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its 
 
 def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
-    stop = until_sigterm()
+    sigterm = Sigterm()
     engine, known = connect(settings.store_url), places(settings)
     sockets.bells.ring_for(engine)
     ingest = Ingest(
@@ -49,7 +49,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     )
     ready()
     pause_s, look_at, trim_at, bare_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, 0.0, True
-    while not stop():
+    while not sigterm.came():
         try:
             if monotonic() >= trim_at:
                 _trim(engine)
@@ -76,7 +76,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
             pause_s = min(2 * pause_s, 1.0)
             log.warning("judge.store_away", error=type(error).__name__, again_in_s=pause_s)
         if not worked:
-            sleep(pause_s)
+            sigterm.came(within_s=pause_s)
 
 
 def _bare(engine: Engine, kept: timedelta) -> None:

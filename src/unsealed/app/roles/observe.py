@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from time import sleep
 
 import structlog
 from sqlalchemy import Engine
 
 from unsealed.app.config import Settings
 from unsealed.app.sockets import Sockets
-from unsealed.app.supervise import Ready, until_sigterm
+from unsealed.app.supervise import Ready, Sigterm
 from unsealed.app.wire import LiveKeys, now, trust_for_people
 from unsealed.inlets import imap
 from unsealed.model.ports import RefreshTokens
@@ -26,12 +25,12 @@ OBSERVE_LOOK_S = 2.0  # between two looks for mailboxes that were connected or d
 
 def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
     """The body of the process."""
-    stop = until_sigterm()
+    sigterm = Sigterm()
     engine = connect(settings.store_url)
     sockets.bells.ring_for(engine)
     watches: imap.Watches | None = None
     ready()
-    while not stop():
+    while not sigterm.came():
         try:
             with reading(engine) as connection:
                 kept = mailboxes.every(connection)
@@ -41,7 +40,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
                 watches.see_to(kept)
         except Exception as error:
             log.warning("observe.store_away", error=type(error).__name__)
-        sleep(OBSERVE_LOOK_S)
+        sigterm.came(within_s=OBSERVE_LOOK_S)
     if watches is not None:
         watches.end()
 
