@@ -282,6 +282,22 @@ def test_keys_are_listed_and_rotated_and_old_tokens_stay_readable(data: Path, tm
     assert 0o600 == (data / "keys").stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize("command", [["keys", "list"], ["instrument"], ["agent"]])
+def test_a_command_that_asks_no_store_does_not_wait_for_what_stores_need(command: list[str], data: Path) -> None:
+    script = "import sys; sys.modules['sqlalchemy'] = None; from unsealed.app.cli import main; main()"
+    where = [] if command == ["agent"] else ["--data", str(data)]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command, *where],
+        input=LETTER,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert done.stdout
+
+
 def test_a_token_of_somebody_else_is_an_error(data: Path) -> None:
     result = run("token", "explain", "A" * 40, "--data", data)
 

@@ -36,8 +36,6 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from unsealed.app import config_values as values
 from unsealed.app.config_values import Listen
@@ -45,7 +43,6 @@ from unsealed.model.errors import UnsealedError
 from unsealed.model.policy import MANY_RECIPIENTS, OFF, HiddenLink, Level, LinkScope, Switches, VisibleUrl
 from unsealed.model.upstream import Upstream as NextHop
 from unsealed.model.upstream import is_local
-from unsealed.store.engine import sqlite_url
 
 PREFIX = "UNSEALED_"
 CONFIG_VARIABLE = "UNSEALED_CONFIG"
@@ -90,6 +87,9 @@ def _store_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if text == "":
         return value
+    from sqlalchemy import make_url  # here, because commands that ask no store need nothing of it
+    from sqlalchemy.exc import ArgumentError
+
     try:
         kind = make_url(text).get_backend_name()
     except ArgumentError:
@@ -365,6 +365,8 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL of the store, with its password. Not for messages."""
+        from unsealed.store.engine import sqlite_url
+
         return self.store.url.get_secret_value() or sqlite_url(self.data)
 
     @property

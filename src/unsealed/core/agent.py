@@ -137,8 +137,10 @@ _FIREFOX = re.compile(r"Firefox/(\d{1,4})")
 
 @cache
 def _browsers() -> UserAgentExtractor:
-    # Only on first use: the tables take 0.2 s, and the collector never needs them.
-    return Resolver(load_lazy_builtins()).ua
+    # Only on first use: the collector never needs them. Without the tables of systems and devices, which are most of
+    # the time and of the memory: those are rows of ours.
+    names, _, _ = load_lazy_builtins()
+    return Resolver((names, [], [])).ua
 
 
 @cache

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -24,20 +24,23 @@ MEDIA_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that it can keep what is packed
 class StaticFile:
     """One file as it is answered."""
 
     content: bytes
-    packed: bytes  # gzip
     digest: str  # stands in the address, so that the file may be cached for ever
     media_type: str
+
+    @cached_property
+    def packed(self) -> bytes:
+        """gzip; when it is first asked for, so that no start waits for it."""
+        return gzip.compress(self.content, 9, mtime=0)
 
 
 def _kept(content: bytes, suffix: str) -> StaticFile:
     return StaticFile(
         content=content,
-        packed=gzip.compress(content, 9, mtime=0),
         digest=hashlib.sha256(content).hexdigest()[:12],
         media_type=MEDIA_TYPES[suffix],
     )

@@ -11,9 +11,9 @@ typed into a change is said as typed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 
 from unsealed.model.texts import ENGLISH, Texts, later
@@ -276,14 +276,15 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile("".join(re.escape(part) + shape for part, shape in zip_longest(parts[::2], shapes, fillvalue="")))
 
 
-_PATTERNS = tuple((form, _pattern(form)) for form in FORMS)
-_PATTERNS_OF = {kind: tuple((form, _pattern(form)) for form in forms) for kind, forms in CHANGES.items()}
+@cache  # not at the start: where everybody reads English, nobody asks
+def _patterns(kind: str) -> Sequence[tuple[str, re.Pattern[str]]]:
+    return tuple((form, _pattern(form)) for form in (CHANGES.get(kind, ()) if kind else FORMS))
 
 
 @lru_cache(maxsize=4096)
 def read(words: str, kind: str = "") -> tuple[str, Mapping[str, str]] | None:
     """The form of a stored sentence and its values; None when it has no known form. kind: of a change."""
-    for form, pattern in _PATTERNS_OF.get(kind, ()) if kind else _PATTERNS:
+    for form, pattern in _patterns(kind):
         if found := pattern.fullmatch(words):
             return form, found.groupdict()
     return None
