@@ -8,15 +8,15 @@ import signal
 import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, make_url, select
-from tests.conftest import administer
+from sqlalchemy import URL, make_url, select, text
+from tests.conftest import administer, plain
 from tests.patience import PATIENCE_S
-from tests.walks.conftest import COMMAND, Installation, Sink
+from tests.walks.conftest import COMMAND, Answer, Installation, Sink
 
 from unsealed.store import engine as stores
 from unsealed.store import schema
@@ -164,42 +164,86 @@ def test_a_machine_without_the_driver_says_what_to_install(installation: Install
     assert b"Traceback" not in done.stderr
 
 
-def test_while_postgresql_is_away_readers_are_served_and_nothing_is_lost(
-    installation: Installation,
-    blank_url: str,
-    postgres: URL,
-    until: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@dataclass(frozen=True)
+class Delivered:
+    """A letter in the sandbox of a server that runs on PostgreSQL."""
+
+    server: Installation
+    database: str
+    password: str
+    token: str
+    message: str
+    pixel: str
+    link: str
+
+    def ask(self, path: str) -> Answer:
+        return self.server.get(self.server.web, f"/api/v1{path}", Authorization=f"Bearer {self.token}")
+
+    def read(self) -> None:
+        """Open it and follow its link, as often as `HITS` says."""
+        for _ in range(HITS):
+            assert 200 == self.server.get(self.server.track, self.pixel).status
+            assert 302 == self.server.get(self.server.track, self.link).status
+
+    def all_are_counted(self) -> bool:
+        return bool(self.ask(f"/messages/{self.message}").json["raw"] == 2 * HITS)
+
+
+@pytest.fixture
+def delivered(
+    installation: Installation, blank_url: str, until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Delivered:
     monkeypatch.setenv("UNSEALED_STORE_URL", blank_url)
     installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
     password, token = installation.command("app-password", SENDER), installation.command("api-token", SENDER)
     installation.start()
 
     def ask(path: str) -> Any:
-        return installation.get(installation.web, f"/api/v1{path}", Authorization=f"Bearer {token}")
+        return installation.get(installation.web, f"/api/v1{path}", Authorization=f"Bearer {token}").json
 
     installation.send(SENDER, password, SENDER, ["r1@x.example"], letter(1))
-    message = until(lambda: ask("/messages").json["messages"], "the message")[0]["id"]
-    until(lambda: ask(f"/messages/{message}").json["copies"][0]["state"] == "delivered", "delivery")
+    message = until(lambda: ask("/messages")["messages"], "the message")[0]["id"]
+    until(lambda: ask(f"/messages/{message}")["copies"][0]["state"] == "delivered", "delivery")
     engine = stores.connect(blank_url)
     with stores.reading(engine) as connection:
         pixel, link = paths_of(connection.execute(select(schema.sandbox.c.raw)).scalar_one())
     engine.dispose()
+    return Delivered(installation, str(make_url(blank_url).database), password, token, message, pixel, link)
 
-    name = make_url(blank_url).database
+
+def test_while_postgresql_is_away_readers_are_served_and_nothing_is_lost(
+    delivered: Delivered, postgres: URL, until: Callable[..., Any]
+) -> None:
+    server, name = delivered.server, delivered.database
     administer(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     administer(postgres, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'")
-    for _ in range(HITS):
-        assert 200 == installation.get(installation.track, pixel).status
-        assert 302 == installation.get(installation.track, link).status
-    assert 503 == ask("/messages").status
+    delivered.read()
+    assert 503 == delivered.ask("/messages").status
     with pytest.raises(smtplib.SMTPResponseException) as refused:
-        installation.send(SENDER, password, SENDER, ["r2@x.example"], letter(2))
+        server.send(SENDER, delivered.password, SENDER, ["r2@x.example"], letter(2))
     assert 400 <= refused.value.smtp_code < 500
     administer(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
-    until(lambda: ask("/messages").status == 200, "pages again")
-    until(lambda: ask(f"/messages/{message}").json["raw"] == 2 * HITS, "every hit, once")
-    installation.send(SENDER, password, SENDER, ["r2@x.example"], letter(2))
-    installation.stop()
+    until(lambda: delivered.ask("/messages").status == 200, "pages again")
+    until(delivered.all_are_counted, "every hit, once")
+    server.send(SENDER, delivered.password, SENDER, ["r2@x.example"], letter(2))
+    server.stop()
+
+
+def test_while_postgresql_hangs_readers_are_served_and_nothing_is_lost(
+    delivered: Delivered, postgres: URL, until: Callable[..., Any]
+) -> None:
+    server = delivered.server
+    tables = ", ".join(table.name for table in schema.metadata.sorted_tables)
+    engine = stores.connect(plain(postgres.set(database=delivered.database)))
+    with engine.begin() as connection:
+        connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))  # whoever asks anything waits
+        delivered.read()
+        assert 503 == server.get(server.web, "/healthz").status
+        assert 200 == server.get(server.track, "/healthz").status
+    engine.dispose()
+
+    until(delivered.all_are_counted, "every hit, once")
+    assert 200 == server.get(server.web, "/healthz").status
+    server.send(SENDER, delivered.password, SENDER, ["r2@x.example"], letter(2))
+    server.stop()
