@@ -23,6 +23,8 @@ def client_address(peer: str, chain: str, trusted: Sequence[Network]) -> str:
     """
     nearest = peer
     for entry in reversed(chain.split(",")):
+        if not entry.strip():
+            continue  # RFC 9110 §5.6.1.2: empty elements of a list do not count
         address = read_address(entry)
         if address is None:
             break
