@@ -177,6 +177,31 @@ def test_each_level_of_silence_and_what_is_silenced_goes_on_being_counted(
     post.end()
 
 
+def test_a_page_of_letters_is_silenced_and_let_speak_at_once(post: Post) -> None:
+    page = post.page
+    for number in range(51):
+        raw = f"From: {SENDER}\r\nTo: {INES}\r\nSubject: Letter {number}\r\n\r\nText\r\n".encode()
+        assert {} == post.installation.send(SENDER, post.password, SENDER, [INES], raw)
+    post.listen()
+    silent = page.locator("#rows button[data-speaker][aria-pressed=true]")
+
+    for button, expected in (("Silence", 50), ("Notices on", 0)):
+        page.locator("#rows a.row").first.focus()
+        page.keyboard.press("x")
+        page.locator("#bulk").get_by_text("1 selected").wait_for()
+        page.get_by_role("button", name="Select all here").click()
+        page.locator("#bulk").get_by_text("50 selected").wait_for()
+        with page.expect_event("load"):
+            page.locator("#bulk").get_by_role("button", name=button).click()
+        assert expected == silent.count()
+        page.get_by_text("Live", exact=True).wait_for()
+
+    page.get_by_role("link", name="Older").click()
+    page.wait_for_url("**after=**")
+    assert (1, 0) == (page.locator("#rows > li").count(), silent.count())
+    post.end()
+
+
 def test_of_several_pages_one_shows_the_card(post: Post) -> None:
     pixel = post.send("Two windows")
     post.listen()
