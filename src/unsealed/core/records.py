@@ -1,4 +1,4 @@
-"""Where a contact stands in other systems: names such as "CRM" with a number there, or a link to it.
+"""Notes on a contact, and where it stands in other systems: names such as "CRM" with a number there, or a link to it.
 
 Promises that what `link` gives may stand in an href: http or https, with a host, and nothing that hides where it leads.
 """
@@ -23,6 +23,11 @@ _NUMBERED = re.compile(r"[A-Za-z]{1,10}:[0-9]")  # "deal:4471" is an id, and no 
 def link(value: str) -> str:
     """The value as an address to follow; "" when it is an id."""
     return value if value.isprintable() and safe_destination(value) else ""
+
+
+def clean_notes(typed: str) -> str:
+    """Notes as they are kept."""
+    return typed.replace("\r\n", "\n").replace("\0", "").strip()
 
 
 def refused(name: str, value: str, texts: Texts) -> str:

@@ -158,14 +158,14 @@ def _note(question: Question, said: Noted) -> WholeContact:
 def _read(said: Noted) -> tuple[str | None, dict[str, str] | None]:
     """Notes and records as they are kept; None for what stays."""
     wrong = {}
-    if said.notes is not None and len(said.notes) > records.NOTES_LETTERS:
+    notes = None if said.notes is None else records.clean_notes(said.notes)
+    if notes is not None and len(notes) > records.NOTES_LETTERS:
         wrong["notes"] = f"At most {records.NOTES_LETTERS:,} letters are kept."
     pairs = list((said.records or {}).items())
     kept, wrong_by = records.read(pairs, ENGLISH)
     wrong |= {f"records.{pairs[number][0]}": words for number, words in wrong_by.items()}
     if wrong:
         raise Faulty(wrong)
-    notes = None if said.notes is None else said.notes.replace("\r\n", "\n").replace("\0", "").strip()
     return notes, None if said.records is None else kept
 
 

@@ -102,7 +102,7 @@ async def change(request: Request) -> Response:
     user, form, mailbox = person(request).id, request.state.form, request.path_params["address"]
     texts = language(request)
     if form.get("what") == "notes":
-        notes = form.get("notes", "").replace("\r\n", "\n").replace("\0", "").strip()
+        notes = records.clean_notes(form.get("notes", ""))
         if len(notes) > records.NOTES_LETTERS:
             wrong = texts.say(
                 "These are %(number)s letters; %(most)s are kept. Nothing was changed.",
