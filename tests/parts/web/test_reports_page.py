@@ -53,6 +53,12 @@ async def test_a_rate_stands_with_its_count_its_whole_and_its_range(mara: Any, m
         assert float(value) == pytest.approx(100 * int(of.replace(",", "")) / int(whole.replace(",", "")), abs=0.05)
 
 
+async def test_the_time_to_the_first_open_has_its_units(mara: Any, made: Any) -> None:
+    body = (await mara.get("/reports")).text
+
+    assert '<dd class="big">2 <small>h</small> 36 <small>min</small></dd><dd class="of">median of 364 people' in body
+
+
 async def test_the_better_template_is_ahead_and_the_two_are_compared_since_both_were_in_use(
     mara: Any, made: Any
 ) -> None:
