@@ -22,8 +22,9 @@ from typer.main import get_command
 
 from unsealed.app.cli import cli
 from unsealed.app.config import Settings
-from unsealed.core.instrument import LEFT_REASONS, UNCHANGED_REASONS
 from unsealed.core.judge import RULES, RULES_VERSION
+from unsealed.core.links import LEFT_REASONS
+from unsealed.core.plan import UNCHANGED_REASONS
 
 REFERENCE = Path(__file__).parent / "reference"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "unsealed"
@@ -73,7 +74,7 @@ The exit status is 0 when all went well, 1 when something was found to be wrong,
 REASONS_HEAD = """\
 # Reasons
 
-<!-- Made from core/instrument.py, core/links.py and core/judge.py by `make docs`. Change it there. -->
+<!-- Made from core/plan.py, core/links.py and core/judge.py by `make docs`. Change it there. -->
 
 Nothing is decided without a reason on record.
 The codes are stable: they are shown by the API, and written by `unsealed instrument --report`.

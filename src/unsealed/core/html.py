@@ -20,6 +20,8 @@ from functools import lru_cache
 from html.entities import html5
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from unsealed.model.errors import Untouchable
 
 LINKS = 2_000
@@ -115,7 +117,7 @@ class Value(NamedTuple):
     quote: str  # '"', "'", or "" for unquoted and missing values
 
 
-class Anchor(NamedTuple):
+class Anchor(Struct, frozen=True, gc=False):
     """A start tag that may carry a link."""
 
     start: int

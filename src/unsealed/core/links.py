@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from unsealed.core.token import Claims, open_token, safe_destination
 from unsealed.model.errors import BadToken
@@ -224,7 +225,7 @@ def _query_hinted(query: str) -> bool:
     return _HINT.search(query.lower()) is not None
 
 
-class _Words(NamedTuple):
+class _Words(Struct, frozen=True, gc=False):
     """What the visible text of a link says."""
 
     unsubscribe: bool

@@ -15,6 +15,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from unsealed.model.errors import Untouchable
 from unsealed.model.message import Edit
 
@@ -29,7 +31,7 @@ _UNSAFE = re.compile(rb"[^ -<>-~]")
 _SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("="))
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """`new` takes the place of the decoded bytes `start` to `end`. Changes are in order and do not overlap."""
 
     start: int
@@ -66,9 +68,9 @@ def apply(decoded: bytes, changes: Iterable[Change]) -> bytes:
     """The decoded bytes with the changes made."""
     pieces: list[bytes] = []
     at = 0
-    for start, end, new in changes:
-        pieces += (decoded[at:start], new)
-        at = end
+    for change in changes:
+        pieces += (decoded[at : change.start], change.new)
+        at = change.end
     pieces.append(decoded[at:])
     return b"".join(pieces)
 
@@ -101,7 +103,8 @@ class Verbatim:
         """The edits of the message that make these changes."""
         edits: list[Edit] = []
         decoded, before = self.decoded, self.start
-        for start, end, new in changes:
+        for change in changes:
+            start, end, new = change.start, change.end, change.new
             if not new and decoded.startswith(b"--", end) and decoded[:start][-1:] in (b"\n", b""):
                 new = b" "  # what follows must not become a delimiter line
             edits.append(Edit(before + start, decoded[start:end], new))
@@ -111,26 +114,26 @@ class Verbatim:
         """The lines that changes make longer than 998 octets. Lines that were longer before stay as they are."""
         decoded = self.decoded
         found: list[Crowded] = []
-        first = 0
-        while first < len(changes):
-            begin = decoded.rfind(b"\n", 0, changes[first].start) + 1
-            stop, behind, grown = -1, first, 0
-            while behind < len(changes):
-                change = changes[behind]
-                start, end = change.start, change.end
-                if 0 <= stop < start:
-                    break
-                if end > stop:
-                    at = decoded.find(b"\n", end)
-                    stop = at if at >= 0 else len(decoded)
-                grown += len(change.new) - (end - start)
-                behind += 1
-            if stop - begin + grown > LINE_OCTETS:
-                width = stop - begin - decoded.endswith(b"\r", begin, stop)
-                if width <= LINE_OCTETS < width + grown:
-                    found.append(Crowded(begin, begin + width, stop, range(first, behind)))
-            first = behind
+        begin = first = grown = 0
+        stop = -1  # of the line that is looked at: its line feed
+        for number, change in enumerate(changes):
+            start, end = change.start, change.end
+            if start > stop:
+                if stop - begin + grown > LINE_OCTETS:
+                    self._crowd(found, begin, stop, grown, range(first, number))
+                begin, first, grown = decoded.rfind(b"\n", 0, start) + 1, number, 0
+            if end > stop:
+                at = decoded.find(b"\n", end)
+                stop = at if at >= 0 else len(decoded)
+            grown += len(change.new) - (end - start)
+        if stop - begin + grown > LINE_OCTETS:
+            self._crowd(found, begin, stop, grown, range(first, len(changes)))
         return found
+
+    def _crowd(self, found: list[Crowded], begin: int, stop: int, grown: int, members: range) -> None:
+        width = stop - begin - self.decoded.endswith(b"\r", begin, stop)
+        if width <= LINE_OCTETS < width + grown:
+            found.append(Crowded(begin, begin + width, stop, members))
 
     def breaks(self, changes: Sequence[Span], places: Sequence[int]) -> tuple[list[int], set[int]]:
         """Where line ends have to be added so that no line grows beyond 998 octets.
@@ -225,7 +228,8 @@ class QuotedPrintable:
         in every copy."""
         found = self._spans
         at = decoded = 0  # a place that is known: encoded, decoded
-        for start, end, _ in changes:
+        for change in changes:
+            start, end = change.start, change.end
             if (start, end) in found:
                 continue
             first = min(start, max(end - 1, 0))
@@ -234,7 +238,7 @@ class QuotedPrintable:
             last = self._on(at, end - 1 - first)
             behind = last + (3 if self.encoded.startswith(b"=", last) else 1) if end else 0
             found[start, end] = (behind if start == end else at, behind)
-        return [found[start, end] for start, end, _ in changes]
+        return [found[change.start, change.end] for change in changes]
 
     def _on(self, at: int, left: int) -> int:
         """Where the byte begins that is so many decoded bytes behind `at`: behind a soft break, never before one."""

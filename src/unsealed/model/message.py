@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import NewType
+
+from msgspec import Struct
 
 from unsealed.model.policy import Level, Switches
 
@@ -73,7 +75,7 @@ class LinkPart(StrEnum):
     TEXT = "text"
 
 
-class Link(NamedTuple):
+class Link(Struct, frozen=True, gc=False):
     """One link of a message and what was decided about it."""
 
     position: int  # 0-based over all links of the message, in byte order; the same in every copy and in the token
@@ -86,7 +88,7 @@ class Link(NamedTuple):
     trap: bool = False  # the hidden link that was put in; behind all others, and none of those that people see or count
 
 
-class Edit(NamedTuple):
+class Edit(Struct, frozen=True, gc=False):
     """`removed` stood at `offset` of the input and was replaced by `inserted`. Applied backwards to the output, the
     edits of a copy give the input, octet for octet."""
 

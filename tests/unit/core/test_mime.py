@@ -74,9 +74,25 @@ def test_lines_that_are_no_fields_break_the_structure(raw: bytes) -> None:
     assert refused(raw) == "broken-structure"
 
 
-@pytest.mark.parametrize("raw", [b"A: b\rB: c\r\n\r\n", b"A: b\r\n\r\nx\r--b\r"])
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"A: b\rB: c\r\n\r\n",
+        MIXED + b"\r\n--b\r\n\r\nx\r--b\r\n--b--",
+        MIXED + b"\r--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--",
+        MIXED + b"\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r--b\r\n--c--\r\n--b--",
+    ],
+)
 def test_a_lone_cr_where_readers_differ_breaks_the_structure(raw: bytes) -> None:
     assert refused(raw) == "broken-structure"
+
+
+@pytest.mark.parametrize("raw", [b"A: b\r\n\r\nx\r--b\r", MIXED + b"\r\n--b\r\n\r\nx\r--c\r\n--b--"])
+def test_a_lone_cr_before_what_no_reader_takes_for_a_delimiter_is_harmless(raw: bytes) -> None:
+    assert next(raw[part.body : part.end] for part in split(raw).walk() if not part.children).startswith(b"x\r--")
 
 
 @pytest.mark.parametrize(

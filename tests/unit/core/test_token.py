@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unsealed.core import token as tokens
@@ -24,6 +24,7 @@ from unsealed.core.token import (
     open_device,
     open_target,
     open_token,
+    packed_size,
     redirect_location,
     safe_destination,
     seal_click,
@@ -100,13 +101,43 @@ def test_a_click_token_gives_back_the_destination_exactly_as_written(
     assert set(token) <= set(ALPHABET)
 
 
-@given(st.lists(st.sampled_from([tokens.DICTIONARY, b"abc", bytes(range(256))]), max_size=3).map(b"".join), st.data())
-def test_short_destinations_are_compressed_to_the_same_bytes_as_all_others(pieces: bytes, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(pieces)))
-    written = pieces[start : start + tokens._SHORT]
-    small, large = tokens._DEFLATE_SHORT.copy(), tokens._DEFLATE.copy()
+usual_destinations = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["https://www.", "https://", "http://www.", "http://", "HTTPS://www."]),
+        st.just("x.example"),
+        st.lists(st.sampled_from([each.decode() for each in tokens.PHRASES.values()]) | st.text("aZ/?=é ", max_size=9))
+        .map("".join)
+        .map(lambda rest: rest and f"/{rest.rstrip(' ')}"),
+    ).map(tuple),
+).filter(safe_destination)
 
-    assert small.compress(written) + small.flush() == large.compress(written) + large.flush()
+
+@given(destination=usual_destinations)
+@example(destination="https://www.x.com/")
+@example(destination="https://x.example/" + 150 * "a")
+@example(destination="https://x.example/?url=https%3A%2F%2Fwww.x.example%2F&utm_source=a")
+def test_usual_destinations_are_carried_as_written_and_deflated_where_phrases_take_too_little_off(
+    destination: str,
+) -> None:
+    token = seal_click(RING, 1, COPY, Level.FULL, 0, destination)
+
+    assert open_token(RING, token).destination == destination
+    assert len(token) <= max(packed_size(b"\0" + packed(destination.encode())), 40 + len(destination))
+
+
+def test_a_letter_s_usual_link_gives_a_token_that_is_shorter_than_the_link() -> None:
+    url = "https://www.tidewater.example/news/lantern-engine?utm_source=newsletter&utm_medium=email&utm_campaign=may"
+
+    assert len(seal_click(RING, 1, COPY, Level.FULL, 0, url)) < len(url)
+
+
+@given(st.binary(max_size=300))
+def test_nothing_deflated_begins_as_a_destination_of_phrases_does(written: bytes) -> None:
+    assert packed(written)[0] & 0x07 != 0x07
+    assert [code & 0x07 == 0x07 for code in tokens.PHRASES] == [
+        phrase.startswith(b"http") for phrase in tokens.PHRASES.values()
+    ]
 
 
 @given(copy=copies, level=levels, link=st.integers(0, 2**20), destination=destinations)
@@ -314,6 +345,9 @@ def packed(destination: bytes) -> bytes:
     [
         bytes([0x10]) + bytes(8) + b"junk",
         bytes([0x10]) + bytes(8) + packed(b"javascript:alert(1)"),
+        bytes([0x10]) + bytes(8) + b"\x0f",  # no host
+        bytes([0x10]) + bytes(8) + b"\x0fx.example\xff",
+        bytes([0x10]) + bytes(8) + b"\x0fx.example/" + bytes(200),  # more than a destination may have
         bytes([0x11]) + bytes(8),  # a level
         bytes([0x18]) + bytes(8) + b"\x00" + packed(b"https://x.example/"),  # a link as well
         bytes([0x30]) + bytes(8),  # a flag of a later version
@@ -430,8 +464,9 @@ def test_a_host_with_letters_that_this_python_does_not_know_is_still_reached() -
     assert b"https://x%F3%A0%BF%BF.example/" == redirect_location(open_token(RING, token).destination)
 
 
-def test_the_dictionary_is_what_it_always_was() -> None:
+def test_the_dictionary_and_the_phrases_are_what_they_always_were() -> None:
     assert zlib.crc32(tokens.DICTIONARY) == PINNED["dictionary_crc32"]
+    assert zlib.crc32(repr(sorted(tokens.PHRASES.items())).encode()) == PINNED["phrases_crc32"]
 
 
 def test_a_usual_link_gives_a_token_hardly_longer_than_itself() -> None:
