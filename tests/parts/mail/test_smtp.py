@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -52,10 +53,21 @@ async def refused(outlet: SmtpOutlet, parcel: Parcel = PARCEL) -> DeliveryFailed
 
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\r\n.\r\n", b"\n.\n"])).map(b"".join))
 def test_no_bytes_whatever_end_the_message_early(raw: bytes) -> None:
-    wire = _wire_form(raw)
+    assert ends_once(raw)
 
-    assert wire.count(b"\r\n") == wire.count(b"\r") == wire.count(b"\n")
-    assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
+
+def test_none_of_all_short_endings_ends_the_message_early() -> None:
+    """Every text of up to eight of these letters: 87,381, both halves of each wrong ending among them."""
+    texts = (bytes(letters) for length in range(9) for letters in product(b"\r\n.a", repeat=length))
+
+    assert [] == [text for text in texts if not ends_once(text)]
+
+
+def ends_once(raw: bytes) -> bool:
+    """Whether what leaves has whole line ends only, and one end of data, which is its own end."""
+    wire = _wire_form(raw)
+    whole = wire.count(b"\r\n") == wire.count(b"\r") == wire.count(b"\n")
+    return whole and (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
 
 
 def test_a_nul_never_leaves() -> None:
