@@ -304,9 +304,10 @@ def test_a_port_that_another_program_holds_is_found(
     monkeypatch.setattr(check, "TIMEOUT_S", 0.2)  # that program says nothing
     other = listening()
 
-    findings = run(configure(**{f"{door}.listen": f"127.0.0.1:{other.getsockname()[1]}"}), clock=clock)
+    for host in ("127.0.0.1", "localhost"):
+        findings = run(configure(**{f"{door}.listen": f"{host}:{other.getsockname()[1]}"}), clock=clock)
 
-    assert [(f"{door}.listen", State.FAIL)] == bad(findings)
+        assert [(f"{door}.listen", State.FAIL)] == bad(findings)
 
 
 def test_ports_that_this_installation_holds_are_well(configure: Configure, clock: FrozenClock) -> None:

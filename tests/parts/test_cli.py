@@ -101,7 +101,9 @@ def test_who_forgot_the_password_gets_a_new_link_and_the_old_one_dies(data: Path
 def test_a_link_leads_to_the_pages_of_the_server_that_runs_whatever_it_was_started_with(data: Path) -> None:
     said("user", "add", "ines@x.example", "--data", data)
 
-    with one_server(load({"data": data, "web": "127.0.0.1:9925"})):
+    served = load({"data": data, "web": "127.0.0.1:9925"})
+    with one_server(served) as tell:
+        tell(served)
         running = said("user", "link", "ines@x.example", "--data", data)
 
     assert running.startswith("http://127.0.0.1:9925/welcome/")
@@ -125,7 +127,9 @@ def test_a_letter_is_tracked_as_the_running_server_would(data: Path, tmp_path: P
     ]
 
     said(*letter, "--data", data)
-    with one_server(load({"data": data, "upstream": "smtp://mail.x.example"})):
+    served = load({"data": data, "upstream": "smtp://mail.x.example"})
+    with one_server(served) as tell:
+        tell(served)
         said(*letter, "--data", data)
 
     with looked_into(data) as connection:

@@ -8,7 +8,7 @@ import pytest
 
 from unsealed.app import sockets
 from unsealed.app.config import Settings, load
-from unsealed.app.sockets import as_served, listening, one_server
+from unsealed.app.sockets import as_opened, as_served, listening, one_server
 from unsealed.model.errors import Unavailable
 
 
@@ -34,7 +34,8 @@ def test_commands_work_as_the_running_server_does_and_by_themselves_when_none_ru
     served = settings(tmp_path, **given)
 
     assert own == as_served(own)
-    with one_server(served):
+    with one_server(served) as tell:
+        tell(served)
         told = as_served(own)
     assert ("https://pages.example", "https://t.example", "h.example") == (
         told.web_url,
@@ -42,7 +43,8 @@ def test_commands_work_as_the_running_server_does_and_by_themselves_when_none_ru
         told.usual_host,
     )
     assert own == as_served(own)
-    with one_server(own):
+    with one_server(own) as tell:
+        tell(own)
         assert ("", False) == (as_served(served).usual_host, as_served(served).web_url == served.web_url)
 
 
@@ -52,6 +54,20 @@ def test_a_server_that_has_said_nothing_yet_is_no_trouble(tmp_path: Path, writte
     with one_server(own):
         (tmp_path / "serve.lock").write_bytes(written)
         assert own == as_served(own)
+
+
+def test_where_the_system_chooses_the_port_addresses_and_links_have_it(tmp_path: Path) -> None:
+    asked = settings(tmp_path, **{"smtp.tls_listen": "127.0.0.1:0", "smtp.certificate": "c", "smtp.key": "k"})
+    with one_server(asked) as tell, listening(asked) as opened:
+        served = as_opened(asked, opened)
+        tell(served)
+        told = as_served(asked)
+        ports = [each.getsockname()[1] for each in (opened.web, opened.track, opened.smtp, opened.smtp_tls) if each]
+
+    assert 4 == len(set(ports))
+    assert [f"http://127.0.0.1:{port}" for port in ports[:2]] == [served.web_url, served.track_url]
+    assert ports[2:] == [served.smtp.listen.port, served.smtp.tls_listen and served.smtp.tls_listen.port]
+    assert (served.web_url, served.track_url) == (told.web_url, told.track_url)
 
 
 def test_all_sockets_listen_and_the_private_one_is_for_this_account_alone(tmp_path: Path) -> None:

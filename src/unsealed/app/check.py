@@ -303,7 +303,9 @@ def _clash(one: Listen, other: Listen) -> bool:
 
 def _free(listen: Listen) -> tuple[State, str, str]:
     try:
-        family, kind, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+        family, kind, _, _, address = socket.getaddrinfo(
+            listen.host, listen.port, family=listen.family, type=socket.SOCK_STREAM
+        )[0]
         with closing(socket.socket(family, kind)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -28,6 +29,11 @@ class Listen:
     def loopback(self) -> bool:
         """Whether only programs on this machine reach it."""
         return self.host == "localhost" or _is_address(self.host, "is_loopback")
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """IPv6 where it is written; names mean IPv4."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     @property
     def near(self) -> str:
@@ -57,7 +63,7 @@ def listen(value: object) -> Listen:
     """
     if isinstance(value, Listen):
         return value
-    form = r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>\d{1,5})"
+    form = r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s*]+)):(?P<port>\d{1,5})"
     found = re.fullmatch(form, str(value).strip())
     if found is None or int(found["port"]) > 65_535:
         raise ValueError("write it as HOST:PORT, such as 127.0.0.1:8026 or [::1]:8026")

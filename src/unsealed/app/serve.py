@@ -15,7 +15,7 @@ import structlog
 
 from unsealed.app import streams
 from unsealed.app.config import LogFormat, Settings
-from unsealed.app.sockets import Sockets, listening, one_server
+from unsealed.app.sockets import Sockets, as_opened, listening, one_server
 from unsealed.app.supervise import Role, Supervisor
 from unsealed.app.wire import Welcome, join, now, prepare, welcome
 
@@ -29,7 +29,9 @@ def run(settings: Settings) -> int:
     """
     streams.forgive()
     configure_log(settings)
-    with one_server(settings), listening(settings) as sockets:
+    with one_server(settings) as tell, listening(settings) as sockets:
+        settings = as_opened(settings, sockets)
+        tell(settings)
         engine = prepare(settings)
         join(settings, engine)
         hello = welcome(settings, engine, now())

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -44,8 +44,8 @@ class Sockets:
 
 
 @contextlib.contextmanager
-def one_server(settings: Settings) -> Iterator[None]:
-    """Hold the data folder for this server alone, and say there how it serves.
+def one_server(settings: Settings) -> Iterator[Callable[[Settings], None]]:
+    """Hold the data folder for this server alone; yields what tells commands there how it serves.
 
     Raises:
         Unavailable: temporary; another server holds it, or it cannot be made.
@@ -65,11 +65,14 @@ def one_server(settings: Settings) -> Iterator[None]:
             if monotonic() > deadline:
                 raise Unavailable(f"another `unsealed serve` works in {data}; stop it, or use another --data") from None
             sleep(0.05)
-    try:
-        said = {"web": settings.web_url, "track": settings.track_url, "host": settings.usual_host}
-        os.ftruncate(lock, 0)
+
+    def tell(served: Settings) -> None:
+        said = {"web": served.web_url, "track": served.track_url, "host": served.usual_host}
         os.pwrite(lock, json.dumps(said).encode(), 0)
-        yield
+
+    try:
+        os.ftruncate(lock, 0)
+        yield tell
     finally:
         os.close(lock)
 
@@ -151,14 +154,33 @@ def listening(settings: Settings) -> Iterator[Sockets]:
             Path(folder).rmdir()
 
 
+def as_opened(settings: Settings, sockets: Sockets) -> Settings:
+    """The settings with the ports that the system chose where they said 0."""
+
+    def chosen(listen: Listen, opened: socket.socket) -> Listen:
+        return Listen(listen.host, opened.getsockname()[1])
+
+    doors = {"listen": chosen(settings.smtp.listen, sockets.smtp)}
+    if settings.smtp.tls_listen is not None and sockets.smtp_tls is not None:
+        doors["tls_listen"] = chosen(settings.smtp.tls_listen, sockets.smtp_tls)
+    web = {"listen": chosen(settings.web.listen, sockets.web)}
+    track = {"listen": chosen(settings.track.listen, sockets.track)}
+    return settings.model_copy(
+        update={
+            "web": settings.web.model_copy(update=web),
+            "track": settings.track.model_copy(update=track),
+            "smtp": settings.smtp.model_copy(update=doors),
+        }
+    )
+
+
 def _listen(key: str, address: Listen) -> socket.socket:
     deadline = monotonic() + BIND_PATIENCE_S
     while True:
         try:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             both = address.host == "::" and socket.has_dualstack_ipv6()  # all addresses of the machine, IPv4 as well
             return socket.create_server(
-                (address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+                (address.host, address.port), family=address.family, backlog=BACKLOG, dualstack_ipv6=both
             )
         except OSError as error:
             if monotonic() > deadline or not address.port:

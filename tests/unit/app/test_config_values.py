@@ -20,7 +20,9 @@ def test_an_address_to_listen_on_is_read_and_written_the_same(text: str, listen:
     assert listen.loopback
 
 
-@pytest.mark.parametrize("text", ["8026", ":8026", "127.0.0.1", "127.0.0.1:65536", "::1:8026", "a b:1", "", "a:-1"])
+@pytest.mark.parametrize(
+    "text", ["8026", ":8026", "127.0.0.1", "127.0.0.1:65536", "::1:8026", "a b:1", "", "a:-1", "*:1"]
+)
 def test_other_spellings_of_an_address_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write it as HOST:PORT"):
         config_values.listen(text)
