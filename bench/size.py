@@ -41,6 +41,7 @@ ALIKE = (
     "The small one is made so that its pages are as full as those of the large one: what is rare happens more often in"
     " it, its letters went out 500 at a time, and one of them has a tenth of all events, not a hundredth. The letters"
     " and contacts that are asked for are drawn among such as both have: to one, asked for 6 to 14 times, read."
+    " In both the server's own upkeep has put the index of words together."
 )
 
 # What is asked: name, path. In braces what is drawn anew each time: see `Drawn`. One line for each page and call.

@@ -2,8 +2,9 @@
 
 A million messages with ten million events would take the product a day to send and to judge; this takes some minutes.
 Promises a store that is equal in shape to one that grew: the first message is accepted by the product itself, all
-others are like it, every count is what `recount` makes of the events, and the same seed gives the same store. Raw hits
-are not made: no page asks more of them than whether they are there.
+others are like it, every count is what `recount` makes of the events, and the same seed gives the same store. The
+index of words is put together as the server does it each hour. Raw hits are not made: no page asks more of them than
+whether they are there.
 
 Who reads is as uneven as in life: a third of the messages is never asked for, most have a few events, and one, of the
 user who is measured, has a hundredth of all.
@@ -38,7 +39,7 @@ from unsealed.store.habits import MACHINES, Came, Carries, of_people
 from unsealed.store.keyring import load
 from unsealed.store.migrate import migrate
 from unsealed.store.schema import EPOCH, MICROSECOND
-from unsealed.store.search import shelf_of, words_kept
+from unsealed.store.search import merge, shelf_of, words_kept
 
 MESSAGES, EVENTS = 1_000_000, 10_000_000
 YEARS = 3
@@ -203,6 +204,17 @@ def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1
     for statement in indexes:
         file.run(statement)
     file.close()
+    _keep_up(data)
+
+
+def _keep_up(data: Path) -> None:
+    """What the server would have done to the index of words by then, while nothing was to be judged."""
+    engine = connect(sqlite_url(data))
+    more = True
+    while more:
+        with engine.begin() as connection:
+            more = merge(connection)
+    engine.dispose()
 
 
 def _users(engine: Engine, now: datetime) -> tuple[int, list[int]]:

@@ -44,7 +44,6 @@ BOUNDS: tuple[tuple[Any, str, int], ...] = (
     (sent, "PROBED", 10),
     (sent, "LOOKED_UP", 50),
     (search, "FEW", 10),
-    (search, "MANY", 20),
     (activity, "HIDDEN_UP_TO", 40),
     (happenings, "LOOKED_AT", 250),
 )

@@ -154,3 +154,19 @@ def test_history_is_judged_again_beside_a_working_server_and_after_an_update(
     until(lambda: clicks() == 1, "history judged by the rules of today")
     until(lambda: not store("SELECT id FROM rejudgings WHERE finished_at IS NULL"), "the end of it")
     installation.stop()
+
+
+def test_the_index_of_words_is_put_together_while_nothing_waits(installation: Any, until: Callable[..., Any]) -> None:
+    installation.add(SENDER, "correct horse battery")
+    with closing(sqlite3.connect(installation.data / "unsealed.db")) as store, store:
+        for number in range(1, 20):  # without their messages, which that connection does not ask for
+            store.execute("INSERT INTO texts VALUES (?, '0', ' depots')", (number,))
+
+    def pieces() -> int:
+        with closing(sqlite3.connect(installation.data / "unsealed.db")) as store:
+            return len(store.execute("SELECT DISTINCT segid FROM text_index_idx").fetchall())
+
+    assert pieces() > 2
+    installation.start()
+    until(lambda: pieces() <= 2, "no two pieces of a size")
+    installation.stop()

@@ -371,7 +371,8 @@ texts = Table(  # what messages are found by: see store.search
 )
 # The index of words. SQLite: an index beside the table, kept by triggers, because rows also go with their message. It
 # is contentless (the words stand in the table) and without positions. "ascii" leaves the words alone: they are folded.
-# `text_terms` keeps nothing: it shows which words stand in the index.
+# `text_terms` keeps nothing: it shows which words stand in the index. Two pieces of a size are enough for
+# `store.search.merge`.
 # PostgreSQL: an index with its waiting list off, which each question would have to read.
 INDEX_OF_WORDS = {
     "sqlite": (
@@ -383,6 +384,7 @@ INDEX_OF_WORDS = {
         " INSERT INTO text_index (text_index, rowid, words)"
         " VALUES ('delete', old.message_id, replace(old.words, ' ', ' ' || old.shelf)); END",
         "CREATE VIRTUAL TABLE text_terms USING fts5vocab(text_index, row)",
+        "INSERT INTO text_index (text_index, rank) VALUES ('usermerge', 2)",
     ),
     "postgresql": (
         "CREATE INDEX ix_texts_words ON texts USING gin"

@@ -14,17 +14,18 @@ links are left out: they hold secrets, which somebody could find out letter by l
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, TextClause, and_, bindparam, false, select, text
 
 from unsealed.model.message import Link, MessageId, Recipient, UserId
-from unsealed.store.many_rows import among
+from unsealed.store.many_rows import Several, among
 from unsealed.store.schema import EPOCH, messages, texts
 
 FEW = 1_000  # hits that are put in order; of more, the list is walked down until a page is full
@@ -32,10 +33,10 @@ TYPED_WORDS = 16  # the first so many count
 WORD_CHARACTERS = 64
 KEPT_BYTES = 400_000  # of one message; PostgreSQL's limit is a megabyte
 WEEK = timedelta(weeks=1)
-WEEKS_AT_ONCE = 64
-ASKED_WHOLE = 4  # words of one week that begin alike: of more, SQLite puts the hits together itself
-SURELY_MANY = 4  # times FEW are expected by the first weeks: it is not looked whether they are few
-MANY = 500  # hits in the weeks that were looked at together: fewer weeks at once from then on
+SURELY_MANY = 2  # times FEW are expected by the newest weeks: it is not looked whether they are few
+NEWEST_WEEKS = 8  # tell whether a word is one of many
+_ALL = 1 << 62  # more than there are
+MERGED = 64  # pages of SQLite's index that are written at once: some milliseconds, for others wait to write
 
 _ASCII = re.compile("[a-z0-9]+")
 # Scripts without spaces: Thai, Lao, Burmese, Khmer; Chinese, Japanese and what belongs to them.
@@ -48,24 +49,61 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 
-NEWEST_WEEKS = 8  # in which very many messages with one word are enough to know that it is common
-PROBED = 200  # newest messages: what they have decides whether
-LIKELY = PROBED // 4  # have words so often that all of them are not looked for
-
-FIND = {
-    "sqlite": "SELECT rowid FROM text_index WHERE text_index MATCH :wanted LIMIT :most",
-    # Each week by itself: a planner that sees all of them at once believes that everything matches, and reads it.
-    "postgresql": "SELECT found.message_id FROM unnest(CAST(string_to_array(:wanted, ' OR ') AS tsquery[])) AS week,"
-    " LATERAL (SELECT message_id FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector) @@ week) AS found"
-    " LIMIT :most",
+# Week after week, each looked at only where those before had fewer than are asked for. Seeing all of them at once, a
+# planner of PostgreSQL believes that everything matches, and reads it; and SQLite puts together the hits of all first.
+_FIND = {
+    "sqlite": """SELECT week.key AS place, text_index.rowid AS id FROM json_each(:shelves) AS week CROSS JOIN text_index
+        WHERE text_index MATCH coalesce({}, '""') LIMIT :most""",
+    "postgresql": """SELECT week.place - 1 AS place, found.message_id AS id
+        FROM unnest(CAST(:shelves AS text[])) WITH ORDINALITY AS week(value, place),
+        LATERAL (SELECT message_id FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector)
+            @@ CAST({} AS tsquery)) AS found
+        LIMIT :most""",
 }
-_FIND = {dialect: text(question) for dialect, question in FIND.items()}
-# The first words of each beginning that stand in SQLite's index.
-_BEGUN = text(
-    "SELECT value AS begin, (SELECT group_concat(term, ' ') FROM (SELECT term FROM text_terms"
-    " WHERE term >= value AND term < value || char(0x10ffff) LIMIT :most)) AS terms FROM json_each(:begins)"
-)
-_COUNT = {dialect: select(func.count()).select_from(found.columns().subquery()) for dialect, found in _FIND.items()}
+# What begins with a word, in a week. Words are letters and digits alone, so that quotes around them hold.
+_BEGINS = {
+    "sqlite": """ '"' || week.value || :word{0} || '" *' """,
+    "postgresql": """ '''' || week.value || :word{0} || ''':*' """,
+}
+# The same where several words must meet. SQLite first puts together all hits of what begins so, while whole words meet
+# hit by hit: where few begin so, they are asked for by name, and where none does (NULL), nothing is.
+_MEETS = _BEGINS | {
+    "sqlite": """(
+        SELECT CASE count(*) WHEN 5 THEN '"' || week.value || :word{0} || '" *'
+            ELSE '("' || group_concat(term, '" OR "') || '")' END
+        FROM (SELECT term FROM text_terms WHERE term >= week.value || :word{0}
+            AND term < week.value || :word{0} || char(0x10ffff) LIMIT 5))""",
+}
+_AND = {"sqlite": " || ' AND ' || ", "postgresql": " || ' & ' || "}
+# How many messages of these weeks have each of these very words, counted no further than asked for. What only begins so
+# is not looked at: for that a database puts together all that do, before it tells the first.
+_COUNT = {
+    "sqlite": """SELECT value AS word, (SELECT count(*) FROM (
+            SELECT 1 FROM json_each(:shelves) AS week CROSS JOIN text_index
+            WHERE text_index MATCH '"' || week.value || word.value || '"' LIMIT :most)) AS messages
+        FROM json_each(:words) AS word""",
+    "postgresql": """SELECT word, (SELECT count(*) FROM (
+            SELECT 1 FROM unnest(CAST(:shelves AS text[])) AS week(value),
+            LATERAL (SELECT 1 FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector)
+                @@ CAST('''' || week.value || word || '''' AS tsquery)) AS found
+            LIMIT :most) AS counted) AS messages
+        FROM unnest(CAST(:words AS text[])) AS word""",
+}
+_MERGE = text("INSERT INTO text_index (text_index, rank) VALUES ('merge', :pages)")
+
+
+@cache
+def find(dialect: str, words: int) -> TextClause:
+    """Messages that have so many words that begin so: :shelves of weeks, :word0 and so on, and at :most how many."""
+    one = (_BEGINS if words == 1 else _MEETS)[dialect]
+    wanted = _AND[dialect].join(one.format(number) for number in range(words))
+    return text(_FIND[dialect].format(wanted)).bindparams(bindparam("shelves", type_=Several()))
+
+
+@cache
+def _count(dialect: str) -> TextClause:
+    several = [bindparam(name, type_=Several()) for name in ("shelves", "words")]
+    return text(_COUNT[dialect]).bindparams(*several)
 
 
 def add(
@@ -85,6 +123,21 @@ def add(
         texts.insert(),
         {"message_id": message, "shelf": shelf_of(user, at), "words": words_kept(subject, addressed, linked)},
     )
+
+
+def merge(connection: Connection) -> bool:
+    """Put together a portion of the pieces in which SQLite's index of words was written; whether there may be more.
+
+    Each message adds a piece, and each look at a week looks into all of them. SQLite puts four of a size together by
+    itself and leaves ten to twenty; this goes on until no two of a size are left. Nothing is read or written beyond the
+    list of the pieces where there is nothing to do. PostgreSQL's index has no pieces.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    own: Any = connection.connection.driver_connection
+    before = own.total_changes
+    connection.execute(_MERGE, {"pages": MERGED})
+    return bool(own.total_changes - before > 1)  # one stands for the statement itself
 
 
 def words_kept(subject: str, addressed: Iterable[str], linked: Iterable[tuple[str, str]] = ()) -> str:
@@ -124,46 +177,56 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
 
 
 def few_with_words(
-    connection: Connection, user: UserId, words: Sequence[str], *, sure: bool = True
+    connection: Connection, user: UserId, words: Sequence[str], weeks: range, *, sure: bool = True
 ) -> Sequence[int] | None:
-    """The user's messages among which are all that have words that begin so; None when these are more than FEW, or,
-    where nobody has to be sure, when many more are expected by what the newest messages hold.
+    """The user's messages among which are all of these weeks that have words that begin so; None when these are more
+    than FEW, or, where nobody has to be sure, when many more are expected by what the newest weeks hold.
 
     They have one of the words, the longest that very few messages have, else few: the database would look at all that
     have the others.
     """
-    weeks = weeks_until(connection, user)
     if not words or not weeks:
         return []
-    ordered = sorted(words, key=len, reverse=True)
-    if _has_more(connection, user, FEW):
-        ordered = [word for word in ordered if not _is_common(connection, user, word, weeks)]
-    if not sure and ordered and _are_likely(connection, user, ordered):
-        return None
-    found = [_Hits(connection, user, word, weeks) for word in ordered]
+
+    def many(hits: int, looked: int) -> bool:
+        return hits > FEW or (not sure and hits * len(weeks) > looked * SURELY_MANY * FEW)
+
+    newest = weeks[:NEWEST_WEEKS]
+    asked = {"shelves": _shelves(user, newest), "words": words, "most": FEW + 1}
+    counted = {row.word: row.messages for row in connection.execute(_count(connection.dialect.name), asked).all()}
+    promising = [word for word in sorted(words, key=len, reverse=True) if not many(counted[word], len(newest))]
     for most in (FEW // 10, FEW):
-        for hits in found:
-            if hits.look(most):
-                return hits.ids
-        if not sure:
-            found = [hits for hits in found if hits.expected <= SURELY_MANY * FEW]
+        for word in promising.copy():
+            hits = _found(connection, user, [word], weeks, most + 1)
+            if len(hits) <= most:
+                return [hit.id for hit in hits]
+            if many(len(hits), hits[-1].place + 1):
+                promising.remove(word)
     return None
 
 
-def with_words(connection: Connection, user: UserId, words: Sequence[str], weeks: range) -> Sequence[int]:
-    """The user's messages of these weeks that have words that begin so."""
-    return _found(connection, user, words, weeks, most=1 << 62)
+def with_words(
+    connection: Connection, user: UserId, words: Sequence[str], weeks: range, most: int = _ALL
+) -> tuple[Sequence[int], int]:
+    """The user's messages that have words that begin so, of the first of these weeks that together hold no more than
+    `most`; and how many weeks these are."""
+    hits = _found(connection, user, words, weeks, most + 1)
+    looked = len(weeks) if len(hits) <= most else hits[-1].place
+    return [hit.id for hit in hits if hit.place < looked], looked
 
 
-def weeks_until(connection: Connection, user: UserId, until: datetime | None = None) -> range:
-    """The weeks in which the user sent anything, newest first. until: none later."""
+def weeks_of(connection: Connection, user: UserId) -> range:
+    """The weeks from that in which the user sent last to that in which the user sent first."""
     mine = select(messages.c.received_at).where(messages.c.user_id == user).limit(1)
-    # Two questions: SQLite looks at all messages for a smallest and a largest value at once.
-    last = connection.execute(mine.order_by(messages.c.received_at.desc())).scalar()
-    first = connection.execute(mine.order_by(messages.c.received_at)).scalar()
-    if first is None or last is None:
-        return range(0)
-    return range(_week(last if until is None else min(last, until)), _week(first) - 1, -1)
+    # Each by itself: SQLite looks at all messages for a smallest and a largest value at once.
+    ends = (mine.order_by(order).scalar_subquery() for order in (messages.c.received_at.desc(), messages.c.received_at))
+    last, first = connection.execute(select(*ends)).one()
+    return range(_week(last), _week(first) - 1, -1) if first and last else range(0)
+
+
+def until(weeks: range, at: datetime) -> range:
+    """Those of these weeks that have begun by then."""
+    return range(min(weeks.start, _week(at)), weeks.stop, -1)
 
 
 def begin_of(week: int) -> datetime:
@@ -176,105 +239,17 @@ def shelf_of(user: UserId, at: datetime) -> str:
     return _shelf(user, _week(at))
 
 
-class _Hits:
-    """The messages that have a word, as far as they were looked for: in the newest week, then in more weeks at once, so
-    that neither rare nor common words ask often."""
-
-    def __init__(self, connection: Connection, user: UserId, word: str, weeks: range) -> None:
-        self.ids: list[int] = []
-        self._connection, self._user, self._word = connection, user, word
-        self._weeks, self._looked, self._at_once = weeks, 0, 1
-
-    def look(self, most: int) -> bool:
-        """Look for more than so many; True: that was all."""
-        while len(self.ids) <= most:
-            some = self._weeks[self._looked : self._looked + self._at_once]
-            if not some:
-                return True
-            found = _found(self._connection, self._user, [self._word], some, most=FEW + 1)
-            self.ids += found
-            self._looked += len(some)
-            self._at_once = min(2 * self._at_once, WEEKS_AT_ONCE) if len(found) < MANY else max(1, self._at_once // 2)
-        return False
-
-    @property
-    def expected(self) -> int:
-        """How many there are, if other weeks have as many."""
-        return len(self.ids) * len(self._weeks) // self._looked
+def _found(
+    connection: Connection, user: UserId, words: Sequence[str], weeks: range, most: int
+) -> Sequence[Row[tuple[int, int]]]:
+    """So many messages that have words that begin so: at which place of the weeks, and their ids."""
+    asked: dict[str, Any] = {"shelves": _shelves(user, weeks), "most": most}
+    asked |= {f"word{number}": word for number, word in enumerate(words)}
+    return connection.execute(find(connection.dialect.name, len(words)), asked).all()
 
 
-def _is_common(connection: Connection, user: UserId, word: str, weeks: range) -> bool:
-    """Whether more than FEW of the newest messages have this very word. What only begins so is not looked at: for that
-    a database puts together all that do, before it tells the first."""
-    return _how_many(connection, user, word, weeks[:NEWEST_WEEKS]) > FEW
-
-
-def _are_likely(connection: Connection, user: UserId, words: Sequence[str]) -> bool:
-    """Whether so many of the newest messages have words that begin so that many more than FEW are expected."""
-    if not _has_more(connection, user, SURELY_MANY * FEW):
-        return False
-    newest = select(has_words(words).label("fits")).where(messages.c.user_id == user)
-    newest = newest.order_by(messages.c.received_at.desc(), messages.c.id.desc())
-    probed = newest.limit(PROBED).subquery()
-    fitting = connection.execute(select(func.count()).where(probed.c.fits)).scalar_one()
-    return fitting >= LIKELY and _has_more(connection, user, SURELY_MANY * FEW * PROBED // fitting)
-
-
-def _has_more(connection: Connection, user: UserId, number: int) -> bool:
-    """Whether the user has more than so many messages."""
-    mine = select(messages.c.id).where(messages.c.user_id == user).order_by(messages.c.received_at.desc())
-    return connection.execute(mine.limit(1).offset(number)).first() is not None
-
-
-def _found(connection: Connection, user: UserId, words: Sequence[str], weeks: range, most: int) -> Sequence[int]:
-    dialect = connection.dialect.name
-    shelves = [_shelf(user, week) for week in weeks]
-    if dialect == "sqlite" and len(words) > 1:
-        asked = _whole_words(connection, shelves, words)
-    else:
-        asked = [_query(dialect, shelf, words) for shelf in shelves]
-    if not asked:
-        return []
-    return connection.execute(_FIND[dialect], {"wanted": " OR ".join(asked), "most": most}).scalars().all()
-
-
-def _whole_words(connection: Connection, shelves: Sequence[str], words: Sequence[str]) -> list[str]:
-    """For SQLite: the question for each of these weeks that has words which begin so, by the words themselves where
-    they are few. Whole words meet hit by hit; of a beginning all hits are first put together, which takes seven times
-    as long for words that meet seldom."""
-    begins = json.dumps([shelf + word for shelf in shelves for word in words])
-    begun = {
-        row.begin: (row.terms or "").split()
-        for row in connection.execute(_BEGUN, {"begins": begins, "most": ASKED_WHOLE + 1})
-    }
-    asked = []
-    for shelf in shelves:
-        found = [_either(shelf + word, begun[shelf + word]) for word in words]
-        if all(found):
-            asked.append("(" + " AND ".join(found) + ")")
-    return asked
-
-
-def _either(begin: str, terms: Sequence[str]) -> str:
-    """One of these words, or of very many all that begin so; "" for none."""
-    if len(terms) > ASKED_WHOLE:
-        return f'"{begin}" *'
-    return "(" + " OR ".join(f'"{term}"' for term in terms) + ")" if terms else ""
-
-
-def _how_many(connection: Connection, user: UserId, word: str, weeks: range) -> int:
-    """How many messages of these weeks have this very word, counted up to FEW + 1."""
-    dialect = connection.dialect.name
-    wanted = " OR ".join(_query(dialect, _shelf(user, week), [word], whole=True) for week in weeks)
-    counted: int = connection.execute(_COUNT[dialect], {"wanted": wanted, "most": FEW + 1}).scalar_one()
-    return counted
-
-
-def _query(dialect: str, shelf: str, words: Sequence[str], *, whole: bool = False) -> str:
-    """Words are letters and digits alone, so that quotes around them hold. whole: they do not only begin so."""
-    if dialect == "postgresql":
-        return " & ".join(f"'{shelf}{word}'{'' if whole else ':*'}" for word in words)
-    return "(" + " AND ".join(f'"{shelf}{word}"{"" if whole else " *"}' for word in words) + ")"
+def _shelves(user: UserId, weeks: range) -> list[str]:
+    return [_shelf(user, week) for week in weeks]
 
 
 def _shelf(user: UserId, week: int) -> str:

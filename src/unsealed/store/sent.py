@@ -48,13 +48,13 @@ from unsealed.store.schema import (
 )
 from unsealed.store.search import (
     WEEK,
-    WEEKS_AT_ONCE,
     begin_of,
     few_with_words,
     has_words,
     those_with_words,
     typed_words,
-    weeks_until,
+    until,
+    weeks_of,
     with_words,
 )
 from unsealed.store.views import message_rows
@@ -67,6 +67,7 @@ WALKED = 10_000  # letters that are looked at one by one for a page
 WALKED_FIRST = 2_000  # of a search, before hits are looked up,
 PROBED = 200  # if the first so many let expect that a page fills
 LOOKED_UP = 3_000  # hits
+APART = 5  # weeks for two pages of where several words meet: walking would be in vain
 
 
 FILTERS = (
@@ -169,6 +170,7 @@ class Sought:
     conditions: int  # of state, tag and template
     narrow: _Narrow
     words: Sequence[str] | None  # those that more messages have than are looked up; None: there are no such
+    weeks: range  # in which these may be
 
     def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
         """A page of it, newest first. It may be shorter than `limit` although there is a next one: it ends where
@@ -235,13 +237,16 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
     conditions = sum((bool(state), bool(tag), template is not None))
+    weeks = range(0)
     if words is not None:
         few = narrow.few
-        if few is None:  # of one word alone the number of messages is told
-            few = few_with_words(connection, user, words, sure=len(words) == 1 and not conditions)
+        if few is None:
+            weeks = weeks_of(connection, user)
+            # Of one word alone the number of messages is told.
+            few = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
         if few is not None:
             narrow, words = narrow.to(those_with_words(connection, few, words)), None
-    return Sought(connection, user, sort, conditions, narrow, words)
+    return Sought(connection, user, sort, conditions, narrow, words, weeks)
 
 
 def listed(
@@ -277,7 +282,9 @@ class _Asked:
         self._until, self._now = place_of(after)[0] if after else None, now
         # Where nobody was seen, what stands for the last signal is when the message was accepted.
         self._late = None if CopyState.NO_SIGNAL in narrow.rest else _LATE.get(sort)
+        self._reach = timedelta(0) if self._late is None else LATE
         self._narrow, self._words = narrow, sought.words
+        self._weeks = sought.weeks if self._until is None else until(sought.weeks, self._until)
         # What an index holds in this order, and what is asked of each row.
         self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
         self._conditions = narrow.asked(now)
@@ -292,13 +299,15 @@ class _Asked:
             return self._rows(*self._mine), None
         if self._words is None:
             return self._walk(most=WALKED)
-        found = has_words(self._words)
-        rows, end = self._walk(found, most=PROBED)
-        if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
-            rows, end = self._walk(found, most=WALKED_FIRST)
-        if end is None or len(rows) == self._wanted:
-            return rows, end
-        return self._by_weeks(self._words)
+        ids, looked = self._met(self._words)
+        if looked < APART:
+            found = has_words(self._words)
+            rows, end = self._walk(found, most=PROBED)
+            if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
+                rows, end = self._walk(found, most=WALKED_FIRST)
+            if end is None or len(rows) == self._wanted:
+                return rows, end
+        return self._by_weeks(self._words, ids, looked)
 
     def _of_few(self, few: Sequence[int]) -> list[Row[Any]]:
         if self._narrow.near:
@@ -321,27 +330,46 @@ class _Asked:
         before = self.key >= at, or_(self.key > at, messages.c.id >= id)
         return self._rows(*self._mine, *before, *found, *self._conditions), cursor_of(at, id)
 
-    def _by_weeks(self, words: Sequence[str]) -> tuple[list[Row[Any]], str | None]:
-        """What has these words, some weeks at once: no sign of an older week stands higher, but for late ones."""
-        weeks = weeks_until(self._connection, self._user, self._until)
-        reach = timedelta(0) if self._late is None else LATE
+    def _met(self, words: Sequence[str]) -> tuple[Sequence[int], int]:
+        """Where several words meet in the newest weeks, for about two pages; and how many weeks these are."""
+        if len(words) == 1:
+            return [], 0
+        return with_words(self._connection, self._user, words, self._weeks, 2 * self._wanted)
+
+    def _of_weeks(self, words: Sequence[str], some: range) -> tuple[Sequence[int], int]:
+        """What has these words in as many of these weeks as are looked up at once, in the first at least; and how many
+        these are."""
+        if not some:
+            return [], 0
+        ids, complete = with_words(self._connection, self._user, words, some, LOOKED_UP)
+        return (ids, complete) if complete else with_words(self._connection, self._user, words, some[:1])
+
+    def _by_weeks(self, words: Sequence[str], ids: Sequence[int], looked: int) -> tuple[list[Row[Any]], str | None]:
+        """What has these words, some weeks at once: no sign of an older week stands higher, but for late ones.
+
+        ids: what has them in the first weeks, of which so many are `looked` up already.
+        """
+        weeks, reach = self._weeks, self._reach
         places: list[tuple[datetime, int]] = []
-        looked, hits, at_once = 0, 0, 1 + reach // WEEK  # of fewer, nothing would stand firm
-        while some := weeks[looked : looked + at_once]:
-            ids = with_words(self._connection, self._user, words, some)
-            looked, hits = looked + len(some), hits + len(ids)
+        if not looked:  # of fewer weeks, nothing would stand firm
+            ids, looked = self._of_weeks(words, weeks[: 1 + reach // WEEK])
+        hits, complete = 0, looked
+        while complete:
+            hits += len(ids)
             places = self._highest(places, among(self._connection, messages.c.id, ids), *self._mine[1:])
-            since = begin_of(some[-1])
+            since = begin_of(weeks[looked - 1])
             known = since + reach
             full = len(places) == self._wanted
             if (full and places[-1][0] >= known) or (hits > LOOKED_UP and known < (self._until or self._now)):
                 break
             if full:
-                at_once = -((places[-1][0] - known) // WEEK)  # up to the week of the last
+                ahead = -((places[-1][0] - known) // WEEK)  # up to the week of the last
             else:
                 missing = (self._wanted - len(places)) * looked // max(len(places), 1) + 1
                 room = (LOOKED_UP - hits) * looked // max(hits, 1) + 1
-                at_once = max(1, min(missing, 4 * looked, WEEKS_AT_ONCE, room))  # the page of a cursor must get beyond
+                ahead = max(1, min(missing, 4 * looked, room))  # the page of a cursor must get beyond
+            ids, complete = self._of_weeks(words, weeks[looked : looked + ahead])
+            looked += complete
         else:
             return self._these(places), None
         if full:
@@ -359,7 +387,7 @@ class _Asked:
     ) -> list[tuple[datetime, int]]:
         """Of these and of those that fit, the first of a page."""
         some = self._query.with_only_columns(self.key, messages.c.id).where(*conditions, *self._conditions)
-        found = [(at, id) for at, id in self._connection.execute(some)]
+        found = [(at, id) for at, id in self._connection.execute(some).all()]
         return sorted([*places, *found], reverse=True)[: self._wanted]
 
     def _these(self, places: Sequence[tuple[datetime, int]]) -> list[Row[Any]]:

@@ -15,7 +15,7 @@ from unsealed.app.wire import LiveKeys, journal_folder, now, places
 from unsealed.flow import rejudge
 from unsealed.flow.ingest import Ingest
 from unsealed.model.policy import Level
-from unsealed.store import corrections, drafts, events, feed, jobs, notices, own
+from unsealed.store import corrections, drafts, events, feed, jobs, notices, own, search
 from unsealed.store.engine import connect
 
 log = structlog.get_logger()
@@ -30,6 +30,7 @@ JOBS_KEPT = timedelta(days=30)  # finished ones, for who looks into the store af
 ADDRESSES_KEPT = timedelta(days=400)  # of senders, after the last use: history is judged again with them
 REJUDGINGS_KEPT = timedelta(days=180)  # what judging again changed
 SENT_DRAFTS_KEPT = timedelta(hours=1)  # so long who lost the answer to "send" may ask again
+MERGE_EVERY_S = 3_600.0
 BARE_EVERY_S = 60.0
 JUDGED_AFTER = timedelta(hours=1)  # then no hit below the full level needs its neighbours or the delivery any more
 
@@ -48,7 +49,7 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
         locate=known.look_up,
     )
     ready()
-    pause_s, look_at, trim_at, bare_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, 0.0, True
+    pause_s, look_at, trim_at, bare_at, merge_at, data_at, news = JUDGE_IDLE_S, 0.0, 0.0, 0.0, 0.0, 0.0, True
     while not sigterm.came():
         try:
             if monotonic() >= trim_at:
@@ -69,6 +70,9 @@ def run(settings: Settings, sockets: Sockets, ready: Ready) -> None:
                 judged = ingest.judge(hot=False) or int(not worked and rejudge.step(engine, now()))
                 worked += judged
                 look_at = 0.0 if judged else monotonic() + JUDGE_LOOK_S
+            if not worked and monotonic() >= merge_at:
+                # A portion at a time, and only when nothing waits to be judged.
+                merge_at = 0.0 if _merge(engine) else monotonic() + MERGE_EVERY_S
             pause_s = JUDGE_IDLE_S
         except Exception as error:
             # The journal keeps everything meanwhile, however long the store is away; nothing here is lost or skipped.
@@ -88,6 +92,11 @@ def _bare(engine: Engine, kept: timedelta) -> None:
         while forgotten:
             with engine.begin() as connection:
                 forgotten = events.bare(connection, now() - age, levels)
+
+
+def _merge(engine: Engine) -> bool:
+    with engine.begin() as connection:
+        return search.merge(connection)
 
 
 def _trim(engine: Engine) -> None:
