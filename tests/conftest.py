@@ -167,7 +167,21 @@ def token_mailbox_server(
 
 # A browser
 
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run")
+# Of several lists of features the last counts, so Playwright's own stands first. The others are what no test sees and
+# every window makes anew, for more than half of what it costs: two pages for the address bar, a process in reserve.
+FEATURES_OFF = (
+    "AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,"
+    "HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,"
+    "OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning,"
+    "WebUIOmniboxAimPopup,WebUIOmniboxPopup,SpareRendererForSitePerProcess"
+)
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--no-first-run",
+    f"--disable-features={FEATURES_OFF}",
+)
 
 
 @pytest.fixture(scope="session")
