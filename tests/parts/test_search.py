@@ -41,7 +41,7 @@ def found(connection: Connection, sought: str, **more: Any) -> list[str]:
 
 
 def few(connection: Connection, words: Sequence[str], *, sure: bool = True) -> Sequence[int] | None:
-    return search.few_with_words(connection, MARA, words, search.weeks_of(connection, MARA), sure=sure)
+    return search.few_with_words(connection, MARA, words, search.weeks_of(connection, MARA), sure=sure)[0]
 
 
 def met(connection: Connection, words: Sequence[str]) -> Sequence[int]:

@@ -75,20 +75,22 @@ _MEETS = _BEGINS | {
             AND term < week.value || :word{0} || char(0x10ffff) LIMIT 5))""",
 }
 _AND = {"sqlite": " || ' AND ' || ", "postgresql": " || ' & ' || "}
-# How many messages of these weeks have each of these very words, counted no further than asked for. What only begins so
-# is not looked at: for that a database puts together all that do, before it tells the first.
+# How many messages of these weeks fit each of these questions, in which "/" stands for a week; counted no further than
+# asked for.
 _COUNT = {
-    "sqlite": """SELECT value AS word, (SELECT count(*) FROM (
+    "sqlite": """SELECT (SELECT count(*) FROM (
             SELECT 1 FROM json_each(:shelves) AS week CROSS JOIN text_index
-            WHERE text_index MATCH '"' || week.value || word.value || '"' LIMIT :most)) AS messages
-        FROM json_each(:words) AS word""",
-    "postgresql": """SELECT word, (SELECT count(*) FROM (
+            WHERE text_index MATCH replace(asked.value, '/', week.value) LIMIT :most))
+        FROM json_each(:asked) AS asked ORDER BY asked.key""",
+    "postgresql": """SELECT (SELECT count(*) FROM (
             SELECT 1 FROM unnest(CAST(:shelves AS text[])) AS week(value),
             LATERAL (SELECT 1 FROM texts WHERE CAST(replace(words, ' ', ' ' || shelf) AS tsvector)
-                @@ CAST('''' || week.value || word || '''' AS tsquery)) AS found
-            LIMIT :most) AS counted) AS messages
-        FROM unnest(CAST(:words AS text[])) AS word""",
+                @@ CAST(replace(asked.value, '/', week.value) AS tsquery)) AS found
+            LIMIT :most) AS counted)
+        FROM unnest(CAST(:asked AS text[])) WITH ORDINALITY AS asked(value, key) ORDER BY asked.key""",
 }
+_WORD = {"sqlite": '"/{}"', "postgresql": "'/{}'"}
+_AND_WORD = {"sqlite": " AND ", "postgresql": " & "}
 _MERGE = text("INSERT INTO text_index (text_index, rank) VALUES ('merge', :pages)")
 
 
@@ -102,7 +104,7 @@ def find(dialect: str, words: int) -> TextClause:
 
 @cache
 def _count(dialect: str) -> TextClause:
-    several = [bindparam(name, type_=Several()) for name in ("shelves", "words")]
+    several = [bindparam(name, type_=Several()) for name in ("shelves", "asked")]
     return text(_COUNT[dialect]).bindparams(*several)
 
 
@@ -178,31 +180,32 @@ def begin_in(kept: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
 
 def few_with_words(
     connection: Connection, user: UserId, words: Sequence[str], weeks: range, *, sure: bool = True
-) -> Sequence[int] | None:
+) -> tuple[Sequence[int] | None, int]:
     """The user's messages among which are all of these weeks that have words that begin so; None when these are more
-    than FEW, or, where nobody has to be sure, when many more are expected by what the newest weeks hold.
+    than FEW, or, where nobody has to be sure, when many more are expected by what the newest weeks hold. And how many
+    there surely are in these weeks, NEWEST_WEEKS, counted no further than that.
 
     They have one of the words, the longest that very few messages have, else few: the database would look at all that
     have the others.
     """
     if not words or not weeks:
-        return []
+        return [], 0
 
     def many(hits: int, looked: int) -> bool:
         return hits > FEW or (not sure and hits * len(weeks) > looked * SURELY_MANY * FEW)
 
     newest = weeks[:NEWEST_WEEKS]
-    asked = {"shelves": _shelves(user, newest), "words": words, "most": FEW + 1}
-    counted = {row.word: row.messages for row in connection.execute(_count(connection.dialect.name), asked).all()}
-    promising = [word for word in sorted(words, key=len, reverse=True) if not many(counted[word], len(newest))]
+    ordered = sorted(words, key=len, reverse=True)
+    *counted, together = _counted(connection, user, ordered, newest)
+    promising = [word for word, hits in zip(ordered, counted, strict=True) if not many(hits, len(newest))]
     for most in (FEW // 10, FEW):
         for word in promising.copy():
             hits = _found(connection, user, [word], weeks, most + 1)
             if len(hits) <= most:
-                return [hit.id for hit in hits]
+                return [hit.id for hit in hits], together
             if many(len(hits), hits[-1].place + 1):
                 promising.remove(word)
-    return None
+    return None, together
 
 
 def with_words(
@@ -246,6 +249,15 @@ def _found(
     asked: dict[str, Any] = {"shelves": _shelves(user, weeks), "most": most}
     asked |= {f"word{number}": word for number, word in enumerate(words)}
     return connection.execute(find(connection.dialect.name, len(words)), asked).all()
+
+
+def _counted(connection: Connection, user: UserId, words: Sequence[str], weeks: range) -> Sequence[int]:
+    """How many messages of these weeks have each of these very words, and how many all of them, up to FEW + 1. What
+    only begins so is not looked at: for that a database puts together all that do, before it tells the first."""
+    dialect = connection.dialect.name
+    each = [_WORD[dialect].format(word) for word in words]
+    asked = {"shelves": _shelves(user, weeks), "asked": [*each, _AND_WORD[dialect].join(each)], "most": FEW + 1}
+    return connection.execute(_count(dialect), asked).scalars().all()
 
 
 def _shelves(user: UserId, weeks: range) -> list[str]:

@@ -47,6 +47,7 @@ from unsealed.store.schema import (
     messages,
 )
 from unsealed.store.search import (
+    NEWEST_WEEKS,
     WEEK,
     begin_of,
     few_with_words,
@@ -171,6 +172,7 @@ class Sought:
     narrow: _Narrow
     words: Sequence[str] | None  # those that more messages have than are looked up; None: there are no such
     weeks: range  # in which these may be
+    near: int  # messages of the newest weeks that surely have all of these
 
     def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
         """A page of it, newest first. It may be shorter than `limit` although there is a next one: it ends where
@@ -237,16 +239,16 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
     conditions = sum((bool(state), bool(tag), template is not None))
-    weeks = range(0)
+    weeks, near = range(0), 0
     if words is not None:
         few = narrow.few
         if few is None:
             weeks = weeks_of(connection, user)
             # Of one word alone the number of messages is told.
-            few = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
+            few, near = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
         if few is not None:
             narrow, words = narrow.to(those_with_words(connection, few, words)), None
-    return Sought(connection, user, sort, conditions, narrow, words, weeks)
+    return Sought(connection, user, sort, conditions, narrow, words, weeks, near)
 
 
 def listed(
@@ -283,7 +285,7 @@ class _Asked:
         # Where nobody was seen, what stands for the last signal is when the message was accepted.
         self._late = None if CopyState.NO_SIGNAL in narrow.rest else _LATE.get(sort)
         self._reach = timedelta(0) if self._late is None else LATE
-        self._narrow, self._words = narrow, sought.words
+        self._narrow, self._words, self._near = narrow, sought.words, sought.near
         self._weeks = sought.weeks if self._until is None else until(sought.weeks, self._until)
         # What an index holds in this order, and what is asked of each row.
         self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
@@ -331,10 +333,12 @@ class _Asked:
         return self._rows(*self._mine, *before, *found, *self._conditions), cursor_of(at, id)
 
     def _met(self, words: Sequence[str]) -> tuple[Sequence[int], int]:
-        """Where several words meet in the newest weeks, for about two pages; and how many weeks these are."""
-        if len(words) == 1:
+        """Where several words meet in the newest weeks, for about two pages, unless that is often; and how many weeks
+        these are."""
+        most = 2 * self._wanted
+        if len(words) == 1 or self._near * APART >= most * NEWEST_WEEKS:
             return [], 0
-        return with_words(self._connection, self._user, words, self._weeks, 2 * self._wanted)
+        return with_words(self._connection, self._user, words, self._weeks, most)
 
     def _of_weeks(self, words: Sequence[str], some: range) -> tuple[Sequence[int], int]:
         """What has these words in as many of these weeks as are looked up at once, in the first at least; and how many
