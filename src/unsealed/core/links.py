@@ -61,17 +61,17 @@ _PLACEHOLDER = re.compile(
 # A word of which one stands in everything that _UNSUBSCRIBE and _DOOR find, and in few other addresses: told in a tenth
 # of their time, because the first letter decides.
 _HINT = re.compile(
-    r"a(?:bbestell|bmelde|ccept|ccess|ctivat|uth)|c(?:allback|ode|onfirm)|d(?:esabonn|esinscri|isiscri)|forgot|invit|key|"
+    r"a(?:bbestell|bmeld|ccept|ccess|ctivat|ustrag|uth)|c(?:allback|ode|onfirm)|d(?:esabonn|esinscri|isiscri)|forgot|invit|key|"
     r"log[-_]?in|magic|o(?:ne[-_]?time|pt|tp)|p(?:ass|erishable|references|wd)|re(?:cover|set)|"
-    r"s(?:ession|ign[-_]?in|so|ubscription)|token|unsub|v(?:alidat|erif)"
+    r"s(?:ession|ign[-_]?in|so|ubscription)|token|un[-_]?sub|v(?:alidat|erif)"
 )
 _UNSUBSCRIBE = re.compile(
-    r"unsub(?![a-z])|unsubscri|opt[-_]?out|abmelde|abbestell|desabonn|desinscri|disiscri|"
+    r"unsub(?![a-z])|un[-_]?subscri|opt[-_]?out|abmeld|abbestell|austrag|desabonn|desinscri|disiscri|"
     r"(?:email|mail|subscription|communication|notification)s?[-_]?preferences|manage[-_]?(?:your[-_]?)?subscription"
 )
 _UNSUBSCRIBE_HOSTS = ("unsubscribe.", "unsub.", "optout.", "opt-out.")  # below a domain of somebody's own
 _UNSUBSCRIBE_WORDS = re.compile(
-    r"unsubscribe|opt[ -]?out|abmelden|abbestellen|austragen|désabonn|désinscri|darse de baja|"
+    r"un-?subscribe|opt[ -]?out|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|"
     r"cancelar (?:la )?suscripci|cancelar (?:a )?(?:inscri|subscri|assinatura)|descadastr|disiscri|"
     r"annulla l.iscrizione|afmelden|uitschrijven|avregistrera|avmeld|afmeld|peruuta tilaus|wypisz|odhlásit|leiratkoz|"
     r"dezabon|отпис|відпис|退订|退訂|取消订阅|配信停止|購読解除|수신거부|إلغاء الاشتراك"
@@ -92,12 +92,29 @@ _ONE_TIME = re.compile(
     r"(?:reset|confirm(?:ation)?|verif(?:y|ication)|activat(?:e|ion)|invit(?:e|ation)|login|auth|access|magic|recovery|"
     r"one_?time|perishable|sso|session|signin)[-_]?(?:token|code|key|hash|id)="
 )
-_SECRET = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|sig|signature)=[^&#]{6,}")
+_SECRET = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|sig|signature)=[^&#]{4,}")
+# The secret is a piece of the path behind such a word, or all of the query: eight characters at least, with a digit.
+_DOOR_WORD = (
+    r"(?:reset|magic|verif(?:y|ication)|confirm(?:ation)?|validat(?:e|ion)|activat(?:e|ion)|invit(?:e|es|ation|ations)|"
+    r"accept(?:[-_]?invit(?:e|ation))?|log[-_]?in|sign[-_]?in|auth|recover(?:y)?|otp|sso|passw(?:or)?d|passwordless)"
+)
+_SECRET_PLACE = re.compile(
+    rf"/{_DOOR_WORD}(?:/|/?\?)(?=[^/?&=]*\d)[^/?&=]{{8,}}|[?&]{_DOOR_WORD}=(?=[^&]*\d)[^&]{{8,}}"
+)
 _ONE_TIME_WORDS = re.compile(
     r"(?:reset|change|set|choose|create) (?:your |my |a )?(?:new )?password|passwort (?:zurücksetzen|ändern|festlegen)|"
-    r"(?:confirm|verify|activate) (?:your |my |this )?(?:e-?mail|account|address|registration)|e-?mail(?:-adresse)? "
-    r"bestätigen|konto (?:bestätigen|aktivieren)|réinitialiser (?:le|votre|mon) mot de passe|"
-    r"restablecer (?:la |tu |su )?contraseña|magic link|one[- ]time (?:link|code|password)|"
+    r"(?:confirm|verify|activate) (?:your |my |this |the )?(?:e-?mail|account|address|registration|sign-?up|"
+    r"subscription)|accept (?:the |your |this |my )?invit|join (?:the |your )?(?:team|workspace|organi[sz]ation)|"
+    r"(?:e-?mail(?:-adresse)?|konto|registrierung|anmeldung) (?:jetzt )?(?:bestätigen|aktivieren)|einladung annehmen|"
+    r"réinitialiser (?:le|votre|mon) mot de passe|accepter l.invitation|"
+    r"confirmer (?:mon|votre|l.) ?(?:adresse|e-?mail|compte|inscription)|"
+    r"restablecer (?:la |tu |su )?contraseña|aceptar (?:la )?invitaci|"
+    r"(?:confirmar|verificar) (?:mi |tu |su |la |el |o |a |meu |seu )?(?:correo|e-?mail|cuenta|conta|registro|"
+    r"cadastro)|"
+    r"redefinir (?:a |minha )?senha|aceitar (?:o )?convite|reimposta (?:la )?password|accetta (?:l.)?invito|"
+    r"conferma (?:la |il |tua |tuo |l.)*(?:registrazione|e-?mail|account|indirizzo)|"
+    r"wachtwoord (?:opnieuw )?(?:instellen|resetten)|bevestig (?:je|uw) (?:e-?mail|account|registratie)|"
+    r"magic link|one[- ]time (?:link|code|password)|"
     r"log in (?:now )?with(?:out)? (?:this|one|a) (?:link|click|password)"
 )
 _AUTHORITY = re.compile(r"(?:[^/?#\s:]*+://)?+([^/?#\s]*+)")
@@ -182,7 +199,9 @@ class Rules:
             behind = f"{path}?{query.lower()}"
             if _UNSUBSCRIBE.search(behind):
                 return "unsubscribe"
-            door = _DOOR.search(behind) is not None and bool(_ONE_TIME.search(behind) or _SECRET.search(behind))
+            door = _DOOR.search(behind) is not None and any(
+                secret.search(behind) for secret in (_ONE_TIME, _SECRET, _SECRET_PLACE)
+            )
         if words.one_time or door:
             return "one-time"
         if self.excluded_domains and _within(host, self.excluded_domains):

@@ -122,6 +122,8 @@ def test_placeholders_are_known(destination: str, rules: Rules) -> None:
         "https://x.example/newsletter/abbestellen",
         "https://x.example/email-preferences/1",
         "https://x.example/manage-subscription",
+        "https://x.example/newsletter/austragen",
+        "https://x.example/un-subscribe/1",
     ],
 )
 def test_unsubscribe_addresses_are_left(destination: str, rules: Rules) -> None:
@@ -134,6 +136,8 @@ def test_unsubscribe_addresses_are_left(destination: str, rules: Rules) -> None:
         "Unsubscribe",
         "click here to unsubscribe",
         "Abmelden",
+        "Abmeldung",
+        "un-subscribe",
         "Newsletter abbestellen",
         "Se d\u00e9sabonner",
         "Darse de baja",
@@ -167,6 +171,20 @@ def test_unsubscribe_words_are_known_in_many_languages(text: str, rules: Rules) 
         "https://x.example/sign-in/link/abc",
         "https://x.example/one-time/abc",
         "https://x.example/otp?x=1",
+        "https://x.example/verify?code=1234",
+        *(
+            f"https://x.example{place}"
+            for word in ("reset", "magic", "verify", "confirm", "activate", "invite", "accept-invite", "login", "auth")
+            for secret in ("9f8c7b6a5d4e3f2a1b0c", "Xy7-abcd_efgh", "550e8400-e29b-41d4-a716-446655440000")
+            for place in (
+                f"/{word}/{secret}",
+                f"/a/{word}/{secret}/b",
+                f"/{word}?{secret}",
+                f"/{word}/?{secret}",
+                f"/?{word}={secret}",
+                f"/?a=1&{word}={secret}",
+            )
+        ),
     ],
 )
 def test_one_time_addresses_are_left(destination: str, rules: Rules) -> None:
@@ -175,10 +193,45 @@ def test_one_time_addresses_are_left(destination: str, rules: Rules) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Reset your password", "Confirm your email", "Passwort zur\u00fccksetzen", "Log in with this link", "Magic link"],
+    [
+        "Reset your password",
+        "Confirm your email",
+        "Passwort zur\u00fccksetzen",
+        "Log in with this link",
+        "Magic link",
+        "Accept invitation",
+        "Accept your invite",
+        "Join the workspace",
+        "Registrierung best\u00e4tigen",
+        "Einladung annehmen",
+        "Confirmer mon adresse",
+        "Accepter l\u2019invitation",
+        "Confirmar tu correo",
+        "Redefinir senha",
+        "Conferma la tua registrazione",
+        "Bevestig je e-mail",
+    ],
 )
 def test_one_time_words_are_left(text: str, rules: Rules) -> None:
     assert reason(rules, "https://x.example/l/1", text) == "one-time"
+
+
+@pytest.mark.parametrize(
+    ("destination", "text"),
+    [
+        ("https://x.example/login", "Sign in"),
+        ("https://x.example/login/help", "Help"),
+        ("https://x.example/auth/providers?page=2", ""),
+        ("https://x.example/news/confirm-2026-results", "Results confirmed"),
+        ("https://x.example/blog/magic/tricks-of-trade", "Magic tricks"),
+        ("https://x.example/products/reset-button-2000", "The reset button"),
+        ("https://x.example/authors/john-1234567", "The author"),
+        ("https://x.example/invite/friends", "Join our team"),
+        ("https://x.example/?page=login&id=12345678", "Confirm the date"),
+    ],
+)
+def test_what_only_sounds_like_a_door_is_tracked(destination: str, text: str, rules: Rules) -> None:
+    assert reason(rules, destination, text) == ""
 
 
 def test_the_address_of_list_unsubscribe_is_left(rules: Rules) -> None:
