@@ -144,17 +144,18 @@ class Anchor(Struct, frozen=True, gc=False):
         return _attributes(self.text, tag) if tag else {}
 
 
-class Picture(NamedTuple):
+class Picture(Struct, frozen=True, gc=False):
     """An img tag."""
 
     start: int
     end: int
-    tag: re.Match[str]
+    text: str  # the text of which it is a part
 
     @property
     def source(self) -> str:
         """The raw src, "" when there is none."""
-        return _attributes(self.tag.string, self.tag).get("src", "")
+        tag = _TAG.match(self.text, self.start, self.end)
+        return _attributes(self.text, tag).get("src", "") if tag else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,7 @@ def scan(text: str) -> Page:
             if len(anchors) > LINKS:
                 raise Untouchable("too-many-links")
         elif name == "img":
-            pictures.append(Picture(at, end, tag))
+            pictures.append(Picture(at, end, text))
         elif name == "/body":
             body_end = at
         elif name == "/html":

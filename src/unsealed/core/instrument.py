@@ -14,6 +14,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from io import BytesIO
 
 from unsealed.core import mime, transfer
 from unsealed.core.links import LEFT_REASONS
@@ -163,14 +164,20 @@ def _fill(
         changes = _sealed(work, switches, tracking, copy)
         edits += _digest(raw, work, changes)
         edits += work.body.splice(changes)
-    pieces: list[bytes | memoryview] = []
-    kept = memoryview(raw)  # slices of it cost no memory
+        del changes  # can be as large as the message
+    return Copy(id=copy, recipient=recipient, raw=_edited(raw, edits) if edits else raw, edits=tuple(edits))
+
+
+def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
+    written = BytesIO()
     at = 0
-    for edit in edits:
-        pieces += (kept[at : edit.offset], edit.inserted)
-        at = edit.offset + len(edit.removed)
-    pieces.append(kept[at:])
-    return Copy(id=copy, recipient=recipient, raw=b"".join(pieces) if edits else raw, edits=tuple(edits))
+    with memoryview(raw) as kept:  # slices of it cost no memory
+        for edit in edits:
+            written.write(kept[at : edit.offset])
+            written.write(edit.inserted)
+            at = edit.offset + len(edit.removed)
+        written.write(kept[at:])
+    return written.getvalue()
 
 
 def _sealed(work: Work, switches: Switches, tracking: Tracking, copy: CopyId) -> list[transfer.Change]:
@@ -198,7 +205,7 @@ def _digest(raw: bytes, work: Work, changes: Sequence[transfer.Change]) -> list[
         if found.name == "content-md5":
             value = raw[found.value : found.end]
             written = value.strip()
-            body = re.sub(rb"\r?\n", b"\r\n", transfer.apply(work.body.decoded, changes))
+            body = re.sub(rb"\r?\n", b"\r\n", transfer.apply(work.body.decode(), changes))
             digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
             offset = found.value + value.find(written)
             edits.append(Edit(offset=offset, removed=written, inserted=digest))

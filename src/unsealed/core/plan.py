@@ -61,6 +61,7 @@ _ANY = "A" * packed_size(b"")  # the tokens of all pixels have the same size
 _REMEMBERED = 32  # plans, for the copies of one message are made shortly after it was surveyed, and one after another
 _REMEMBERED_BYTES = 100_000
 _ENDS = 500
+_LINKS_AT_ONCE = 100  # so that what is only looked at needs little memory
 _ADDRESSES_READ = (
     20_000  # in a text part of which only quoted own links matter; otherwise the limit of links comes first
 )
@@ -85,7 +86,8 @@ class Spot(Struct, frozen=True, gc=False):
 
     start: int
     end: int
-    new: bytes  # of links and pixels: as long as in every copy
+    grows: int  # by so many bytes, in every copy
+    new: bytes = b""  # where it is the same in every copy
     link: int = -1  # position of a tracked link
     packed: bytes = b""  # what its tokens say in every copy
     pixel: bool = False  # with a link: the hidden one stands behind it
@@ -94,12 +96,18 @@ class Spot(Struct, frozen=True, gc=False):
 _PLACE = attrgetter("start", "end")
 
 
+def _fixed(start: int, end: int, new: bytes) -> Spot:
+    """A change that is the same in every copy."""
+    return Spot(start, end, len(new) - (end - start), new)
+
+
 @dataclass(slots=True, kw_only=True)
 class Work:
     """One body that is changed."""
 
     part: mime.Part
     body: transfer.Verbatim | transfer.QuotedPrintable | transfer.Base64
+    size: int  # of the decoded body, in bytes
     view: charset.View
     page: html.Page | None = None  # None: plain text
     spots: list[Spot] = field(default_factory=list)
@@ -191,16 +199,18 @@ class _Planner:
             html_bytes=html_bytes,
         )
 
-    def _open(self, part: mime.Part) -> Work:
+    def _open(self, part: mime.Part) -> tuple[Work, bytes]:
         body = transfer.body_of(self.raw, part.body, part.end, part.encoding)
-        seen = charset.view(body.decoded, part.parameters.get("charset", ""), raw=isinstance(body, transfer.Verbatim))
-        return Work(part=part, body=body, view=seen)
+        decoded = body.decode()
+        seen = charset.view(decoded, part.parameters.get("charset", ""), raw=isinstance(body, transfer.Verbatim))
+        return Work(part=part, body=body, size=len(decoded), view=seen), decoded
 
     def _html(self, part: mime.Part) -> None:
-        work = self._open(part)
+        work, decoded = self._open(part)
         self.works.append(work)
         if not isinstance(work.body, transfer.Verbatim):
-            _refuse_armour(work.body.decoded, 0, len(work.body.decoded))
+            _refuse_armour(decoded, 0, len(decoded))
+        del decoded  # as large as the message, which is in memory as text now
         page = work.page = html.scan(work.view.text)
         for picture in page.pictures:
             written = work.view.text[picture.start : picture.end]
@@ -209,15 +219,18 @@ class _Planner:
             source = html.strip_url(html.unescape_attribute(picture.source))
             claims = own_token(self.tracking.base_url, "/o/", source, self.tracking.keys)
             if claims is not None and claims.link is None:
-                work.spots.append(Spot(work.view.offset(picture.start), work.view.offset(picture.end), b""))
+                work.spots.append(_fixed(work.view.offset(picture.start), work.view.offset(picture.end), b""))
         anchors: list[html.Anchor] = []
         for anchor in page.anchors:
             if anchor.closed == anchor.end and self._is_own_trap(work, anchor):
                 end = anchor.end + len("</a>")
-                work.spots.append(Spot(work.view.offset(anchor.start), work.view.offset(end), b""))
+                work.spots.append(_fixed(work.view.offset(anchor.start), work.view.offset(end), b""))
             elif anchor.href_start >= 0:
                 anchors.append(anchor)
-        self._anchors(work, anchors)
+        if len(self.links) + len(anchors) > html.LINKS:
+            raise Untouchable("too-many-links")
+        for first in range(0, len(anchors), _LINKS_AT_ONCE):
+            self._anchors(work, anchors[first : first + _LINKS_AT_ONCE])
         work.spots.sort(key=_PLACE)
 
     def _is_own_trap(self, work: Work, anchor: html.Anchor) -> bool:
@@ -231,11 +244,9 @@ class _Planner:
     def _anchors(self, work: Work, anchors: Sequence[html.Anchor]) -> None:
         """List the links of HTML, and change them as is decided.
 
-        Step by step for all of them, not link after link: what a step needs is then at hand.
+        Step by step for some tens of them, not link after link: what a step needs is then at hand.
         """
-        seen, first = work.view, len(self.links)
-        if first + len(anchors) > html.LINKS:
-            raise Untouchable("too-many-links")
+        seen = work.view
         text, source, read = seen.text, seen.source, seen.read
         values = [read(source[anchor.href_start : anchor.href_end]) for anchor in anchors]
         destinations = html.read_urls(values)
@@ -253,22 +264,25 @@ class _Planner:
             if reason == "own-link" and _is_quoted(work, anchor.start):
                 reason, destination = "unwrapped", self.rules.unwrapped(destination) or destination
                 written = seen.encode(html.escape_attribute(destination, anchor.quote))
-                work.spots.append(Spot(start, end, written))
+                work.spots.append(_fixed(start, end, written))
             elif reason in ("not-web", "placeholder"):
                 destination = value
             elif reason == "opt-out" and (mark := NO_TRACK_MARK.match(text, anchor.href_start, anchor.href_end)):
                 # Postal's spelling is the scheme of no browser: without its mark the link would be dead.
-                work.spots.append(Spot(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
+                work.spots.append(_fixed(seen.offset(mark.start(1)), seen.offset(mark.end(1)), b""))
             self._list(work, LinkPart.HTML, start, end, destination, shown, reason)
 
     def _text(self, part: mime.Part, *, tracked: bool) -> None:
         try:
-            work = self._open(part)
+            work, decoded = self._open(part)
         except Untouchable:
             if tracked:
                 raise
             return  # nothing is wanted of this part
-        letters, codec = charset.letters(work.body.decoded, work.view)
+        letters, codec = charset.letters(decoded, work.view)
+        del decoded  # as large as the message, like what follows
+        if codec:
+            work.view = replace(work.view, text="", source="")
         if not tracked and self.tracking.base_url not in letters:
             return
         self.works.append(work)
@@ -290,7 +304,7 @@ class _Planner:
                 start, end = offset, offset + len(written.encode(codec))
             start, end = work.view.offset(start), work.view.offset(end)
             if reason == "unwrapped":
-                work.spots.append(Spot(start, end, work.view.encode(destination)))
+                work.spots.append(_fixed(start, end, work.view.encode(destination)))
             self._list(work, LinkPart.TEXT, start, end, destination, "", reason)
 
     def _list(
@@ -302,8 +316,8 @@ class _Planner:
             raise Untouchable("too-many-links")
         if not reason:
             if packed := _packed(position, destination):
-                size = self.click_size + packed_size(packed)
-                work.spots.append(Spot(start, end, bytes(size * work.view.unit), position, packed))
+                size = (self.click_size + packed_size(packed)) * work.view.unit
+                work.spots.append(Spot(start, end, size - (end - start), b"", position, packed))
             else:
                 reason = "too-long"
         elif reason == "placeholder":
@@ -313,19 +327,19 @@ class _Planner:
     def _pixel(self, work: Work, page: html.Page) -> tuple[str, int]:
         """Add the pixel of an HTML body; returns its place in words and its offset in the decoded body."""
         seen = work.view
-        pixel = self._pixel_bytes(seen)
+        size = self._pixel_size(seen)
         at, place = html.pixel_place(page, seen.text)
-        if _grown(work) + len(pixel) > CLIPPING_BYTES:
+        if _grown(work) + size > CLIPPING_BYTES:
             self.warnings.append("clipped")
             early = html.early_place(seen.text, _limit(work, seen))
             if early is not None and early[0] < at:
                 at, place = early
         offset = seen.offset(at)
-        spot = Spot(offset, offset, pixel, pixel=True)
+        spot = Spot(offset, offset, size, pixel=True)
         if self.switches.trap and (trap := self._trap(page, seen.text, at, offset)) is not None:
             position, packed = trap
             link = seen.encode(TRAP.format("A" * (self.click_size + packed_size(packed))))
-            spot = Spot(offset, offset, pixel + link, position, packed, pixel=True)
+            spot = Spot(offset, offset, size + len(link), b"", position, packed, pixel=True)
         insort(work.spots, spot, key=_PLACE)
         return place, offset
 
@@ -359,9 +373,9 @@ class _Planner:
             )
         return self.trap
 
-    def _pixel_bytes(self, seen: charset.View) -> bytes:
-        """As long as the pixel of every copy."""
-        return seen.encode(PIXEL.format(f"{self.tracking.base_url}/o/{_ANY}.gif"))
+    def _pixel_size(self, seen: charset.View) -> int:
+        """Bytes of the pixel, in every copy."""
+        return len(seen.encode(PIXEL.format(f"{self.tracking.base_url}/o/{_ANY}.gif")))
 
     def _fit(self, work: Work) -> None:
         """Keep the lines of a 7bit, 8bit or binary body within 998 octets: break them inside tags, or give up links."""
@@ -383,9 +397,9 @@ class _Planner:
                 if number not in lost:
                     kept.append(spot)
                 elif spot.pixel:  # without its hidden link
-                    kept.append(Spot(spot.start, spot.end, self._pixel_bytes(work.view), pixel=True))
+                    kept.append(Spot(spot.start, spot.end, self._pixel_size(work.view), pixel=True))
             work.spots = kept
-        work.spots += [Spot(place, place, work.body.newline) for place in chosen]
+        work.spots += [_fixed(place, place, work.body.newline) for place in chosen]
         work.spots.sort(key=lambda spot: (spot.start, spot.end, spot.pixel))
 
 
@@ -461,7 +475,7 @@ def _breakable(work: Work) -> list[int]:
 
 
 def _grown(work: Work) -> int:
-    return len(work.body.decoded) + sum(len(spot.new) - (spot.end - spot.start) for spot in work.spots)
+    return work.size + sum(spot.grows for spot in work.spots)
 
 
 def _limit(work: Work, seen: charset.View) -> int:
@@ -470,5 +484,5 @@ def _limit(work: Work, seen: charset.View) -> int:
     for spot in work.spots:
         if spot.start >= left:
             break
-        left -= len(spot.new) - (spot.end - spot.start)
+        left -= spot.grows
     return max(left - seen.start, 0) // seen.unit

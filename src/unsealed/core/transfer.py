@@ -13,6 +13,7 @@ import binascii
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -28,6 +29,7 @@ _QP_STRETCH = 4096
 _SOFT = re.compile(rb"(?:=\r?\n)*+(?:=\Z)?+")
 _STRAY = re.compile(rb"=(?!3D|\r\n|[0-9A-Fa-f]{2}|\n|\Z)")  # the most frequent ones first
 _UNSAFE = re.compile(rb"[^ -<>-~]")
+_BLANK = b" \t\r\n"
 _SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("="))
 
 
@@ -37,6 +39,11 @@ class Change(Struct, frozen=True, gc=False):
     start: int
     end: int
     new: bytes
+
+    @property
+    def grows(self) -> int:
+        """By so many bytes the body grows."""
+        return len(self.new) - (self.end - self.start)
 
 
 class Crowded(NamedTuple):
@@ -49,30 +56,34 @@ class Crowded(NamedTuple):
 
 
 class Span(Protocol):
-    """What is known of a change before its bytes are: `new` has their number."""
+    """What is known of a change before its bytes are."""
 
     @property
     def start(self) -> int: ...
     @property
     def end(self) -> int: ...
     @property
-    def new(self) -> bytes: ...
+    def grows(self) -> int: ...  # by so many bytes
 
 
-def line_end(raw: bytes) -> bytes:
-    """The line end that the bytes use, CRLF when they have none."""
-    return b"\n" if b"\n" in raw and b"\r\n" not in raw else b"\r\n"
+def line_end(raw: bytes, start: int, end: int) -> bytes:
+    """The line end that `raw[start:end]` uses, else what stands before it; CRLF when there is none."""
+    if raw.find(b"\n", start, end) < 0:
+        start, end = 0, start
+    return b"\n" if raw.find(b"\r\n", start, end) < 0 <= raw.find(b"\n", start, end) else b"\r\n"
 
 
-def apply(decoded: bytes, changes: Iterable[Change]) -> bytes:
-    """The decoded bytes with the changes made."""
-    pieces: list[bytes] = []
+def apply(decoded: bytes, changes: Iterable[Change], skipped: int = 0) -> bytes:
+    """The decoded bytes with the changes made. skipped: so many bytes of the body stand before them."""
+    written = BytesIO()
     at = 0
-    for change in changes:
-        pieces += (decoded[at : change.start], change.new)
-        at = change.end
-    pieces.append(decoded[at:])
-    return b"".join(pieces)
+    with memoryview(decoded) as kept:  # slices of it cost no memory
+        for change in changes:
+            written.write(kept[at : change.start - skipped])
+            written.write(change.new)
+            at = change.end - skipped
+        written.write(kept[at:])
+    return written.getvalue()
 
 
 def body_of(raw: bytes, start: int, end: int, encoding: str) -> Verbatim | QuotedPrintable | Base64:
@@ -95,45 +106,55 @@ class Verbatim:
     """7bit, 8bit, binary: what is written is what is meant."""
 
     def __init__(self, raw: bytes, start: int, end: int) -> None:
+        self.raw = raw
         self.start = start
-        self.decoded = raw[start:end]
-        self.newline = line_end(self.decoded if b"\n" in self.decoded else raw[:start])
+        self.end = end
+        self.newline = line_end(raw, start, end)
+
+    def decode(self) -> bytes:
+        """The body. Not kept: messages can be large."""
+        return self.raw[self.start : self.end]
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes."""
         edits: list[Edit] = []
-        decoded, before = self.decoded, self.start
+        raw, before = self.raw, self.start
         for change in changes:
-            start, end, new = change.start, change.end, change.new
-            if not new and decoded.startswith(b"--", end) and decoded[:start][-1:] in (b"\n", b""):
+            start, end, new = before + change.start, before + change.end, change.new
+            if (
+                not new
+                and raw.startswith(b"--", end, self.end)
+                and (start == before or raw.startswith(b"\n", start - 1))
+            ):
                 new = b" "  # what follows must not become a delimiter line
-            edits.append(Edit(before + start, decoded[start:end], new))
+            edits.append(Edit(start, raw[start:end], new))
         return edits
 
     def crowded(self, changes: Sequence[Span]) -> list[Crowded]:
         """The lines that changes make longer than 998 octets. Lines that were longer before stay as they are."""
-        decoded = self.decoded
+        raw, before = self.raw, self.start
         found: list[Crowded] = []
         begin = first = grown = 0
         stop = -1  # of the line that is looked at: its line feed
         for number, change in enumerate(changes):
-            start, end = change.start, change.end
+            start, end = before + change.start, before + change.end
             if start > stop:
                 if stop - begin + grown > LINE_OCTETS:
                     self._crowd(found, begin, stop, grown, range(first, number))
-                begin, first, grown = decoded.rfind(b"\n", 0, start) + 1, number, 0
+                begin, first, grown = max(raw.rfind(b"\n", before, start) + 1, before), number, 0
             if end > stop:
-                at = decoded.find(b"\n", end)
-                stop = at if at >= 0 else len(decoded)
-            grown += len(change.new) - (end - start)
+                at = raw.find(b"\n", end, self.end)
+                stop = at if at >= 0 else self.end
+            grown += change.grows
         if stop - begin + grown > LINE_OCTETS:
             self._crowd(found, begin, stop, grown, range(first, len(changes)))
         return found
 
     def _crowd(self, found: list[Crowded], begin: int, stop: int, grown: int, members: range) -> None:
-        width = stop - begin - self.decoded.endswith(b"\r", begin, stop)
+        width = stop - begin - self.raw.endswith(b"\r", begin, stop)
         if width <= LINE_OCTETS < width + grown:
-            found.append(Crowded(begin, begin + width, stop, members))
+            begin -= self.start
+            found.append(Crowded(begin, begin + width, stop - self.start, members))
 
     def breaks(self, changes: Sequence[Span], places: Sequence[int]) -> tuple[list[int], set[int]]:
         """Where line ends have to be added so that no line grows beyond 998 octets.
@@ -164,7 +185,7 @@ class Verbatim:
             # A change that begins at a place belongs behind it, except at the end of the line.
             while pending and (changes[pending[0]].start < place or place == stop):
                 one = changes[pending[0]]
-                width += len(one.new) - (one.end - one.start)
+                width += one.grows
                 here.append(pending.pop(0))
             if column + width > LINE_OCTETS and column:
                 chosen.append(at)
@@ -184,9 +205,12 @@ class QuotedPrintable:
         encoded = self.encoded = raw[start:end]
         if _STRAY.search(encoded):
             raise Untouchable("odd-encoding")
-        self.decoded = binascii.a2b_qp(encoded)
-        self.newline = line_end(encoded if b"\n" in encoded else raw[:start])
+        self.newline = line_end(raw, start, end)
         self._spans: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def decode(self) -> bytes:
+        """The body. Not kept: messages can be large."""
+        return binascii.a2b_qp(self.encoded)
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The edits of the message that make these changes; no line grows beyond 76 octets."""
@@ -303,14 +327,21 @@ class Base64:
         self.raw = raw
         self.start = start
         self.end = end
-        written = raw[start:end].translate(None, b" \t\r\n")
+        self.newline = line_end(raw, start, end)
+
+    def decode(self) -> bytes:
+        """The body. Not kept: messages can be large.
+
+        Raises:
+            Untouchable: it is not clean base64.
+        """
+        written = self.raw[self.start : self.end].translate(None, _BLANK)
         if len(written) % 4 or written.endswith(b"==="):  # readers do not agree about more padding than is due
             raise Untouchable("odd-encoding")
         try:
-            self.decoded = binascii.a2b_base64(written, strict_mode=True)
+            return binascii.a2b_base64(written, strict_mode=True)
         except binascii.Error:
             raise Untouchable("odd-encoding") from None
-        self.newline = line_end(raw[start : start + LINE_OCTETS] if b"\n" in raw[start:end] else raw[:start])
 
     def splice(self, changes: Sequence[Change]) -> list[Edit]:
         """The one edit of the message that makes these changes."""
@@ -322,7 +353,7 @@ class Base64:
         characters = kept = width = 0
         while at < self.end and characters <= wanted:
             stop = raw.find(b"\n", at, self.end) + 1 or self.end
-            size = len(raw[at:stop].translate(None, b" \t\r\n"))
+            size = len(raw[at:stop].translate(None, _BLANK))
             width = width or (size if stop < self.end else 0)
             if size and characters % 4 == 0:
                 keep, kept = at, characters
@@ -330,13 +361,11 @@ class Base64:
             at = stop
         if width % 4 or not 4 <= width <= _QP_LINE:
             width = _QP_LINE
-        end = self.start + len(raw[self.start : self.end].rstrip(b" \t\r\n"))
-        changed = memoryview(apply(self.decoded, changes))[kept // 4 * 3 :]
-        inserted = bytearray()
+        end = self.start + len(raw[self.start : self.end].rstrip(_BLANK))
+        removed = raw[keep:end]
+        changed = apply(binascii.a2b_base64(removed), changes, kept // 4 * 3)
+        inserted = BytesIO()
         for step in range(0, len(changed), width // 4 * 3):
-            inserted += self.newline if step else b""
-            inserted += binascii.b2a_base64(changed[step : step + width // 4 * 3], newline=False)
-        changed.release()
-        new = bytes(inserted)
-        del changed, inserted  # each is as large as the message
-        return [Edit(offset=keep, removed=raw[keep:end], inserted=new)]
+            inserted.write(self.newline if step else b"")
+            inserted.write(binascii.b2a_base64(changed[step : step + width // 4 * 3], newline=False))
+        return [Edit(offset=keep, removed=removed, inserted=inserted.getvalue())]

@@ -6,6 +6,7 @@ where it is present.
 
 from __future__ import annotations
 
+import base64
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -266,3 +267,45 @@ def test_memory_stays_below_five_times_the_message(name: str, tracking: Tracking
 
     assert copy.edits
     assert peak + len(raw) < 5 * len(raw)  # the message itself was there before
+
+
+def _letter(body: bytes, charset: str = "utf-8", encoding: str = "8bit", kind: str = "html") -> bytes:
+    return (
+        f"From: a@x.example\r\nMIME-Version: 1.0\r\nContent-Type: text/{kind}; charset={charset}\r\n"
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    ).encode() + body
+
+
+def _links(href: str = "", style: str = "", text: str = "", count: int = 1_900) -> str:
+    return "".join(
+        f'<p><a href="https://www.x.example/{each}/{href}" style="{style}">{text}</a></p>\r\n' for each in range(count)
+    )
+
+
+_FILLER = "<p>lorem ipsum dolor sit amet consetetur</p>\r\n"
+_JAPANESE = _links(text="読む", count=500) + "日本語のメール、今日は良い天気です。\r\n" * 10_000
+_DEMANDING = {
+    "ISO-2022-JP": _letter(_JAPANESE.encode("iso-2022-jp"), "iso-2022-jp", "7bit"),
+    "UTF-16 in base64": _letter(
+        base64.encodebytes(_JAPANESE.encode("utf-16")).replace(b"\n", b"\r\n"), "utf-16", "base64"
+    ),
+    "many links": _letter((_links() + _FILLER * 18_000).encode()),
+    "links with long texts": _letter(_links(text="word " * 100).encode()),
+    "links with long addresses": _letter(_links(href="ab1-" * 100).encode()),
+    "links with long styles": _letter(_links(style="color: red; " * 40).encode()),
+    "pictures": _letter(('<img src="https://x.example/1.png" alt="a">\r\n' * 15_000 + _FILLER * 8_000).encode()),
+    "comments": _letter((f"<!--[if mso]>{_links(count=1)}<![endif]-->\r\n" * 1_800 + _FILLER * 15_000).encode()),
+    "plain text": _letter(f"see https://www.x.example/ {'word ' * 90}\r\n".encode() * 1_900, kind="plain"),
+}
+
+
+@pytest.mark.parametrize("raw", _DEMANDING.values(), ids=_DEMANDING.keys())
+def test_memory_stays_below_five_times_a_message_that_asks_for_much(raw: bytes, tracking: Tracking) -> None:
+    switches = Switches(links=LinkScope.HTML_AND_TEXT)
+    tracemalloc.start()
+    copy = make_copy(raw, switches=switches, tracking=tracking, copy=CopyId(5), recipient=None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert copy.edits
+    assert peak + len(raw) < 5 * len(raw)

@@ -41,7 +41,7 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
 
 @pytest.mark.parametrize("body", [b"a=", b"=3D=\r\n"])
 def test_a_soft_break_at_the_end_is_read(body: bytes) -> None:
-    assert QuotedPrintable(body, 0, len(body)).decoded == binascii.a2b_qp(body)
+    assert QuotedPrintable(body, 0, len(body)).decode() == binascii.a2b_qp(body)
 
 
 @pytest.mark.parametrize("body", [b"a=b", b"a = b", b"=3", b"= \r\n", b"==", b"=\rx", b"a=\r"])
@@ -55,7 +55,7 @@ def test_quoted_printable_that_readers_would_not_agree_on_is_refused(body: bytes
 )
 def test_base64_that_is_not_clean_is_refused(body: bytes) -> None:
     with pytest.raises(Untouchable, match="odd-encoding"):
-        body_of(body, 0, len(body), "base64")
+        body_of(body, 0, len(body), "base64").decode()
 
 
 @given(case=changed(), newline=st.sampled_from([b"\r\n", b"\n"]), head=st.sampled_from([b"", b"A: b\r\n\r\n"]))
@@ -66,11 +66,11 @@ def test_quoted_printable_decodes_to_the_changed_bytes(
     decoded, changes = case
     encoded = quopri.encodestring(decoded.replace(b"\r", b"").replace(b"\n", b"")).replace(b"\n", newline)
     body = QuotedPrintable(head + encoded + b"--x", len(head), len(head) + len(encoded))
-    fitting = [change for change in changes if change.end <= len(body.decoded)]
+    fitting = [change for change in changes if change.end <= len(body.decode())]
     edits = body.splice(fitting)
     after = edited(head + encoded + b"--x", edits).removeprefix(head).removesuffix(b"--x")
 
-    assert binascii.a2b_qp(after) == apply(body.decoded, fitting)
+    assert binascii.a2b_qp(after) == apply(body.decode(), fitting)
     assert max((len(line.rstrip(b"\r")) for line in after.split(b"\n")), default=0) <= 76
     kept = set(encoded.split(newline)) & set(after.split(newline))
     touched = sum(len(edit.removed) + 1 for edit in edits)
@@ -87,11 +87,11 @@ def test_quoted_printable_decodes_to_the_changed_bytes(
 def test_offsets_are_found_in_any_quoted_printable(text: list[bytes], data: st.DataObject) -> None:
     encoded = b"".join(text)
     body = QuotedPrintable(encoded, 0, len(encoded))
-    start = data.draw(st.integers(0, len(body.decoded)))
-    end = data.draw(st.integers(start, min(start + 40, len(body.decoded))))
+    start = data.draw(st.integers(0, len(body.decode())))
+    end = data.draw(st.integers(start, min(start + 40, len(body.decode()))))
     changes = [Change(start, end, b"<\xff>")]
 
-    assert binascii.a2b_qp(edited(encoded, body.splice(changes))) == apply(body.decoded, changes)
+    assert binascii.a2b_qp(edited(encoded, body.splice(changes))) == apply(body.decode(), changes)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,20 @@ def test_a_change_across_lines_counts_for_the_line_that_it_makes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "expected"), [(b"a\nb", b"\n"), (b"a\r\nb", b"\r\n"), (b"ab", b"\r\n"), (b"", b"\r\n")]
+    ("head", "body", "expected"),
+    [
+        (b"", b"a\nb", b"\n"),
+        (b"", b"a\r\nb", b"\r\n"),
+        (b"", b"a\nb\r\n", b"\r\n"),
+        (b"", b"ab", b"\r\n"),
+        (b"", b"", b"\r\n"),
+        (b"A: b\n\n", b"ab", b"\n"),
+        (b"A: b\r\n\r\n", b"ab", b"\r\n"),
+        (b"A: b\r\n\r\n", b"a\nb", b"\n"),
+    ],
 )
-def test_the_line_end_is_the_one_in_use(raw: bytes, expected: bytes) -> None:
-    assert line_end(raw) == expected
+def test_the_line_end_is_the_one_in_use(head: bytes, body: bytes, expected: bytes) -> None:
+    assert line_end(head + body + b"\n--b\r\n", len(head), len(head) + len(body)) == expected
 
 
 def test_nothing_to_change_is_no_edit() -> None:
