@@ -289,6 +289,8 @@ class _Asked:
         self._weeks = sought.weeks if self._until is None else until(sought.weeks, self._until)
         # What an index holds in this order, and what is asked of each row.
         self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
+        if CopyState.NO_SIGNAL in narrow.rest and sort != "opened":
+            self._mine.append(self.key <= now - QUIET_AFTER)  # so that none is looked at which is too young
         self._conditions = narrow.asked(now)
         (self._mine if sort == narrow.order else self._conditions).extend(narrow.where)
         order = select(messages).order_by(self.key.desc(), messages.c.id.desc()).limit(wanted)
