@@ -192,7 +192,7 @@ async def test_signing_in_works_with_the_address_chosen_at_the_welcome(
     [
         ("nonsense", PASSWORD, "is not an e-mail address"),
         ("mara@tidewater.example", "short", "at least 12 characters"),
-        ("", PASSWORD, "is not an e-mail address"),
+        ("", PASSWORD, "An e-mail address is missing"),
     ],
 )
 async def test_what_is_wrong_stands_at_its_field_and_the_link_still_works(
