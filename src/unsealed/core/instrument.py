@@ -14,7 +14,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from io import BytesIO
 
 from unsealed.core import mime, transfer
 from unsealed.core.links import LEFT_REASONS
@@ -165,19 +164,8 @@ def _fill(
         edits += _digest(raw, work, changes)
         edits += work.body.splice(changes)
         del changes  # can be as large as the message
-    return Copy(id=copy, recipient=recipient, raw=_edited(raw, edits) if edits else raw, edits=tuple(edits))
-
-
-def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
-    written = BytesIO()
-    at = 0
-    with memoryview(raw) as kept:  # slices of it cost no memory
-        for edit in edits:
-            written.write(kept[at : edit.offset])
-            written.write(edit.inserted)
-            at = edit.offset + len(edit.removed)
-        written.write(kept[at:])
-    return written.getvalue()
+    made = (transfer.Change(edit.offset, edit.offset + len(edit.removed), edit.inserted) for edit in edits)
+    return Copy(id=copy, recipient=recipient, raw=transfer.apply(raw, made) if edits else raw, edits=tuple(edits))
 
 
 def _sealed(work: Work, switches: Switches, tracking: Tracking, copy: CopyId) -> list[transfer.Change]:
