@@ -96,7 +96,7 @@ _SECRET = re.compile(r"[?&](?:token|code|key|hash|t|k|oobcode|otp|ticket|nonce|s
 # The secret is a piece of the path behind such a word, or all of the query: eight characters at least, with a digit.
 _DOOR_WORD = (
     r"(?:reset|magic|verif(?:y|ication)|confirm(?:ation)?|validat(?:e|ion)|activat(?:e|ion)|invit(?:e|es|ation|ations)|"
-    r"accept(?:[-_]?invit(?:e|ation))?|log[-_]?in|sign[-_]?in|auth|recover(?:y)?|otp|sso|passw(?:or)?d|passwordless)"
+    r"accept(?:[-_]?invit(?:e|ation))?|log[-_]?in|sign[-_]?in|auth|recovery?|otp|sso|passw(?:or)?d|passwordless)"
 )
 _SECRET_PLACE = re.compile(
     rf"/{_DOOR_WORD}(?:/|/?\?)(?=[^/?&=]*\d)[^/?&=]{{8,}}|[?&]{_DOOR_WORD}=(?=[^&]*\d)[^&]{{8,}}"

@@ -109,7 +109,7 @@ usual_destinations = st.builds(
         st.lists(st.sampled_from([each.decode() for each in tokens.PHRASES.values()]) | st.text("aZ/?=é ", max_size=9))
         .map("".join)
         .map(lambda rest: rest and f"/{rest.rstrip(' ')}"),
-    ).map(tuple),
+    ),
 ).filter(safe_destination)
 
 
