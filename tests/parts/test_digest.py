@@ -12,9 +12,11 @@ from tests.parts.house import KEYS, NOON, SENDER, House, a_hit
 
 from unsealed.app.languages import languages
 from unsealed.core.instrument import Tracking
-from unsealed.flow.digest import Digests, _due
+from unsealed.flow import rejudge
+from unsealed.flow.digest import LINES, Digests, _due
 from unsealed.flow.notify import decide
-from unsealed.model.notice import Channel, Press, Scope, Wants
+from unsealed.model.event import Answer
+from unsealed.model.notice import Act, Channel, Heard, Press, Quiet, Scope, Wants
 from unsealed.store import notices, preferences, schema
 
 TRACKING = Tracking(base_url="https://t.example.org", keys=KEYS, key_id=0)
@@ -142,6 +144,42 @@ def test_what_is_silenced_stands_in_no_letter(mail: Mail) -> None:
     mail.happen()
 
     assert 0 == mail.digests.write()
+
+
+def test_what_was_silenced_after_it_was_told_stands_in_no_letter(mail: Mail) -> None:
+    mail.happen()
+    with mail.engine.begin() as connection:
+        notices.press(connection, SENDER, Press(scope=Scope.ALL, silent=True, at=MORNING - timedelta(hours=1)))
+
+    assert 0 == mail.digests.write()
+
+
+@pytest.mark.parametrize("quiet", [None, Quiet(begins=time(0), ends=time(0))])
+def test_what_was_judged_again_since_stands_in_no_letter(mail: Mail, quiet: Quiet | None) -> None:
+    with mail.engine.begin() as connection:
+        notices.want(connection, SENDER, replace(DAILY, quiet=quiet))
+    mail.happen()
+    rejudge.correct(mail.engine, SENDER, mail.house.hit(), Answer.ME, MORNING)
+    mail.house.work_off()
+
+    assert 0 == mail.digests.write()
+
+
+def test_all_is_counted_where_not_all_is_listed(mail: Mail) -> None:
+    [copy] = mail.house.message()
+    message = mail.house.message_of(copy)
+    with mail.engine.begin() as connection:
+        for number in range(LINES + 2):
+            one = Heard(
+                cause="bounce", cause_id=number, user=SENDER, message=message, copy=copy, act=Act.BOUNCED, at=NOON
+            )
+            notices.hear(connection, [one])
+    decide(mail.engine, NOON)
+
+    assert 1 == mail.digests.write()
+    [letter] = [message_from_string(each, policy=default) for each in mail.letters()]
+    assert f"Your mail: {LINES + 2} bounces" == letter["Subject"]
+    assert "And more: https://unsealed.example.org/sent" in letter.get_content()
 
 
 def test_the_master_switch_stops_the_letter_as_well(mail: Mail) -> None:

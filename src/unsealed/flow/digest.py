@@ -7,7 +7,7 @@ are one transaction. Tells what was told, and what quiet hours kept back; nothin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,18 +15,21 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from unsealed.core.instrument import Tracking
+from unsealed.core.notice import REMINDERS, silenced
 from unsealed.flow import letters
 from unsealed.flow.notify import own_time, worded, zone_of
 from unsealed.model.message import UserId
-from unsealed.model.notice import Act, Detail, Wants
+from unsealed.model.notice import Act, Detail, Silence, Wants
 from unsealed.model.ports import Clock
 from unsealed.model.texts import ENGLISH_ALONE, Languages, Texts
 from unsealed.store import notices, preferences
 from unsealed.store.engine import alone, reading
+from unsealed.store.notices import Waiting
 
 LOOK_S = 30.0
 DAY = timedelta(days=1)
 LINES = 100
+READ = 2_000  # counted at most
 
 log = structlog.get_logger()
 
@@ -55,12 +58,12 @@ class Digests:
 
     def _write(self, connection: Connection, user: UserId, wants: Wants, now: datetime) -> bool:
         since = max(notices.last_digest(connection, user) or now - DAY, now - 7 * DAY)
-        found = notices.since_digest(connection, user, since, LINES + 1)
+        found = _speaking(connection, user, notices.since_digest(connection, user, since, READ))
         notices.digest_written(connection, user, now)
-        if not found or notices.silence(connection, user).realtime_off:
+        if not found:
             return False
         texts = self.languages.of(preferences.language_of_letters(connection, user))
-        counted = Counter(each.act for each in found[:LINES])
+        counted = Counter(each.act for each in found)
         numbers = ", ".join(_number(act, counted[act], texts) for act in ACTS if counted[act])
         local = now.astimezone(zone_of(wants))
         until = texts.say(
@@ -86,6 +89,24 @@ class Digests:
         letters.send_digest(connection, user, subject, "\n".join(lines), tracking=self.tracking(), now=now)
         log.info("digest.written", lines=len(found[:LINES]))
         return True
+
+
+def _speaking(connection: Connection, user: UserId, found: Sequence[Waiting]) -> list[Waiting]:
+    """Those that nothing silences now: what was told before its speaker was pressed is not told once more."""
+    silence = notices.silence(
+        connection,
+        user,
+        messages={each.message for each in found if each.message is not None},
+        threads={each.thread for each in found},
+        contacts={each.address.lower() for each in found},
+    )
+    return [each for each in found if not _is_silent(silence, each)]
+
+
+def _is_silent(silence: Silence, it: Waiting) -> bool:
+    if silence.realtime_off or it.act in REMINDERS or it.message is None or it.sent_at is None:
+        return silence.realtime_off
+    return silenced(silence, it.message, it.thread, it.address.lower(), it.sent_at) is not None
 
 
 def _number(act: Act, number: int, texts: Texts) -> str:

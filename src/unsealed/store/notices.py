@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from unsealed.model.event import Agent, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
+from unsealed.model.event import COUNTED, Agent, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.notice import (
     Act,
@@ -555,13 +555,15 @@ def latest(connection: Connection, user: UserId, limit: int) -> list[NoticeRow]:
 
 
 def since_digest(connection: Connection, user: UserId, since: datetime, limit: int) -> list[Waiting]:
-    """What the daily letter tells: all that was told, or would have been but for quiet hours or a missing channel."""
+    """What the daily letter tells: all that was told, or would have been but for quiet hours or a missing channel; not
+    what was judged again since, and no person did."""
     n = notices.c
     query = _with_facts().where(
         n.user_id == user,
         n.decided_at > since,
         n.message_id.is_not(None),
         or_(n.state == State.TOLD, and_(n.state == State.NOT, n.why.in_(("quiet", "no_channel")))),
+        or_(n.cause != "hit", schema.events.c.finding.in_(COUNTED)),
     )
     return _read(connection, query.order_by(n.id).limit(limit))
 
