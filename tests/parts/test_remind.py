@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from unsealed.core.instrument import Tracking
 from unsealed.flow import notify
 from unsealed.flow.remind import Reminders
 from unsealed.model.message import MessageId, UserId
-from unsealed.model.notice import Act, Channel, Device, DeviceId, Press, Scope
+from unsealed.model.notice import Act, Channel, Device, DeviceId, Press, Quiet, Scope, Wants
 from unsealed.model.reminder import State, Unless
 from unsealed.store import notices, reminders, schema
 
@@ -90,6 +90,37 @@ def test_who_has_a_device_gets_no_letter_unless_notices_are_off(engine: Engine, 
     with engine.begin() as connection:
         notices.press(connection, MARA, Press(scope=Scope.REALTIME, of="", silent=True, at=NOON))
     put(engine, mail["apple"])
+    assert 1 == loop_of.look()
+
+
+@pytest.mark.parametrize(
+    "wants",
+    [
+        Wants(quiet=Quiet(begins=time(21), ends=time(7)), zone="Asia/Tokyo"),  # 21:00 there
+        Wants(channels=frozenset({Channel.PAGE, Channel.CHAT})),
+        Wants(channels=frozenset()),
+    ],
+    ids=["quiet", "another channel", "no channel"],
+)
+def test_who_has_a_device_that_would_not_ring_gets_a_letter(
+    engine: Engine, mail: Mail, loop_of: Reminders, wants: Wants
+) -> None:
+    device = Device(id=DeviceId(0), channel=Channel.PUSH, name="phone", address="https://push.example/1")
+    with engine.begin() as connection:
+        notify.add_device(connection, MARA, device, KEYS, NOON)
+        notices.want(connection, MARA, wants)
+    put(engine, mail["silent"])
+
+    assert 1 == loop_of.look()
+
+
+def test_who_has_a_device_that_cannot_be_reached_gets_a_letter(engine: Engine, mail: Mail, loop_of: Reminders) -> None:
+    device = Device(id=DeviceId(0), channel=Channel.PUSH, name="phone", address="https://push.example/1")
+    with engine.begin() as connection:
+        notify.add_device(connection, MARA, device, KEYS, NOON)
+        connection.execute(update(schema.notice_devices).values(trouble="refused"))
+    put(engine, mail["silent"])
+
     assert 1 == loop_of.look()
 
 

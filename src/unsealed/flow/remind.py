@@ -16,8 +16,10 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from unsealed.core.instrument import Tracking
+from unsealed.core.notice import is_quiet
 from unsealed.flow import letters
-from unsealed.model.message import public_id
+from unsealed.flow.notify import zone_of
+from unsealed.model.message import UserId, public_id
 from unsealed.model.notice import Act, Heard
 from unsealed.model.ports import Clock
 from unsealed.model.reminder import Unless
@@ -60,9 +62,8 @@ class Reminders:
         return written
 
     def _write(self, connection: Connection, it: Due, now: datetime) -> bool:
-        """The letter, where a notice might reach nobody: a page may not be open, and devices there are none."""
-        off = notices.silence(connection, it.user).realtime_off
-        if devices.listed(connection, it.user) and not off:
+        """The letter, where a notice might reach nobody: a page may not be open, and no device would ring."""
+        if self._rings(connection, it.user, now):
             return False
         texts = self.languages.of(preferences.language_of_letters(connection, it.user))
         who = " ".join(it.who.split()) or texts.say("anybody")
@@ -85,6 +86,15 @@ class Reminders:
         ]
         letters.send_digest(connection, it.user, subject, "\n".join(lines), tracking=self.tracking(), now=now)
         return True
+
+    def _rings(self, connection: Connection, user: UserId, now: datetime) -> bool:
+        """Whether a device of the user rings now."""
+        wants = notices.wants(connection, user)
+        if notices.silence(connection, user).realtime_off:
+            return False
+        if wants.quiet is not None and is_quiet(wants.quiet, now.astimezone(zone_of(wants)).time()):
+            return False
+        return any(each.channel in wants.channels and not each.trouble for each in devices.listed(connection, user))
 
 
 def _heard(it: Due, now: datetime) -> Heard:
