@@ -224,6 +224,26 @@ async def test_what_is_judged_again_is_taken_back_everywhere_and_rings_for_nobod
     assert 2 == len(it.push.rung)
 
 
+async def test_what_was_told_since_of_the_same_copy_is_not_taken_back_with_it(it: Notices) -> None:
+    """Both have one tag, so on a device "Taken back" would stand in the place of a click that holds."""
+    [copy] = it.house.message()
+    it.device()
+    it.happen(copy, 3600)
+    await it.step()
+    it.now += timedelta(minutes=5)
+    it.happen(copy, 3900, agent=FIREFOX, link=0)
+    await it.step()
+    rejudge.correct(it.engine, SENDER, it.house.hit(0), Answer.MACHINE, it.now)
+    it.house.work_off()
+    await it.step()
+
+    assert [("back", ""), ("told", "")] == it.states()
+    assert ["rob0@x.example opened it", "rob0@x.example clicked a link"] == [words.title for _, words in it.push.rung]
+    with it.engine.connect() as connection:
+        gone, _ = notices.for_page(connection, SENDER, NOON)
+        assert {gone.id} == notices.replaced(connection, [gone.id])
+
+
 async def test_what_is_taken_back_before_anybody_was_told_is_never_told(it: Notices) -> None:
     [copy] = it.house.message()
     it.device()

@@ -152,10 +152,12 @@ def _write(connection: Connection, found: Sequence[Waiting], decided: Sequence[D
         if each.leader is None and each.channels & DEVICES
         for telling in devices.send_to(connection, each.id, users[each.id], each.channels & DEVICES)
     ]
+    # On a device the later one has taken the place of the earlier already.
+    replaced = notices.replaced(connection, [each.id for each in gone]) if gone else set()
     tellings += [
         telling
         for each in gone
-        if each.leader is None and Channel.PUSH in each.channels
+        if each.leader is None and Channel.PUSH in each.channels and each.id not in replaced
         for telling in devices.send_to(connection, each.id, each.user, [Channel.PUSH], undo=True)
     ]
     if tellings:

@@ -345,6 +345,18 @@ def taken_back(connection: Connection, ids: Sequence[NoticeId], now: datetime) -
         connection.execute(update(notices).where(notices.c.id.in_(ids)).values(state=State.BACK, decided_at=now))
 
 
+def replaced(connection: Connection, ids: Iterable[int]) -> set[NoticeId]:
+    """Those in whose place something stands that was told of the same copy later, and holds."""
+    n, since = notices.c, notices.alias("since")
+    s = since.c
+    query = (
+        select(n.id)
+        .join(since, and_(s.message_id == n.message_id, s.copy_id == n.copy_id, s.id > n.id))
+        .where(n.id.in_(list(ids)), s.state == State.TOLD, s.leader.is_(None))
+    )
+    return {NoticeId(id) for id in connection.execute(query).scalars()}
+
+
 def trim(connection: Connection, before: datetime) -> int:
     """Forget notices that were decided on before a time; how many, TRIMMED_AT_ONCE at most."""
     oldest = select(notices.c.id, notices.c.decided_at).order_by(notices.c.id).limit(TRIMMED_AT_ONCE).subquery()

@@ -87,6 +87,14 @@ def test_what_was_told_with_one_that_is_taken_back_speaks_for_itself() -> None:
     )
 
 
+def test_what_is_taken_back_leaves_the_card_of_what_was_told_since() -> None:
+    gone = told(1, State.BACK)
+
+    [said] = in_words(Cards(notices=[gone], leaders={}, wants=Wants(), replaced={gone.id}), TIMES)
+
+    assert ("n1", "", True, False) == (said["tag"], said["instead"], said["gone"], said["system"])
+
+
 def test_a_card_tells_the_time_of_the_browser_that_shows_it_wherever_its_user_signed_in_last() -> None:
     opened = replace(told(1), act=Act.OPENED)
     wants = Wants(zone="America/New_York", detail=Detail.ALL)

@@ -6,7 +6,7 @@ of one notice, so that a page that hears of it twice shows it once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,6 +28,7 @@ class Cards:
     notices: Sequence[Waiting] = ()  # the earliest first
     leaders: Mapping[NoticeId, Waiting]
     wants: Wants
+    replaced: Set[NoticeId] = frozenset()  # of those: in whose place something stands that was told later
 
 
 def told_since(connection: Connection, user: UserId, since: datetime) -> Cards:
@@ -42,21 +43,24 @@ def told_at(connection: Connection, user: UserId, at: datetime) -> Cards:
 
 def _with_leaders(connection: Connection, user: UserId, found: Sequence[Waiting]) -> Cards:
     leaders = {each.leader for each in found if each.leader is not None}
+    back = [each.id for each in found if each.state is State.BACK]
     return Cards(
         notices=found,
         leaders=notices.by_id(connection, leaders) if leaders else {},
         wants=notices.wants(connection, user),
+        replaced=notices.replaced(connection, back) if back else frozenset(),
     )
 
 
 def in_words(cards: Cards, said: Times) -> list[dict[str, object]]:
     """As scripts take them, with the times of the browser that shows them."""
     return [
-        _shown(each, cards.leaders.get(each.leader or NoticeId(0)), cards.wants.detail, said) for each in cards.notices
+        _shown(each, cards.leaders.get(each.leader or NoticeId(0)), cards.wants.detail, said, each.id in cards.replaced)
+        for each in cards.notices
     ]
 
 
-def _shown(it: Waiting, leader: Waiting | None, outside: Detail, said: Times) -> dict[str, object]:
+def _shown(it: Waiting, leader: Waiting | None, outside: Detail, said: Times, replaced: bool) -> dict[str, object]:
     leading = leader if leader is not None and leader.state is State.TOLD else None
     gone = it.state is State.BACK and leading is None  # what was told with another leaves that one standing
     shown = leading or it
@@ -65,10 +69,13 @@ def _shown(it: Waiting, leader: Waiting | None, outside: Detail, said: Times) ->
         for detail in (Detail.ALL, outside)
     )
     tags = {notify.tag_of(replace(shown, more=more)) for more in (0, 1)}
+    tag, instead = full.tag, "".join(tags - {full.tag})
+    if gone and replaced:  # the card of the later one stays: what goes is at most one that was told with others
+        tag, instead = instead or tag, ""
     return {
         "key": f"{it.id}.{microseconds(it.decided_at or it.at)}",
-        "tag": full.tag,
-        "instead": "".join(tags - {full.tag}),  # the card of the same notice when it was told alone, or with others
+        "tag": tag,
+        "instead": instead,  # the card of the same notice when it was told alone, or with others
         "title": full.title,
         "body": full.body,
         "outside": {"title": short.title, "body": short.body},  # for where others may look
@@ -77,7 +84,7 @@ def _shown(it: Waiting, leader: Waiting | None, outside: Detail, said: Times) ->
         "again": full.again or leading is not None,
         "gone": gone,
         "page": Channel.PAGE in it.channels,
-        "system": Channel.SYSTEM in it.channels,
+        "system": Channel.SYSTEM in it.channels and not (gone and replaced),
     }
 
 
