@@ -59,7 +59,7 @@ def test_the_list_says_how_much_a_correction_changed_and_whether_it_still_does(h
 
 
 def revision(rejudging: int, hit: int, after: str = "scanner", before: str = "human_open") -> Revision:
-    return Revision(rejudging=rejudging, hit=HitId(hit), message=MessageId(1), before=before, after=after)
+    return Revision(rejudging=rejudging, hit=HitId(hit), message=MessageId(1), user=SENDER, before=before, after=after)
 
 
 def test_an_event_that_changes_back_has_not_changed(house: House) -> None:

@@ -18,7 +18,7 @@ from unsealed.model.event import Finding
 from unsealed.model.message import Delivery, MessageId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.template import TemplateId
-from unsealed.store import contacts, dealings, schema, sent, threads, views
+from unsealed.store import contacts, dealings, judged, schema, sent, threads, views
 from unsealed.store.engine import reading
 
 NOON = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
@@ -322,6 +322,31 @@ def asked(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     event.listen(engine, "before_cursor_execute", note)
     yield found
     event.remove(engine, "before_cursor_execute", note)
+
+
+def test_what_a_contact_did_is_read_from_an_index_alone(
+    henk: Mail, engine: Engine, asked: list[tuple[str, Any]]
+) -> None:
+    """Their events lie as far apart as the times they came: each would be one more page to be read."""
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine) as connection:
+        letters = dealings.letters(connection, MARA, "henk@quay.example")
+        copies = [row.id for row in letters.seen]
+        asked.clear()
+        assert judged.acts(connection, copies, limit=50)
+        assert judged.reading_times(connection, copies, 50)
+        questions = list(asked)
+        plans = [
+            [
+                step
+                for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+                if "events" in step
+            ]
+            for statement, given in questions
+        ]
+
+    assert [["SEARCH events USING COVERING INDEX ix_events_copy_people (copy_id=?)"]] * 2 == plans
 
 
 def test_no_question_walks_through_a_table(henk: Mail, engine: Engine, asked: list[tuple[str, Any]]) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, event
 
 from unsealed.model.event import ClientKind, Finding, HitId, HitKind
 from unsealed.model.message import MessageId, UserId
@@ -97,13 +99,13 @@ def test_what_judging_again_changed_is_told_of_the_users_own_events(engine: Engi
         connection.execute(
             schema.revisions.insert(),
             [
-                {"rejudging_id": 1, "hit_id": hit, "message_id": message, "before": before, "after": after}
-                for hit, message, before, after in (
-                    (1, own, "scanner", "human_open"),
-                    (2, own, "scanner", "human_open"),
-                    (3, mail["often"], "human_open", "duplicate"),
-                    (4, own, "scanner", "scanner"),
-                    (5, theirs, "scanner", "human_open"),
+                revised(hit, message, before, after, user)
+                for hit, message, before, after, user in (
+                    (1, own, "scanner", "human_open", MARA),
+                    (2, own, "scanner", "human_open", MARA),
+                    (3, mail["often"], "human_open", "duplicate", MARA),
+                    (4, own, "scanner", "scanner", MARA),
+                    (5, theirs, "scanner", "human_open", OTHER),
                 )
             ],
         )
@@ -119,6 +121,33 @@ def test_what_judging_again_changed_is_told_of_the_users_own_events(engine: Engi
         ("Pilot agreement, third draft", 1),
     ]
     assert (changed.events, none.events, none.messages) == (3, 0, ())
+    assert not changed.more
+
+
+def revised(hit: int, message: MessageId, before: str, after: str, user: UserId) -> dict[str, Any]:
+    return {"rejudging_id": 1, "hit_id": hit, "message_id": message, "before": before, "after": after, "user_id": user}
+
+
+def test_of_very_much_that_judging_again_changed_the_latest_is_told(
+    engine: Engine, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judged, "CHANGES", 2)
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    with engine.begin() as connection:
+        rows = [revised(hit, mail["proposal"], "scanner", "human_open", MARA) for hit in (1, 2)]
+        rows += [revised(hit, mail["often"], "human_open", "duplicate", MARA) for hit in (7, 8)]
+        connection.execute(schema.revisions.insert(), rows)
+        asked.clear()
+        changed = judged.changes(connection, MARA, 1)
+        question, given = asked[0]
+        if engine.dialect.name == "sqlite":
+            plan = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", given)]
+            assert ["SEARCH revisions USING COVERING INDEX ix_revisions_user (rejudging_id=? AND user_id=?)"] == plan
+
+    assert changed.findings == ((Finding.HUMAN_OPEN, Finding.DUPLICATE, 2),)
+    assert [events for *_, events in changed.messages] == [2]
+    assert changed.more
 
 
 def test_a_paste_is_told_once_for_each_copy_and_program(engine: Engine, mail: Mail) -> None:

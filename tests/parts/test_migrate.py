@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, Integer, String, inspect, text
+from tests.conftest import NOON
 from tests.patience import PATIENCE_S, running
 
 from unsealed.model.errors import BadInput, Unavailable
@@ -79,6 +82,39 @@ def test_an_empty_store_becomes_current(blank_url: str) -> None:
     with stores.reading(engine) as connection:
         assert NEWEST == revision(connection)
     engine.dispose()
+
+
+def test_events_of_an_older_store_stay_as_they_were(blank_url: str) -> None:
+    engine = stores.connect(blank_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0016")
+        # Not in the order of their numbers, as events that were judged late.
+        events = [event(hit_id=3, reasons="[]"), event(hit_id=1, link=None), event(hit_id=1 << 40, region="Île: 100%")]
+        connection.execute(schema.events.insert(), events)
+
+    migrate(engine)
+
+    with stores.reading(engine) as connection:
+        found = connection.execute(schema.events.select().order_by(schema.events.c.hit_id)).mappings().all()
+    assert sorted(events, key=itemgetter("hit_id")) == [dict(row) for row in found]
+    engine.dispose()
+
+
+def upgrade(connection: Connection, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migration.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def event(**said: Any) -> dict[str, Any]:
+    """A row of `events`; no two values are alike."""
+    c = schema.events.c
+    whole: dict[str, Any] = {"at": NOON, "confidence": 0.75, "first_of_reading": True, "finding": "human_open"}
+    whole |= {column.name: number for number, column in enumerate(c, 10) if isinstance(column.type, Integer)}
+    texts = {column.name: f"{number:02}" for number, column in enumerate(c) if isinstance(column.type, String)}
+    return texts | whole | said
 
 
 def test_a_current_store_is_left_alone_and_alembic_is_not_asked(

@@ -404,6 +404,7 @@ def _revisions(changes: Sequence[events.Changed], rejudging: dict[MessageId, int
             rejudging=rejudging[change.event.message],
             hit=change.event.hit,
             message=change.event.message,
+            user=change.user,
             before=change.before.finding,
             after=change.now.finding,
         )

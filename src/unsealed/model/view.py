@@ -298,10 +298,11 @@ class RejudgingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What judging again made of one user's events."""
+    """What judging again made of one user's events, the latest of them."""
 
     findings: tuple[tuple[Finding, Finding, int], ...]  # before, after, events; the most first
     messages: tuple[tuple[str, str, int], ...]  # id, subject, events: those with most changes
+    more: bool  # than were looked at
 
     @property
     def events(self) -> int:

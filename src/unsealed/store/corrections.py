@@ -298,6 +298,7 @@ class Revision:
     rejudging: int
     hit: HitId
     message: MessageId
+    user: UserId  # of the message
     before: str
     after: str
 
@@ -317,6 +318,7 @@ def add_revisions(connection: Connection, rows: Sequence[Revision]) -> None:
                 "rejudging_id": row.rejudging,
                 "hit_id": row.hit,
                 "message_id": row.message,
+                "user_id": row.user,
                 "before": row.before,
                 "after": row.after,
             }

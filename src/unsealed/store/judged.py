@@ -7,12 +7,13 @@ through all of `events`. Writes nothing.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, case, func, select
 
 from unsealed.model.event import (
     COUNTED,
@@ -27,16 +28,16 @@ from unsealed.model.event import (
     PlaceState,
     Reason,
 )
-from unsealed.model.message import CopyId, UserId, public_id
+from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.policy import Level
 from unsealed.model.view import Changes, EventRow, Page, Pasted, Sighting
+from unsealed.store.corrections import with_subjects
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
 from unsealed.store.many_rows import among
-from unsealed.store.schema import copies, events, hits, links, messages, rejudgings, revisions
+from unsealed.store.schema import BY_PEOPLE, DIFFERENT, copies, events, hits, links, messages, rejudgings, revisions
 
+CHANGES = 1_000  # of one rejudging that are looked at
 NEWEST = 500  # events of a message that are looked at when they are grouped: a hot one costs no more
-
-_ACTS = or_(events.c.first_of_reading, events.c.kind == HitKind.CLICK)  # of what counts
 
 
 def of_message(
@@ -84,7 +85,7 @@ def acts(
         BadInput: unknown cursor.
     """
     e = events.c
-    some = select(e.at, e.hit_id).where(among(connection, e.copy_id, copies), e.finding.in_(COUNTED), _ACTS)
+    some = select(e.at, e.hit_id).where(among(connection, e.copy_id, copies), BY_PEOPLE)
     some = behind(some.order_by(e.at.desc(), e.hit_id.desc()), e.at, e.hit_id, after)
     return [(row.at, HitId(row.hit_id)) for row in connection.execute(some.limit(limit))]
 
@@ -92,7 +93,7 @@ def acts(
 def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
     """When people began to read these copies, as far as we believe it; the newest first. copies: some hundreds."""
     e = events.c
-    believed = e.finding.in_(COUNTED), e.first_of_reading, e.confidence >= 0.6
+    believed = BY_PEOPLE, e.first_of_reading, e.confidence >= 0.6
     query = select(e.at).where(among(connection, e.copy_id, copies), *believed)
     return list(connection.execute(query.order_by(e.at.desc()).limit(limit)).scalars())
 
@@ -262,30 +263,22 @@ def pasted(connection: Connection, message_id: int) -> list[Pasted]:
 
 
 def changes(connection: Connection, user: UserId, rejudging: int, limit: int = 10) -> Changes:
-    """What judging again made of this user's events, and of which messages the most."""
-    mine = (
-        revisions.c.rejudging_id == rejudging,
-        revisions.c.before != revisions.c.after,
-        messages.c.user_id == user,
-    )
-    count = func.count().label("events")
-    whose = messages.c.id == revisions.c.message_id
-    kinds = (
-        select(revisions.c.before, revisions.c.after, count)
-        .join(messages, whose)
-        .where(*mine)
-        .group_by(revisions.c.before, revisions.c.after)
-        .order_by(count.desc(), revisions.c.before, revisions.c.after)
-    )
-    where = (
-        select(messages.c.id, messages.c.subject, count)
-        .join(revisions, whose)
-        .where(*mine)
-        .group_by(messages.c.id, messages.c.subject)
-        .order_by(count.desc(), messages.c.id)
-        .limit(limit)
-    )
+    """What judging again made of this user's events, the latest CHANGES, and of which messages the most."""
+    v = revisions.c
+    query = select(v.before, v.after, v.message_id).where(v.rejudging_id == rejudging, v.user_id == user, DIFFERENT)
+    found = connection.execute(query.order_by(v.hit_id.desc()).limit(CHANGES + 1)).all()
+    findings = Counter((Finding(row.before), Finding(row.after)) for row in found[:CHANGES])
+    by_message = Counter(MessageId(row.message_id) for row in found[:CHANGES])
     return Changes(
-        findings=tuple((Finding(row.before), Finding(row.after), row.events) for row in connection.execute(kinds)),
-        messages=tuple((public_id(row.id), row.subject, row.events) for row in connection.execute(where)),
+        findings=tuple((before, after, events) for (before, after), events in _most(findings)),
+        messages=tuple(
+            (public_id(id), subject, events)
+            for id, subject, events in with_subjects(connection, _most(by_message)[:limit])
+        ),
+        more=len(found) > CHANGES,
     )
+
+
+def _most(counted: Counter[Any]) -> list[tuple[Any, int]]:
+    """The most first; alike for alike."""
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))

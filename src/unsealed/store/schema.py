@@ -469,7 +469,7 @@ marks = Table(  # messages to be judged (again); cleared only if `seq` did not m
 events = Table(  # one per hit; can be computed again
     "events",
     metadata,
-    Column("hit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hit_id", Serial, primary_key=True, autoincrement=False),
     Column("message_id", BigInteger, nullable=False),
     Column("copy_id", BigInteger, nullable=False),
     Column("kind", String(8), nullable=False),
@@ -502,7 +502,8 @@ CLICK = events.c.finding == literal_column("'human_click'")
 BY_MACHINE = events.c.finding.in_(
     [literal_column(f"'{finding}'") for finding in ("machine_prefetch", "scanner", "scanner_click")]
 )
-for _name, _where in (("people", or_(FIRST_OPEN, CLICK)), ("machine", BY_MACHINE)):
+BY_PEOPLE = or_(FIRST_OPEN, CLICK)
+for _name, _where in (("people", BY_PEOPLE), ("machine", BY_MACHINE)):
     Index(
         f"ix_events_user_{_name}",
         events.c.user_id,
@@ -512,6 +513,15 @@ for _name, _where in (("people", or_(FIRST_OPEN, CLICK)), ("machine", BY_MACHINE
         sqlite_where=_where,
         postgresql_where=_where,
     )
+
+# All that is asked about the acts of a contact: the events of one copy lie as far apart as the times they came.
+Index(
+    "ix_events_copy_people",
+    *(events.c.copy_id, events.c.at, events.c.hit_id),
+    *(events.c.finding, events.c.first_of_reading, events.c.confidence),  # SQLite looks at them again
+    sqlite_where=BY_PEOPLE,
+    postgresql_where=BY_PEOPLE,
+)
 
 corrections = Table(  # what a sender said about an event: holds for history and future until it is undone
     "corrections",
@@ -554,8 +564,17 @@ revisions = Table(  # what judging again changed
     Column("message_id", BigInteger, nullable=False),
     Column("before", String(24), nullable=False),
     Column("after", String(24), nullable=False),
+    Column("user_id", BigInteger, nullable=False, server_default="0"),  # of the message
 )
 Index("ix_revisions_hit", revisions.c.hit_id)
+DIFFERENT = revisions.c.before != revisions.c.after
+Index(
+    "ix_revisions_user",
+    *(revisions.c.rejudging_id, revisions.c.user_id, revisions.c.hit_id),
+    *(revisions.c.message_id, revisions.c.before, revisions.c.after),
+    sqlite_where=DIFFERENT,
+    postgresql_where=DIFFERENT,
+)
 
 audit = Table(  # who changed what; never changed, never shown to others than the account
     "audit",

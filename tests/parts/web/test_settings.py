@@ -148,9 +148,14 @@ async def test_settings_list_what_was_said_and_undo_it_in_one_step(mara: Any, ma
 
 
 async def test_judging_again_lists_what_changed_for_this_user_alone(
-    mara: Any, mail: Mail, opened: str, engine: Engine, clock: Callable[[], datetime]
+    mara: Any,
+    mail: Mail,
+    opened: str,
+    engine: Engine,
+    clock: Callable[[], datetime],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    theirs = mail["foreign"]
+    own, theirs = (mail["proposal"], MARA), (mail["foreign"], OTHER)
     with engine.begin() as connection:
         number = connection.execute(
             schema.rejudgings.insert()
@@ -159,10 +164,10 @@ async def test_judging_again_lists_what_changed_for_this_user_alone(
             )
             .returning(schema.rejudgings.c.id)
         ).scalar_one()
-        for hit, of in ((HitId(int(opened, 16)), mail["proposal"]), (HitId(7), theirs), (HitId(8), theirs)):
+        for hit, (of, user) in ((HitId(int(opened, 16)), own), (HitId(7), theirs), (HitId(8), theirs)):
             connection.execute(
                 schema.revisions.insert().values(
-                    rejudging_id=number, hit_id=hit, message_id=of, before="scanner", after="human_open"
+                    rejudging_id=number, hit_id=hit, message_id=of, before="scanner", after="human_open", user_id=user
                 )
             )
 
@@ -175,6 +180,8 @@ async def test_judging_again_lists_what_changed_for_this_user_alone(
     assert has(
         (await mara.get(f"/message/{public_id(mail['proposal'])}")).text, "loaded by a scanner, until rules 2026.10"
     )
+    monkeypatch.setattr(judged, "CHANGES", 0)
+    assert has((await mara.get("/settings/judging")).text, "Rules 2026.10 -&gt; 2026.11 more than 0 events changed")
 
 
 async def test_long_lists_come_in_pages(
