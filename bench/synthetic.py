@@ -3,8 +3,8 @@
 A million messages with ten million events would take the product a day to send and to judge; this takes some minutes.
 Promises a store that is equal in shape to one that grew: the first message is accepted by the product itself, all
 others are like it, every count is what `recount` makes of the events, and the same seed gives the same store. The
-index of words is put together as the server does it each hour. Raw hits are not made: no page asks more of them than
-whether they are there.
+index of words is put together as the server does it each hour. Events and their hits are numbered in the order of time,
+so that those of a message lie apart from one another, and old hits are bare.
 
 Who reads is as uneven as in life: a third of the messages is never asked for, most have a few events, and one, of the
 user who is measured, has a hundredth of all.
@@ -30,9 +30,10 @@ from unsealed.core.backoff import LIFETIME
 from unsealed.core.instrument import Tracking
 from unsealed.core.judge import RULES_VERSION
 from unsealed.flow import send
+from unsealed.flow.rejudge import keep_up
 from unsealed.model.event import Finding
 from unsealed.model.message import Outgoing, Recipient, UserId
-from unsealed.model.policy import Switches
+from unsealed.model.policy import Level, Switches
 from unsealed.store import schema
 from unsealed.store.engine import connect, sqlite_url
 from unsealed.store.habits import MACHINES, Came, Carries, of_people
@@ -79,6 +80,12 @@ _MINUTE = 60 * _MICROSECONDS
 _DAY = 86_400 * _MICROSECONDS
 _ANSWERED = _DAY // 2  # after it was sent
 _LIFETIME = LIFETIME // MICROSECOND
+_KEPT = 395 * _DAY  # after that the server forgets what a request looked like
+_PROGRAM = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Thunderbird/140.4.0", "image/*,*/*;q=0.8"
+_BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +199,18 @@ def fill(data: Path, *, messages: int, events: int, now: datetime, seed: int = 1
     migrate(engine)
     sender, others = _users(engine, now)
     _first(engine, data, sender, now - timedelta(days=365 * YEARS))
+    keep_up(engine, "", now)  # notes by which rules all is judged: else the server would judge it again
     engine.dispose()
     file = _File(data / "unsealed.db")
-    big = (schema.messages, schema.copies, schema.links, schema.link_counts, schema.events, schema.contacts)
+    big = (
+        schema.messages,
+        schema.copies,
+        schema.links,
+        schema.link_counts,
+        schema.hits,
+        schema.events,
+        schema.contacts,
+    )
     indexes = file.without_indexes(big)
     rng = random.Random(seed)
     begun = perf_counter()
@@ -262,15 +278,25 @@ def _batches(
     like = {table.name: file.first(table) for table in (schema.messages, schema.originals, schema.copies, schema.links)}
     people = max(50, messages // 50)
     end = int(now.timestamp()) * _MICROSECONDS
-    step = 365 * YEARS * _DAY // messages
+    step = 365 * YEARS * _DAY // max(1, messages - shares.at_once + 1)  # the first went out so long ago
     met: dict[tuple[int, str], list[int]] = {}
     every = rng.choices([kind for _, kind in _KINDS], [often for often, _ in _KINDS], k=10_000)
     of_machines = [kind for kind in every if kind[1] in MACHINES]
-    hit = FIRST_ID
+    hit = 0
     for start in range(0, messages, BATCH):
         rows: dict[str, list[tuple[Any, ...]]] = {
             name: []
-            for name in ("messages", "originals", "copies", "links", "link_counts", "events", "replies", "texts")
+            for name in (
+                "messages",
+                "originals",
+                "copies",
+                "links",
+                "link_counts",
+                "events",
+                "hits",
+                "replies",
+                "texts",
+            )
         }
         for number in range(start, min(start + BATCH, messages)):
             id, at = rng.getrandbits(63), end - _ago(messages - number - 1, step, shares.at_once)
@@ -300,8 +326,8 @@ def _batches(
                 country, region, town = _TOWNS[hit % 4] if said[-1] == "unknown" else _TOWNS[-1]
                 place = "known" if country else "proxy"
                 rows["events"].append(
-                    (hit, id, copy, kind, link, when, finding.value, confidence, *said, "", first, place, country,
-                     region, town, user)
+                    (when, id, copy, kind, link, finding.value, confidence, *said, "", first, place, country, region,
+                     town, user)
                 )  # fmt: skip
                 hit += 1
             ends = _ends(rng, at, counts, shares, young=end - at < _LIFETIME)
@@ -344,6 +370,10 @@ def _batches(
                 (copy, link, id, each.clicks, each.machine, each.first_at, each.last_at)
                 for (copy, link), each in by_link.items()
             ]
+        # What comes is numbered as it comes, whatever message it is about.
+        first_id = FIRST_ID + hit - len(rows["events"])
+        rows["events"] = [(id, *event) for id, event in enumerate(sorted(rows["events"]), first_id)]
+        rows["hits"] = [_hit(*event[:6], bare=event[1] < end - _KEPT) for event in rows["events"]]
         file.begin()
         _write(file, like, rows)
         file.commit()
@@ -405,6 +435,15 @@ def _asked_for(rng: random.Random, messages: int, events: int) -> int:
     return 0 if rng.random() < SILENT else 1 + int(rng.expovariate((1 - SILENT) * messages / (0.94 * events)))
 
 
+def _hit(id: int, at: int, message: int, copy: int, kind: str, link: int | None, *, bare: bool) -> tuple[Any, ...]:
+    """The request behind an event; of an old one nothing is left but that it was."""
+    place = (id, id, message, copy, link, at)
+    if bare:
+        return (*place, "", "", "", "", None, "", True)
+    agent, accept = _BROWSER if kind == "click" else _PROGRAM
+    return (*place, "GET", f"192.0.2.{id % 256}", agent, accept, "en-GB,en;q=0.8", "", False)
+
+
 def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tuple[Any, ...]]]) -> None:
     file.like(
         schema.messages,
@@ -433,10 +472,17 @@ def _write(file: _File, like: dict[str, dict[str, Any]], rows: dict[str, list[tu
     file.like(
         schema.events,
         {"rules": RULES_VERSION},
-        ("hit_id", "message_id", "copy_id", "kind", "link", "at", "finding", "confidence", "reasons", "client",
+        ("hit_id", "at", "message_id", "copy_id", "kind", "link", "finding", "confidence", "reasons", "client",
          "client_kind", "device", "system", "network", "operator", "first_of_reading", "place", "country", "region",
          "city", "user_id"),
         rows["events"],
+    )  # fmt: skip
+    file.like(
+        schema.hits,
+        {"collector": "bench", "segment": 1, "prefetch": "", "sec_fetch": "", "level": int(Level.FULL)},
+        ("id", "offset", "message_id", "copy_id", "link", "at", "method", "address", "user_agent", "accept",
+         "accept_language", "referer_host", "bare"),
+        rows["hits"],
     )  # fmt: skip
     file.like(
         schema.replies,
