@@ -130,7 +130,8 @@ def _letters(
     begin = (now - timedelta(days=DAYS)).replace(hour=8, minute=0)
     made = []
     for name, subject, *_ in TEMPLATES:
-        words = templates.read(name=name, subject=subject.replace("{", "{{").replace("}", "}}"), html=_html("there"))
+        subject = subject.replace("{", "{{").replace("}", "}}")
+        words = templates.read(name=name, subject=subject, html=_html("{{first_name|there}}"))
         made.append(templates.create(connection, user, words, begin))
     for day in range(DAYS):
         date = begin + timedelta(days=day)

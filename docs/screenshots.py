@@ -358,8 +358,8 @@ SCREENS = (
     Screen("thread", "/thread/{id}", thread),
     Screen("contacts", "/contacts", at("/contacts")),
     Screen("contact", "/contacts/{address:path}", at("/contacts/ines@harbourline.example")),
+    Screen("drafts", "/drafts", at("/drafts")),  # the next one leaves drafts behind
     Screen("compose", "/compose", compose),
-    Screen("drafts", "/drafts", at("/drafts")),
     Screen("templates", "/templates", at("/templates")),
     Screen("template-new", "/templates/new", at("/templates/new")),
     Screen("template", "/templates/{id}", at("/templates", then=".cards a")),
@@ -389,6 +389,7 @@ LOCALE = "en-GB"  # not that of the machine
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 MODES = {"": (WIDE, "light"), "-dark": (WIDE, "dark"), "-phone": (NARROW, "light")}
 UNDECIDED = frozenset({"tracking-first"})  # is asked once
+HIDE = "(all) => all.forEach((each) => { each.style.display = 'none'; })"
 SHARP = frozenset({"sent", "message", "sandbox-copy", "compose"})  # stand large in documents
 
 # A quarter of what it takes as PNG.
@@ -434,7 +435,7 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
         wanted = [each for each in SCREENS if not only or each.name in only]
 
         def photograph(screens: Sequence[Screen]) -> None:
-            for mode, screen in product(MODES, screens):
+            for screen, mode in product(screens, MODES):  # so that the pictures of a screen agree
                 size, scheme = MODES[mode]
                 context = browser.new_context(
                     viewport=size,  # type: ignore[arg-type]  # a literal
@@ -451,7 +452,7 @@ def shoot(chromium: str, web: str, links: dict[str, str], only: Sequence[str]) -
                 page.evaluate("document.fonts.ready")
                 if not mode:
                     settle(page)
-                page.locator(".toast").evaluate_all("(all) => all.forEach((each) => each.remove())")  # as if closed
+                page.locator("[data-toasts]").evaluate_all(HIDE)  # what was told, and what is told just now
                 png = base64.b64encode(page.screenshot(animations="disabled", caret="hide")).decode()
                 webp = base64.b64decode(press.evaluate(TO_WEBP, png))
                 (IMAGES / f"{screen.name}{mode}.webp").write_bytes(webp)

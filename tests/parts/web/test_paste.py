@@ -76,3 +76,10 @@ async def test_a_whole_letter_may_be_pasted(mara: Any) -> None:
 async def test_there_is_nothing_of_others(mara: Any) -> None:
     for written in ("0123456789abcdef", "x", "../"):
         assert 404 == (await mara.get(f"/paste?m={written}")).status
+
+
+async def test_the_page_stands_under_the_drafts_and_leads_back_there(mara: Any) -> None:
+    page = await mara.get("/paste")
+
+    assert '<a href="/drafts" aria-current="page">' in page.text
+    assert 'href="/drafts" aria-label="Drafts"' in page.text

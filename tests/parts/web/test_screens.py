@@ -471,6 +471,18 @@ def test_what_stands_in_a_column_of_opened_ends_where_its_head_ends(visit: Calla
     assert len({middle for _, middle in cells}) == 1
 
 
+def test_marks_and_devices_stand_under_each_other_whatever_else_a_row_says(
+    visit: Callable[..., Page], mail: Mail
+) -> None:
+    lefts = "(all) => [...new Set(all.map((each) => Math.round(each.getBoundingClientRect().left)))]"
+    page = visit("/activity")
+    assert {"person", "through a proxy"} <= set(page.locator(".act .kind").all_inner_texts())
+    assert 1 == len(page.locator(".act .dev:not(:empty)").evaluate_all(lefts))
+
+    opened, contacts = (visit(path).locator(".row > .mark").evaluate_all(lefts) for path in ("/opened", "/contacts"))
+    assert opened == contacts
+
+
 @pytest.mark.parametrize("size", ["phone", "small"])
 def test_on_a_phone_a_browser_is_named_in_full_with_where_and_when_it_was_seen(
     visit: Callable[..., Page], mail: Mail, size: str
