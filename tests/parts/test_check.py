@@ -208,7 +208,7 @@ def test_who_lost_the_link_of_the_first_start_learns_how_to_get_another(
     engine.dispose()
 
     assert (State.OK, "owner@localhost") == (found.state, found.where)
-    assert found.remedy.endswith("unsealed user link owner@localhost")
+    assert found.remedy.endswith(f"unsealed user link owner@localhost --data {settings.data}")
     assert "owner" not in [each.what for each in run(settings, clock=clock)]
 
 

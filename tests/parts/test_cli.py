@@ -157,6 +157,7 @@ def test_a_stranger_gets_no_secret_and_is_told_what_to_do(command: str, data: Pa
     result = run(command, "nobody@x.example", "--data", data)
 
     assert (2, "") == (result.exit_code, result.stdout)
+    assert f"nobody@x.example is not a user in {data}" in result.stderr
     assert "unsealed user add nobody@x.example" in result.stderr
 
 

@@ -11,6 +11,7 @@ import errno
 import http.client
 import json
 import os
+import shlex
 import shutil
 import socket
 import ssl
@@ -215,7 +216,8 @@ def store(settings: Settings, at: datetime) -> Iterator[Finding]:
     else:
         yield found(State.FAIL, f"a newer Unsealed made it (schema {schema_revision})", "run that version")
     if owner is not None:
-        remedy = f"open the link that the start printed; another: unsealed user link {owner.email}"
+        another = shlex.join(["unsealed", "user", "link", owner.email, "--data", str(settings.data)])
+        remedy = f"open the link that the start printed; another: {another}"
         yield Finding(state=State.OK, what="owner", where=owner.email, words="has not signed in yet", remedy=remedy)
     yield _clock(at, newest)
 

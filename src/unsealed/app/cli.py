@@ -462,5 +462,6 @@ def _who(connection: Any, email: str) -> Any:
     address = people.clean_address(email)
     found = people.user_by_email(connection, address)
     if found is None:
-        stop(f"{address} is not a user; add them with: unsealed user add {shlex.quote(address)}")
+        store = connection.engine.url.database  # whoever forgot --data asked another store than the server's
+        stop(f"{address} is not a user in {store}; add them with: unsealed user add {shlex.quote(address)}")
     return found.id
