@@ -15,7 +15,7 @@ class _Reader(HTMLParser):
 
 
 def text(page: str) -> str:
-    """The text of a page, without tags, white space folded."""
+    """The text of a page, without tags, white space folded. Where a word may be broken it is one word all the same."""
     reader = _Reader()
-    reader.feed(page)
+    reader.feed(page.replace("<wbr>", ""))
     return " ".join(" ".join(reader.said).split())
