@@ -174,7 +174,7 @@ def test_every_page_is_for_everybody(
 
     # What is seen as a mark is said in words.
     page.goto(f"{web}/sent")
-    for word in ("Clicked", "Delivered", "Not tracked"):
+    for word in ("Opened once", "Clicked", "Delivered", "Not tracked"):
         assert word in page.locator("#main").aria_snapshot()
 
 

@@ -140,3 +140,14 @@ def test_each_letter_of_a_conversation_has_its_own_figures(
     page.keyboard.press("Enter")
     page.locator(".speak[aria-pressed=true]").nth(1).wait_for()
     assert 2 == page.locator(".speak[aria-pressed=true]").count()
+
+    # One of them speaks again; and search is one key away from lists that have none.
+    page.wait_for_load_state()
+    page.locator("#rows .row").first.focus()
+    page.keyboard.press("m")
+    page.locator(".speak[aria-pressed=true]").nth(1).wait_for(state="detached")
+    assert "false" == page.locator(".speak").first.get_attribute("aria-pressed")
+    page.goto(f"{web}/activity")
+    page.keyboard.press("/")
+    page.wait_for_url(f"{web}/sent#search")
+    page.wait_for_function("document.activeElement.name === 'q'")

@@ -29,7 +29,9 @@ def copy_of(engine: Engine, message: MessageId) -> CopyId:
 async def test_opened_mail_stands_by_the_latest_reader_with_first_last_and_counts(mara: Any) -> None:
     found = rows((await mara.get("/opened")).text)
 
-    assert found[0].startswith("2 Amara Nwosu Sensors: the follow-up you asked for Safari on iPhone, phone")
+    assert found[0].startswith(
+        "Opened twice, 2 Amara Nwosu Sensors: the follow-up you asked for Safari on iPhone, phone"
+    )
     assert found[0].endswith(
         "first Tue 12:00 last 22 min ago 22 min ago 2 openings 1 click"
     )  # as a line, in its column

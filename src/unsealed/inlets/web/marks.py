@@ -35,6 +35,8 @@ def mark(it: Mark, line: bool = False) -> Markup:
     """What stands in the mark column."""
     hint = f' title="{escape(it.hint)}"' if it.hint else ""
     number = f"<b>{escape(it.number)}</b>" if it.number else ""
+    if it.said:
+        number = f'<span class="vh">{escape(it.said)}, </span><b aria-hidden="true">{escape(it.number)}</b>'
     return Markup(f'<span class="mark {it.kind}{" line" if line else ""}"{hint}>{glyph(it.symbol)}{number}</span>')
 
 

@@ -26,6 +26,7 @@ class Mark:
     symbol: str
     number: str = ""
     hint: str = ""  # what the mark says, for who points at it
+    said: str = ""  # what the number counts, for who is read to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +115,18 @@ def mark(state: CopyState, signals: Signals, texts: Texts) -> Mark:
     if state is CopyState.REPLIED:
         return mark_of(state, texts)
     if signals.opens:
+        often = times(signals.opens, texts)
         if maybe(signals):
-            hint = texts.say("Perhaps a person opened it")
-            return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint=hint)
+            hint, count = texts.say("Perhaps a person opened it"), texts.say("Maybe opened %(times)s", times=often)
+            return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint=hint, said=count)
         word = SURE["certain" if signals.clicks or signals.confidence is None else sure(signals.confidence)]
         hint = texts.say("A person opened it: %(sure)s", sure=texts.say(word))
-        return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=hint)
+        count = texts.say("Opened %(times)s", times=often)
+        return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=hint, said=count)
     if signals.clicks:
         hint = texts.say("A person followed a link: read for certain")
-        return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}", hint=hint)
+        count = texts.plural("%(number)s click", "%(number)s clicks", signals.clicks)
+        return Mark(kind="clicked", symbol="link", number=f"{signals.clicks}", hint=hint, said=count)
     return mark_of(state, texts)
 
 

@@ -25,6 +25,13 @@ def test_a_mark_says_what_it_stands_for_to_who_points_at_it() -> None:
     assert f'<span class="mark opened line" title="Opened">{glyph("ticks")}<b>3</b></span>' == mark(hinted, line=True)
 
 
+def test_a_number_under_a_mark_says_what_it_counts_to_who_is_read_to() -> None:
+    said = mark(Mark(kind="opened", symbol="ticks", number="2", said="Opened twice"))
+
+    assert f'{glyph("ticks")}<span class="vh">Opened twice, </span><b aria-hidden="true">2</b></span>' in said
+    assert HARMLESS in mark(Mark(kind="opened", symbol="ticks", number="2", said=HOSTILE))
+
+
 def test_moments_are_exact_for_who_points_at_them() -> None:
     exact = 'datetime="2026-03-12T14:21:00+00:00" title="Thu 12 Mar 2026, 14:21:00 UTC"'
 

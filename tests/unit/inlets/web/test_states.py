@@ -105,6 +105,20 @@ def test_a_click_without_a_seen_open_takes_the_mark_column() -> None:
     assert (shown.kind, shown.symbol, shown.number) == ("clicked", "link", "2")
 
 
+def test_every_number_under_a_mark_has_words() -> None:
+    told = [
+        states.mark(state, Signals(opens=opens, clicks=clicks, confidence=confidence), ENGLISH).said
+        for state, opens, clicks, confidence in (
+            (CopyState.OPENED, 1, 0, 0.9),
+            (CopyState.CLICKED, 2, 1, 0.9),
+            (CopyState.OPENED, 3, 0, 0.5),
+            (CopyState.CLICKED, 0, 2, None),
+        )
+    ]
+
+    assert ["Opened once", "Opened twice", "Maybe opened 3 times", "2 clicks"] == told
+
+
 def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
     opened, believed, guess = (
         states.mark(CopyState.OPENED, Signals(opens=1, confidence=confidence), ENGLISH)
