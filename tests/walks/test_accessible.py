@@ -57,6 +57,16 @@ BESIDE = """(direction) => {
   const where = ({ left, right }) => `${left} to ${right}`;
   return found.slice(0, 5).map((each) => `${each.outerHTML.slice(0, 140)}: ${where(each.getBoundingClientRect())}`);
 }"""
+# What people wrote turns with its own direction, and a margin with it: it would stand on the wrong side of the words.
+TURNED = """() => [...document.querySelectorAll("[dir=auto]")].filter((each) => {
+  const sides = ["ltr", "rtl"].map((direction) => {
+    each.dir = direction;
+    const { marginLeft, marginRight } = getComputedStyle(each);
+    return `${marginLeft} ${marginRight}`;
+  });
+  each.dir = "auto";
+  return sides[0] !== sides[1];
+}).map((each) => each.outerHTML.slice(0, 140))"""
 MOVES = """() => [...document.querySelectorAll("*")].filter((each) => {
   const style = getComputedStyle(each);
   return style.animationName !== "none" || style.transitionDuration.split(",").some((it) => parseFloat(it) > 0);
@@ -97,6 +107,7 @@ def fits(page: Page) -> Callable[[str], None]:
             page.set_viewport_size(WIDTHS[width])  # type: ignore[arg-type]
             for direction in ("ltr", "rtl"):
                 assert [] == page.evaluate(BESIDE, direction), f"{name}, {width}, {direction}"
+            assert [] == page.evaluate(TURNED), f"{name}, {width}"
         page.emulate_media(reduced_motion="reduce")
         assert [] == page.evaluate(MOVES), name
         assert [] == page.evaluate(PICTURES), name
