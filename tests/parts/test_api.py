@@ -24,8 +24,9 @@ from unsealed.inlets.guard import Guard
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import MessageId, UserId, public_id
+from unsealed.model.notice import Press, Scope
 from unsealed.model.policy import Switches
-from unsealed.store import proofs, schema, sent
+from unsealed.store import notices, proofs, schema, sent
 from unsealed.store.proofs import CredentialKind
 
 MARA = UserId(0x5E9D_0000_0000_0001)  # whose mail the fixture `mail` makes
@@ -220,7 +221,23 @@ async def test_a_message_of_the_list_says_what_became_of_it(client: Any, mail: M
         "first": "2026-11-21T07:51:00Z",
         "last": "2026-11-21T10:08:00Z",
         "replies": 0,
+        "waiting": 0,
+        "bounced": 0,
+        "last_click": {"text": "Pricing", "at": "2026-11-21T09:46:00Z"},
+        "muted": "",
     } == message
+
+
+async def test_a_message_says_what_silences_it_as_its_speaker_does(
+    client: Any, engine: Engine, mail: Mapping[str, MessageId], clock: Any
+) -> None:
+    it = public_id(mail["proposal"])
+    with engine.begin() as connection:
+        notices.press(connection, MARA, Press(scope=Scope.MESSAGE, of=str(mail["proposal"]), silent=True, at=clock()))
+
+    listed = (await client("/api/v1/messages?limit=200")).json["messages"]
+    assert {it: "message"} == {each["id"]: each["muted"] for each in listed if each["muted"]}
+    assert "message" == (await client(f"/api/v1/messages/{it}")).json["muted"]
 
 
 # ------------------------------------------------------------------------------------------------------ a message

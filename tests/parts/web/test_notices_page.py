@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from unsealed.flow import notify
 from unsealed.inlets import web
 from unsealed.inlets.guard import cookie_name
-from unsealed.inlets.web.speakers import speakers
+from unsealed.inlets.speakers import speakers
 from unsealed.inlets.web.surroundings import Surroundings
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.notice import Act, Channel, Detail, Device, Heard, Readings, Wants, Why

@@ -1,53 +1,34 @@
-"""What a speaker says of several recipients; the presses themselves are in test_notices_page.py."""
+"""Presses that are refused; those that are kept stand in test_notices_page.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, func, update
+import pytest
+from sqlalchemy import Engine
 
-from unsealed.inlets.web.speakers import Speaker, of_message, speakers
+from unsealed.inlets.speakers import speakers
 from unsealed.model.message import MessageId, UserId, public_id
-from unsealed.model.notice import Press, Scope, Why
-from unsealed.model.texts import ENGLISH
-from unsealed.store import notices, schema
 
 MARA = UserId(0x5E9D_0000_0000_0001)
 
 
-def silence(engine: Engine, contact: str, now: datetime) -> None:
-    with engine.begin() as connection:
-        notices.press(connection, MARA, Press(scope=Scope.CONTACT, of=contact, silent=True, at=now))
-
-
-def test_a_message_to_several_is_silent_when_all_of_them_are(
-    engine: Engine, mail: dict[str, MessageId], clock: Callable[[], datetime]
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/silence", {"scope": "everything", "silent": "1"}),
+        ("/silence", {"scope": "all", "silent": "2"}),
+        ("/silence", {"one": "0123456789abcdef.1"}),
+        ("/silence/several", {"silent": "1", "m.FOREIGN": "1"}),
+        ("/silence/several", {"silent": ""}),
+    ],
+)
+async def test_what_is_no_press_of_ones_own_silences_nothing(
+    mara: Any, engine: Engine, mail: dict[str, MessageId], path: str, form: dict[str, str]
 ) -> None:
-    it = public_id(mail["proposal"])
-    c = schema.copies
-    with engine.begin() as connection:
-        connection.execute(update(c).values(mailbox=func.lower(c.c.address)))
-        recipients = notices.spoken(connection, MARA, [mail["proposal"]])[it].contacts
-    found = []
-    for contact in recipients:
-        silence(engine, contact, clock())
-        with engine.connect() as connection:
-            found.append(speakers(connection, MARA, [it])[it].why)
+    own, foreign = public_id(mail["proposal"]), public_id(mail["foreign"])
+    form = {name.replace("FOREIGN", foreign): value for name, value in form.items()}
 
-    assert len(recipients) > 1
-    assert [None] * (len(recipients) - 1) + [Why.CONTACT] == found
-
-
-def test_only_ones_own_messages_have_a_speaker(engine: Engine, mail: dict[str, MessageId]) -> None:
+    assert 404 == (await mara.post(path, {f"m.{own}": "1", **form})).status
     with engine.connect() as connection:
-        assert of_message(connection, MARA, mail["foreign"]) is None
-        assert {} == speakers(connection, MARA, ["x", "0123456789abcdef"])
-
-
-def test_under_the_master_switch_no_press_of_its_own_changes_anything() -> None:
-    off = Speaker(of="1", why=Why.REALTIME_OFF)
-
-    assert (True, False) == (off.silent, off.movable)
-    assert "all notices are off" in off.words(ENGLISH)
-    assert "Notices on" == Speaker(of="1", why=None).words(ENGLISH)
+        assert speakers(connection, MARA, [own])[own].why is None

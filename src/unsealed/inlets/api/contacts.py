@@ -176,7 +176,7 @@ def _thread(question: Question) -> Thread:
         raise HTTPException(404)
     return Thread(
         id=found.id,
-        messages=tuple(shown(row, question.now) for row in found.messages),
+        messages=shown(question, found.messages),
         answers=tuple(_came(message, row) for message, row in found.answers),
     )
 

@@ -7,6 +7,7 @@ GET /api/v1/messages/{id}/events  latest first; kind, cursor, limit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,12 +17,19 @@ from starlette.routing import Route
 from unsealed.core.reading import copy_state
 from unsealed.inlets.api.door import Door, Question
 from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
+from unsealed.inlets.speakers import speakers
 from unsealed.model.errors import BadInput
 from unsealed.model.event import HitKind
 from unsealed.model.message import from_public_id
+from unsealed.model.notice import Why
 from unsealed.model.template import TemplateId
 from unsealed.model.view import CopyRow, EventRow, LinkRow, MessageRow, MessageView
 from unsealed.store import judged, sent, views
+
+
+class LastClick(msgspec.Struct, frozen=True, kw_only=True):
+    text: str  # of the link, or its address
+    at: datetime
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +48,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     first: datetime | None  # first and last signal of a person
     last: datetime | None
     replies: int  # answers by people, as found in the sender's mailbox
+    waiting: int  # copies that the next hop has not taken yet
+    bounced: int
+    last_click: LastClick | None  # the newest by a person
+    muted: str  # what silences it, see model.notice.Why; "": it rings
 
 
 class Messages(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +194,7 @@ def _messages(question: Question) -> Messages:
         limit=question.limit,
         now=question.now,
     )
-    return Messages(messages=tuple(shown(row, question.now) for row in page.items), next=page.next)
+    return Messages(messages=shown(question, page.items), next=page.next)
 
 
 def _template(written: str) -> TemplateId | None:
@@ -198,7 +210,8 @@ def _message(question: Question) -> WholeMessage:
     if found is None:
         raise HTTPException(404)
     of_copies = known(question.connection, question.user, found, found.copies, question.now)
-    return _whole(found, of_copies, question.now)
+    [it] = shown(question, [found.row])
+    return _whole(found, it, of_copies, question.now)
 
 
 def _events(question: Question) -> Events:
@@ -222,8 +235,13 @@ def _events(question: Question) -> Events:
     return Events(events=made, next=page.next)
 
 
-def shown(row: MessageRow, now: datetime) -> Message:
-    """A message in a list."""
+def shown(question: Question, rows: Sequence[MessageRow]) -> tuple[Message, ...]:
+    """Messages in a list."""
+    speaking = speakers(question.connection, question.user, [row.id for row in rows])
+    return tuple(_message_of(row, speaking[row.id].why, question.now) for row in rows)
+
+
+def _message_of(row: MessageRow, why: Why | None, now: datetime) -> Message:
     return Message(
         id=row.id,
         subject=row.subject,
@@ -240,12 +258,16 @@ def shown(row: MessageRow, now: datetime) -> Message:
         first=row.signals.first_at,
         last=row.signals.last_at,
         replies=row.facts.replies,
+        waiting=row.waiting,
+        bounced=row.bounced,
+        last_click=LastClick(text=row.last_click.text, at=row.last_click.at) if row.last_click else None,
+        muted=why or "",
     )
 
 
-def _whole(view: MessageView, of_copies: dict[str, Known], now: datetime) -> WholeMessage:
+def _whole(view: MessageView, it: Message, of_copies: dict[str, Known], now: datetime) -> WholeMessage:
     return WholeMessage(
-        **msgspec.structs.asdict(shown(view.row, now)),
+        **{name: getattr(it, name) for name in it.__struct_fields__},
         sender=view.envelope_from,
         message_id=view.message_id,
         size=view.size,

@@ -20,12 +20,12 @@ from starlette.routing import Route
 
 from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.happenings import Happened, happened
+from unsealed.inlets.speakers import WHY
 from unsealed.inlets.web import evidence, moments, states, words
 from unsealed.inlets.web.evidence import Chip
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.speakers import WHY
 from unsealed.inlets.web.states import Mark
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where

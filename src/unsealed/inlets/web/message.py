@@ -21,9 +21,9 @@ from starlette.routing import Route
 from unsealed.flow import rejudge, send
 from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.inlets.guard import local_path
+from unsealed.inlets.speakers import Speaker, of_message
 from unsealed.inlets.web import evidence, history, letter, moments
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.speakers import Speaker, of_message
 from unsealed.inlets.web.surroundings import Surroundings, asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.errors import BadInput

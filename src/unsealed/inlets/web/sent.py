@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from unsealed.inlets.speakers import Speaker, speakers
 from unsealed.inlets.web import states, words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import render, said
-from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import UserId, from_public_id

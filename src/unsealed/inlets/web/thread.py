@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from unsealed.inlets.speakers import Speaker, speakers
 from unsealed.inlets.web import history, words
 from unsealed.inlets.web.message import tell
 from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.sent import detail
-from unsealed.inlets.web.speakers import Speaker, speakers
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
 from unsealed.model.message import from_public_id
