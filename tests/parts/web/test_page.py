@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -47,3 +48,13 @@ def test_pages_are_those_of_the_version_that_was_started_whatever_an_upgrade_put
     monkeypatch.undo()
 
     assert len(set(read)) > 40
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "~", "Mars/Phobos~0~24", "Europe~0", "../../etc/passwd~0", "%00~%00", f"x~{'9' * 60}", "x~1440", "x~٣~12~~"],
+)
+async def test_whatever_a_browser_tells_of_its_zone_pages_are_shown(mara: Any, told: str) -> None:
+    mara.cookies["zone"] = quote(told, safe="%~/")
+
+    assert 200 == (await mara.get("/sent")).status

@@ -132,5 +132,5 @@ def _zone(name: str, minutes: str) -> tzinfo:
         pass
     try:
         return timezone(timedelta(minutes=int(minutes)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return UTC
