@@ -234,6 +234,30 @@ def test_a_card_comes_with_the_stream_and_asks_for_nothing(post: Post) -> None:
     post.end()
 
 
+def test_what_is_taken_back_before_its_card_could_show_never_shows(post: Post) -> None:
+    """A card waits while the hand is on the others; what comes meanwhile waits behind it."""
+    page = post.page
+    post.listen()
+    looked(page)
+    tell = "(it) => dispatchEvent(new CustomEvent('unsealed:notice', { detail: [it] })) && null"
+    one: dict[str, object] = {"tag": "", "instead": "", "path": "/sent", "message": "", "body": "", "again": False}
+    one |= {"gone": False, "page": True, "system": False, "outside": {"title": "", "body": ""}}
+    page.evaluate(tell, one | {"key": "1.1", "tag": "c1", "title": "The first"})
+    page.locator(".toast", has_text="The first").hover()
+    page.mouse.down()
+    page.evaluate(tell, one | {"key": "2.1", "tag": "c2", "title": "The second"})
+    page.evaluate(tell, one | {"key": "2.2", "tag": "c2", "title": "Taken back", "gone": True})
+    page.evaluate(tell, one | {"key": "3.1", "tag": "c3", "title": "The third"})
+    looked(page)
+    assert 1 == page.locator(".toast").count()
+    page.mouse.move(5, 400)  # else it would follow the link
+    page.mouse.up()
+
+    page.locator(".toast", has_text="The third").wait_for()
+    assert ["The first", "The third"] == [each.strip() for each in page.locator(".toast b").all_inner_texts()]
+    post.end()
+
+
 def test_a_push_message_is_shown_by_the_service_worker_and_muted_from_there(post: Post) -> None:
     post.send("Pushed")
     page = post.page

@@ -52,8 +52,9 @@
       return fresh;
     });
     if (!mine) { look(); return; } // when somebody stays after all
-    for (const each of mine) await tell(each);
+    for (const each of mine) await (queue = queue.then(() => tell(each)).catch(() => {}));
   };
+  let queue = Promise.resolve(); // one after the other: each may take away what the one before it shows
   const tell = async (it) => {
     for (const tag of [it.gone && it.tag, it.instead]) if (tag) { drop(tag); tabs?.postMessage({ gone: tag }); }
     await remember(it);
