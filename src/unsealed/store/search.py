@@ -196,8 +196,9 @@ def few_with_words(
 
     newest = weeks[:NEWEST_WEEKS]
     ordered = sorted(words, key=len, reverse=True)
-    *counted, together = _counted(connection, user, ordered, newest)
-    promising = [word for word, hits in zip(ordered, counted, strict=True) if not many(hits, len(newest))]
+    counted = _counted(connection, user, ordered, newest)
+    together = counted[-1]
+    promising = [word for word, hits in zip(ordered, counted, strict=False) if not many(hits, len(newest))]
     for most in (FEW // 10, FEW):
         for word in promising.copy():
             hits = _found(connection, user, [word], weeks, most + 1)
@@ -252,11 +253,12 @@ def _found(
 
 
 def _counted(connection: Connection, user: UserId, words: Sequence[str], weeks: range) -> Sequence[int]:
-    """How many messages of these weeks have each of these very words, and how many all of them, up to FEW + 1. What
-    only begins so is not looked at: for that a database puts together all that do, before it tells the first."""
+    """How many messages of these weeks have each of these very words, and at last how many all of them, up to FEW + 1.
+    What only begins so is not looked at: for that a database puts together all that do, before it tells the first."""
     dialect = connection.dialect.name
     each = [_WORD[dialect].format(word) for word in words]
-    asked = {"shelves": _shelves(user, weeks), "asked": [*each, _AND_WORD[dialect].join(each)], "most": FEW + 1}
+    together = [_AND_WORD[dialect].join(each)] if len(each) > 1 else []
+    asked = {"shelves": _shelves(user, weeks), "asked": [*each, *together], "most": FEW + 1}
     return connection.execute(_count(dialect), asked).scalars().all()
 
 

@@ -293,8 +293,8 @@ class _Asked:
             self._mine.append(self.key <= now - QUIET_AFTER)  # so that none is looked at which is too young
         self._conditions = narrow.asked(now)
         (self._mine if sort == narrow.order else self._conditions).extend(narrow.where)
-        order = select(messages).order_by(self.key.desc(), messages.c.id.desc()).limit(wanted)
-        self._query = behind(order, self.key, messages.c.id, after)
+        self._order = select(messages).order_by(self.key.desc(), messages.c.id.desc()).limit(wanted)
+        self._query = self._behind(after)
 
     def answer(self) -> tuple[Sequence[Row[Any]], str | None]:
         if self._narrow.few is not None:
@@ -308,7 +308,8 @@ class _Asked:
             found = has_words(self._words)
             rows, end = self._walk(found, most=PROBED)
             if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
-                rows, end = self._walk(found, most=WALKED_FIRST)
+                further, end = self._walk(found, most=WALKED_FIRST - PROBED, after=end)
+                rows = [*rows, *further][: self._wanted]
             if end is None or len(rows) == self._wanted:
                 return rows, end
         return self._by_weeks(self._words, ids, looked)
@@ -321,18 +322,23 @@ class _Asked:
         # Without the user, for the reason given in `Sought.count`.
         return self._rows(among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions)
 
+    def _behind(self, cursor: str | None) -> Select[Any]:
+        return behind(self._order, self.key, messages.c.id, cursor)
+
     def _rows(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
         return list(self._connection.execute(self._query.where(*conditions)))
 
-    def _walk(self, *found: ColumnElement[bool], most: int) -> tuple[list[Row[Any]], str | None]:
-        """What fits among the next `most` of the list."""
-        order = self._query.with_only_columns(self.key, messages.c.id).where(*self._mine)
-        edge = self._connection.execute(order.limit(1).offset(most - 1)).first()
-        if edge is None:
-            return self._rows(*self._mine, *found, *self._conditions), None
-        at, id = edge
-        before = self.key >= at, or_(self.key > at, messages.c.id >= id)
-        return self._rows(*self._mine, *before, *found, *self._conditions), cursor_of(at, id)
+    def _walk(
+        self, *found: ColumnElement[bool], most: int, after: str | None = None
+    ) -> tuple[list[Row[Any]], str | None]:
+        """What fits among the next `most` of the list. after: where looking ended before, or from the cursor on."""
+        next_ones = (self._query if after is None else self._behind(after)).where(*self._mine)
+        places = next_ones.with_only_columns(self.key, messages.c.id)
+        edge = self._connection.execute(places.limit(1).offset(most - 1)).first()
+        if edge is not None:
+            next_ones = next_ones.where(self.key >= edge[0], or_(self.key > edge[0], messages.c.id >= edge[1]))
+        rows = self._connection.execute(next_ones.where(*found, *self._conditions)).all()
+        return list(rows), None if edge is None else cursor_of(*edge)
 
     def _met(self, words: Sequence[str]) -> tuple[Sequence[int], int]:
         """Where several words meet in the newest weeks, for about two pages, unless that is often; and how many weeks

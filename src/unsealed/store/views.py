@@ -82,7 +82,7 @@ def message_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[Mes
     named: dict[int, list[str]] = {}
     for row in connection.execute(_NAMED, {"ids": ids}):
         named.setdefault(row.message_id, []).append(row.name or row.address)
-    clicks = _last_clicks(connection, _CLICKED_MESSAGES, ids)
+    clicks = _last_clicks(connection, _CLICKED_MESSAGES, [row.id for row in found if row.clicks])
     return tuple(_message_row(row, sums[row.id], named.get(row.id, []), clicks.get(row.id)) for row in found)
 
 
@@ -197,6 +197,8 @@ _CLICKED_MESSAGES, _CLICKED_COPIES = _clicked(link_counts.c.message_id), _clicke
 
 
 def _last_clicks(connection: Connection, clicked: Select[Any], ids: Sequence[int]) -> dict[int, LastClick]:
+    if not ids:
+        return {}
     found = connection.execute(clicked, {"ids": ids})
     return {row.owner: LastClick(text=row.text or row.destination, at=row.last_at) for row in found}
 
@@ -248,8 +250,7 @@ _COPIES_OF = select(copies).where(copies.c.message_id == _MESSAGE).order_by(copi
 
 
 def _copy_rows(connection: Connection, found: Sequence[Row[Any]]) -> tuple[CopyRow, ...]:
-    clicked = [row.id for row in found if row.clicks]
-    clicks = _last_clicks(connection, _CLICKED_COPIES, clicked) if clicked else {}
+    clicks = _last_clicks(connection, _CLICKED_COPIES, [row.id for row in found if row.clicks])
     return tuple(
         CopyRow(
             id=public_id(row.id),
