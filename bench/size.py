@@ -192,7 +192,7 @@ class Drawn:
             sent_cursor=f"{sent:x}.{id:016x}",
             signal_cursor=f"{signal:x}.{id:016x}",
             subject=subject.replace(" ", "+"),
-            person=f"person{rng.randrange(5)}@",  # and all whose names begin so: a page full in any installation
+            person=f"person{rng.randrange(1, 5)}@",  # all whose names begin so: everywhere a tenth or so
             contact=rng.choice(self.contacts),
             busy=self.busy,
         )
