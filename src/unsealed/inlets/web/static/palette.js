@@ -41,7 +41,7 @@
     }
     for (const input of document.querySelectorAll("#main input[type=search]")) if (usable(input)) add(input.closest("label")?.querySelector(".vh")?.textContent.trim() || say("Search"), say("This page"), () => input.focus());
     for (const link of document.querySelectorAll(".rail .nav a[href], .rail > a.button[href]")) add(named(link), say("Go to"), () => link.click());
-    for (const [name, there] of [[say("All notices, settings"), "/settings/notifications"], [say("Tracking, settings"), "/settings/tracking"], [say("Where mail goes out, settings"), "/settings/sending"], [say("Mailbox, settings"), "/settings/mailbox"], [say("Addresses, settings"), "/settings/identities"], [say("Your devices, settings"), "/settings/devices"], [say("New template"), "/templates/new"], [say("Paste HTML, get tracked HTML"), "/paste"]]) add(name, say("Go to"), () => { location.href = there; });
+    for (const [name, there] of [[say("All notices, settings"), "/settings/notifications"], [say("Silence all mail, settings"), "/settings/notifications#silence-h"], [say("Tracking, settings"), "/settings/tracking"], [say("Where mail goes out, settings"), "/settings/sending"], [say("Mailbox, settings"), "/settings/mailbox"], [say("Addresses, settings"), "/settings/identities"], [say("Your devices, settings"), "/settings/devices"], [say("New template"), "/templates/new"], [say("Paste HTML, get tracked HTML"), "/paste"]]) add(name, say("Go to"), () => { location.href = there; });
     return made.sort((one, other) => one.rank - other.rank);
   };
 
