@@ -98,7 +98,8 @@ class Installation:
         return command(self.data, *arguments, given=given)
 
     def add(self, address: str, password: str) -> tuple[str, str]:
-        """Add the first user, before the first start: a password for mail programs and a token for the API."""
+        """Add the first user, before the first start: a password for mail programs and a token for the API. Who is the
+        same in many walks is made once."""
         made = self.furnished(address, password)
         shutil.copytree(made.data, self.data)
         return made.app_password, made.token

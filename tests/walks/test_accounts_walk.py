@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 OWNER, ROB, SALES = "mara@tidewater.example", "rob@tidewater.example", "sales@tidewater.example"
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery"
 LETTER = f"From: {SALES}\r\nTo: ines@harbourline.example\r\nSubject: hello\r\n\r\nhello\r\n".encode()
 
 pytestmark = pytest.mark.walk

@@ -35,9 +35,8 @@ def test_a_city_database_tells_the_place_of_what_was_opened_before(
         return [tuple(row) for row in found]
 
     monkeypatch.setenv("UNSEALED_TRACK_TRUSTED_PROXIES", "127.0.0.1")
+    password, _ = installation.add(SENDER, "correct horse battery")
     installation.start()
-    installation.command("user", "add", SENDER, "--password-stdin", given=b"correct horse battery\n")
-    password = installation.command("app-password", SENDER)
     installation.send(SENDER, password, SENDER, ["ines@harbourline.example"], LETTER)
     ((raw,),) = until(lambda: asked(select(schema.sandbox.c.raw)), "the letter in the sandbox")
     (link,) = re.findall(rb"http://[^'\" ]+/c/[\w-]+", raw)

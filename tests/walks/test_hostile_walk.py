@@ -31,7 +31,7 @@ from tests.walks.test_reply_walk import _watched
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
-SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery staple"
+SENDER, PASSWORD = "mara@tidewater.example", "correct horse battery"
 INES = "ines@harbourline.example"
 # What an address may hold without quotes; begins as a formula does.
 ODD = "=1+1|cmd'{{1337*1337}}`ran`@harbourline.example"
@@ -220,8 +220,7 @@ def desk(installation: Any, chromium: Browser) -> Iterator[Desk]:
 def test_nothing_that_others_write_runs(
     installation: Any, mailbox_server: MailboxServer, sink: Any, desk: Desk, until: Callable[..., Any]
 ) -> None:
-    installation.command("user", "add", SENDER, "--password-stdin", given=PASSWORD.encode() + b"\n")
-    secret, token = installation.command("app-password", SENDER), installation.command("api-token", SENDER)
+    secret, token = installation.add(SENDER, PASSWORD)
     installation.start()
     desk.sign_in()
 

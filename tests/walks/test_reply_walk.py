@@ -22,7 +22,7 @@ SENDER, INES, ROB, LOTTE = (
     "rob@harbourline.example",
     "lotte@fennel.example",
 )
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery"
 LETTER = (
     f"From: Mara <{SENDER}>\r\nTo: Ines <{INES}>, {ROB}, {LOTTE}\r\nSubject: The offer\r\n"
     "Message-ID: <offer@tidewater.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n"

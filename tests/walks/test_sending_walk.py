@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 OWNER, ANN, BOB = "mara@tidewater.example", "ann@tidewater.example", "bob@tidewater.example"
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery"
 SECRET = "open sesame, and nobody else's"
 
 pytestmark = pytest.mark.walk
