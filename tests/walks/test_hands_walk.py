@@ -36,7 +36,7 @@ def test_news_takes_nothing_from_under_a_hand_and_no_answer_another_ones_place(p
     page.mouse.up()
     page.wait_for_url("**m=**")
     page.locator("#detail h1", has_text="First").wait_for()
-    rows["First"].get_by_text("Opened").wait_for()
+    rows["First"].locator(".state", has_text="Opened").wait_for()
 
     # The answer about one letter comes when another one stands there already.
     held: list[Route] = []
