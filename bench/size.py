@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import mmap
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,7 @@ from unsealed.store.engine import connect, reading
 
 AIM_S, AIM_RATIO = 0.050, 1.2
 _MAP_LOCKED = 0x2000  # of Linux; Python has no name for it
+PASSES = 4
 AIM_REPORTS_S = 0.300  # whatever the ratio: a report is about many letters
 SMALL = (1_000, 10_000)  # messages, events
 # A page with fewer rows, or with lines about fewer letters, is less work in an installation of any size. So what is
@@ -198,6 +200,9 @@ class Drawn:
         )
 
 
+Pair = tuple[tuple[float, float], tuple[float, float]]  # of the small and of the large one what `Asker.ask` gives
+
+
 class Asker:
     """A signed-in browser and an API client of one installation."""
 
@@ -207,6 +212,7 @@ class Asker:
         self._connection = http.client.HTTPConnection("127.0.0.1", installation.web, timeout=60)
         cookie, token = session(installation), api_token(installation)
         (self._web,) = (pid for pid, role in installation.roles().items() if role == "web")
+        _keep_on_one_processor(self._web)
         self._engine = connect(installation.store)
         self._headers = {"page": {"Cookie": cookie}, "api": {"Authorization": f"Bearer {token}"}}
 
@@ -226,6 +232,12 @@ class Asker:
 
     def _worked(self) -> float:
         return sum(_worked(pid) for pid in (self._web, *database.backends(self._engine)))
+
+
+def _keep_on_one_processor(pid: int) -> None:
+    """The same for all who are compared: what else the host runs beside one processor slows that one alone."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {max(os.sched_getaffinity(0))})
 
 
 def _worked(pid: int) -> float:
@@ -264,16 +276,20 @@ def in_memory(path: Path) -> Iterator[bool]:
 
 
 def measured(small: Asker, large: Asker, rounds: int, names: tuple[str, str]) -> Table:
-    """Ask everything, in turns."""
+    """Ask everything, in turns; each question in PASSES portions, so that no passing moment decides about one."""
     table = Table(
         columns=("", *(f"p95, ms, {name}" for name in names), *(f"worked, ms, {name}" for name in names), "ratio")
     )
+    found: dict[str, list[Pair]] = {name: [] for name, _ in QUESTIONS}
+    for done in range(PASSES):
+        for name, template in QUESTIONS:
+            template = beside(template)
+            for asker in (small, large):
+                asker.ask(template)
+            found[name] += [(small.ask(template), large.ask(template)) for _ in range(-(-rounds // PASSES))]
+        progress(f"{done + 1} of {PASSES} portions asked")
     for name, template in QUESTIONS:
-        template = beside(template)
-        for asker in (small, large):
-            asker.ask(template)
-        pairs = [(small.ask(template), large.ask(template)) for _ in range(rounds)]
-        few, many = (list(zip(*side, strict=True)) for side in zip(*pairs, strict=True))
+        few, many = (list(zip(*side, strict=True)) for side in zip(*found[name], strict=True))
         waits = [percentile(side[0], 0.95) for side in (few, many)]
         worked = [median(side[1]) for side in (few, many)]
         ratio = worked[1] / worked[0]
