@@ -51,7 +51,7 @@ class ContactRow:
     messages: int
     first_at: datetime
     last_at: datetime  # when the last letter to them was accepted
-    last: LastLetter | None = None  # None: none of them has left
+    last: LastLetter | None = None  # in lists; None: none of them has left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,10 +183,7 @@ def contact(connection: Connection, user: UserId, address: str) -> Contact | Non
     row = connection.execute(wanted).one_or_none()
     if row is None:
         return None
-    last = last_letters(connection, user, [row.mailbox])
-    return Contact(
-        row=_row(row, last.get(row.mailbox)), notes=row.notes, records=tuple(sorted(json.loads(row.records).items()))
-    )
+    return Contact(row=_row(row), notes=row.notes, records=tuple(sorted(json.loads(row.records).items())))
 
 
 def note(connection: Connection, user: UserId, mailbox: str, notes: str) -> bool:
@@ -205,7 +202,7 @@ def _keep(connection: Connection, user: UserId, mailbox: str, **values: str) -> 
     return connection.execute(kept.values(**values)).rowcount == 1
 
 
-def _row(row: Row[Any], last: LastLetter | None) -> ContactRow:
+def _row(row: Row[Any], last: LastLetter | None = None) -> ContactRow:
     return ContactRow(
         mailbox=row.mailbox,
         address=row.address,
