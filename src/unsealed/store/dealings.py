@@ -6,7 +6,7 @@ older ones. Shows nothing of messages whose level keeps readers apart from their
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 
 from unsealed.model.contact import Dealing, Dealt, LastLetter
 from unsealed.model.event import HitId, HitKind
-from unsealed.model.message import Delivery, UserId, public_id
+from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.reply import Kind
 from unsealed.model.view import EventRow, Page
 from unsealed.store import judged, views
@@ -68,26 +68,16 @@ def time_line(
         BadInput: unknown cursor.
     """
     most = min(bounded(limit), PAGE_LIMIT - 1)
-    acts = _acts(connection, user, of, after, most + 1)
-    lines = [_Line(each.at, int(each.id, 16), int(each.message, 16), _act(each), event=each) for each in acts]
+    lines = _acts(connection, of, after, most + 1)
     lines += _answers(connection, of, after, most + 1)
     place = place_of(after) if after else None
     lines += [line for line in _letters(of) if place is None or (line.at, line.number) < place]
     lines.sort(key=lambda line: (line.at, line.number), reverse=True)
     shown = lines[:most]
+    events = judged.by_id(connection, user, [HitId(line.number) for line in shown if line.what is None])
     subjects = _subjects(connection, {line.message for line in shown})
     return Page(
-        items=tuple(
-            Dealt(
-                what=line.what,
-                at=line.at,
-                message=public_id(line.message),
-                subject=subjects[line.message],
-                event=line.event,
-                words=line.words,
-            )
-            for line in shown
-        ),
+        items=tuple(_dealt(line, events, subjects[line.message]) for line in shown),
         next=cursor_of(shown[-1].at, shown[-1].number) if len(lines) > most else None,
     )
 
@@ -135,26 +125,30 @@ class _Line:
     at: datetime
     number: int  # parts what happened in the same moment
     message: int
-    what: Dealing
-    event: EventRow | None = None
+    what: Dealing | None  # None: an act, whose event is not looked up yet
     words: str = ""
 
 
-def _act(event: EventRow) -> Dealing:
-    return Dealing.OPENED if event.kind is HitKind.OPEN else Dealing.CLICKED
+def _dealt(line: _Line, events: Mapping[HitId, EventRow], subject: str) -> Dealt:
+    what, event = line.what, None
+    if what is None:
+        event = events[HitId(line.number)]
+        what = Dealing.OPENED if event.kind is HitKind.OPEN else Dealing.CLICKED
+    return Dealt(what=what, at=line.at, message=public_id(line.message), subject=subject, event=event, words=line.words)
 
 
-def _acts(connection: Connection, user: UserId, of: Letters, after: str | None, limit: int) -> Collection[EventRow]:
+def _acts(connection: Connection, of: Letters, after: str | None, limit: int) -> list[_Line]:
     """The newest that people did, of the copies with the latest signs, until no other can have a newer one."""
     until = place_of(after)[0] if after else None
     copies = [row for row in of.seen if until is None or row.first_at <= until]
-    found: list[tuple[datetime, HitId]] = []
+    found: list[tuple[datetime, HitId, CopyId]] = []
     looked = 0
     while looked < len(copies) and (len(found) < limit or copies[looked].last_at >= found[-1][0]):
         some = [row.id for row in copies[looked : looked + COPIES_AT_ONCE]]
         found = sorted([*found, *judged.acts(connection, some, after=after, limit=limit)], reverse=True)[:limit]
         looked += COPIES_AT_ONCE
-    return judged.by_id(connection, user, [hit for _, hit in found]).values()
+    message_of = {row.id: row.message_id for row in copies}
+    return [_Line(at, hit, message_of[copy], None) for at, hit, copy in found]
 
 
 def _letters(of: Letters) -> Iterator[_Line]:

@@ -78,16 +78,16 @@ def _of_message(kind: HitKind | None, of_one_copy: bool, machine: bool | None) -
 
 def acts(
     connection: Connection, copies: Sequence[int], *, after: str | None = None, limit: int
-) -> list[tuple[datetime, HitId]]:
+) -> list[tuple[datetime, HitId, CopyId]]:
     """What people did with these copies, latest first: the beginnings of readings, and clicks. copies: some hundreds.
 
     Raises:
         BadInput: unknown cursor.
     """
     e = events.c
-    some = select(e.at, e.hit_id).where(among(connection, e.copy_id, copies), BY_PEOPLE)
+    some = select(e.at, e.hit_id, e.copy_id).where(among(connection, e.copy_id, copies), BY_PEOPLE)
     some = behind(some.order_by(e.at.desc(), e.hit_id.desc()), e.at, e.hit_id, after)
-    return [(row.at, HitId(row.hit_id)) for row in connection.execute(some.limit(limit))]
+    return [(row.at, HitId(row.hit_id), CopyId(row.copy_id)) for row in connection.execute(some.limit(limit))]
 
 
 def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
