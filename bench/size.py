@@ -167,13 +167,12 @@ class Drawn:
             whom = "mailbox FROM contacts WHERE user_id = :user"
             (busy,) = ask(f"{whom} ORDER BY messages DESC LIMIT 1", user=user)
             contacts = ask(f"{whom} AND messages BETWEEN 24 AND 36 LIMIT 1000", user=user)
-            # Of all users, as a database asked for those of one might put all of these in order.
-            some = "id, received_at, signal_at, subject, user_id, recipient_count, opens, raw FROM messages"
-            some += " WHERE id >= :drawn ORDER BY id LIMIT 20"
-            drawn = [row for _ in range(50) for row in ask(some, drawn=rng.getrandbits(63))]
+            some = "id, received_at, signal_at, subject, recipient_count, opens, raw FROM messages WHERE id = :id"
+            ids = sorted(row.id for row in ask("id FROM messages WHERE user_id = :user", user=user))
+            drawn = [ask(some, id=id)[0] for id in rng.sample(ids, min(1000, len(ids)))]
             behind = "received_at FROM messages WHERE user_id = :user ORDER BY received_at LIMIT 1 OFFSET 60"
             (page_full,) = ask(behind, user=user)[0]
-            mine = [row for row in drawn if row.user_id == user and row.recipient_count == 1 and row.opens]
+            mine = [row for row in drawn if row.recipient_count == 1 and row.opens]
             found = [row[:4] for row in mine if 6 <= row.raw <= 14 and row.received_at > page_full]
         engine.dispose()
         return cls(

@@ -32,7 +32,7 @@ from unsealed.core.judge import RULES_VERSION
 from unsealed.flow import send
 from unsealed.flow.rejudge import keep_up
 from unsealed.model.event import Finding
-from unsealed.model.message import Outgoing, Recipient, UserId
+from unsealed.model.message import DRAWN_BITS, Outgoing, Recipient, UserId, new_id
 from unsealed.model.policy import Level, Switches
 from unsealed.store import schema
 from unsealed.store.engine import connect, sqlite_url
@@ -299,13 +299,14 @@ def _batches(
             )
         }
         for number in range(start, min(start + BATCH, messages)):
-            id, at = rng.getrandbits(63), end - _ago(messages - number - 1, step, shares.at_once)
+            at = end - _ago(messages - number - 1, step, shares.at_once)
+            id = _new_id(rng, at)
             hot = number == messages // 2
             user = sender if rng.random() < 0.8 or hot else rng.choice(others)
             wanted = int(events * shares.hot) if hot else _asked_for(rng, messages, events)
             replied = wanted > 0 and rng.random() < shares.replied and at + _ANSWERED < end
             copies = [
-                (rng.getrandbits(63), 0 if rng.random() < shares.busiest else int(people * rng.random() ** 2))
+                (_new_id(rng, at), 0 if rng.random() < shares.busiest else int(people * rng.random() ** 2))
                 for _ in range(_recipients(rng))
             ]
             tracked = rng.random() >= shares.untracked or hot
@@ -403,6 +404,10 @@ def _batches(
 def _recipients(rng: random.Random) -> int:
     drawn = rng.random()
     return 1 if drawn < 0.9 else rng.randint(2, 5) if drawn < 0.99 else 20
+
+
+def _new_id(rng: random.Random, at: int) -> int:
+    return new_id(datetime.fromtimestamp(at // _MICROSECONDS, UTC), rng.getrandbits(DRAWN_BITS))
 
 
 def _ago(behind: int, step: int, at_once: int) -> int:

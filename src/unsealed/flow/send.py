@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from unsealed.core import header
 from unsealed.core.instrument import Tracking, make_copy, survey_outgoing
 from unsealed.model.errors import BadInput
-from unsealed.model.message import CopyId, MessageId, Outgoing, Survey, public_id
+from unsealed.model.message import DRAWN_BITS, CopyId, MessageId, Outgoing, Survey, new_id, public_id
 from unsealed.model.policy import MANY_RECIPIENTS, HiddenLink, Switches
 from unsealed.model.ports import Keys, Parcel
 from unsealed.store import engine as stores
@@ -49,17 +49,21 @@ def plan(outgoing: Outgoing, *, tracking: Tracking) -> Planned:
     survey = _surveyed(outgoing, tracking)
     shared = outgoing.switches.shared and bool(survey.pixel or survey.tracked_links)
     return Planned(
-        id=MessageId(secrets.randbits(63)),
+        id=MessageId(_new_id(outgoing)),
         outgoing=outgoing,
         survey=survey,
-        copies=tuple(CopyId(secrets.randbits(63)) for _ in outgoing.recipients),
-        shared=CopyId(secrets.randbits(63)) if shared else None,
+        copies=tuple(CopyId(_new_id(outgoing)) for _ in outgoing.recipients),
+        shared=CopyId(_new_id(outgoing)) if shared else None,
         message_id=next((header.decoded(item.value) for item in found if item.name == "message-id"), ""),
         subject=header.subject(found),
         answered=header.answered(found),
         key_id=tracking.key_id,
         tracking_url=tracking.base_url,
     )
+
+
+def _new_id(outgoing: Outgoing) -> int:
+    return new_id(outgoing.received_at, secrets.randbits(DRAWN_BITS))
 
 
 def _frozen(outgoing: Outgoing) -> Switches:

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
-from unsealed.model.message import Link, LinkPart, Survey, from_public_id, public_id
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unsealed.model.message import DRAWN_BITS, Link, LinkPart, Survey, from_public_id, new_id, public_id
+
+_SOME_DAY = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+_DRAWN = st.integers(0, 2**DRAWN_BITS - 1)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +23,27 @@ def test_a_number_is_written_as_16_digits_and_read_back(number: int, written: st
 @pytest.mark.parametrize("written", ["", "ff", "00000000000000FF", "00000000000000fg", "0x000000000000ff", "8" * 17])
 def test_an_id_has_one_spelling(written: str) -> None:
     assert from_public_id(written) is None
+
+
+@given(
+    st.integers(0, 9999 * 365 * 86_400).map(lambda second: datetime(1, 1, 1, tzinfo=UTC) + timedelta(seconds=second)),
+    _DRAWN,
+)
+def test_an_id_of_any_time_can_be_written_and_holds_all_that_was_drawn(at: datetime, drawn: int) -> None:
+    number = new_id(at, drawn)
+
+    assert number == from_public_id(public_id(number))
+    assert number % 2**DRAWN_BITS == drawn
+
+
+@given(st.integers(0, 59_999_999), st.integers(0, 59_999_999), _DRAWN, _DRAWN, _DRAWN)
+def test_ids_of_a_minute_lie_together_and_tell_no_order(
+    first: int, second: int, drawn: int, other: int, later: int
+) -> None:
+    one, two = (new_id(_SOME_DAY + timedelta(microseconds=at), bits) for at, bits in ((first, drawn), (second, other)))
+
+    assert (one < two) is (drawn < other)
+    assert max(one, two) < new_id(_SOME_DAY + timedelta(minutes=1), later)
 
 
 def test_a_survey_counts_its_tracked_links() -> None:
