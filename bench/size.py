@@ -150,7 +150,7 @@ class Drawn:
     many: int  # to twenty, with about as many requests and readings in any installation
     hot: int
     busy: str  # the contact with the most letters
-    contacts: list[str]  # of the others those with about as many letters in any installation
+    contacts: list[str]  # of the others those with about as many letters, of which as many read, in any installation
 
     @classmethod
     def of(cls, store: str, rng: random.Random) -> Drawn:
@@ -166,7 +166,9 @@ class Drawn:
             (many,) = ask(f"{to_twenty} ORDER BY abs(raw - 20) + abs(opens - 10) LIMIT 1", user=user)
             whom = "mailbox FROM contacts WHERE user_id = :user"
             (busy,) = ask(f"{whom} ORDER BY messages DESC LIMIT 1", user=user)
-            contacts = ask(f"{whom} AND messages BETWEEN 24 AND 36 LIMIT 1000", user=user)
+            seen = "SELECT count(*) FROM copies WHERE user_id = :user AND copies.mailbox = contacts.mailbox"
+            alike = f"messages BETWEEN 24 AND 36 AND ({seen} AND last_at IS NOT NULL) BETWEEN 12 AND 17"
+            contacts = ask(f"{whom} AND {alike} LIMIT 1000", user=user)
             some = "id, received_at, signal_at, subject, recipient_count, opens, raw FROM messages WHERE id = :id"
             ids = sorted(row.id for row in ask("id FROM messages WHERE user_id = :user", user=user))
             drawn = [ask(some, id=id)[0] for id in rng.sample(ids, min(1000, len(ids)))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from unsealed.model.view import CopyRow, EventRow
+from unsealed.model.view import CopyRow, EventLine
 
 
 class Dealing(StrEnum):
@@ -28,7 +28,7 @@ class Dealt:
     at: datetime
     message: str  # public id
     subject: str
-    event: EventRow | None = None  # of an opening and a click
+    event: EventLine | None = None  # of an opening and a click
     words: str = ""  # of a bounce: what the next hop said
 
 

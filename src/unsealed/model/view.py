@@ -163,14 +163,12 @@ class SignalFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
-    """One judged request, with the recipient and the link it belongs to."""
+class EventLine:
+    """One judged request with the link it belongs to, as lists over several messages show it."""
 
     id: str
     message: str
     copy: str
-    recipient: str  # address, "" for a shared copy
-    name: str
     at: datetime
     kind: HitKind
     finding: Finding
@@ -189,17 +187,25 @@ class EventRow:
     first_of_reading: bool
     trap: bool = False  # the link is the hidden one
     place: Place = NOWHERE
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the sender said what it was."""
+        return bool(self.reasons) and self.reasons[0].code == "CORRECTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow(EventLine):
+    """The same with whose it is, how it looked, and what it was called before."""
+
+    recipient: str  # address, "" for a shared copy
+    name: str
     method: str = ""  # how the request looked; "" once the raw facts have expired, or where the level keeps none
     user_agent: str = ""
     accept_language: str = ""
     referer_host: str = ""
     was: Finding | None = None  # what it was called before it was judged again; None: always the same
     was_cause: str = ""  # why it was judged again, in words
-
-    @property
-    def corrected(self) -> bool:
-        """Whether the sender said what it was."""
-        return bool(self.reasons) and self.reasons[0].code == "CORRECTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,7 +386,7 @@ class Happening:
     recipient: str  # address; "" for a shared copy
     name: str
     among: int = 0  # how many share the copy
-    event: EventRow | None = None  # of an open, a click and a machine
+    event: EventLine | None = None  # of an open, a click and a machine
     nth: int = 0  # of an open: which reading of this copy; 0: not counted, of so many requests
     loads: int = 1  # of an open: requests in this reading; of machines: requests together
     until: datetime | None = None  # the last of these
@@ -394,7 +400,7 @@ class OpenedRow:
     """A message that somebody opened, with what it was seen on last."""
 
     message: MessageRow
-    last: EventRow | None  # the latest act of a person; None: only its counts are left
+    last: EventLine | None  # the latest act of a person; None: only its counts are left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from unsealed.model.errors import BadInput
 from unsealed.model.event import COUNTED, Finding, HitId, HitKind
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reply import Kind
-from unsealed.model.view import EventRow, FollowUp, Happening, OpenedRow, Page, What
+from unsealed.model.view import EventLine, FollowUp, Happening, OpenedRow, Page, What
 from unsealed.store import judged, views
 from unsealed.store.keyset import behind, bounded, cursor_of
 from unsealed.store.schema import (
@@ -340,7 +340,7 @@ def _happening(
     line: Sequence[Key],
     letter: Row[Any],
     person: Row[Any] | None,
-    event: EventRow | None,
+    event: EventLine | None,
     answer: Row[Any] | None,
     reading: _Reading | None,
 ) -> Happening:

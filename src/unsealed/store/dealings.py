@@ -17,7 +17,7 @@ from unsealed.model.contact import Dealing, Dealt, LastLetter
 from unsealed.model.event import HitId, HitKind
 from unsealed.model.message import CopyId, Delivery, UserId, public_id
 from unsealed.model.reply import Kind
-from unsealed.model.view import EventRow, Page
+from unsealed.model.view import EventLine, Page
 from unsealed.store import judged, views
 from unsealed.store.habits import BY_NAME
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of, place_of
@@ -129,7 +129,7 @@ class _Line:
     words: str = ""
 
 
-def _dealt(line: _Line, events: Mapping[HitId, EventRow], subject: str) -> Dealt:
+def _dealt(line: _Line, events: Mapping[HitId, EventLine], subject: str) -> Dealt:
     what, event = line.what, None
     if what is None:
         event = events[HitId(line.number)]

@@ -30,7 +30,7 @@ from unsealed.model.event import (
 )
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.policy import Level
-from unsealed.model.view import Changes, EventRow, Page, Pasted, Sighting
+from unsealed.model.view import Changes, EventLine, EventRow, Page, Pasted, Sighting
 from unsealed.store.corrections import with_subjects
 from unsealed.store.keyset import PAGE_LIMIT, behind, bounded, cursor_of
 from unsealed.store.many_rows import among
@@ -100,15 +100,15 @@ def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> 
 
 def one(connection: Connection, user: UserId, hit: HitId) -> EventRow | None:
     """One judged request; None when there is none of this user."""
-    return by_id(connection, user, [hit]).get(hit)
+    # The user is compared here, so that no database walks through all of the user's messages to find it.
+    found = connection.execute(_ONE, {"hit": hit}).all()
+    return next(iter(_event_rows(connection, [row for row in found if row.user_id == user])), None)
 
 
-def by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventRow]:
+def by_id(connection: Connection, user: UserId, wanted: Iterable[HitId]) -> dict[HitId, EventLine]:
     """These judged requests; those of others are left out."""
-    # The user is compared here, so that no database walks through all of the user's messages to find these.
-    found = connection.execute(_BY_ID, {"ids": list(wanted)}).all()
-    made = _event_rows(connection, [row for row in found if row.user_id == user])
-    return {HitId(int(each.id, 16)): each for each in made}
+    found = connection.execute(_LINES, {"ids": list(wanted)})
+    return {HitId(row.hit_id): EventLine(**_line(row)) for row in found if row.user_id == user}
 
 
 # Put together once, because that cost as much as asking.
@@ -134,7 +134,12 @@ _EVENTS: Select[Any] = (
     .outerjoin(hits, hits.c.id == events.c.hit_id)
     .order_by(events.c.at.desc(), events.c.hit_id.desc())
 )
-_BY_ID = _EVENTS.where(events.c.hit_id.in_(bindparam("ids", expanding=True)))
+_ONE = _EVENTS.where(events.c.hit_id == bindparam("hit"))
+_LINES = (
+    select(events, links.c.text, links.c.destination, links.c.trap)
+    .outerjoin(links, and_(links.c.message_id == events.c.message_id, links.c.position == events.c.link))
+    .where(events.c.hit_id.in_(bindparam("ids", expanding=True)))
+)
 _BEFORE = (
     select(revisions.c.hit_id, revisions.c.before, rejudgings.c.words)
     .join(rejudgings, rejudgings.c.id == revisions.c.rejudging_id)
@@ -161,29 +166,9 @@ def _event_row(row: Row[Any], before: Any) -> EventRow:
     level = row.opens_level if row.kind == HitKind.OPEN else row.clicks_level
     kept = level >= Level.FULL and (row.level is None or row.level >= Level.FULL)  # of the message, and of the copy
     return EventRow(
-        id=public_id(row.hit_id),
-        message=public_id(row.message_id),
-        copy=public_id(row.copy_id),
+        **_line(row),
         recipient=row.address,
         name=row.name,
-        at=row.at,
-        kind=HitKind(row.kind),
-        finding=Finding(row.finding),
-        confidence=row.confidence,
-        reasons=tuple(Reason(code=code, words=said) for code, said in json.loads(row.reasons)),
-        rules=row.rules,
-        client=row.client,
-        client_kind=ClientKind(row.client_kind),
-        device=Device(row.device),
-        system=row.system,
-        network=NetworkClass(row.network),
-        operator=row.operator,
-        link=row.link,
-        link_text=row.text or "",
-        destination=row.destination or "",
-        first_of_reading=row.first_of_reading,
-        trap=bool(row.trap),
-        place=_place(row),
         method=row.method or "",
         user_agent=(kept and row.user_agent) or "",
         accept_language=(kept and row.accept_language) or "",
@@ -191,6 +176,32 @@ def _event_row(row: Row[Any], before: Any) -> EventRow:
         was=None if before is None else Finding(before.before),
         was_cause="" if before is None else before.words,
     )
+
+
+def _line(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": public_id(row.hit_id),
+        "message": public_id(row.message_id),
+        "copy": public_id(row.copy_id),
+        "at": row.at,
+        "kind": HitKind(row.kind),
+        "finding": Finding(row.finding),
+        "confidence": row.confidence,
+        "reasons": tuple(Reason(code=code, words=said) for code, said in json.loads(row.reasons)),
+        "rules": row.rules,
+        "client": row.client,
+        "client_kind": ClientKind(row.client_kind),
+        "device": Device(row.device),
+        "system": row.system,
+        "network": NetworkClass(row.network),
+        "operator": row.operator,
+        "link": row.link,
+        "link_text": row.text or "",
+        "destination": row.destination or "",
+        "first_of_reading": row.first_of_reading,
+        "trap": bool(row.trap),
+        "place": _place(row),
+    }
 
 
 def _place(row: Row[Any]) -> Place:

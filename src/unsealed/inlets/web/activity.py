@@ -33,7 +33,7 @@ from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State
 from unsealed.model.texts import Texts, later
-from unsealed.model.view import EventRow, Happening, OpenedRow, What
+from unsealed.model.view import EventLine, Happening, OpenedRow, What
 from unsealed.store import activity, feed, reminders, sent
 
 LINES = 50
@@ -221,7 +221,7 @@ def _with_occasion(verb: str, it: Happening, texts: Texts) -> str:
     return f"{verb}, {texts.say(occasion)}" if occasion else verb
 
 
-def _by_machine(event: EventRow, requests: int, texts: Texts) -> tuple[str, Mark]:
+def _by_machine(event: EventLine, requests: int, texts: Texts) -> tuple[str, Mark]:
     if chat := evidence.pasted(event, texts):
         return texts.say("pasted into %(chat)s", chat=chat), Mark(kind="machine", symbol="link")
     if event.link is not None and requests == 1:

@@ -16,7 +16,7 @@ from unsealed.inlets.web.words import bare, sentence, shortened
 from unsealed.model.event import Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
 from unsealed.model.message import CopyState
 from unsealed.model.texts import Texts, later
-from unsealed.model.view import EventRow
+from unsealed.model.view import EventLine
 
 ANSWERS = {Answer.ME: later("you"), Answer.MACHINE: later("a machine"), Answer.THEM: later("the recipient")}
 FINDINGS = {
@@ -40,13 +40,13 @@ class Chip:
     look: str = ""  # "", "apart" or "you"
 
 
-def chip(event: EventRow, texts: Texts) -> Chip:
+def chip(event: EventLine, texts: Texts) -> Chip:
     """The chip of an event."""
     made = _chip(event)
     return Chip(texts.say(made.words), made.look)
 
 
-def _chip(event: EventRow) -> Chip:
+def _chip(event: EventLine) -> Chip:
     if event.corrected and event.finding.machine:
         return Chip(later("machine"), "apart")
     match event.finding:
@@ -69,7 +69,7 @@ def _chip(event: EventRow) -> Chip:
             assert_never(event.finding)
 
 
-def link_name(event: EventRow, texts: Texts, most: int = 48) -> str:
+def link_name(event: EventLine, texts: Texts, most: int = 48) -> str:
     """What the link of a click is called: its visible text, or its address."""
     return texts.say("the hidden link") if event.trap else shortened(event.link_text or bare(event.destination), most)
 
@@ -82,7 +82,7 @@ class Verdict:
     mark: Mark
 
 
-def verdict(event: EventRow, texts: Texts) -> Verdict:
+def verdict(event: EventLine, texts: Texts) -> Verdict:
     """The heading of one request."""
     where, say = link_name(event, texts, 32), texts.say
     guess = event.confidence < BELIEVED
@@ -130,7 +130,7 @@ DEVICE_WORDS = {
 WEBMAILS = frozenset({NetworkClass.GOOGLE_PROXY, NetworkClass.YAHOO_PROXY, NetworkClass.MICROSOFT})
 
 
-def device_symbol(event: EventRow) -> str:
+def device_symbol(event: EventLine) -> str:
     """The icon of what asked: a device, two of them where webmail hides which, a proxy, a machine, you."""
     if event.finding in (Finding.SELF_OPEN, Finding.SELF_CLICK):
         return "you"
@@ -145,7 +145,7 @@ def device_symbol(event: EventRow) -> str:
 NAMED = {"Gmail Image Proxy": "Gmail", "Yahoo Mail Proxy": "Yahoo Mail"}
 
 
-def device(event: EventRow, texts: Texts) -> str:
+def device(event: EventLine, texts: Texts) -> str:
     """ "Thunderbird on Linux, desktop", "Gmail, device hidden"."""
     named = _program(NAMED.get(event.client, event.client) or texts.say("Program unknown"), event.system, texts)
     if event.client_kind in (ClientKind.SCANNER, ClientKind.LINK_PREVIEW, ClientKind.CRAWLER):
@@ -169,7 +169,7 @@ HIDDEN = {
 }
 
 
-def place(event: EventRow, texts: Texts) -> str:
+def place(event: EventLine, texts: Texts) -> str:
     """ "Lisbon, Portugal", "place hidden by Gmail"; "" when it is not known. Never a place behind a proxy."""
     if event.place.state == PlaceState.KNOWN:
         return there(event.place, texts)
@@ -184,7 +184,7 @@ def place(event: EventRow, texts: Texts) -> str:
     return texts.say("place hidden by a proxy") if event.place.state == PlaceState.PROXY else ""
 
 
-def _hider(event: EventRow) -> str:
+def _hider(event: EventLine) -> str:
     proxied = event.place.state == PlaceState.PROXY and event.network != NetworkClass.HOSTING
     return HIDERS.get(event.network) or (event.operator if proxied else "")
 
@@ -214,7 +214,7 @@ NETWORKS = {  # whose network a request came from; with the name of who runs it,
 }
 
 
-def network(event: EventRow, texts: Texts) -> str:
+def network(event: EventLine, texts: Texts) -> str:
     """Whose network a request came from; "" when nothing is known of it."""
     alone, named = NETWORKS[event.network]
     if named and event.operator:
@@ -222,7 +222,7 @@ def network(event: EventRow, texts: Texts) -> str:
     return texts.say(alone) if alone else ""
 
 
-def where_from(event: EventRow, texts: Texts) -> str:
+def where_from(event: EventLine, texts: Texts) -> str:
     """What stands behind the device in a line: of a machine whose network it was, of all others the place. Who hides
     the place is not named again where the device says it: "Gmail, device hidden", "place hidden"."""
     if event.finding.machine:
@@ -233,7 +233,7 @@ def where_from(event: EventRow, texts: Texts) -> str:
     return place(event, texts)
 
 
-def from_where(event: EventRow, texts: Texts) -> str:
+def from_where(event: EventLine, texts: Texts) -> str:
     """The same in full, for the evidence: "Home network, Lisbon, Portugal"."""
     parts = (network(event, texts), "" if event.network == NetworkClass.HOSTING else place(event, texts))
     return sentence(", ".join(part for part in parts if part))
@@ -272,7 +272,7 @@ def chat(client: str, texts: Texts) -> str:
     return texts.one(CHATS.get(client, client))
 
 
-def pasted(event: EventRow, texts: Texts) -> str:
+def pasted(event: EventLine, texts: Texts) -> str:
     """ "Slack", when a chat program looked at a link because somebody pasted it there; else ""."""
     is_paste = event.client_kind == ClientKind.LINK_PREVIEW and event.kind == HitKind.CLICK
     return chat(event.client, texts) if is_paste else ""
