@@ -348,16 +348,18 @@ STATES: dict[str, dict[str, Any]] = {
     state=st.sampled_from(sorted(STATES)),
     sort=st.sampled_from(("sent", "signal")),
     apart=st.integers(1, 6),
+    dense=st.integers(0, 3),
 )
 def test_a_state_and_words_find_the_same_whichever_way(
     engine: Engine, few: int, walked: int, looked_up: int, letters: Any, chosen: set[int], sought: str, state: str,
-    sort: str, apart: int,
+    sort: str, apart: int, dense: int,
 ) -> None:  # fmt: skip
     with pytest.MonkeyPatch.context() as patch, engine.connect() as connection, connection.begin() as begun:
         for module, name, value in (
             (search, "FEW", few), (search, "NEWEST_WEEKS", 2),
             (sent, "FEW", few), (sent, "FEW_IN_SEARCH", few), (sent, "WALKED", walked), (sent, "WALKED_FIRST", walked),
             (sent, "PROBED", min(walked, 2)), (sent, "LOOKED_UP", looked_up), (sent, "APART", apart),
+            (sent, "DENSE", dense),
         ):  # fmt: skip
             patch.setattr(module, name, value)
         seeding = Seeding(connection, NOON)

@@ -161,10 +161,10 @@ def typed_words(search: str) -> list[str] | None:
     return list(found)[:TYPED_WORDS]
 
 
-def has_words(words: Sequence[str]) -> ColumnElement[bool]:
-    """That a row of `messages` has words that begin so. For messages that are at hand; reads no index of words."""
+def has_words(words: Sequence[str], id: ColumnElement[int] = messages.c.id) -> ColumnElement[bool]:
+    """That a message has words that begin so. For messages that are at hand; reads no index of words."""
     # A value, not "exists": PostgreSQL makes a join of that, and reads all words of everybody to find those at hand.
-    return select(begin_in(texts.c.words, words)).where(texts.c.message_id == messages.c.id).scalar_subquery()
+    return select(begin_in(texts.c.words, words)).where(texts.c.message_id == id).scalar_subquery()
 
 
 def those_with_words(connection: Connection, ids: Collection[int], words: Sequence[str]) -> Sequence[int]:

@@ -68,6 +68,7 @@ WALKED = 10_000  # letters that are looked at one by one for a page
 WALKED_FIRST = 2_000  # of a search, before hits are looked up,
 PROBED = 200  # if the first so many let expect that a page fills
 LOOKED_UP = 3_000  # hits
+DENSE = 12  # of PROBED: two pages among WALKED_FIRST
 APART = 5  # weeks for two pages of where several words meet: walking would be in vain
 
 
@@ -171,7 +172,7 @@ class Sought:
     conditions: int  # of state, tag and template
     narrow: _Narrow
     words: Sequence[str] | None  # those that more messages have than are looked up; None: there are no such
-    weeks: range  # in which these may be
+    weeks: range | None  # in which these may be; None: so many have them that it is not known
     near: int  # messages of the newest weeks that surely have all of these
 
     def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
@@ -239,16 +240,26 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
     words = typed_words(what.get("search", ""))
     narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
     conditions = sum((bool(state), bool(tag), template is not None))
-    weeks, near = range(0), 0
+    weeks, near = None, 0
     if words is not None:
         few = narrow.few
-        if few is None:
+        if few is None and not _many_have(connection, user, narrow, sort, words):
             weeks = weeks_of(connection, user)
             # Of one word alone the number of messages is told.
             few, near = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
         if few is not None:
             narrow, words = narrow.to(those_with_words(connection, few, words)), None
     return Sought(connection, user, sort, conditions, narrow, words, weeks, near)
+
+
+def _many_have(connection: Connection, user: UserId, narrow: _Narrow, sort: str, words: Sequence[str]) -> bool:
+    """Whether so many of the newest in a state have the word that walking will fill a page."""
+    if len(words) != 1 or not narrow.where or narrow.order != sort:
+        return False
+    query = select(messages.c.id).where(messages.c.user_id == user, *narrow.where).order_by(SORTS[sort].desc())
+    newest = query.limit(PROBED).subquery()
+    having = select(func.count()).select_from(newest).where(has_words(words, newest.c.id))
+    return connection.execute(having).scalar_one() >= DENSE
 
 
 def listed(
@@ -286,7 +297,7 @@ class _Asked:
         self._late = None if CopyState.NO_SIGNAL in narrow.rest else _LATE.get(sort)
         self._reach = timedelta(0) if self._late is None else LATE
         self._narrow, self._words, self._near = narrow, sought.words, sought.near
-        self._weeks = sought.weeks if self._until is None else until(sought.weeks, self._until)
+        self._weeks = None if sought.weeks is None else self._begun(sought.weeks)
         # What an index holds in this order, and what is asked of each row.
         self._mine = [messages.c.user_id == self._user, *([OPENED] if sort == "opened" else [])]
         if CopyState.NO_SIGNAL in narrow.rest and sort != "opened":
@@ -303,16 +314,21 @@ class _Asked:
             return self._rows(*self._mine), None
         if self._words is None:
             return self._walk(most=WALKED)
-        ids, looked = self._met(self._words)
+        found = has_words(self._words)
+        if self._weeks is None:
+            rows, end = self._walk(found, most=WALKED_FIRST)
+            if end is None or len(rows) == self._wanted:
+                return rows, end
+            return self._by_weeks(self._words, self._begun(weeks_of(self._connection, self._user)), [], 0)
+        ids, looked = self._met(self._words, self._weeks)
         if looked < APART:
-            found = has_words(self._words)
             rows, end = self._walk(found, most=PROBED)
             if end is not None and len(rows) < self._wanted <= len(rows) * WALKED_FIRST // PROBED:
                 further, end = self._walk(found, most=WALKED_FIRST - PROBED, after=end)
                 rows = [*rows, *further][: self._wanted]
             if end is None or len(rows) == self._wanted:
                 return rows, end
-        return self._by_weeks(self._words, ids, looked)
+        return self._by_weeks(self._words, self._weeks, ids, looked)
 
     def _of_few(self, few: Sequence[int]) -> list[Row[Any]]:
         if self._narrow.near:
@@ -321,6 +337,10 @@ class _Asked:
                 return rows
         # Without the user, for the reason given in `Sought.count`.
         return self._rows(among(self._connection, messages.c.id, few), *self._mine[1:], *self._conditions)
+
+    def _begun(self, weeks: range) -> range:
+        """Those of these weeks that the cursor has not passed."""
+        return weeks if self._until is None else until(weeks, self._until)
 
     def _behind(self, cursor: str | None) -> Select[Any]:
         return behind(self._order, self.key, messages.c.id, cursor)
@@ -340,13 +360,13 @@ class _Asked:
         rows = self._connection.execute(next_ones.where(*found, *self._conditions)).all()
         return list(rows), None if edge is None else cursor_of(*edge)
 
-    def _met(self, words: Sequence[str]) -> tuple[Sequence[int], int]:
+    def _met(self, words: Sequence[str], weeks: range) -> tuple[Sequence[int], int]:
         """Where several words meet in the newest weeks, for about two pages, unless that is often; and how many weeks
         these are."""
         most = 2 * self._wanted
         if len(words) == 1 or self._near * APART >= most * NEWEST_WEEKS:
             return [], 0
-        return with_words(self._connection, self._user, words, self._weeks, most)
+        return with_words(self._connection, self._user, words, weeks, most)
 
     def _of_weeks(self, words: Sequence[str], some: range) -> tuple[Sequence[int], int]:
         """What has these words in as many of these weeks as are looked up at once, in the first at least; and how many
@@ -356,12 +376,14 @@ class _Asked:
         ids, complete = with_words(self._connection, self._user, words, some, LOOKED_UP)
         return (ids, complete) if complete else with_words(self._connection, self._user, words, some[:1])
 
-    def _by_weeks(self, words: Sequence[str], ids: Sequence[int], looked: int) -> tuple[list[Row[Any]], str | None]:
+    def _by_weeks(
+        self, words: Sequence[str], weeks: range, ids: Sequence[int], looked: int
+    ) -> tuple[list[Row[Any]], str | None]:
         """What has these words, some weeks at once: no sign of an older week stands higher, but for late ones.
 
         ids: what has them in the first weeks, of which so many are `looked` up already.
         """
-        weeks, reach = self._weeks, self._reach
+        reach = self._reach
         places: list[tuple[datetime, int]] = []
         if not looked:  # of fewer weeks, nothing would stand firm
             ids, looked = self._of_weeks(words, weeks[: 1 + reach // WEEK])
