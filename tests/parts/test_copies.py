@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import pytest
 from sqlalchemy import Connection, Engine, update
 
 from unsealed.core.reading import Silence
 from unsealed.core.reliability import Trait
-from unsealed.inlets.copies import Known, is_forwarded, known, sure
+from unsealed.inlets.copies import Known, is_forwarded, known
 from unsealed.model.event import ClientKind, Device, Finding, NetworkClass, PlaceState
 from unsealed.model.message import MessageId, UserId
 from unsealed.store import judged, schema, views
@@ -96,8 +95,3 @@ def test_habits_of_the_recipient_and_the_company_are_told_apart(engine: Engine, 
 
     assert (Trait.RELIABLE in olu.traits) == (Trait.RELIABLE in olu.company)
     assert (amara.traits, amara.company) == ((), ())
-
-
-@pytest.mark.parametrize(("confidence", "word"), [(1, "certain"), (0.9, "certain"), (0.6, "likely"), (0.59, "maybe")])
-def test_one_word_says_how_sure_we_are(confidence: float, word: str) -> None:
-    assert word == sure(confidence)

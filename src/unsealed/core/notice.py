@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from unsealed.core.reading import READING_GAP
-from unsealed.model.event import Agent, ClientKind, Finding, NetworkClass, PlaceState
+from unsealed.model.event import BELIEVED, CERTAIN, Agent, ClientKind, Finding, NetworkClass, PlaceState
 from unsealed.model.event import Device as Kind
 from unsealed.model.message import MessageId, public_id
 from unsealed.model.notice import (
@@ -44,7 +44,6 @@ BURST = timedelta(minutes=2)  # what happens to a copy so soon after a notice ab
 REMINDERS = frozenset({Act.UNOPENED, Act.NO_REPLY})
 CROWD = 5  # notices of one user within a minute; what comes then is told together
 CROWD_WITHIN = timedelta(minutes=1)
-BELIEVED, CERTAIN = 0.6, 0.85  # as everywhere: under the first "maybe", under the second "likely"
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------

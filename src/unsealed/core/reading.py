@@ -4,8 +4,8 @@ A reading is a run of counted opens of one copy, each at most READING_GAP after 
 loads the picture eight times is one reading. Clicks have their own count; a click without any counted open proves one
 reading.
 
-Everything here is derived and nothing is rewritten: a click or an answer raises its copy to "read for certain" and
-leaves the prefetch before it what it was. An answer adds no opening.
+Everything here is derived and nothing is rewritten: a certain click or an answer raises its copy to "read for certain"
+and leaves the prefetch before it what it was. An answer adds no opening.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from unsealed.core.reliability import Trait
-from unsealed.model.event import ClientKind, Device, NetworkClass, Place, PlaceState
+from unsealed.model.event import CERTAIN, ClientKind, Device, NetworkClass, Place, PlaceState
 from unsealed.model.message import CopyState, Delivery, Survey
 from unsealed.model.policy import Level
 from unsealed.model.view import CopyFacts, Sighting
@@ -36,7 +36,7 @@ def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
     read did arrive."""
     if facts.replies:
         return CopyState.REPLIED
-    if read_for_certain(facts):
+    if facts.clicks:
         return CopyState.CLICKED
     if facts.opens:
         return CopyState.OPENED
@@ -58,10 +58,10 @@ def copy_state(facts: CopyFacts, now: datetime) -> CopyState:
     return CopyState.DELIVERED if facts.delivery is Delivery.DELIVERED else CopyState.SENT
 
 
-def read_for_certain(facts: CopyFacts) -> bool:
-    """Whether a person acted on the copy, with or without a picture loaded: nobody answers a message, or follows a
-    link in it, that was not opened."""
-    return facts.clicks > 0 or facts.replies > 0
+def read_for_certain(facts: CopyFacts, confidence: float | None) -> bool:
+    """Whether a person surely acted on the copy, with or without a picture loaded: nobody answers a message, or follows
+    a link in it, that was not opened. confidence: of the best of its counted events; a click must be certain itself."""
+    return facts.replies > 0 or (facts.clicks > 0 and (confidence or 0.0) >= CERTAIN)
 
 
 # --- who read a copy --------------------------------------------------------------------------------------------------

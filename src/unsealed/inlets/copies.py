@@ -21,22 +21,11 @@ from unsealed.store import habits, judged
 ASKED_ABOUT = 100  # recipients of one message whose habits are looked up: each costs a look at hundreds of copies
 
 
-CERTAIN = 0.9
-BELIEVED = 0.6  # under it we say maybe
-
-
-def sure(confidence: float) -> str:
-    """How sure we are, in the one word that every screen uses: certain, likely or maybe."""
-    if confidence >= CERTAIN:
-        return "certain"
-    return "likely" if confidence >= BELIEVED else "maybe"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """Of one copy."""
 
-    certain: bool  # a person acted on it, as far as we believe: read, whatever was loaded
+    certain: bool  # see core.reading.read_for_certain
     devices: int  # on how many it was read, as far as they can be told
     readers: tuple[Reader, ...]  # first seen first
     pasted: tuple[Pasted, ...]
@@ -62,8 +51,7 @@ def known(
     for copy in copies:
         own, company_traits = of_person.get(copy.address.lower(), ()), of_company.get(company_of(copy.address), ())
         found[copy.id] = Known(
-            certain=read_for_certain(copy.facts)
-            and (copy.facts.replies > 0 or sure(copy.signals.confidence or 0.0) != "maybe"),
+            certain=read_for_certain(copy.facts, copy.signals.confidence),
             devices=devices(seen.get(copy.id, ())),
             readers=readers(seen.get(copy.id, ())),
             pasted=tuple(pasted[copy.id]),

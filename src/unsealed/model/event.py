@@ -47,6 +47,15 @@ class Finding(StrEnum):
 COUNTED = frozenset({Finding.HUMAN_OPEN, Finding.PROXIED_OPEN, Finding.HUMAN_CLICK})
 MACHINE = frozenset({Finding.MACHINE_PREFETCH, Finding.SCANNER, Finding.SCANNER_CLICK})
 
+CERTAIN, BELIEVED = 0.9, 0.6  # under the first we say likely, under the second maybe
+
+
+def sure(confidence: float) -> str:
+    """How sure we are, in the one word that every screen uses: certain, likely or maybe."""
+    if confidence >= CERTAIN:
+        return "certain"
+    return "likely" if confidence >= BELIEVED else "maybe"
+
 
 # What is made anew for each hit is a Struct: made in a tenth of the time of a frozen dataclass.
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, case, func, select
 
 from unsealed.model.event import (
+    BELIEVED,
     COUNTED,
     MACHINE,
     ClientKind,
@@ -93,7 +94,7 @@ def acts(
 def reading_times(connection: Connection, copies: Sequence[int], limit: int) -> list[datetime]:
     """When people began to read these copies, as far as we believe it; the newest first. copies: some hundreds."""
     e = events.c
-    believed = BY_PEOPLE, e.first_of_reading, e.confidence >= 0.6
+    believed = BY_PEOPLE, e.first_of_reading, e.confidence >= BELIEVED
     query = select(e.at).where(among(connection, e.copy_id, copies), *believed)
     return list(connection.execute(query.order_by(e.at.desc()).limit(limit)).scalars())
 

@@ -71,9 +71,17 @@ def test_a_reading_begins_after_ten_quiet_minutes_and_not_before() -> None:
 
 
 def test_a_click_makes_a_reading_certain_with_or_without_a_picture() -> None:
-    assert read_for_certain(facts(clicks=1))
-    assert read_for_certain(facts(clicks=1, opens=3, machine=2))
-    assert not read_for_certain(facts(opens=3))
+    assert read_for_certain(facts(clicks=1), 0.95)
+    assert read_for_certain(facts(clicks=1, opens=3, machine=2), 0.9)
+    assert not read_for_certain(facts(opens=3), 0.95)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.5, 0.7, 0.89])
+def test_a_click_that_is_only_likely_makes_nothing_certain_and_an_answer_does(confidence: float | None) -> None:
+    clicked = facts(clicks=1, opens=1)
+
+    assert not read_for_certain(clicked, confidence)
+    assert read_for_certain(replace(clicked, replies=1), confidence)
 
 
 @pytest.mark.parametrize("delivery", Delivery)
@@ -83,7 +91,7 @@ def test_an_answer_makes_a_reading_certain_whatever_else_is_known(delivery: Deli
         known = replace(facts(delivery, tracked=tracked, opens=opens, clicks=clicks, machine=machine), replies=1)
 
         assert CopyState.REPLIED is copy_state(known, NOON)
-        assert read_for_certain(known)
+        assert read_for_certain(known, None)
 
 
 # Who read a copy

@@ -14,9 +14,9 @@ from starlette.routing import Route
 from unsealed.core.reading import copy_state
 from unsealed.inlets import happenings
 from unsealed.inlets.api.door import Door, Question
-from unsealed.inlets.copies import sure
 from unsealed.model import view
 from unsealed.model.errors import BadInput
+from unsealed.model.event import sure
 from unsealed.store import activity
 
 LISTS = ("opened", "silent", "keen")

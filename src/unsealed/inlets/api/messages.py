@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
 from unsealed.inlets.api.door import Door, Question
-from unsealed.inlets.copies import Known, is_forwarded, known, readers_of, sure
+from unsealed.inlets.copies import Known, is_forwarded, known, readers_of
 from unsealed.inlets.speakers import speakers
 from unsealed.model.errors import BadInput
-from unsealed.model.event import HitKind
+from unsealed.model.event import HitKind, sure
 from unsealed.model.message import from_public_id
 from unsealed.model.notice import Why
 from unsealed.model.template import TemplateId

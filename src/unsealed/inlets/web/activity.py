@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.happenings import Happened, happened
 from unsealed.inlets.speakers import WHY
 from unsealed.inlets.web import evidence, moments, states, words
@@ -29,6 +28,7 @@ from unsealed.inlets.web.page import render, said
 from unsealed.inlets.web.states import Mark
 from unsealed.inlets.web.surroundings import asked, person, surroundings
 from unsealed.inlets.web.where import Where
+from unsealed.model.event import BELIEVED
 from unsealed.model.message import UserId, from_public_id
 from unsealed.model.notice import Occasion, Why
 from unsealed.model.reminder import State

@@ -22,12 +22,12 @@ from starlette.routing import Route
 from unsealed.core import hours, records
 from unsealed.core.hours import BestHours, best_hours
 from unsealed.core.reliability import LEAST, LEAST_SILENT, Trait, company_of, traits
-from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web import evidence, moments, recipient, states, words
 from unsealed.inlets.web.page import language, render, said
 from unsealed.inlets.web.surroundings import asked, changed, person
 from unsealed.inlets.web.where import Where
 from unsealed.model.contact import Contact, ContactRow, Dealing, Dealt
+from unsealed.model.event import BELIEVED
 from unsealed.model.message import UserId
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import Page, SignalFacts

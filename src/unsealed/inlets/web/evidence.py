@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web.countries import country
 from unsealed.inlets.web.states import STATES, Mark, mark_of
 from unsealed.inlets.web.words import bare, sentence, shortened
-from unsealed.model.event import Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
+from unsealed.model.event import BELIEVED, Answer, ClientKind, Device, Finding, HitKind, NetworkClass, Place, PlaceState
 from unsealed.model.message import CopyState
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import EventLine

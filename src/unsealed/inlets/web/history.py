@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 
-from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web.evidence import link_name, pasted
 from unsealed.inlets.web.moments import Times, lasting
 from unsealed.inlets.web.states import answered, bounced
 from unsealed.inlets.web.words import ordinal, sentence, shortened, someone
-from unsealed.model.event import Finding, HitKind
+from unsealed.model.event import BELIEVED, Finding, HitKind
 from unsealed.model.message import Delivery
 from unsealed.model.reply import Kind
 from unsealed.model.texts import Texts, later

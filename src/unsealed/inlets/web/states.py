@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from unsealed.core.reading import copy_state
-from unsealed.inlets.copies import BELIEVED, Known, sure
+from unsealed.inlets.copies import Known
 from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.words import shortened, times
+from unsealed.model.event import BELIEVED, CERTAIN, sure
 from unsealed.model.message import CopyState, Delivery
 from unsealed.model.texts import Texts, later
 from unsealed.model.view import CopyRow, MessageRow, SandboxRow, Signals
@@ -119,7 +120,7 @@ def mark(state: CopyState, signals: Signals, texts: Texts) -> Mark:
         if maybe(signals):
             hint, count = texts.say("Perhaps a person opened it"), texts.say("Maybe opened %(times)s", times=often)
             return Mark(kind="maybe", symbol="ticks", number=f"{signals.opens}?", hint=hint, said=count)
-        word = SURE["certain" if signals.clicks or signals.confidence is None else sure(signals.confidence)]
+        word = SURE[sure(CERTAIN if signals.confidence is None else signals.confidence)]
         hint = texts.say("A person opened it: %(sure)s", sure=texts.say(word))
         count = texts.say("Opened %(times)s", times=often)
         return Mark(kind="opened", symbol="ticks", number=f"{signals.opens}", hint=hint, said=count)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.unit.inlets.web.rows import EVENT
 
-from unsealed.inlets.copies import BELIEVED
 from unsealed.inlets.web import evidence
 from unsealed.inlets.web.evidence import Chip
-from unsealed.model.event import Answer, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
+from unsealed.model.event import BELIEVED, Answer, ClientKind, Device, Finding, NetworkClass, Place, PlaceState
 from unsealed.model.texts import ENGLISH
 
 

@@ -131,6 +131,8 @@ def test_only_an_open_that_is_believed_colours_the_ticks() -> None:
         ("maybe", "ticks", "1?"),
     ]
     assert [each.hint.rpartition(" ")[2] for each in (opened, believed)] == ["certain", "likely"]
+    clicked = states.mark(CopyState.CLICKED, Signals(opens=1, clicks=1, confidence=0.7), ENGLISH)
+    assert "A person opened it: likely" == clicked.hint
     assert states.mark(CopyState.LOADED_BY_MACHINE, Signals(machine=3), ENGLISH).symbol == "ticks-hollow"
     assert all(states.MARKS[state].hint for state in CopyState if state not in (CopyState.OPENED, CopyState.CLICKED))
 
