@@ -132,7 +132,11 @@ def filled(path: str, value: str) -> str:
 
 def everything(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        return [str(row) for table in schema.metadata.sorted_tables for row in connection.execute(select(table))]
+        return [
+            str(row)
+            for table in schema.metadata.sorted_tables
+            for row in connection.execute(select(table).order_by(*table.primary_key))
+        ]
 
 
 async def test_mara_herself_sees_her_mail(visit: Any, app: Starlette, ids: list[str]) -> None:

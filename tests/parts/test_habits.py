@@ -166,8 +166,8 @@ def test_many_are_asked_about_in_one_question(mailing: Mailing) -> None:
         assert {} == facts_of_mailboxes(connection, MARA, [], mailing.now)
     assert of_each == of_all
     assert 2 == len([each for each in asked if each.startswith("SELECT")])
-    assert [3, 2, 1, 0] == [facts.copies for facts in of_all[0].values()]
-    assert [5, 1, 0] == [facts.copies for facts in of_all[1].values()]
+    assert [3, 2, 1, 0] == [of_all[0][each].copies for each in addresses]
+    assert [5, 1, 0] == [of_all[1][each].copies for each in domains]
 
 
 def test_what_came_back_is_counted_by_copy(mailing: Mailing) -> None:

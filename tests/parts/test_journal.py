@@ -530,7 +530,7 @@ class Owner:
         )
 
     def _sync(self, file: int) -> None:
-        assert self.go.wait(60)
+        assert self.go.wait(PATIENCE_S)
         if self.fails:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fdatasync(file)

@@ -342,7 +342,8 @@ def connect(office: Office, mailbox: Mailbox, at: Any = LATER) -> Kept:
 
 def written(office: Office) -> str:
     with office.engine.connect() as connection:
-        return str([[*row] for each in (schema.mailboxes, schema.audit) for row in connection.execute(select(each))])
+        tables = [select(each).order_by(*each.primary_key) for each in (schema.mailboxes, schema.audit)]
+        return str([[*row] for each in tables for row in connection.execute(each)])
 
 
 def test_tokens_are_kept_sealed_and_opened_again(office: Office) -> None:

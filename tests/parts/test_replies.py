@@ -82,7 +82,8 @@ def counted(engine: Engine) -> list[tuple[object, ...]]:
     c, m = schema.copies.c, schema.messages.c
     with engine.connect() as connection:
         of_copies = connection.execute(select(c.id, c.replies, c.replied_at).order_by(c.position))
+        of_messages = connection.execute(select(m.id, m.replies, m.signal_at).order_by(m.id))
         return [
             *((CopyId(row.id), row.replies, row.replied_at) for row in of_copies),
-            *((row.id, row.replies, row.signal_at) for row in connection.execute(select(m.id, m.replies, m.signal_at))),
+            *((row.id, row.replies, row.signal_at) for row in of_messages),
         ]

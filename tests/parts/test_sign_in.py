@@ -382,7 +382,11 @@ async def test_no_get_of_these_pages_changes_anything(it: Any, engine: Engine, i
 
 def everything(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        return [str(row) for table in schema.metadata.sorted_tables for row in connection.execute(select(table))]
+        return [
+            str(row)
+            for table in schema.metadata.sorted_tables
+            for row in connection.execute(select(table).order_by(*table.primary_key))
+        ]
 
 
 # -------------------------------------------------------------------------------------------------------- errors

@@ -81,7 +81,8 @@ def opened(engine: Engine, user: UserId, *, private_hosts: bool = False) -> Upst
 
 def stored(engine: Engine) -> str:
     with engine.connect() as connection:
-        return str([[*row] for table in (schema.upstreams, schema.audit) for row in connection.execute(select(table))])
+        tables = [select(each).order_by(*each.primary_key) for each in (schema.upstreams, schema.audit)]
+        return str([[*row] for each in tables for row in connection.execute(each)])
 
 
 def test_what_was_kept_is_opened_again(engine: Engine, users: Any, keep: Any) -> None:

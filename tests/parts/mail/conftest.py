@@ -124,11 +124,11 @@ def copies(engine: Engine) -> Callable[[], dict[str, Any]]:
 
 @pytest.fixture
 def rows(engine: Engine) -> Callable[[Any], list[Any]]:
-    """`rows(table)`: all its rows."""
+    """`rows(table)`: all its rows, in the order of their keys: a database gives them in whatever order it likes."""
 
     def read(table: Any) -> list[Any]:
         with engine.connect() as connection:
-            return [dict(row) for row in connection.execute(select(table)).mappings()]
+            return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
 
     return read
 
