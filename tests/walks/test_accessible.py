@@ -211,7 +211,7 @@ def fill(installation: Any, page: Page, web: str, app_password: str, until: Call
 
     until(lambda: page.request.get(f"{web}/sandbox").text().count('class="row"') == 4, "four copies")
     page.goto(f"{web}/sandbox")
-    page.locator(".copies .row").first.click()
+    page.locator(".copies .row", has_text=to[1]).click()  # of a tracked letter; which one came last is not promised
     page.get_by_role("button", name="Thunderbird").click()
     page.locator(".hit").first.wait_for()
     page.get_by_role("button", name="Click", exact=True).click()

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -43,6 +44,7 @@ def guarded(sink: Any, free_port: Callable[[], int], tmp_path: Path) -> Iterator
         require_starttls=True,
         authenticator=sign_in,
         auth_required=True,
+        ready_timeout=PATIENCE_S,
     )
     controller.start()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
