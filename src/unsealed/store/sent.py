@@ -119,8 +119,6 @@ class _Narrow:
 
     def to(self, few: Sequence[int]) -> _Narrow:
         """To those of these messages that are in it; no condition has been asked of them yet."""
-        if self.few is not None:
-            few = list(set(self.few).intersection(few))
         return _Narrow(few, rest=self.rest, more=[*self.where, *self.more])
 
     def asked(self, now: datetime) -> list[ColumnElement[bool]]:
@@ -135,8 +133,9 @@ def _narrow(
     tag: str,
     template: TemplateId | None,
     sort: str,
-    searched: bool,
+    words: Sequence[str] | None,
 ) -> _Narrow:
+    """What is asked for besides words. Where these are few, only those that have the words."""
     conditions: list[ColumnElement[bool]] = []
     if template is not None:
         conditions.append(and_(FROM_TEMPLATE, messages.c.template_id == template))
@@ -146,19 +145,22 @@ def _narrow(
     if not where and state == CopyState.DELAYED:
         waiting = select(copies.c.message_id).where(copies.c.user_id == user, WAITING).distinct()
         ids = list(connection.execute(waiting.limit(FEW + 1)).scalars())
-        return _Narrow(rest=rest) if len(ids) > FEW else _Narrow(ids, near=len(ids) > PROBED)
+        if len(ids) > FEW:
+            return _Narrow(rest=rest)
+        return _Narrow(ids if words is None else those_with_words(connection, ids, words), near=len(ids) > PROBED)
     if not where and (known := _OF_MESSAGES.get(state)) is not None:
         where, order = [known], "sent" if sort == "sent" and state in _BY_DATE else "signal"
         rest = [state] if state == CopyState.NO_SIGNAL else []  # its index knows of no time
     if not where:
         return _Narrow(rest=rest)
     walked = order == sort  # the list is a stretch of that index
-    if searched or more or rest or not walked:
+    if words is not None or more or rest or not walked:
         # In the order of the index, as SQLite would else take any index that begins with the user.
         found = select(messages.c.id).where(messages.c.user_id == user, *where).order_by(SORTS[order].desc())
-        few = FEW_IN_SEARCH if searched and not walked else FEW
+        few = FEW_IN_SEARCH if words is not None and not walked else FEW
         if connection.execute(found.limit(1).offset(few)).first() is None:
-            return _Narrow(list(connection.execute(found.limit(few)).scalars()), rest=rest, more=more)
+            those = found if words is None else found.where(has_words(words))
+            return _Narrow(list(connection.execute(those).scalars()), rest=rest, more=more)
     return _Narrow(where=where, order=order, rest=rest, more=more)
 
 
@@ -238,15 +240,15 @@ def seek(connection: Connection, user: UserId, **what: Unpack[What]) -> Sought:
     if state and state not in FILTERS:
         raise BadInput(f"no such state to look for: {state!r}")
     words = typed_words(what.get("search", ""))
-    narrow = _narrow(connection, user, state, tag, template, sort, words is not None)
+    narrow = _narrow(connection, user, state, tag, template, sort, words)
     conditions = sum((bool(state), bool(tag), template is not None))
     weeks, near = None, 0
-    if words is not None:
-        few = narrow.few
-        if few is None and not _many_have(connection, user, narrow, sort, words):
-            weeks = weeks_of(connection, user)
-            # Of one word alone the number of messages is told.
-            few, near = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
+    if narrow.few is not None:
+        words = None
+    elif words is not None and not _many_have(connection, user, narrow, sort, words):
+        weeks = weeks_of(connection, user)
+        # Of one word alone the number of messages is told.
+        few, near = few_with_words(connection, user, words, weeks, sure=len(words) == 1 and not conditions)
         if few is not None:
             narrow, words = narrow.to(those_with_words(connection, few, words)), None
     return Sought(connection, user, sort, conditions, narrow, words, weeks, near)
