@@ -20,11 +20,11 @@ from unsealed.core.token import seal_click, seal_pixel
 from unsealed.flow import send, templates
 from unsealed.flow.ingest import Ingest
 from unsealed.model.hit import Hit
-from unsealed.model.message import CopyId, MessageId, Outgoing, Recipient, UserId
+from unsealed.model.message import AddressKind, CopyId, MessageId, Outgoing, Recipient, UserId
 from unsealed.model.policy import Level, Switches
 from unsealed.model.ports import Keys
 from unsealed.model.reply import Incoming, Kind
-from unsealed.store import people, replies, schema
+from unsealed.store import messages, people, replies
 from unsealed.store.engine import connect, sqlite_url
 from unsealed.store.journal import Journal, encode_hit
 from unsealed.store.keyring import load
@@ -154,7 +154,8 @@ def _letter(
     _, words, _, *chances = TEMPLATES[number]
     company, first = rng.choice(COMPANIES), rng.choice(FIRST)
     last = LAST[(FIRST.index(first) * 7 + COMPANIES.index(company)) % len(LAST)]
-    recipient = Recipient(address=f"{first.lower()}@{company.lower()}.example", name=f"{first} {last}")
+    address = f"{first.lower()}@{company.lower()}.example"
+    recipient = Recipient(address=address, name=f"{first} {last}", kind=AddressKind.TO)
     outgoing = Outgoing(
         user=user,
         envelope_from=sender,
@@ -169,9 +170,10 @@ def _letter(
     send.write(connection, planned, at, elsewhere=True)
     [copy] = planned.copies
     gone = rng.random() < 0.015
-    left = {"delivery": "sent", "attempts": 1, "sent_at": at + timedelta(seconds=2)}
-    back = {"delivery": "bounced", "ended_at": at + timedelta(seconds=3), "reply": "550 5.1.1 no such user here"}
-    connection.execute(schema.copies.update().where(schema.copies.c.id == copy).values(back if gone else left))
+    if gone:
+        messages.bounced(connection, copy, reply="550 5.1.1 no such user here", at=at + timedelta(seconds=3))
+    else:
+        messages.sent(connection, copy, reply="250 2.0.0 taken", at=at + timedelta(seconds=2), final=False)
     opened, clicked, answered = (0.0 if gone else chance / 100 for chance in chances)
     return Sent(user=user, message=planned.id, copy=copy, at=at, to=recipient, chances=(opened, clicked, answered))
 
