@@ -31,7 +31,11 @@ SHAPES = {
     "size": r"[\d,]+ kB",
     "most": r"[\d,]+ kB",
     "level": r"off|counts|full|[a-z]+",
+    "version": r"\S+",
+    "former_version": r"\S+",
     "former": r"[a-z]+",
+    "limit": r"[a-z]+",
+    "former_limit": r"[a-z]+",
     "role": r"[a-z]+",
     "tls": r"none|starttls|implicit",
     "where": (
@@ -123,6 +127,8 @@ FORMS = (
     later("you took back that this was them: %(what)s"),
     later("a browser is no longer yours"),
     later("new data about networks and places"),
+    later("rules %(former_version)s -> %(version)s"),
+    later("rules %(version)s"),
     # What a correction holds for
     later("%(what)s, this event only"),
     later("%(what)s, for everybody at %(address)s"),
@@ -206,6 +212,25 @@ FORMS = (
     later("the country of an address"),
     later("region and city of an address"),
 )
+# One of those in a change of tracking, by what is stored of it.
+LIMITS: Mapping[str, str] = {
+    "confirmed as it was": later("confirmed as it was"),
+    "opens by default %(former)s -> %(level)s": later("opens by default: %(level)s (before: %(former)s)"),
+    "links by default %(former)s -> %(level)s": later("links by default: %(level)s (before: %(former)s)"),
+    "opens at most %(former_limit)s -> %(limit)s": later("opens at most: %(limit)s (before: %(former_limit)s)"),
+    "links at most %(former_limit)s -> %(limit)s": later("links at most: %(limit)s (before: %(former_limit)s)"),
+    "users may change opens yes": later("users may choose whether opens are tracked"),
+    "users may change opens no": later("users may no longer choose whether opens are tracked"),
+    "users may change links yes": later("users may choose whether links are tracked"),
+    "users may change links no": later("users may no longer choose whether links are tracked"),
+    "refuse mail that asks for more yes": later("mail that asks for more is refused"),
+    "refuse mail that asks for more no": later("mail that asks for more leaves with less"),
+    "opens of mail to %(address)s: %(level)s": later("opens of mail to %(address)s: %(level)s"),
+    "links of mail to %(address)s: %(level)s": later("links of mail to %(address)s: %(level)s"),
+    "opens and links of mail to %(address)s: %(level)s": later("opens and links of mail to %(address)s: %(level)s"),
+    "links to %(address)s are left alone": later("links to %(address)s are left alone"),
+    "%(address)s is no longer excluded": later("%(address)s is no longer excluded"),
+}
 # What is told of each kind of change; of kinds that are missing here, it is a name that somebody gave.
 CHANGES: Mapping[str, tuple[str, ...]] = {
     What.CORRECTED: (later("you: %(what)s"), later("a machine: %(what)s"), later("them: %(what)s")),
@@ -248,24 +273,7 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
         later("figures of all people together: allowed as sums"),
         later("figures of all people together: allowed by person"),
     ),
-    "limits": (  # one of those in a change of tracking
-        later("confirmed as it was"),
-        later("opens by default %(former)s -> %(level)s"),
-        later("links by default %(former)s -> %(level)s"),
-        later("opens at most %(former)s -> %(level)s"),
-        later("links at most %(former)s -> %(level)s"),
-        later("users may change opens yes"),
-        later("users may change opens no"),
-        later("users may change links yes"),
-        later("users may change links no"),
-        later("refuse mail that asks for more yes"),
-        later("refuse mail that asks for more no"),
-        later("opens of mail to %(address)s: %(level)s"),
-        later("links of mail to %(address)s: %(level)s"),
-        later("opens and links of mail to %(address)s: %(level)s"),
-        later("links to %(address)s are left alone"),
-        later("%(address)s is no longer excluded"),
-    ),
+    "limits": tuple(LIMITS),
 }
 _VALUE = re.compile(r"%\((\w+)\)s")
 
@@ -302,10 +310,10 @@ def reread(words: str, texts: Texts) -> str:
 
 def change(kind: str, words: str, texts: Texts) -> str:
     """What is told of a change, in a language. kind: one of `store.audit.What`."""
-    if texts is ENGLISH or (found := read(words, kind)) is None:
+    if (found := read(words, kind)) is None:
         return words
     form, values = found
-    return texts.say(form, **{name: _detail(name, value, texts) for name, value in values.items()})
+    return texts.say(LIMITS.get(form, form), **{name: _detail(name, value, texts) for name, value in values.items()})
 
 
 def _detail(name: str, value: str, texts: Texts) -> str:
@@ -313,8 +321,10 @@ def _detail(name: str, value: str, texts: Texts) -> str:
         case "what":
             return reread(value, texts)
         case "limits":
-            return ", ".join(change("limits", each, texts) for each in value.split(", "))
-        case "level" | "role" | "former" | "tls":
+            return "; ".join(change("limits", each, texts) for each in value.split(", "))
+        case "limit" | "former_limit" if value == "unsaid":
+            return texts.say("no limit")
+        case "level" | "former" | "limit" | "former_limit" | "role" | "tls":
             return _words(texts).get(value, value)
         case "browser":
             return texts.say("A browser") if value == "A browser" else value
@@ -327,12 +337,12 @@ def _words(texts: Texts) -> Mapping[str, str]:
         "owner": texts.say("Owner"),
         "admin": texts.say("Administrator"),
         "member": texts.say("Member"),
-        "unsaid": texts.within("tracking", "unsaid"),
+        "unsaid": texts.within("tracking", "not chosen"),
         "off": texts.within("tracking", "off"),
         "anonymous": texts.say("anonymous"),
         "pseudonymous": texts.say("pseudonymous"),
-        "identified": texts.say("identified"),
-        "full": texts.within("tracking", "full"),
+        "identified": texts.within("tracking", "by name only"),
+        "full": texts.within("tracking", "on"),
         "none": texts.within("encryption", "none"),
         "starttls": "STARTTLS",
         "implicit": texts.within("encryption", "TLS"),
