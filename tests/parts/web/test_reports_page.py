@@ -262,6 +262,31 @@ async def test_five_others_give_a_sum(mara: Any, mail: Any, engine: Engine, cloc
     assert not re.search(r"u\d@z", shown)
 
 
+async def test_each_week_of_the_period_is_accounted_for(mara: Any, mail: Any, engine: Engine, clock: Any) -> None:
+    await mara.get("/reports/team")
+    await mara.post("/reports/team", {"allowed": "sums"})
+    with engine.begin() as connection:
+        for number in range(5):
+            user = people.add_user(connection, f"u{number}@z.example", Role.MEMBER, clock())
+            many_letters.write(connection, user, clock(), letters=60, seed=number)
+    told = {}
+    for span in (4, 13):
+        shown = text((await mara.get(f"/reports/team?weeks={span}")).text)
+        assert f"Last {span} whole weeks" in shown
+        told[span] = [
+            int(found[1]) if (found := re.search(words, shown)) else 0
+            for words in (
+                rf"Sums over (\d+) of the {span} whole weeks",
+                r"(\d+) weeks? left out",
+                r"In (\d+) weeks? nobody wrote",
+            )
+        ]
+
+    assert {4: 4, 13: 13} == {span: sum(weeks) for span, weeks in told.items()}
+    assert told[13][0]
+    assert told[13][2]
+
+
 async def test_each_person_is_shown_only_when_an_owner_says_so_and_everybody_is_told(
     mara: Any, mail: Any, engine: Engine, clock: Any
 ) -> None:
