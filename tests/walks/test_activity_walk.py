@@ -148,3 +148,27 @@ def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
         each.goto("about:blank")
     reading.close()
     installation.stop()
+
+
+def test_on_a_phone_the_filters_are_one_row_in_which_the_chosen_one_is_in_sight(installation: Any, page: Page) -> None:
+    installation.add(SENDER, "correct horse battery")
+    installation.start()
+    web = f"http://127.0.0.1:{installation.web}"
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{web}/sign-in")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{web}/sent")
+
+    for address in ("/activity", "/activity?state=machine", "/opened?state=silent", "/opened?state=reminders"):
+        page.goto(f"{web}{address}")
+        filters = page.locator(".act-bar .tabs a")
+        boxes = [box for each in filters.all() if (box := each.bounding_box())]
+        chosen = page.locator(".act-bar .tabs [aria-current]").bounding_box()
+
+        assert filters.count() == len(boxes) > 3
+        assert 1 == len({box["y"] for box in boxes}), address
+        assert chosen is not None
+        assert 0 <= chosen["x"] <= 390 - chosen["width"], address
+        assert 390 == page.evaluate("document.documentElement.scrollWidth")

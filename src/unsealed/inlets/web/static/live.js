@@ -284,6 +284,10 @@
     if (item && event.pointerType === "mouse" && event.target.closest(".mark, .end, .pick-row")) wait = setTimeout(lay, 350, item);
   });
 
+  // On a phone the filters of a list are one row that can be moved: the one that holds stands in sight.
+  const holding = $(".act-bar [aria-current]");
+  if (holding) holding.parentElement.scrollLeft = holding.offsetLeft - holding.parentElement.offsetLeft - 40;
+
   // Menus close when something else is pressed.
   document.addEventListener("click", (event) => { for (const each of all("details.drop[open]")) if (!each.contains(event.target)) each.open = false; });
 
