@@ -149,7 +149,7 @@ def test_the_store_is_asked_once_a_second_at_most(
 
 
 async def test_who_goes_the_same_way_shares_an_outlet_that_is_closed_when_nobody_does(
-    make: Any, choose: Any, harbour: Harbour, ann: Any, rob: UserId
+    make: Any, choose: Any, harbour: Harbour, ann: Any, rob: UserId, eventually: Any
 ) -> None:
     routes = make()
     choose(ann.user, EVERYBODY, "all.example")
@@ -161,9 +161,8 @@ async def test_who_goes_the_same_way_shares_an_outlet_that_is_closed_when_nobody
         routes.tidy()
         assert harbour.outlets["all.example"].closed == 0  # it still hands over
     routes.tidy()
-    await asyncio.sleep(0)
 
-    assert harbour.outlets["all.example"].closed == 1
+    await eventually(lambda: harbour.outlets["all.example"].closed == 1)
     async with routes.outlet(routes.find(rob)) as three:
         assert three is harbour.outlets["new.example"]
     await routes.close()
@@ -193,7 +192,7 @@ async def test_a_renewed_refresh_token_makes_no_new_outlet(
 
 
 async def test_an_outlet_that_nobody_uses_is_closed(
-    make: Any, choose: Any, harbour: Harbour, ann: Any, monkeypatch: Any
+    make: Any, choose: Any, harbour: Harbour, ann: Any, monkeypatch: Any, eventually: Any
 ) -> None:
     routes = make()
     choose(ann.user, ann.user, "own.example")
@@ -203,9 +202,8 @@ async def test_an_outlet_that_nobody_uses_is_closed(
     assert harbour.outlets["own.example"].closed == 0
     monkeypatch.setattr(module, "IDLE_S", -1.0)
     routes.tidy()
-    await asyncio.sleep(0)
 
-    assert harbour.outlets["own.example"].closed == 1
+    await eventually(lambda: harbour.outlets["own.example"].closed == 1)
 
 
 async def test_mail_whose_next_hop_cannot_be_opened_waits(
