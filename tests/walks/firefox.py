@@ -197,7 +197,8 @@ class Firefox:
         self._socket = until(self._dial, "Firefox listens")
         self._stream = self._socket.makefile("rb")
         self._read()  # its greeting
-        self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": False}})
+        timeouts = {"script": int(PATIENCE_S * 1000)}  # of a script that waits for something in the page
+        self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"timeouts": timeouts}})
         self.inside("Services.prefs.setBoolPref('dom.push.connection.enabled', true)")  # Marionette switched it off
 
     def _dial(self) -> socket.socket | None:
