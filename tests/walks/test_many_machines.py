@@ -152,8 +152,9 @@ def sink_has(sink: Sink, recipient: str) -> bool:
 def test_a_machine_without_the_driver_says_what_to_install(installation: Installation, store_url: str) -> None:
     """As on a machine where `pip install` was given no extra."""
     script = "import sys; sys.modules['psycopg'] = None; from unsealed.app.cli import main; main()"
+    doors = [word for door in ("--web", "--track", "--smtp") for word in (door, "127.0.0.1:0")]
     done = subprocess.run(
-        [COMMAND[0], "-c", script, "serve", "--data", Path(installation.data)],
+        [COMMAND[0], "-c", script, "serve", "--data", Path(installation.data), *doors],
         env={"UNSEALED_STORE_URL": store_url, "PATH": ""},
         capture_output=True,
         timeout=PATIENCE_S,
