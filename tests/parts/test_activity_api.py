@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from tests.conftest import NOON
 from tests.parts.test_api import app, wordless  # noqa: F401 - the app with the API alone
 
 from unsealed.model.message import MessageId, UserId, public_id
@@ -72,6 +73,45 @@ async def test_the_three_lists_of_opened_mail(ask: Any, mail: Mail) -> None:
     )
     assert [3] == [each["opens"] for each in keen["follow_ups"]]
     assert keen["next"]
+
+
+async def test_a_follow_up_is_done_listed_as_such_and_put_back(
+    app: Any,  # noqa: F811
+    browser: Any,
+    ask: Any,
+    engine: Engine,
+) -> None:
+    async def put(copy: str, said: bytes, user: UserId = MARA) -> Any:
+        with engine.begin() as connection:
+            token = proofs.new_api_token(connection, user, "test", NOON)
+        authorized = {"authorization": f"Bearer {token}"}
+        return await browser(app=app).request("PUT", f"/api/v1/follow-ups/{copy}", authorized, said)
+
+    async def lists() -> list[list[str]]:
+        found = [(await ask(f"/api/v1/opened?list={name}")).json["follow_ups"] for name in ("silent", "done")]
+        return [[each["name"] for each in rows] for rows in found]
+
+    [copy] = [
+        each["copy"]
+        for each in (await ask("/api/v1/opened?list=silent")).json["follow_ups"]
+        if each["name"] == "Jonas Weidner"
+    ]
+    before = await lists()
+
+    assert 404 == (await put(copy, b'{"done": true}', OTHER)).status
+    assert {"done": True} == (await put(copy, b'{"done": true}')).json
+    silent, done = await lists()
+    assert (["Jonas Weidner"], False) == (done, "Jonas Weidner" in silent)
+    assert {"done": False} == (await put(copy, b'{"done": false}')).json
+    assert before == await lists()
+    assert [404, 404, 400] == [
+        (await put(each, said)).status
+        for each, said in (
+            ("0123456789abcdef", b'{"done": true}'),
+            ("x", b'{"done": false}'),
+            (copy, b'{"over": 1}'),
+        )
+    ]
 
 
 @pytest.mark.parametrize(

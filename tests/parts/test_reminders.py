@@ -120,3 +120,25 @@ def test_what_is_over_is_forgotten_and_what_is_due_never(engine: Engine, mail: M
 
         assert 1 == reminders.trim(connection, LATER + timedelta(days=1))  # the renewal was opened
         assert [State.DUE] == [each.state for each in reminders.listed(connection, MARA)]
+
+
+@pytest.mark.parametrize(("days", "state"), [(0, State.WAITING), (4, State.DUE)])
+def test_what_was_done_by_mistake_waits_again_or_is_due_as_its_time_says(
+    engine: Engine, mail: Mail, days: int, state: State
+) -> None:
+    put(engine, mail["silent"])
+    with engine.begin() as connection:
+        (mine,) = reminders.listed(connection, MARA)
+        assert reminders.one_done(connection, MARA, mine.id) is None
+        assert not reminders.undo(connection, MARA, mine.id, NOON)
+        assert reminders.done(connection, MARA, mine.id, NOON)
+        done = reminders.one_done(connection, MARA, mine.id)
+
+        assert done is not None
+        assert (mine.who, State.DONE) == (done.who, done.state)
+        assert reminders.one_done(connection, OTHER, mine.id) is None
+        assert not reminders.undo(connection, OTHER, mine.id, NOON)
+        assert reminders.undo(connection, MARA, mine.id, NOON + timedelta(days=days))
+        assert [(mine.id, mine.due_at, state)] == [
+            (each.id, each.due_at, each.state) for each in reminders.listed(connection, MARA)
+        ]

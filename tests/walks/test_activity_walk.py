@@ -172,3 +172,75 @@ def test_on_a_phone_the_filters_are_one_row_in_which_the_chosen_one_is_in_sight(
         assert chosen is not None
         assert 0 <= chosen["x"] <= 390 - chosen["width"], address
         assert 390 == page.evaluate("document.documentElement.scrollWidth")
+
+
+def test_the_key_e_works_through_a_list_and_what_it_took_off_comes_back(
+    installation: Any, page: Page, until: Callable[..., Any]
+) -> None:
+    password, _ = installation.add(SENDER, "correct horse battery")
+    installation.start()
+    web = f"http://127.0.0.1:{installation.web}"
+    for who in ("Ines", "Rob", "Lotte"):
+        address = f"{who.lower()}@harbourline.example"
+        assert {} == installation.send(SENDER, password, SENDER, [address], letter(f"To {who}", f"{who} <{address}>"))
+    with closing(sqlite3.connect(installation.data / "unsealed.db", timeout=PATIENCE_S)) as store:
+        sent = "SELECT count(*) FROM copies WHERE sent_at IS NOT NULL"
+        until(lambda: store.execute(sent).fetchone() == (3,), "they are sent")
+        with store:
+            store.execute("UPDATE copies SET sent_at = sent_at - 4 * 86400 * 1000000")
+    page.goto(f"{web}/sign-in")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{web}/activity")
+
+    def listed(state: str) -> list[str]:
+        page.goto(f"{web}/opened?state={state}")
+        page.get_by_text("Live", exact=True).first.wait_for()
+        return page.locator(".follow .who").all_inner_texts()
+
+    def press_e() -> str:
+        """The row that has the focus then."""
+        page.get_by_text("Live", exact=True).first.wait_for()
+        with page.expect_event("load"):
+            page.keyboard.press("e")
+        return focused()
+
+    def focused() -> str:
+        name: str = page.evaluate("document.activeElement.querySelector('.who')?.innerText ?? ''")
+        return name
+
+    first, second, third = listed("silent")
+    page.keyboard.press("e")  # no row is meant
+    page.keyboard.press("j")
+    assert first == focused()
+    assert second == press_e()
+    page.get_by_text(f"Done: {first}").wait_for()
+    assert third == press_e()
+    page.get_by_text(f"Done: {second}").wait_for()
+    assert [third] == page.locator(".follow .who").all_inner_texts()
+
+    # By name: the buttons of the row, and what takes the last step back.
+    page.get_by_text("Live", exact=True).first.wait_for()
+    page.keyboard.press("Control+k")
+    page.get_by_role("option", name="Done").first.wait_for()
+    page.keyboard.type("undo")
+    with page.expect_event("load"):
+        page.keyboard.press("Enter")
+    assert second == focused()
+
+    # In the list of what is done it puts back.
+    assert [first] == listed("done")
+    page.keyboard.press("j")
+    press_e()
+    page.get_by_text("Nothing is done yet").wait_for()
+    assert [first, second, third] == listed("silent")
+
+    # Beside a letter, the next one is opened.
+    page.locator(".follow .row").first.click()
+    page.wait_for_url("**m=**")
+    assert second == press_e()
+    page.locator("#detail h1", has_text=f"To {second}").wait_for()
+    page.get_by_text("Live", exact=True).first.wait_for()
+    page.keyboard.press("?")
+    page.get_by_text("done: off its list in Opened, or back").wait_for()

@@ -44,6 +44,7 @@ from unsealed.store.schema import (
     BOUNCED,
     BY_MACHINE,
     CLICK,
+    DONE,
     FIRST_OPEN,
     FOLLOWED_UP,
     KEEN,
@@ -439,26 +440,39 @@ def silent(
     connection: Connection, user: UserId, now: datetime, *, after: str | None = None, limit: int = 50
 ) -> Page[FollowUp]:
     """Recipients of whom nothing was seen for SILENT_FOR, the last written to first. Letters to more than FOLLOWED_UP
-    people are left out, and what is older than FOLLOWED_FOR.
+    people are left out, what is older than FOLLOWED_FOR, and what is done.
 
     Raises:
         BadInput: this is not a cursor.
     """
     c = copies.c
     when = c.sent_at <= now - SILENT_FOR, c.sent_at > now - FOLLOWED_FOR
-    return _follow_ups(connection, user, c.sent_at, and_(SILENT, c.address != "", *when), after, limit)
+    return _follow_ups(connection, user, c.sent_at, and_(SILENT, ~DONE, c.address != "", *when), after, limit)
 
 
 def keen(
     connection: Connection, user: UserId, now: datetime, *, after: str | None = None, limit: int = 50
 ) -> Page[FollowUp]:
-    """Recipients who opened a letter three times or more and did not answer, the latest reader first.
+    """Recipients who opened a letter three times or more and did not answer, the latest reader first; not those who
+    are done.
 
     Raises:
         BadInput: this is not a cursor.
     """
     c = copies.c
-    return _follow_ups(connection, user, c.last_at, and_(KEEN, c.last_at > now - FOLLOWED_FOR), after, limit)
+    return _follow_ups(connection, user, c.last_at, and_(KEEN, ~DONE, c.last_at > now - FOLLOWED_FOR), after, limit)
+
+
+def done(
+    connection: Connection, user: UserId, now: datetime, *, after: str | None = None, limit: int = 50
+) -> Page[FollowUp]:
+    """Recipients who are off these lists because somebody said that they are done, the last one first.
+
+    Raises:
+        BadInput: this is not a cursor.
+    """
+    c = copies.c
+    return _follow_ups(connection, user, c.done_at, and_(DONE, c.done_at > now - FOLLOWED_FOR), after, limit)
 
 
 def _follow_ups(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, or_, select, update
 
 from unsealed.model.message import CopyId, MessageId, UserId, public_id
 from unsealed.model.reminder import Reminder, State, Unless
@@ -66,11 +66,30 @@ def done(connection: Connection, user: UserId, id: int, now: datetime) -> bool:
     return connection.execute(update(reminders).where(*live).values(state=State.DONE.value, ended_at=now)).rowcount == 1
 
 
+def undo(connection: Connection, user: UserId, id: int, now: datetime) -> bool:
+    """It was not done: it waits again, or is due, as its time says; False: there is no reminder of this user that is
+    done."""
+    r = reminders.c
+    again = case((r.due_at <= now, State.DUE.value), else_=State.WAITING.value)
+    ended = r.user_id == user, r.id == id, r.state == State.DONE.value
+    return connection.execute(update(reminders).where(*ended).values(state=again, ended_at=None)).rowcount == 1
+
+
+def one_done(connection: Connection, user: UserId, id: int) -> Reminder | None:
+    """That reminder, if it is done."""
+    found = connection.execute(_ONE, {"user": user, "id": id, "states": [State.DONE.value]}).all()
+    return next(iter(_shown(connection, user, found)), None)
+
+
 def listed(
     connection: Connection, user: UserId, states: Collection[State] = (State.DUE, State.WAITING)
 ) -> list[Reminder]:
     """The user's reminders, the first due first, SHOWN at most; of what waits, the ones whose time comes next."""
     found = connection.execute(_LISTED, {"user": user, "states": [each.value for each in states]}).all()
+    return _shown(connection, user, found)
+
+
+def _shown(connection: Connection, user: UserId, found: Sequence[Row[Any]]) -> list[Reminder]:
     rows = views.rows(connection, user, {row.message_id for row in found})
     return [
         Reminder(
@@ -164,9 +183,8 @@ def _with_facts() -> Select[Any]:
     )
 
 
-_LISTED = (
-    _with_facts()
-    .where(reminders.c.user_id == bindparam("user"), reminders.c.state.in_(bindparam("states", expanding=True)))
-    .order_by(reminders.c.due_at, reminders.c.id)
-    .limit(SHOWN)
+_IN_STATES = _with_facts().where(
+    reminders.c.user_id == bindparam("user"), reminders.c.state.in_(bindparam("states", expanding=True))
 )
+_LISTED = _IN_STATES.order_by(reminders.c.due_at, reminders.c.id).limit(SHOWN)
+_ONE = _IN_STATES.where(reminders.c.id == bindparam("id"))

@@ -308,6 +308,7 @@ copies = Table(
     # for questions about habits: bits of store.habits.Carries and Came
     Column("carries", SmallInteger, nullable=False, server_default="0"),  # frozen at intake
     Column("came", SmallInteger, nullable=False, server_default="0"),  # rollup of its events
+    Column("done_at", Moment),  # when its follow-up was said to be done
     UniqueConstraint("message_id", "position"),
 )
 # With all that habits are made of: hundreds of copies are then one stretch of the index.
@@ -333,11 +334,15 @@ SILENT = and_(  # what the list of letters without a signal holds
     copies.c.tracked.is_(True),
     copies.c.delivery.in_([literal_column("'sent'"), literal_column("'delivered'")]),
 )
+DONE = and_(  # what was done, and no new sign of the reader since
+    copies.c.done_at.is_not(None), or_(copies.c.last_at.is_(None), copies.c.last_at <= copies.c.done_at)
+)
 KEEN = and_(copies.c.opens >= literal_column("3"), copies.c.replies == _NONE)  # read again and again, and no answer
 for _name, _key, _where in (
     ("silent", copies.c.sent_at, SILENT),
     ("keen", copies.c.last_at, KEEN),
     ("bounced_at", copies.c.ended_at, BOUNCED),
+    ("done", copies.c.done_at, copies.c.done_at.is_not(None)),
 ):
     Index(
         f"ix_copies_user_{_name}",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -84,6 +85,77 @@ async def test_who_reads_again_and_again_stands_in_a_list_that_says_what_it_cann
     assert "no answer that we know of. Answers are found in your mailbox" in text(body)
 
 
+def forms(body: str, end: str) -> dict[str, tuple[str, str]]:
+    """Where a form of each row leads to, and what it leads back to, by the name in the row."""
+    found = re.findall(
+        rf'class="who"><span class="one"[^>]*>([^<]+).*?action="([^"]+/{end})".*?name="back" value="([^"]*)"',
+        body,
+        re.DOTALL,
+    )
+    return {name: (action, unescape(back)) for name, action, back in found}
+
+
+async def test_who_is_done_leaves_the_list_can_be_undone_at_once_and_put_back_later(mara: Any, mail: Mail) -> None:
+    before = (await mara.get("/opened?state=keen")).text
+    (first, second) = forms(before, "done").items()
+    assert ("Ines Marchetti", "Dario Conti") == (first[0], second[0])
+    action, back = first[1]
+    row_of_the_next = second[1][0].split("/")[2]
+    assert f"/opened?state=keen#r{row_of_the_next}" == back
+
+    answer = await mara.post(action, {"back": back})
+    copy = action.split("/")[2]
+    assert (303, f"/opened?state=keen&done={copy}#r{row_of_the_next}") == (answer.status, answer.headers["location"])
+    shown = (await mara.get(f"/opened?state=keen&done={copy}")).text
+    assert "Done: Ines Marchetti Undo" in text(shown)
+    assert ["Dario Conti"] == list(forms(shown, "done"))
+    assert f'id="r{row_of_the_next}"' in shown
+
+    put_back = forms((await mara.get("/opened?state=done")).text, "undo")
+    assert {"Ines Marchetti": (f"/follow-ups/{copy}/undo", "/opened?state=done")} == put_back
+    undone = await mara.post(f"/follow-ups/{copy}/undo", {"back": f"/opened?state=keen#r{copy}"})
+    assert f"/opened?state=keen#r{copy}" == undone.headers["location"]
+    after = (await mara.get(f"/opened?state=keen&done={copy}")).text  # as a browser shows it that goes back
+    assert "Undo" not in text(after)
+    assert ["Ines Marchetti", "Dario Conti"] == list(forms(after, "done"))
+    assert "Nothing is done yet" in text((await mara.get("/opened?state=done")).text)
+
+
+async def test_a_letter_that_stands_beside_the_list_gives_way_to_the_next_one(mara: Any, mail: Mail) -> None:
+    body = (await mara.get(f"/opened?state=keen&m={public_id(mail['proposal'])}")).text
+    (_, (_, back)), (_, (second, last)) = forms(body, "done").items()
+
+    next_one = re.search(rf'id="r{second.split("/")[2]}" href="[^"]*m=([0-9a-f]{{16}})', body)
+    assert next_one is not None
+    assert f"/opened?state=keen&m={next_one[1]}#r{second.split('/')[2]}" == back
+    assert "/opened?state=keen" == last
+
+
+async def test_nobody_is_done_with_the_recipients_of_others(mara: Any, mail: Mail, engine: Engine) -> None:
+    await mara.get("/opened")
+    for copy in (public_id(copy_of(engine, mail["foreign"])), "0123456789abcdef", "x"):
+        assert [404, 404] == [(await mara.post(f"/follow-ups/{copy}/{end}")).status for end in ("done", "undo")]
+        assert "Undo" not in text((await mara.get(f"/opened?state=silent&done={copy}")).text)
+
+
+async def test_a_reminder_that_was_taken_back_by_mistake_is_set_again(
+    mara: Any, mail: Mail, clock: Callable[[], datetime]
+) -> None:
+    by = (clock() + timedelta(days=3)).date().isoformat()
+    await mara.get("/opened")
+    await mara.post("/reminders", {"message": public_id(mail["silent"]), "copy": "", "unless": "opened", "by": by})
+    before = (await mara.get("/opened?state=reminders")).text
+    ((action, back),) = forms(before, "done").values()
+
+    answer = await mara.post(action, {"back": back})
+    shown = (await mara.get(answer.headers["location"])).text
+    assert "Done: Jonas Weidner Undo" in text(shown)
+    (undo,) = re.findall(r'action="(/reminders/[0-9a-f]{16}/undo)"', shown)
+    assert 303 == (await mara.post(undo, {"back": "/opened?state=reminders"})).status
+    assert rows(before) == rows((await mara.get("/opened?state=reminders")).text)
+    assert 404 == (await mara.post(undo)).status
+
+
 async def test_a_reminder_is_set_shown_and_taken_back(mara: Any, mail: Mail, clock: Callable[[], datetime]) -> None:
     by = (clock() + timedelta(days=3)).date()
     put = {
@@ -153,6 +225,7 @@ async def test_empty_lists_say_what_will_stand_there(mara: Any, engine: Engine) 
         ("silent", "Nothing to follow up"),
         ("keen", "Nobody keeps coming back"),
         ("reminders", "No reminder is set"),
+        ("done", "Nothing is done yet"),
     ):
         body = text((await mara.get(f"/opened?state={state}")).text)
 

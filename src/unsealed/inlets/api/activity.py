@@ -1,7 +1,8 @@
 """What happened over all messages, what was opened, and whom one might write again, as JSON.
 
-GET /api/v1/activity  show, machine, cursor, limit
-GET /api/v1/opened    list, cursor, limit
+GET /api/v1/activity         show, machine, cursor, limit
+GET /api/v1/opened           list, cursor, limit
+PUT /api/v1/follow-ups/{id}  {"done": true or false}; id: of a copy
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from unsealed.core.reading import copy_state
@@ -17,9 +19,11 @@ from unsealed.inlets.api.door import Door, Question
 from unsealed.model import view
 from unsealed.model.errors import BadInput
 from unsealed.model.event import sure
-from unsealed.store import activity
+from unsealed.model.message import CopyId, from_public_id
+from unsealed.store import activity, follow_ups
 
-LISTS = ("opened", "silent", "keen")
+BODY_BYTES_MAX = 1024
+LISTS = ("opened", "silent", "keen", "done")
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +89,10 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     unseen: tuple[str, ...]  # why nothing can be expected to be seen, see core.reliability.Trait
 
 
+class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    done: bool = True
+
+
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[OpenedMessage, ...]  # of the list "opened"
     follow_ups: tuple[FollowUp, ...]  # of the others
@@ -93,7 +101,11 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 def routes(door: Door) -> list[Route]:
     """The routes of this module."""
-    return [door.get("/api/v1/activity", _activity), door.get("/api/v1/opened", _opened)]
+    return [
+        door.get("/api/v1/activity", _activity),
+        door.get("/api/v1/opened", _opened),
+        door.change("PUT", "/api/v1/follow-ups/{id}", Done, _put, bytes_max=BODY_BYTES_MAX),
+    ]
 
 
 def _activity(question: Question) -> Activity:
@@ -129,7 +141,24 @@ def _opened(question: Question) -> Opened:
             keen = activity.keen(connection, user, now, after=after, limit=limit)
             made = tuple(_follow_up(each, (), now) for each in keen.items)
             return Opened(messages=(), follow_ups=made, next=keen.next)
+        case "done":
+            over = activity.done(connection, user, now, after=after, limit=limit)
+            made = tuple(_follow_up(each, (), now) for each in over.items)
+            return Opened(messages=(), follow_ups=made, next=over.next)
     raise BadInput(f"list is one of {', '.join(LISTS)}, not {named[:40]!r}")
+
+
+def _put(question: Question, said: Done) -> Done:
+    question.only()
+    connection, user, number = question.connection, question.user, from_public_id(question.path["id"])
+    copy = CopyId(number or 0)
+    if said.done:
+        known = follow_ups.done(connection, user, copy, question.now)
+    else:
+        known = follow_ups.undo(connection, user, copy)
+    if not known:
+        raise HTTPException(404, "There is no such recipient of yours.")
+    return said
 
 
 def _happening(it: view.Happening) -> Happening:

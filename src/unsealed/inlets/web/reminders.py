@@ -1,13 +1,16 @@
-"""Reminders: set one, take it back.
+"""Reminders: set one, take it back, set it again.
 
 POST /reminders             message, copy ("" for whichever recipient), unless, by (a day), back
 POST /reminders/{id}/done   back
+POST /reminders/{id}/undo   back
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +20,8 @@ from unsealed.inlets.guard import local_path
 from unsealed.inlets.web.moments import Times
 from unsealed.inlets.web.page import said
 from unsealed.inlets.web.surroundings import changed, person
-from unsealed.model.message import from_public_id
+from unsealed.inlets.web.where import with_done
+from unsealed.model.message import UserId, from_public_id
 from unsealed.model.reminder import LATEST, Unless
 from unsealed.model.texts import later
 from unsealed.store import reminders
@@ -45,11 +49,20 @@ async def put(request: Request) -> Response:
 
 async def done(request: Request) -> Response:
     """POST: it is not needed, or was seen."""
-    user, number = person(request).id, from_public_id(request.path_params["id"])
-    now = said(request).now
-    if number is None or not await changed(request, lambda store: reminders.done(store, user, number, now)):
-        raise HTTPException(404, later("There is no such reminder of yours."))
+    await _move(request, reminders.done)
+    return RedirectResponse(with_done(request.state.form.get("back", ""), request.path_params["id"]), 303)
+
+
+async def undo(request: Request) -> Response:
+    """POST: it was not done."""
+    await _move(request, reminders.undo)
     return RedirectResponse(local_path(request.state.form.get("back", "")), 303)
+
+
+async def _move(request: Request, move: Callable[[Connection, UserId, int, datetime], bool]) -> None:
+    user, number, now = person(request).id, from_public_id(request.path_params["id"]), said(request).now
+    if number is None or not await changed(request, lambda store: move(store, user, number, now)):
+        raise HTTPException(404, later("There is no such reminder of yours."))
 
 
 def _due(written: str, times: Times) -> datetime | None:
@@ -66,4 +79,5 @@ def _due(written: str, times: Times) -> datetime | None:
 routes = [
     Route("/reminders", put, methods=["POST"]),
     Route("/reminders/{id}/done", done, methods=["POST"]),
+    Route("/reminders/{id}/undo", undo, methods=["POST"]),
 ]

@@ -36,6 +36,7 @@ class Where:
     people: str = ""  # "all": every recipient
     open: str = ""  # public id of an event that stands open
     correction: str = ""  # what was just said about it
+    done: str = ""  # public id of what was just taken off the list
     back: str = ""  # address of the list that it was opened from
 
     @classmethod
@@ -53,7 +54,7 @@ class Where:
 
     def beyond(self, path: str, **changes: str) -> str:
         """The address of a page that leads back to this list, or to the list behind this page."""
-        here = self.to(open="", correction="")
+        here = self.to(open="", correction="", done="")
         behind = here if LISTS.fullmatch(here) else self.back
         if behind.partition("?")[0] == path:
             return behind
@@ -69,6 +70,12 @@ class Where:
     def _values(self, changes: Mapping[str, str]) -> list[tuple[str, str]]:
         values = [(name, changes[name] if name in changes else getattr(self, name)) for name in DEFAULTS]
         return [(name, value) for name, value in values if value != DEFAULTS[name]]
+
+
+def with_done(back: str, id: str) -> str:
+    """The address of the list that a form stood in, which says that this is done."""
+    address, _, row = local_path(back).partition("#")
+    return f"{address}{'&' if '?' in address else '?'}done={id}{f'#{row}' if row else ''}"
 
 
 def _a_list(wanted: str) -> str:

@@ -284,10 +284,6 @@
     if (item && event.pointerType === "mouse" && event.target.closest(".mark, .end, .pick-row")) wait = setTimeout(lay, 350, item);
   });
 
-  // On a phone the filters of a list are one row that can be moved: the one that holds stands in sight.
-  const holding = $(".act-bar [aria-current]");
-  if (holding) holding.parentElement.scrollLeft = holding.offsetLeft - holding.parentElement.offsetLeft - 40;
-
   // Menus close when something else is pressed.
   document.addEventListener("click", (event) => { for (const each of all("details.drop[open]")) if (!each.contains(event.target)) each.open = false; });
 
@@ -320,9 +316,9 @@
   document.addEventListener("change", (event) => { if (event.target.matches(".pick-row")) counted(); });
   $("[data-bulk=all]")?.addEventListener("click", () => { for (const each of picks()) each.checked = true; counted(); });
   $("#bulk")?.addEventListener("reset", () => setTimeout(counted));
+  const here = () => document.activeElement?.closest?.(".rows li") || $(".row[aria-current]")?.closest("li");
   const pick = () => {
-    const row = document.activeElement?.closest?.(".rows li") || $(".row[aria-current]")?.closest("li");
-    const box = row && $(".pick-row", row);
+    const box = here()?.querySelector(".pick-row");
     if (box) { box.checked = !box.checked; counted(); }
   };
   if ($("#bulk")) counted();
@@ -346,14 +342,12 @@
     k: () => step(-1),
     x: pick,
     "/": () => { const field = $("[data-key='/']"); if (field) field.focus(); else location.href = "/sent#search"; },
-    m: () => $("button[data-speaker]:enabled", document.activeElement?.closest?.(".rows li") || $(".row[aria-current]")?.closest("li") || $("#main"))?.click(),
+    m: () => $("button[data-speaker]:enabled", here() || $("#main"))?.click(),
+    e: () => here()?.querySelector("[data-done]")?.click(),
     "?": () => help?.showModal(),
     c: () => { location.href = "/compose"; },
-    ...Object.fromEntries([["a", "/activity"], ["o", "/opened"], ["c", "/contacts"], ["r", "/reports"]].map(([key, there]) => [`g ${key}`, () => { if ($(`.nav a[href="${there}"]`)) location.href = there; }])),
-    "g s": () => { location.href = "/sent"; },
-    "g d": () => { location.href = "/drafts"; },
-    "g t": () => { location.href = "/templates"; },
-    "g b": () => { if ($(".nav a[href='/sandbox']")) location.href = "/sandbox"; },
+    ...Object.fromEntries(["activity", "sent", "opened", "contacts", "reports", "drafts", "templates"].map((place) => [`g ${place[0]}`, () => { location.href = `/${place}`; }])),
+    "g b": () => $(".nav a[href='/sandbox']")?.click(),
   };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

@@ -35,7 +35,7 @@
     };
     for (const element of document.querySelectorAll("#main a.button[href], #main button:not([role]), #main .tabs a[href], #main .drop .menu a[href], #main a.pick[href], .rail-foot button:not([data-palette-open])")) {
       const inMenu = element.closest("details.drop");
-      if (element.closest(".rows > li, .line > li, [role=toolbar], .tools") || !(inMenu ? usable(inMenu) : usable(element))) continue;
+      if (element.closest(".rows > li:not(.follow:is(:focus-within, :has([aria-current]))), .line > li, [role=toolbar], .tools") || !(inMenu ? usable(inMenu) : usable(element))) continue;
       const rank = element.closest("nav, .drop > .menu, .rail-foot") ? 2 : 0;
       add(named(element), group(element), () => { if (inMenu) inMenu.open = true; element.click(); }, rank);
     }
