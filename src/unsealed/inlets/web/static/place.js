@@ -12,8 +12,6 @@
   let wait = 0;
   const remember = () => { clearTimeout(wait); history.replaceState({ ...history.state, place: here() }, ""); };
 
-  // The chosen row, and on a phone the chosen filter, stand in sight.
-  for (const each of document.querySelectorAll("#list [aria-current]")) each.scrollIntoView({ block: "nearest", inline: "center" });
   const kept = history.state?.place;
   if (kept) {
     for (const id of PARTS) if (part(id)) part(id).scrollTop = kept.scrolled[id];
@@ -23,7 +21,7 @@
       const within = link.closest("#list, #detail, #main");
       within.scrollTop += link.getBoundingClientRect().top - kept.top;
     }
-  }
+  } else document.querySelector("#list [aria-current].row, #list [aria-current].act")?.scrollIntoView({ block: "nearest" });
 
   document.addEventListener("scroll", () => { clearTimeout(wait); wait = setTimeout(remember, 150); }, true); // browsers allow so many a minute
   addEventListener("beforeunload", remember);
