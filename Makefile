@@ -87,7 +87,7 @@ crash: $(VENV)/.installed-dev  ## kill and cut the power, many rounds
 bench: $(VENV)/.installed-dev  ## measure, side by side with others
 	@$(BIN)/python -m bench.run
 
-size: $(VENV)/.installed-dev  ## measure every page with ten million events; needs 12 GB of disk, 8 of memory and twenty minutes
+size: $(VENV)/.installed-dev  ## measure every page with ten million events; needs 12 GB of disk, 8 of memory and a quarter of an hour
 	@$(BIN)/python -m bench.size --full
 
 accuracy: $(VENV)/.installed-dev  ## how often the judge is right, on simulated mail; writes the tables into docs

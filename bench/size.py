@@ -62,6 +62,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Opened, no signal after 3 days", "/opened?state=silent"),
     ("Opened, read 3 times, no reply", "/opened?state=keen"),
     ("Opened, reminders", "/opened?state=reminders"),
+    ("Opened, done", "/opened?state=done"),
     ("Sent", "/sent"),
     ("Sent, last sent first", "/sent?sort=sent"),
     ("Sent, somewhere further down", "/sent?after={signal_cursor}"),
@@ -310,7 +311,7 @@ def main() -> None:
     if asked.quick:
         messages, events, rounds = (2_000, 20_000, 3)
     if asked.full:
-        messages, events, rounds = (synthetic.MESSAGES, synthetic.EVENTS, 40)
+        messages, events, rounds = (synthetic.MESSAGES, synthetic.EVENTS, 120)
     print("## Fast at any size\n")
     print(
         f"{SMALL[0]:,} messages with about {SMALL[1]:,} events, and {messages:,} with {events:,}, four of five those of"
