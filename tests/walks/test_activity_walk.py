@@ -32,16 +32,20 @@ def letter(subject: str, to: str) -> bytes:
     return message.as_bytes()
 
 
+def sign_in(page: Page, web: str) -> None:
+    page.goto(f"{web}/sign-in")
+    page.get_by_label("E-mail address").fill(SENDER)
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+
+
 def test_what_happens_is_seen_live_filtered_paused_and_reminded_of(
     installation: Any, page: Page, until: Callable[..., Any], shoot: Callable[[str], None]
 ) -> None:
     password, _ = installation.add(SENDER, "correct horse battery")
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
-    page.goto(f"{web}/sign-in")
-    page.get_by_label("E-mail address").fill(SENDER)
-    page.get_by_label("Password").fill("correct horse battery")
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, web)
     page.get_by_text("Nothing sent yet").wait_for()  # nothing could have happened
 
     assert {} == installation.send(SENDER, password, SENDER, [INES], letter("Lunch on Friday?", f"Ines <{INES}>"))
@@ -156,10 +160,7 @@ def test_where_the_filters_take_more_than_one_row_none_stands_alone_in_the_last(
     installation.add(SENDER, "correct horse battery")
     installation.start()
     web = f"http://127.0.0.1:{installation.web}"
-    page.goto(f"{web}/sign-in")
-    page.get_by_label("E-mail address").fill(SENDER)
-    page.get_by_label("Password").fill("correct horse battery")
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, web)
     page.wait_for_url(f"{web}/sent")
 
     for language in ("en", "de"):
@@ -189,10 +190,7 @@ def test_the_key_e_works_through_a_list_and_what_it_took_off_comes_back(
         until(lambda: store.execute(sent).fetchone() == (3,), "they are sent")
         with store:
             store.execute("UPDATE copies SET sent_at = sent_at - 4 * 86400 * 1000000")
-    page.goto(f"{web}/sign-in")
-    page.get_by_label("E-mail address").fill(SENDER)
-    page.get_by_label("Password").fill("correct horse battery")
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, web)
     page.wait_for_url(f"{web}/activity")
 
     def listed(state: str) -> list[str]:

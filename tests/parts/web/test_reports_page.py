@@ -247,14 +247,20 @@ async def test_nobody_sees_figures_of_all_people_until_an_owner_allows_it(mara: 
     assert 403 == (await kees.get("/reports/team")).status
 
 
-async def test_five_others_give_a_sum(mara: Any, mail: Any, engine: Engine, clock: Any) -> None:
+@pytest.fixture
+async def with_five_others(mara: Any, mail: Any, engine: Engine, clock: Any) -> Any:
+    """Mara, who allows sums over all people, beside five others who sent letters."""
     await mara.get("/reports/team")
     await mara.post("/reports/team", {"allowed": "sums"})
     with engine.begin() as connection:
         for number in range(5):
             user = people.add_user(connection, f"u{number}@z.example", Role.MEMBER, clock())
             many_letters.write(connection, user, clock(), letters=60, seed=number)
-    shown = text((await mara.get("/reports/team?weeks=4")).text)
+    return mara
+
+
+async def test_five_others_give_a_sum(with_five_others: Any) -> None:
+    shown = text((await with_five_others.get("/reports/team?weeks=4")).text)
 
     assert "Sums over" in shown
     assert "u0@z.example" not in shown
@@ -262,16 +268,10 @@ async def test_five_others_give_a_sum(mara: Any, mail: Any, engine: Engine, cloc
     assert not re.search(r"u\d@z", shown)
 
 
-async def test_each_week_of_the_period_is_accounted_for(mara: Any, mail: Any, engine: Engine, clock: Any) -> None:
-    await mara.get("/reports/team")
-    await mara.post("/reports/team", {"allowed": "sums"})
-    with engine.begin() as connection:
-        for number in range(5):
-            user = people.add_user(connection, f"u{number}@z.example", Role.MEMBER, clock())
-            many_letters.write(connection, user, clock(), letters=60, seed=number)
+async def test_each_week_of_the_period_is_accounted_for(with_five_others: Any) -> None:
     told = {}
     for span in (4, 13):
-        shown = text((await mara.get(f"/reports/team?weeks={span}")).text)
+        shown = text((await with_five_others.get(f"/reports/team?weeks={span}")).text)
         assert f"Last {span} whole weeks" in shown
         told[span] = [
             int(found[1]) if (found := re.search(words, shown)) else 0
