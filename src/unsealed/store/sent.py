@@ -174,7 +174,7 @@ class Sought:
     conditions: int  # of state, tag and template
     narrow: _Narrow
     words: Sequence[str] | None  # those that more messages have than are looked up; None: there are no such
-    weeks: range | None  # in which these may be; None: so many have them that it is not known
+    weeks: range | None  # in which these may be; None: not looked up, as walking will do or there are no words
     near: int  # messages of the newest weeks that surely have all of these
 
     def listed(self, *, after: str | None = None, limit: int = 50, now: datetime) -> Page[MessageRow]:
